@@ -36,20 +36,20 @@ LONG_SECONDS = 600
 
 
 def measure() -> list[BenchRow]:
-    toolbox = find_ffmpeg(None)
+    ffmpeg_binary = find_ffmpeg(None)
     with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as name:
         folder = Path(name)
-        film = create_video(toolbox, folder / "film.mp4", SECONDS)
+        film = create_video(ffmpeg_binary, folder / "film.mp4", SECONDS)
         with running_cluster(folder / "home", folder) as cluster:
             workers = [cluster.start_worker(core) for core in sorted(os.sched_getaffinity(0))[:2]]
-            rows = _measure_speed(toolbox, cluster, film, folder, workers)
-            rows.append(_measure_seams(toolbox, cluster, film, folder))
-            rows.append(_measure_loss(toolbox, cluster, folder, workers[0]))
+            rows = _measure_speed(ffmpeg_binary, cluster, film, folder, workers)
+            rows.append(_measure_seams(ffmpeg_binary, cluster, film, folder))
+            rows.append(_measure_loss(ffmpeg_binary, cluster, folder, workers[0]))
         return rows
 
 
 def _measure_speed(
-    toolbox: FfmpegBinary,
+    ffmpeg_binary: FfmpegBinary,
     cluster: Cluster,
     film: Path,
     folder: Path,
@@ -57,14 +57,14 @@ def _measure_speed(
 ) -> list[BenchRow]:
     walls, spent, floors = [], [], []
     for number in range(ROUNDS):
-        alone_wall, alone_cpu = _time_command(toolbox, film, folder)
-        copy = retitle(toolbox, film, f"round {number}")
+        alone_wall, alone_cpu = _time_command(ffmpeg_binary, film, folder)
+        copy = retitle(ffmpeg_binary, film, f"round {number}")
         before = sum(_spent_seconds(worker) for worker in workers)
         began = time.monotonic()
         cluster.wait(cluster.submit(copy, OPTIONS, None))
         walls.append((time.monotonic() - began) / alone_wall)
         spent.append((sum(_spent_seconds(worker) for worker in workers) - before) / alone_cpu)
-        floors.append(_time_pair(toolbox, film, folder) / 2 / alone_wall)
+        floors.append(_time_pair(ffmpeg_binary, film, folder) / 2 / alone_wall)
         last = f"{alone_wall:.1f} s alone"
     detail = f"{SECONDS} s of real scenes, 360p, x264 medium, submit to done; {last}; medians of 3"
     wall = statistics.median(walls)
@@ -88,37 +88,37 @@ def _measure_speed(
     ]
 
 
-def _time_command(toolbox: FfmpegBinary, film: Path, folder: Path) -> tuple[float, float]:
+def _time_command(ffmpeg_binary: FfmpegBinary, film: Path, folder: Path) -> tuple[float, float]:
     """Return wall seconds and processor seconds of the plain command with one thread."""
     began = time.monotonic()
-    process = _start_command(toolbox, film, folder / "alone")
+    process = _start_command(ffmpeg_binary, film, folder / "alone")
     _, _, usage = os.wait4(process.pid, 0)
     return time.monotonic() - began, usage.ru_utime + usage.ru_stime
 
 
-def _time_pair(toolbox: FfmpegBinary, film: Path, folder: Path) -> float:
+def _time_pair(ffmpeg_binary: FfmpegBinary, film: Path, folder: Path) -> float:
     """Return wall seconds of two such commands at once, each on a core of its own."""
     began = time.monotonic()
     pair = []
     for core in sorted(os.sched_getaffinity(0))[:2]:
-        pair.append(_start_command(toolbox, film, folder / f"core-{core}"))
+        pair.append(_start_command(ffmpeg_binary, film, folder / f"core-{core}"))
         pair[-1].cpu_affinity([core])
     for process in pair:
         process.wait()
     return time.monotonic() - began
 
 
-def _start_command(toolbox: FfmpegBinary, film: Path, work: Path) -> psutil.Popen:
-    arguments = _plan_single(toolbox, film, read_rendition(OPTIONS))
+def _start_command(ffmpeg_binary: FfmpegBinary, film: Path, work: Path) -> psutil.Popen:
+    arguments = _plan_single(ffmpeg_binary, film, read_rendition(OPTIONS))
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     one = ["-filter_threads", "1", "-threads", "1"]
-    command = [str(toolbox.ffmpeg), "-y", "-v", "error", "-nostdin", *one, *arguments[:-1]]
+    command = [str(ffmpeg_binary.ffmpeg), "-y", "-v", "error", "-nostdin", *one, *arguments[:-1]]
     return psutil.Popen([*command, "-threads", "1", arguments[-1]], cwd=work)
 
 
-def _plan_single(toolbox: FfmpegBinary, film: Path, request: RenditionRequest) -> list[str]:
-    plan = plan_rendition(toolbox, film, request)
+def _plan_single(ffmpeg_binary: FfmpegBinary, film: Path, request: RenditionRequest) -> list[str]:
+    plan = plan_rendition(ffmpeg_binary, film, request)
     return list(plan.arguments)
 
 
@@ -128,13 +128,13 @@ def _spent_seconds(worker: subprocess.Popen[bytes]) -> float:
     return sum(sum(process.cpu_times()[:4]) for process in tree)
 
 
-def _measure_seams(toolbox: FfmpegBinary, cluster: Cluster, film: Path, folder: Path) -> BenchRow:
+def _measure_seams(ffmpeg_binary: FfmpegBinary, cluster: Cluster, film: Path, folder: Path) -> BenchRow:
     """Measure how much worse the joined video is than that of one pass."""
     scores = []
     for title, seconds in (("cut", CHUNK_SECONDS), ("whole", 0.0)):
-        copy = retitle(toolbox, film, title)
+        copy = retitle(ffmpeg_binary, film, title)
         result = cluster.wait(cluster.submit(copy, OPTIONS, seconds))
-        scores.append(_measure_vmaf(toolbox, copy, Path(result["output_path"]), folder))
+        scores.append(_measure_vmaf(ffmpeg_binary, copy, Path(result["output_path"]), folder))
     return BenchRow(
         f"VMAF of one pass minus that of joined {CHUNK_SECONDS:g} s chunks",
         scores[1] - scores[0],
@@ -144,10 +144,10 @@ def _measure_seams(toolbox: FfmpegBinary, cluster: Cluster, film: Path, folder: 
     )
 
 
-def _measure_vmaf(toolbox: FfmpegBinary, film: Path, made: Path, folder: Path) -> float:
+def _measure_vmaf(ffmpeg_binary: FfmpegBinary, film: Path, made: Path, folder: Path) -> float:
     info, request = probe(film, Limits()), read_rendition(OPTIONS)
     quality = measure_vmaf(
-        FfmpegSession(toolbox, folder, Limits(), Sandbox(setpriv=detect_sandbox("off").setpriv)),
+        FfmpegSession(ffmpeg_binary, folder, Limits(), Sandbox(setpriv=detect_sandbox("off").setpriv)),
         film,
         info,
         request,
@@ -162,12 +162,12 @@ def _count_frames(info: MediaInfo) -> int:
 
 
 def _measure_loss(
-    toolbox: FfmpegBinary, cluster: Cluster, folder: Path, doomed: subprocess.Popen[bytes]
+    ffmpeg_binary: FfmpegBinary, cluster: Cluster, folder: Path, doomed: subprocess.Popen[bytes]
 ) -> BenchRow:
     """Measure ten minutes on two workers, one of them killed in the middle, against no failure."""
-    film = create_video(toolbox, folder / "ten.mp4", LONG_SECONDS)
+    film = create_video(ffmpeg_binary, folder / "ten.mp4", LONG_SECONDS)
     peace = cluster.wait(cluster.submit(film, QUICK, 10.0))
-    job_id = cluster.submit(retitle(toolbox, film, "again"), QUICK, 10.0)
+    job_id = cluster.submit(retitle(ffmpeg_binary, film, "again"), QUICK, 10.0)
     _await_half(cluster, job_id, doomed)
     doomed.kill()
     doomed.wait()
@@ -175,7 +175,7 @@ def _measure_loss(
     crashed = cluster.ask(
         "SELECT count(*) FROM run WHERE job_id = :id AND state = 'crashed'", id=job_id
     )[0][0]
-    hashes = [_hash_frames(toolbox, one["output_path"]) for one in (peace, result)]
+    hashes = [_hash_frames(ffmpeg_binary, one["output_path"]) for one in (peace, result)]
     differ = sum(one != other for one, other in zip(*hashes, strict=True))
     return BenchRow(
         "ten minutes on two workers, one killed in the middle: frames that differ",
@@ -203,9 +203,9 @@ def _await_half(cluster: Cluster, job_id: str, doomed: subprocess.Popen[bytes]) 
         time.sleep(0.02)
 
 
-def _hash_frames(toolbox: FfmpegBinary, path: str) -> list[str]:
+def _hash_frames(ffmpeg_binary: FfmpegBinary, path: str) -> list[str]:
     """Return one hash per frame, of its timestamp and its content."""
-    command = [str(toolbox.ffmpeg), "-v", "error", "-nostdin", "-i", path, "-map", "0:v"]
+    command = [str(ffmpeg_binary.ffmpeg), "-v", "error", "-nostdin", "-i", path, "-map", "0:v"]
     done = subprocess.run([*command, "-f", "framemd5", "-"], check=True, capture_output=True)
     lines = done.stdout.splitlines()
     return [hashlib.sha256(line).hexdigest() for line in lines if not line.startswith(b"#")]

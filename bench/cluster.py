@@ -119,7 +119,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def create_video(toolbox: FfmpegBinary, path: Path, seconds: int, height: int = 360) -> Path:
+def create_video(ffmpeg_binary: FfmpegBinary, path: Path, seconds: int, height: int = 360) -> Path:
     """Create a video of real scenes in a loop, in 16:9 and with audio, enlarged if necessary."""
     first = path.with_name(f"scenes-{path.name}")
     inputs = [word for name in SCENES for word in ("-i", str(fetch(name)))]
@@ -134,20 +134,20 @@ def create_video(toolbox: FfmpegBinary, path: Path, seconds: int, height: int = 
     sound = ["-f", "lavfi", "-i", f"aevalsrc=0.2*sin(2*PI*(200+20*t)*t):d={length}"]
     picture = ["-c:v", "libx264", "-crf", "18", "-preset", "fast", "-g", str(KEY_EVERY)]
     maps = ["-filter_complex", graph, "-map", "[film]", "-map", f"{len(SCENES)}:a"]
-    run_command(toolbox, [*inputs, *sound, *maps, *picture, "-c:a", "aac", str(first)])
+    run_command(ffmpeg_binary, [*inputs, *sound, *maps, *picture, "-c:a", "aac", str(first)])
     loops = ["-stream_loop", str(seconds // length - 1), "-i", str(first)]
-    run_command(toolbox, [*loops, "-c", "copy", str(path)])
+    run_command(ffmpeg_binary, [*loops, "-c", "copy", str(path)])
     first.unlink()
     return path
 
 
-def retitle(toolbox: FfmpegBinary, film: Path, title: str) -> Path:
+def retitle(ffmpeg_binary: FfmpegBinary, film: Path, title: str) -> Path:
     """Return the same frames in another file, because the same video would not be encoded again."""
     path = film.with_name(f"{film.stem}-{title}.mp4")
-    run_command(toolbox, ["-i", str(film), "-c", "copy", "-metadata", f"title={title}", str(path)])
+    run_command(ffmpeg_binary, ["-i", str(film), "-c", "copy", "-metadata", f"title={title}", str(path)])
     return path
 
 
-def run_command(toolbox: FfmpegBinary, arguments: Sequence[str]) -> None:
-    command = [str(toolbox.ffmpeg), "-y", "-v", "error", "-nostdin", *arguments]
+def run_command(ffmpeg_binary: FfmpegBinary, arguments: Sequence[str]) -> None:
+    command = [str(ffmpeg_binary.ffmpeg), "-y", "-v", "error", "-nostdin", *arguments]
     subprocess.run(command, check=True)

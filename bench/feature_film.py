@@ -58,14 +58,14 @@ class Measured:
 
 
 def measure() -> list[BenchRow]:
-    toolbox = find_ffmpeg(None)
+    ffmpeg_binary = find_ffmpeg(None)
     with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as name:
         folder = Path(name)
         with running_cluster(folder / "home", folder) as cluster:
             for core in sorted(os.sched_getaffinity(0))[:2]:
                 cluster.start_worker(core)
             return [
-                _simulate(height, target, _measure_parts(toolbox, cluster, folder, height))
+                _simulate(height, target, _measure_parts(ffmpeg_binary, cluster, folder, height))
                 for height, target in SIZES
             ]
 
@@ -108,8 +108,8 @@ def schedule(costs: Sequence[float], workers: int) -> float:
     return max(free)
 
 
-def _measure_parts(toolbox: FfmpegBinary, cluster: Cluster, folder: Path, height: int) -> Measured:
-    film = create_video(toolbox, folder / f"film-{height}.mp4", SAMPLE_SECONDS, height)
+def _measure_parts(ffmpeg_binary: FfmpegBinary, cluster: Cluster, folder: Path, height: int) -> Measured:
+    film = create_video(ffmpeg_binary, folder / f"film-{height}.mp4", SAMPLE_SECONDS, height)
     job_id = cluster.submit(film, {"codec": "h264", "height": height}, CHUNK_SECONDS)
     cluster.wait(job_id)
     rows = cluster.ask(CHUNK_QUERY, id=job_id)
@@ -121,7 +121,7 @@ def _measure_parts(toolbox: FfmpegBinary, cluster: Cluster, folder: Path, height
         for _, own in by_worker
         for before, after in itertools.pairwise(own)
     ]
-    index, join = _time_alone(toolbox, film, chunks, folder / f"alone-{height}")
+    index, join = _time_alone(ffmpeg_binary, film, chunks, folder / f"alone-{height}")
     return Measured(
         [row.result["seconds"] / row.result["frames"] for row in rows],
         statistics.median(pauses),
@@ -150,17 +150,17 @@ def _find_chunk(cluster: Cluster, result: dict[str, Any]) -> FinishedChunk:
 
 
 def _time_alone(
-    toolbox: FfmpegBinary, sample: Path, chunks: Sequence[FinishedChunk], folder: Path
+    ffmpeg_binary: FfmpegBinary, sample: Path, chunks: Sequence[FinishedChunk], folder: Path
 ) -> tuple[float, float]:
     """Return seconds per second of video to index it, and to join, check and hash the whole."""
     folder.mkdir()
     film = folder / "film.mp4"
     loop = ["-stream_loop", str(LOOPS - 1), "-i", str(sample), "-c", "copy", str(film)]
-    run_command(toolbox, loop)
+    run_command(ffmpeg_binary, loop)
     tracks = folder / "tracks.mp4"
-    run_command(toolbox, ["-i", str(film), "-vn", "-c", "copy", str(tracks)])
+    run_command(ffmpeg_binary, ["-i", str(film), "-vn", "-c", "copy", str(tracks)])
     longer = [
-        _shift(toolbox, chunk, loop * (SAMPLE_SECONDS + 1), folder / f"{loop}-{number}.mp4")
+        _shift(ffmpeg_binary, chunk, loop * (SAMPLE_SECONDS + 1), folder / f"{loop}-{number}.mp4")
         for loop in range(LOOPS)
         for number, chunk in enumerate(chunks)
     ]
@@ -168,7 +168,7 @@ def _time_alone(
     for number in range(ROUNDS):
         work = folder / f"round-{number}"
         work.mkdir()
-        index, join = _time_once(toolbox, film, tracks, longer, work)
+        index, join = _time_once(ffmpeg_binary, film, tracks, longer, work)
         indexings.append(index)
         joins.append(join)
     seconds = LOOPS * SAMPLE_SECONDS
@@ -176,12 +176,12 @@ def _time_alone(
 
 
 def _time_once(
-    toolbox: FfmpegBinary, film: Path, tracks: Path, chunks: Sequence[FinishedChunk], work: Path
+    ffmpeg_binary: FfmpegBinary, film: Path, tracks: Path, chunks: Sequence[FinishedChunk], work: Path
 ) -> tuple[float, float]:
     info, request = probe(film, Limits()), read_rendition({"codec": "h264"})
-    plan = plan_rendition(toolbox, film, request)
+    plan = plan_rendition(ffmpeg_binary, film, request)
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv)
-    session = FfmpegSession(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
+    session = FfmpegSession(ffmpeg_binary, work, Limits(), sandbox, lambda _share: None, lambda: None)
     began = time.perf_counter()
     assert index_frames(session, film, info) is not None
     indexed_at = time.perf_counter()
@@ -190,12 +190,12 @@ def _time_once(
     return indexed_at - began, time.perf_counter() - indexed_at
 
 
-def _shift(toolbox: FfmpegBinary, chunk: FinishedChunk, seconds: int, path: Path) -> FinishedChunk:
+def _shift(ffmpeg_binary: FfmpegBinary, chunk: FinishedChunk, seconds: int, path: Path) -> FinishedChunk:
     """Shift the same frames by this many seconds.
 
     The duration is a little more than the sample's, which audio may lengthen.
     """
     times = ["-copyts", "-f", CHUNK_FORMAT, "-i", str(chunk.path), "-c", "copy"]
     later = ["-output_ts_offset", str(seconds), "-avoid_negative_ts", "disabled"]
-    run_command(toolbox, [*times, *later, *CHUNK_MUXER, str(path)])
+    run_command(ffmpeg_binary, [*times, *later, *CHUNK_MUXER, str(path)])
     return FinishedChunk(path, chunk.frames, chunk.delay, chunk.settings)

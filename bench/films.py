@@ -15,22 +15,22 @@ from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.probe.probe import probe
 
 
-def plan_rendition(toolbox: FfmpegBinary, film: Path, request: RenditionRequest) -> EncodePlan:
+def plan_rendition(ffmpeg_binary: FfmpegBinary, film: Path, request: RenditionRequest) -> EncodePlan:
     """Return the command with which Cinemill would encode this video."""
     return plan_encode(
         str(film),
         probe(film, Limits()),
         request,
-        encoder=find_encoder(toolbox, request.codec),
-        can_tonemap=toolbox.can_tonemap,
+        encoder=find_encoder(ffmpeg_binary, request.codec),
+        can_tonemap=ffmpeg_binary.can_tonemap,
         max_pixels=Limits().max_pixels,
     )
 
 
-def create_real_video(toolbox: FfmpegBinary, film: Path, height: int, seconds: int) -> Path:
+def create_real_video(ffmpeg_binary: FfmpegBinary, film: Path, height: int, seconds: int) -> Path:
     """Create an enlarged real video, because decoding a test pattern is not representative."""
     source = ["-stream_loop", "-1", "-i", str(fetch("bigbuckbunny")), "-t", str(seconds)]
     picture = ["-vf", f"scale=-2:{height}", "-c:v", "libx264", "-preset", "fast", "-crf", "20"]
-    command = [str(toolbox.ffmpeg), "-v", "error", "-nostdin", "-y", *source, *picture]
+    command = [str(ffmpeg_binary.ffmpeg), "-v", "error", "-nostdin", "-y", *source, *picture]
     subprocess.run([*command, "-c:a", "aac", "-ac", "2", str(film)], check=True)
     return film

@@ -34,32 +34,32 @@ _NULL_TARGET = 1.9
 
 def measure() -> list[BenchRow]:
     """Measure ratios for 20 s of 1080p and 10 s of 4K H.264 with audio."""
-    toolbox = find_ffmpeg(None)
+    ffmpeg_binary = find_ffmpeg(None)
     # Under bubblewrap the caller cannot see a command's processor time.
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv, prlimit=detect_sandbox("off").prlimit)
     rows: list[BenchRow] = []
     with tempfile.TemporaryDirectory() as name:
         for label, height, seconds, target in _SIZES:
-            film = create_real_video(toolbox, Path(name) / f"{label}.mp4", height, seconds)
-            rows += _measure_video(toolbox, sandbox, film, label, target)
+            film = create_real_video(ffmpeg_binary, Path(name) / f"{label}.mp4", height, seconds)
+            rows += _measure_video(ffmpeg_binary, sandbox, film, label, target)
     return rows
 
 
 def _measure_video(
-    toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, label: str, target: float
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, film: Path, label: str, target: float
 ) -> list[BenchRow]:
     info = probe(film, Limits())
     once, apart = alternate(
-        lambda: _prepare(toolbox, sandbox, film, info),
-        lambda: _prepare_apart(toolbox, film, info),
+        lambda: _prepare(ffmpeg_binary, sandbox, film, info),
+        lambda: _prepare_apart(ffmpeg_binary, film, info),
         ROUNDS,
     )
     again, bare = alternate(
-        lambda: _prepare(toolbox, sandbox, film, info), lambda: _decode(toolbox, film), ROUNDS
+        lambda: _prepare(ffmpeg_binary, sandbox, film, info), lambda: _decode(ffmpeg_binary, film), ROUNDS
     )
     exact, sought = alternate(
-        lambda: _thumbnail_apart(toolbox, film, info, seek=False),
-        lambda: _thumbnail_apart(toolbox, film, info, seek=True),
+        lambda: _thumbnail_apart(ffmpeg_binary, film, info, seek=False),
+        lambda: _thumbnail_apart(ffmpeg_binary, film, info, seek=True),
         ROUNDS,
     )
     quick = apart - exact + sought
@@ -89,27 +89,27 @@ def _request(info: MediaInfo) -> PrepareRequest:
     return PrepareRequest(thumbnail_seconds=Fraction(int(info.duration_seconds_from_header * 0.9)))
 
 
-def _prepare(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, info: MediaInfo) -> None:
+def _prepare(ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, film: Path, info: MediaInfo) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        prepare(FfmpegSession(toolbox, Path(folder), Limits(), sandbox), film, info, _request(info))
+        prepare(FfmpegSession(ffmpeg_binary, Path(folder), Limits(), sandbox), film, info, _request(info))
 
 
-def _prepare_apart(toolbox: FfmpegBinary, film: Path, info: MediaInfo) -> None:
+def _prepare_apart(ffmpeg_binary: FfmpegBinary, film: Path, info: MediaInfo) -> None:
     plan = plan_prepare(
-        str(film), info, _request(info), can_tonemap=toolbox.can_tonemap, max_pixels=10**8
+        str(film), info, _request(info), can_tonemap=ffmpeg_binary.can_tonemap, max_pixels=10**8
     )
     with tempfile.TemporaryDirectory() as folder:
         for output in plan.outputs:
-            _run(toolbox, _single_command(film, info, output, Path(folder)))
+            _run(ffmpeg_binary, _single_command(film, info, output, Path(folder)))
 
 
-def _thumbnail_apart(toolbox: FfmpegBinary, film: Path, info: MediaInfo, *, seek: bool) -> None:
+def _thumbnail_apart(ffmpeg_binary: FfmpegBinary, film: Path, info: MediaInfo, *, seek: bool) -> None:
     moment = str(_request(info).thumbnail_seconds)
     scale = ["-vf", "scale=-2:720", "-frames:v", "1", "-q:v", "3"]
     exact = ["-i", str(film), "-vf", f"select=gte(t\\,{moment}),scale=-2:720", *scale[2:]]
     with tempfile.TemporaryDirectory() as folder:
         still = str(Path(folder) / "still.jpg")
-        _run(toolbox, ["-ss", moment, "-i", str(film), *scale, still] if seek else [*exact, still])
+        _run(ffmpeg_binary, ["-ss", moment, "-i", str(film), *scale, still] if seek else [*exact, still])
 
 
 def _single_command(film: Path, info: MediaInfo, output: PlannedOutput, folder: Path) -> list[str]:
@@ -140,12 +140,12 @@ def _single_command(film: Path, info: MediaInfo, output: PlannedOutput, folder: 
     return [*seek, "-i", str(film), *commands[output.kind], str(folder / output.filename)]
 
 
-def _decode(toolbox: FfmpegBinary, film: Path) -> None:
-    _run(toolbox, ["-i", str(film), "-map", "0:v", "-f", "null", "-"])
+def _decode(ffmpeg_binary: FfmpegBinary, film: Path) -> None:
+    _run(ffmpeg_binary, ["-i", str(film), "-map", "0:v", "-f", "null", "-"])
 
 
-def _run(toolbox: FfmpegBinary, arguments: list[str]) -> None:
-    command = [str(toolbox.ffmpeg), "-v", "error", "-nostdin", "-y", *arguments]
+def _run(ffmpeg_binary: FfmpegBinary, arguments: list[str]) -> None:
+    command = [str(ffmpeg_binary.ffmpeg), "-v", "error", "-nostdin", "-y", *arguments]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 

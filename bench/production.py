@@ -41,34 +41,34 @@ LADDER_SECONDS = 20
 
 
 def measure() -> list[BenchRow]:
-    toolbox = find_ffmpeg(None)
+    ffmpeg_binary = find_ffmpeg(None)
     # Under bubblewrap the caller cannot see a command's processor time.
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv, prlimit=detect_sandbox("off").prlimit)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        minute = _create_video(toolbox, folder / "minute.mp4", MINUTE)
-        ten = _create_video(toolbox, folder / "ten.mp4", 10 * MINUTE)
+        minute = _create_video(ffmpeg_binary, folder / "minute.mp4", MINUTE)
+        ten = _create_video(ffmpeg_binary, folder / "ten.mp4", 10 * MINUTE)
         return [
-            _measure_transcode(toolbox, sandbox, minute, folder),
-            _measure_previews(toolbox, sandbox, ten, folder),
-            _measure_extras(toolbox, sandbox, ten, folder),
-            _measure_ladder(toolbox, folder),
-            _measure_opening(toolbox, sandbox, ten, folder),
+            _measure_transcode(ffmpeg_binary, sandbox, minute, folder),
+            _measure_previews(ffmpeg_binary, sandbox, ten, folder),
+            _measure_extras(ffmpeg_binary, sandbox, ten, folder),
+            _measure_ladder(ffmpeg_binary, folder),
+            _measure_opening(ffmpeg_binary, sandbox, ten, folder),
         ]
 
 
 def _measure_transcode(
-    toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path
 ) -> BenchRow:
     info, request = probe(film, Limits()), read_rendition(OPTIONS)
-    plan = plan_rendition(toolbox, film, request)
+    plan = plan_rendition(ffmpeg_binary, film, request)
 
     def ours() -> None:
         work = _fresh(folder / "ours")
-        encode(FfmpegSession(toolbox, work, Limits(), sandbox), film, info, request)
+        encode(FfmpegSession(ffmpeg_binary, work, Limits(), sandbox), film, info, request)
 
     def bare() -> None:
-        _run(toolbox, plan.arguments, _fresh(folder / "bare"))
+        _run(ffmpeg_binary, plan.arguments, _fresh(folder / "bare"))
 
     made, alone = alternate(ours, bare, ROUNDS)
     return BenchRow(
@@ -80,13 +80,13 @@ def _measure_transcode(
 
 
 def _measure_previews(
-    toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path
 ) -> BenchRow:
     info = probe(film, Limits())
 
     def ours() -> None:
         extract_stills(
-            FfmpegSession(toolbox, _fresh(folder / "stills"), Limits(), sandbox),
+            FfmpegSession(ffmpeg_binary, _fresh(folder / "stills"), Limits(), sandbox),
             film,
             info,
             spread_timestamps(_seconds(info), PREVIEWS),
@@ -94,7 +94,7 @@ def _measure_previews(
         )
 
     def decode() -> None:
-        _run(toolbox, ["-i", str(film), "-map", "0:v", "-f", "null", "-"], folder)
+        _run(ffmpeg_binary, ["-i", str(film), "-map", "0:v", "-f", "null", "-"], folder)
 
     made, alone = alternate(ours, decode, ROUNDS)
     return BenchRow(
@@ -105,12 +105,12 @@ def _measure_previews(
     )
 
 
-def _measure_extras(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+def _measure_extras(ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
     """Measure what is added to the stills: the excerpts by seeking, the sheet from the stills."""
     info, work = probe(film, Limits()), _fresh(folder / "looks")
-    session = FfmpegSession(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
+    session = FfmpegSession(ffmpeg_binary, work, Limits(), sandbox, lambda _share: None, lambda: None)
     stills = extract_stills(
-        FfmpegSession(toolbox, work, Limits(), sandbox),
+        FfmpegSession(ffmpeg_binary, work, Limits(), sandbox),
         film,
         info,
         spread_timestamps(_seconds(info), PREVIEWS),
@@ -122,7 +122,7 @@ def _measure_extras(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder:
         render_contact_sheet(session, stills, 4)
 
     def decode() -> None:
-        _run(toolbox, ["-i", str(film), "-map", "0:v", "-f", "null", "-"], folder)
+        _run(ffmpeg_binary, ["-i", str(film), "-map", "0:v", "-f", "null", "-"], folder)
 
     made, alone = alternate(ours, decode, ROUNDS)
     kib = sum((work / name).stat().st_size for name in (ANIMATION_NAME, SHEET_NAME)) >> 10
@@ -134,16 +134,16 @@ def _measure_extras(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder:
     )
 
 
-def _measure_ladder(toolbox: FfmpegBinary, folder: Path) -> BenchRow:
+def _measure_ladder(ffmpeg_binary: FfmpegBinary, folder: Path) -> BenchRow:
     """Measure the same arguments for three rungs at once, and for each of them alone."""
-    film = create_real_video(toolbox, folder / "real.mp4", 1080, LADDER_SECONDS)
+    film = create_real_video(ffmpeg_binary, folder / "real.mp4", 1080, LADDER_SECONDS)
     info = probe(film, Limits())
     rungs = list_rungs(info)[:RUNGS]
 
     def run(some: Sequence[Rung]) -> None:
         pixels = Limits().max_pixels
-        arguments = plan_ladder(film, info, some, Purpose.MOBILE, toolbox, pixels)
-        _run(toolbox, arguments, _fresh(folder / "ladder"))
+        arguments = plan_ladder(film, info, some, Purpose.MOBILE, ffmpeg_binary, pixels)
+        _run(ffmpeg_binary, arguments, _fresh(folder / "ladder"))
 
     def apart() -> None:
         for rung in rungs:
@@ -158,13 +158,13 @@ def _measure_ladder(toolbox: FfmpegBinary, folder: Path) -> BenchRow:
     )
 
 
-def _measure_opening(toolbox: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+def _measure_opening(ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
     """Measure the work before a player can begin; the way through the queue adds 0.02 s."""
     walls = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
         work = _fresh(folder / "opened")
-        session = FfmpegSession(toolbox, work, Limits(), sandbox, lambda _share: None, lambda: None)
+        session = FfmpegSession(ffmpeg_binary, work, Limits(), sandbox, lambda _share: None, lambda: None)
         copy_stream(session, film, probe(film, Limits()))
         walls.append(time.perf_counter() - began)
     return BenchRow(
@@ -180,12 +180,12 @@ def _seconds(info: MediaInfo) -> Fraction:
     return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
 
 
-def _create_video(toolbox: FfmpegBinary, path: Path, seconds: int) -> Path:
+def _create_video(ffmpeg_binary: FfmpegBinary, path: Path, seconds: int) -> Path:
     source = f"testsrc2=size=1280x720:rate=25:duration={seconds}"
     sound = f"sine=frequency=440:duration={seconds}"
     arguments = ["-f", "lavfi", "-i", source, "-f", "lavfi", "-i", sound, "-c:v", "libx264"]
     arguments += ["-preset", "ultrafast", "-g", "250", "-pix_fmt", "yuv420p", "-c:a", "aac"]
-    _run(toolbox, [*arguments, str(path)], path.parent)
+    _run(ffmpeg_binary, [*arguments, str(path)], path.parent)
     return path
 
 
@@ -195,6 +195,6 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-def _run(toolbox: FfmpegBinary, arguments: Sequence[str], folder: Path) -> None:
-    command = [str(toolbox.ffmpeg), "-y", "-v", "error", "-nostdin", *arguments]
+def _run(ffmpeg_binary: FfmpegBinary, arguments: Sequence[str], folder: Path) -> None:
+    command = [str(ffmpeg_binary.ffmpeg), "-y", "-v", "error", "-nostdin", *arguments]
     subprocess.run(command, check=True, cwd=folder)

@@ -97,12 +97,12 @@ def _measure_steps(
 def _make(path: Path, info: MediaInfo, request: RenditionRequest, folder: Path) -> _Result:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    toolbox, sandbox = find_ffmpeg(None), detect_sandbox("off")
+    ffmpeg_binary, sandbox = find_ffmpeg(None), detect_sandbox("off")
     began = time.perf_counter()
-    outcome = encode(FfmpegSession(toolbox, folder, Limits(), sandbox), path, info, request)
+    outcome = encode(FfmpegSession(ffmpeg_binary, folder, Limits(), sandbox), path, info, request)
     wall_seconds = time.perf_counter() - began
     quality = measure_vmaf(
-        FfmpegSession(toolbox, folder, Limits(), sandbox),
+        FfmpegSession(ffmpeg_binary, folder, Limits(), sandbox),
         path,
         info,
         request,

@@ -51,7 +51,7 @@ MOVIEPY = "moviepy==2.2.1"
 class RenderCache:
     """Renders as the steps do, and keeps pieces by their keys."""
 
-    toolbox: FfmpegBinary
+    ffmpeg_binary: FfmpegBinary
     sandbox: Sandbox
     film: StoredVideo
     folder: Path
@@ -61,14 +61,14 @@ class RenderCache:
     @property
     def _session(self) -> FfmpegSession:
         quiet = (lambda _share: None, lambda: None)
-        return FfmpegSession(self.toolbox, self.folder, Limits(), self.sandbox, *quiet)
+        return FfmpegSession(self.ffmpeg_binary, self.folder, Limits(), self.sandbox, *quiet)
 
     def render(self, timeline: Timeline, kept: dict[str, JoinPiece]) -> None:
         places, hashes = place_clips(timeline), {timeline.clips[0].source: "film"}
         pieces = []
         for piece in split_into_pieces(timeline):
             request = request_piece(timeline, piece, places, hashes, None)
-            key = piece_key(request, self.toolbox.version)
+            key = piece_key(request, self.ffmpeg_binary.version)
             if key not in kept:
                 outcome = render_piece(self._session, {"film": self.film}, request, f"{key}.mp4")
                 kept[key] = JoinPiece(outcome.path, **outcome.facts)
@@ -86,26 +86,26 @@ class RenderCache:
 
 
 def measure() -> list[BenchRow]:
-    toolbox = find_ffmpeg(None)
+    ffmpeg_binary = find_ffmpeg(None)
     # Under bubblewrap the caller cannot see a command's processor time.
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv, prlimit=detect_sandbox("off").prlimit)
     with tempfile.TemporaryDirectory() as name:
-        path = _create_video(toolbox, Path(name) / "source.mp4")
+        path = _create_video(ffmpeg_binary, Path(name) / "source.mp4")
         folder = Path(name) / "private"
         folder.mkdir()
-        cache = RenderCache(toolbox, sandbox, StoredVideo(path, probe(path, Limits())), folder)
+        cache = RenderCache(ffmpeg_binary, sandbox, StoredVideo(path, probe(path, Limits())), folder)
         timeline = _make_timeline(path)
         cold, by_hand = alternate(
             lambda: cache.render(timeline, {}),
-            lambda: _run(toolbox, _hand_written(path), folder),
+            lambda: _run(ffmpeg_binary, _hand_written(path), folder),
             ROUNDS,
         )
-        short, long = (_join_bytes(toolbox, cache, path, minutes) for minutes in (1, 60))
+        short, long = (_join_bytes(ffmpeg_binary, cache, path, minutes) for minutes in (1, 60))
         by_moviepy = _spend_moviepy(path, Path(name))
         kept: dict[str, JoinPiece] = {}
         whole = cpu_seconds_of(lambda: cache.render(timeline, kept))
         changed = cpu_seconds_of(lambda: cache.render(_change_scene(timeline), kept))
-        again = _cut_again(toolbox, cache, folder / "film.mp4")
+        again = _cut_again(ffmpeg_binary, cache, folder / "film.mp4")
     piece = max(cache.peaks)
     return [
         BenchRow(
@@ -137,12 +137,12 @@ def measure() -> list[BenchRow]:
     ]
 
 
-def _cut_again(toolbox: FfmpegBinary, cache: RenderCache, rendered: Path) -> BenchRow:
+def _cut_again(ffmpeg_binary: FfmpegBinary, cache: RenderCache, rendered: Path) -> BenchRow:
     """Measure a rendered video in one clip: copied, and encoded if from another encoder."""
     rendered = rendered.rename(rendered.with_name("rendered.mp4"))
     twin = rendered.with_name("twin.mp4")
     copy = ["-i", str(rendered), "-c:v", "libx264", "-preset", "veryfast", "-c:a", "copy"]
-    _run(toolbox, [*copy, str(twin)], rendered.parent)
+    _run(ffmpeg_binary, [*copy, str(twin)], rendered.parent)
     own, other = (replace(cache, film=StoredVideo(p, probe(p, Limits()))) for p in (rendered, twin))
     seconds = Fraction(own.film.info.duration_seconds_from_header).limit_denominator(1000)
     timeline = Timeline((Clip(Source(str(rendered)), Fraction(1), seconds),), OUTPUT)
@@ -157,7 +157,7 @@ def _cut_again(toolbox: FfmpegBinary, cache: RenderCache, rendered: Path) -> Ben
     )
 
 
-def _join_bytes(toolbox: FfmpegBinary, cache: RenderCache, path: Path, minutes: int) -> int:
+def _join_bytes(ffmpeg_binary: FfmpegBinary, cache: RenderCache, path: Path, minutes: int) -> int:
     """Return the peak memory of a process that joins this many minutes and reads them back."""
     output = OutputFormat(320, 180, Fraction(30))
     timeline = Timeline((Clip(Source(str(path)), Fraction(0), Fraction(30)),), output)
@@ -165,7 +165,7 @@ def _join_bytes(toolbox: FfmpegBinary, cache: RenderCache, path: Path, minutes: 
     cache.render(timeline, kept)
     (piece,) = kept.values()
     sine = ["-f", "lavfi", "-i", f"sine=frequency=440:duration={60 * minutes}"]
-    _run(toolbox, [*sine, "-ar", "48000", "-c:a", "aac", "long.m4a"], cache.folder)
+    _run(ffmpeg_binary, [*sine, "-ar", "48000", "-c:a", "aac", "long.m4a"], cache.folder)
     facts = [str(piece.path), piece.frames, piece.delay, piece.settings, 2 * minutes]
     done = subprocess.run(
         [sys.executable, "-c", _JOIN, json.dumps(facts), str(cache.folder)],
@@ -251,7 +251,7 @@ def _spend_moviepy(path: Path, folder: Path) -> float:
     return cpu_seconds_of(lambda: subprocess.run(edit, check=True))
 
 
-def _create_video(toolbox: FfmpegBinary, film: Path) -> Path:
+def _create_video(ffmpeg_binary: FfmpegBinary, film: Path) -> Path:
     """Create it from a real video, at 30 frames a second."""
     source = ["-stream_loop", "-1", "-i", str(fetch("bigbuckbunny")), "-t", "42"]
     picture = [
@@ -264,10 +264,10 @@ def _create_video(toolbox: FfmpegBinary, film: Path) -> Path:
         "-crf",
         "20",
     ]
-    _run(toolbox, [*source, *picture, "-c:a", "aac", "-ac", "2", str(film)], film.parent)
+    _run(ffmpeg_binary, [*source, *picture, "-c:a", "aac", "-ac", "2", str(film)], film.parent)
     return film
 
 
-def _run(toolbox: FfmpegBinary, arguments: Sequence[str], folder: Path) -> None:
-    command = [str(toolbox.ffmpeg), "-v", "error", "-nostdin", "-y", *arguments]
+def _run(ffmpeg_binary: FfmpegBinary, arguments: Sequence[str], folder: Path) -> None:
+    command = [str(ffmpeg_binary.ffmpeg), "-v", "error", "-nostdin", "-y", *arguments]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, cwd=folder)

@@ -153,7 +153,7 @@ class DrillHandlers:
     def _run_ffmpeg(self, context: StepContext, arguments: list[str]) -> None:
         resources = self.open_resources()
         FfmpegSession(
-            resources.toolbox,
+            resources.ffmpeg_binary,
             context.folder,
             effective_limits(resources, context),
             resources.sandbox,

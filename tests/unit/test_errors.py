@@ -49,7 +49,7 @@ def test_errors_failures_and_events_are_bounded_where_they_are_made() -> None:
     assert len(json.dumps(Progress("id", "kind", "running", 1.0, HUGE, HUGE).to_json())) < 5000
 
 
-def test_an_event_of_an_undecodable_filename_can_be_written() -> None:
+def test_event_of_an_undecodable_filename_can_be_written() -> None:
     document = Progress("id", "kind", "running", 1.0, "bad\udcff\x00name").to_json()
     assert json.dumps(document, ensure_ascii=False).encode()
 

@@ -92,7 +92,7 @@ def test_no_module_of_ours_is_imported_by_a_call(sources: dict[str, str]) -> Non
     assert hidden == {}
 
 
-def test_a_long_function_is_found_with_its_decorators() -> None:
+def test_long_function_is_found_with_its_decorators() -> None:
     source = "@one\n@two\ndef long():\n    a = 1\n    return a\n\nasync def short():\n    pass\n"
     assert list_long_functions(source, 4) == ["long"]
     assert list_long_functions(source, 5) == []
@@ -109,5 +109,5 @@ def test_a_long_function_is_found_with_its_decorators() -> None:
         ('find_module("cinemill")', False),
     ],
 )
-def test_a_hidden_import_is_found(call: str, is_hidden: bool) -> None:
+def test_hidden_import_is_found(call: str, is_hidden: bool) -> None:
     assert bool([*list_hidden_imports(call)]) is is_hidden

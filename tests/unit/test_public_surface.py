@@ -13,19 +13,19 @@ from cinemill.client import Client
 from cinemill.testing import FakeClient
 
 
-def test_the_public_surface_is_as_it_was() -> None:
+def test_public_surface_is_as_it_was() -> None:
     assert "\n".join(describe_surface()) == PATH.read_text("utf-8").rstrip("\n"), (
         "the public surface has changed; if it was meant to, run: python -m tests.surface"
     )
 
 
-def test_the_surface_names_something_of_every_module() -> None:
+def test_surface_names_something_of_every_module() -> None:
     lines = PATH.read_text("utf-8").splitlines()
     for module in (*MODULES, "cinemill.worker.tasks"):
         assert sum(line.startswith(f"{module}.") for line in lines) > 1
 
 
-def test_the_fake_client_has_every_method_of_the_client_with_its_parameters() -> None:
+def test_fake_client_has_every_method_of_the_client_with_its_parameters() -> None:
     for name, member in inspect.getmembers(Client, inspect.isfunction):
         if name.startswith("_"):
             continue

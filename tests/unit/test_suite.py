@@ -39,7 +39,7 @@ def start_sleeper() -> Iterator[StartSleeper]:
         process.communicate()
 
 
-def test_a_process_is_found_by_the_folder_that_it_works_in(
+def test_process_is_found_by_the_folder_that_it_works_in(
     start_sleeper: StartSleeper, tmp_path: Path
 ) -> None:
     folder = tmp_path / "work" / "below"
@@ -49,14 +49,12 @@ def test_a_process_is_found_by_the_folder_that_it_works_in(
     assert find_encoders(tmp_path / "work") == []
 
 
-def test_a_process_is_found_by_its_arguments(start_sleeper: StartSleeper, tmp_path: Path) -> None:
+def test_process_is_found_by_its_arguments(start_sleeper: StartSleeper, tmp_path: Path) -> None:
     process = start_sleeper(Path("/"), f"file:{tmp_path}/work/film.mp4")
     assert [one.pid for one in processes_of(tmp_path / "work")] == [process.pid]
 
 
-def test_a_folder_with_a_longer_name_is_another(
-    start_sleeper: StartSleeper, tmp_path: Path
-) -> None:
+def test_folder_with_a_longer_name_is_another(start_sleeper: StartSleeper, tmp_path: Path) -> None:
     (tmp_path / "work10").mkdir()
     start_sleeper(tmp_path / "work10", str(tmp_path / "work-2"))
     assert processes_of(tmp_path / "work1") == []

@@ -36,7 +36,7 @@ def test_few_parameters_are_dictionaries_of_anything() -> None:
     assert len(found) <= MOST_UNTYPED, "\n".join(found)
 
 
-def test_a_dictionary_of_anything_is_found_wherever_it_stands(tmp_path: Path) -> None:
+def test_dictionary_of_anything_is_found_wherever_it_stands(tmp_path: Path) -> None:
     code = "def f(a: int, b: dict[str, Any], *, c: list[Mapping[str, Any]] | None): ..."
     (tmp_path / "module.py").write_text(code)
     assert list(list_untyped(tmp_path)) == ["module.py: f(b)", "module.py: f(c)"]

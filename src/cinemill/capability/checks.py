@@ -69,7 +69,7 @@ class _JobKind(_Checked):
     plan: Callable[..., Any]
     positional: tuple[str, ...]
     second_channel: Identifier | None
-    answer: str | None
+    result_field: str | None
     name_children: Callable[..., Any] | None
     most_params_bytes: Annotated[int, Field(gt=0, le=LARGEST_TIMELINES_BYTES)]
 

@@ -86,7 +86,7 @@ class JobKind(Generic[P]):
     second_channel: str | None = None
     """Prefix of a Redis channel that its events go to besides ``task_progress``, such as the
     ``analysis`` of detection."""
-    answer: str | None = None
+    result_field: str | None = None
     """The member of the result that ``result.get()`` returns; None: all of it."""
     name_children: Callable[[str, P], Sequence[str]] | None = None
     """Turns the id and the parameters into the ids of the jobs that this one submits, which are

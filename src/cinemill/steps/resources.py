@@ -27,7 +27,7 @@ ANY_STEP = ResultOf("", Timed)
 class StepResources:
     database: Database
     files: LocalFiles
-    toolbox: FfmpegBinary
+    ffmpeg_binary: FfmpegBinary
     sandbox: Sandbox
     limits: Limits
     input_roots: tuple[Path, ...]
@@ -84,7 +84,7 @@ def ffmpeg_session(
     They are ``share`` of the step's work, after ``begin``; both 0 to 1.
     """
     return FfmpegSession(
-        resources.toolbox,
+        resources.ffmpeg_binary,
         context.folder,
         effective_limits(resources, context),
         resources.sandbox,

@@ -17,8 +17,8 @@ LIVE_SECONDS = 30.0
 """A node that has announced nothing for so long is gone; three announcements."""
 MOST_FAILURES = 3
 """Failures in a row after which an encoder is suspended."""
-FIRST_REST_SECONDS = 60.0
-LONGEST_REST_SECONDS = 3600.0
+FIRST_PAUSE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 3600.0
 FORGOTTEN_AFTER_SECONDS = 7 * 24 * 3600.0
 
 
@@ -124,8 +124,8 @@ def suspend(connection: Connection, node: str, encoder: str, reason: str) -> Non
             "node": node,
             "encoder": encoder,
             "reason": reason,
-            "first": FIRST_REST_SECONDS,
-            "longest": LONGEST_REST_SECONDS,
+            "first": FIRST_PAUSE_SECONDS,
+            "longest": LONGEST_PAUSE_SECONDS,
         },
     )
 

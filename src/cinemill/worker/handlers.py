@@ -115,7 +115,7 @@ def build_resources(context: WorkerContext) -> StepResources:
     return StepResources(
         database=context.database,
         files=context.files,
-        toolbox=find_ffmpeg(settings.ffmpeg_path),
+        ffmpeg_binary=find_ffmpeg(settings.ffmpeg_path),
         sandbox=detect_sandbox(settings.sandbox),
         limits=limits,
         input_roots=settings.input_roots,

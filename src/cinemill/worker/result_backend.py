@@ -40,7 +40,7 @@ class JobBackend(BaseBackend):
         except NotFound:
             return {"task_id": task_id, "status": states.PENDING, "result": None}
         kind = self.app.context.catalog.jobs.get(job.kind)
-        return describe_result(job, result_field=kind.answer if kind is not None else None)
+        return describe_result(job, result_field=kind.result_field if kind is not None else None)
 
     def wait_for(self, task_id: str, *args: Any, interval: float = 0.5, **kwargs: Any) -> Any:
         return super().wait_for(task_id, *args, interval=min(interval, POLL_SECONDS), **kwargs)

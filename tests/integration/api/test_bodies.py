@@ -35,7 +35,7 @@ class TestSizes:
             ("POST", "/api/v1/assets/x/jobs", TIMELINE_BYTES),
         ],
     )
-    def test_a_body_beyond_its_routes_limit_is_refused(
+    def test_body_beyond_its_routes_limit_is_refused(
         self, api: RunningApi, method: str, path: str, most_bytes: int
     ) -> None:
         def blocks() -> Iterator[bytes]:
@@ -58,7 +58,7 @@ class TestSizes:
             assert (answer.status, answer.code) == (413, "too_large")
             assert answer.headers["connection"] == "close"
 
-    def test_a_stranger_is_not_told_about_sizes(self, api: RunningApi) -> None:
+    def test_stranger_is_not_told_about_sizes(self, api: RunningApi) -> None:
         answer = api.stranger.post("/api/v1/jobs", content=b"a" * 20_000_000, headers=JSON)
         assert_problem(answer, 401, "unauthorized")
 
@@ -71,7 +71,7 @@ class TestSizes:
             api.http.post("/api/v1/jobs", json=body, timeout=60), 404, "job_kind_unknown"
         )
 
-    def test_a_form_is_bounded_beside_its_film(self, api: RunningApi) -> None:
+    def test_form_is_bounded_beside_its_film(self, api: RunningApi) -> None:
         kind = {"Content-Type": "multipart/form-data; boundary=x"}
         part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n'
         film = b"\r\n" + FILM_HEAD + b"\r\n--x--\r\n"
@@ -153,15 +153,15 @@ class TestAnswers:
     @pytest.mark.parametrize(
         "path", ["/api/v1/jobs/%00", "/api/v1/jobs?kind=%00", "/api/v1/assets/a%00b/files/proxy"]
     )
-    def test_a_nul_in_the_address_is_refused(self, api: RunningApi, path: str) -> None:
+    def test_nul_in_the_address_is_refused(self, api: RunningApi, path: str) -> None:
         assert_problem(api.http.get(path), 400, "request_malformed")
 
-    def test_a_long_address_is_refused(self, api: RunningApi) -> None:
+    def test_long_address_is_refused(self, api: RunningApi) -> None:
         for path in ("/api/v1/jobs?kind=" + "a" * 9000, "/" + "a" * 9000):
             assert_problem(api.stranger.get(path), 414, "target_too_long")
 
     @pytest.mark.parametrize("event_id", ["99999999999999999999-1", "1-99999999999999999999"])
-    def test_an_event_id_that_redis_cannot_know_starts_from_the_beginning(
+    def test_event_id_that_redis_cannot_know_starts_from_the_beginning(
         self, api: RunningApi, event_id: str
     ) -> None:
         job_id = api.submit()

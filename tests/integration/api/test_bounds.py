@@ -61,7 +61,7 @@ def test_each_of_them_is_answered_by_itself(api: RunningApi, bad_rows: list[str]
     [{"path": "x" * 5000}, {"path": "x" * (2 * MIB)}, {"path": {"a": 1}}, {"path": "a\x00b"}],
     ids=["long", "huge", "no text", "NUL"],
 )
-def test_a_path_that_none_can_be_is_refused(api: RunningApi, params: dict[str, Any]) -> None:
+def test_path_that_none_can_be_is_refused(api: RunningApi, params: dict[str, Any]) -> None:
     answer = api.http.post("/api/v1/jobs", json={"kind": "process_video", "params": params})
     assert answer.status_code in (413, 422)
     assert answer.json()["code"]
@@ -82,5 +82,5 @@ def test_parameters_that_are_too_deep_are_refused(api: RunningApi, depth: int) -
 @pytest.mark.parametrize(
     "address", ["/api/v1/jobs/%00", "/api/v1/jobs/a%00b/status", "/api/v1/jobs?kind=%00"]
 )
-def test_an_id_that_no_row_can_have_is_no_fault_of_ours(api: RunningApi, address: str) -> None:
+def test_id_that_no_row_can_have_is_no_fault_of_ours(api: RunningApi, address: str) -> None:
     assert 400 <= api.http.get(address).status_code < 500

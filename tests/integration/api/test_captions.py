@@ -80,7 +80,7 @@ def read(api: RunningApi, document: dict[str, Any], form: str) -> str:
     return answer.text
 
 
-def test_a_correction_takes_the_models_place_in_every_form(api: RunningApi, captioned: str) -> None:
+def test_correction_takes_the_models_place_in_every_form(api: RunningApi, captioned: str) -> None:
     original, version = fetch(api, captioned)
     assert (original["source"], original["model"], original["language"]) == ("model", "base", "en")
     assert [cue["lines"] for cue in original["captions"]] == [["Good mourning."]]
@@ -114,7 +114,7 @@ def test_of_two_who_correct_at_once_the_second_is_told(api: RunningApi, captione
     assert save(api, captioned, [], "*").status_code == 200
 
 
-def test_a_correction_can_be_taken_back(api: RunningApi, captioned: str) -> None:
+def test_correction_can_be_taken_back(api: RunningApi, captioned: str) -> None:
     address = f"/api/v1/assets/{captioned}/captions/en"
     _, original = fetch(api, captioned)
     refused = api.http.delete(address, headers={"If-Match": original})
@@ -153,7 +153,7 @@ def test_what_are_no_captions_is_refused_and_changes_nothing(
     assert fetch(api, captioned) == before
 
 
-def test_a_file_of_another_editor_is_taken_as_it_is(api: RunningApi, film: str) -> None:
+def test_file_of_another_editor_is_taken_as_it_is(api: RunningApi, film: str) -> None:
     address = f"/api/v1/assets/{film}/captions/en"
     vtt = "WEBVTT\n\nNOTE by hand\n\n1\n00:01.000 --> 00:02.000\n<v Ann>Salt &amp; pepper\n"
     saved = api.http.put(address, content=vtt, headers={"Content-Type": "text/vtt"})
@@ -173,7 +173,7 @@ def test_a_file_of_another_editor_is_taken_as_it_is(api: RunningApi, film: str) 
     assert fetch(api, film)[0]["captions"] == [said]
 
 
-def test_a_models_next_word_does_not_undo_a_persons(
+def test_models_next_word_does_not_undo_a_persons(
     api: RunningApi, database: Database, captioned: str
 ) -> None:
     assert save(api, captioned, CORRECTED, "*").status_code == 200
@@ -205,7 +205,7 @@ def test_where_there_is_no_room_for_its_name_nothing_is_saved(
     assert fetch(api, captioned)[0] == before
 
 
-def test_a_film_or_language_that_is_none_is_said_so(api: RunningApi, film: str) -> None:
+def test_film_or_language_that_is_none_is_said_so(api: RunningApi, film: str) -> None:
     assert api.http.get("/api/v1/assets/none/captions").json()["code"] == "asset_not_found"
     assert save(api, "none", []).json()["code"] == "asset_not_found"
     assert save(api, film, [], language="..").status_code in (404, 405)

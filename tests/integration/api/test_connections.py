@@ -84,7 +84,7 @@ class TestHeads:
         ],
         ids=["value", "path", "query", "method", "name", "blank"],
     )
-    def test_a_large_head_is_refused_and_the_sender_reads_why(
+    def test_large_head_is_refused_and_the_sender_reads_why(
         self, api: RunningApi, start: bytes
     ) -> None:
         with Wire(api.port) as wire:
@@ -93,7 +93,7 @@ class TestHeads:
             )
             assert_refused(wire, 431, "headers_too_large")
 
-    def test_a_hundred_megabytes_of_header_are_dropped(self, api: RunningApi) -> None:
+    def test_hundred_megabytes_of_header_are_dropped(self, api: RunningApi) -> None:
         with Wire(api.port) as wire:
             wire.send(b"GET /health HTTP/1.1\r\nHost: x\r\nX: ")
             block = b"a" * 1_000_000
@@ -103,7 +103,7 @@ class TestHeads:
             # Whether the answer can still be read after so much depends on the kernel's buffers.
         assert api.stranger.get("/health").status_code == 200
 
-    def test_a_head_may_be_as_large_as_the_limit(self, api: RunningApi) -> None:
+    def test_head_may_be_as_large_as_the_limit(self, api: RunningApi) -> None:
         start, end = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ", b"\r\n\r\n"
         value = b"a" * (MAX_HEAD_BYTES - len(start) - len(end))
         with Wire(api.port) as wire:
@@ -121,7 +121,7 @@ class TestHeads:
             wire.send(head("GET", "/health", *most, "One-More: a"))
             assert_refused(wire, 431, "headers_too_large")
 
-    def test_a_head_that_comes_byte_by_byte_is_read(self, api: RunningApi) -> None:
+    def test_head_that_comes_byte_by_byte_is_read(self, api: RunningApi) -> None:
         with Wire(api.port) as wire:
             for byte in head("GET", "/health"):
                 wire.send(bytes([byte]))
@@ -141,9 +141,7 @@ class TestHeads:
                 time.sleep(0.2)
             assert time.monotonic() < deadline
 
-    def test_a_connection_that_says_nothing_is_closed_without_a_word(
-        self, hasty: OwnServer
-    ) -> None:
+    def test_connection_that_says_nothing_is_closed_without_a_word(self, hasty: OwnServer) -> None:
         with hasty.connect() as wire:
             assert wire.is_closed()
 
@@ -163,7 +161,7 @@ class TestHeads:
                 time.sleep(0.2)
             assert time.monotonic() < deadline
 
-    def test_a_blank_line_behind_a_body_begins_no_request(self, hasty: OwnServer) -> None:
+    def test_blank_line_behind_a_body_begins_no_request(self, hasty: OwnServer) -> None:
         kind = "Content-Type: application/json"
         with hasty.connect() as wire:
             wire.send(
@@ -183,7 +181,7 @@ class TestHeads:
             assert wire.is_closed()
 
 
-def test_an_application_that_asks_for_more_gets_first_what_came_before() -> None:
+def test_application_that_asks_for_more_gets_first_what_came_before() -> None:
     """Reading on meanwhile would pile up small chunks until the connection is reset."""
 
     async def run() -> None:
@@ -256,7 +254,7 @@ class TestForms:
             wire.send(request_bytes)
             assert_refused(wire, status, "request_malformed")
 
-    def test_an_upgrade_is_ignored(self, api: RunningApi) -> None:
+    def test_upgrade_is_ignored(self, api: RunningApi) -> None:
         upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMA")
         with Wire(api.port) as wire:
             body = b'{"kind": "nosuch"}'
@@ -286,7 +284,7 @@ class TestBodies:
             assert_refused(wire, 431, "headers_too_large")
 
     @pytest.mark.parametrize("extension", [b"1;", b"0", b"1;a=b;"])
-    def test_the_line_of_a_chunk_is_bounded(self, api: RunningApi, extension: bytes) -> None:
+    def test_line_of_a_chunk_is_bounded(self, api: RunningApi, extension: bytes) -> None:
         with Wire(api.port) as wire:
             wire.send(head("POST", "/api/v1/jobs", CHUNKED, token=api.token))
             wire.try_to_send(extension + extension[-1:] * MAX_CHUNK_LINE_BYTES)
@@ -302,7 +300,7 @@ class TestBodies:
             assert wire.read_answer().code == "job_kind_unknown"
             assert wire.read_answer().status == 200
 
-    def test_a_space_behind_the_transfer_encoding_is_ignored(self, api: RunningApi) -> None:
+    def test_space_behind_the_transfer_encoding_is_ignored(self, api: RunningApi) -> None:
         kind = "Content-Type: application/json"
         with Wire(api.port) as wire:
             wire.send(head("POST", "/api/v1/jobs", CHUNKED + " ", kind, token=api.token))
@@ -310,9 +308,7 @@ class TestBodies:
             assert wire.read_answer().status == 422
             assert wire.read_answer().status == 200
 
-    def test_a_key_that_cannot_be_recorded_is_refused_before_the_film(
-        self, api: RunningApi
-    ) -> None:
+    def test_key_that_cannot_be_recorded_is_refused_before_the_film(self, api: RunningApi) -> None:
         lines = ("Content-Type: multipart/form-data; boundary=x", "Content-Length: 1000000")
         request = head("POST", "/upload", *lines, "Idempotency-Key: KEY", token=api.token)
         with Wire(api.port) as wire:
@@ -320,7 +316,7 @@ class TestBodies:
             answer = wire.read_answer()
             assert (answer.status, answer.code) == (422, "idempotency_key_invalid")
 
-    def test_an_upload_of_which_nothing_more_comes_leaves_nothing(self, hasty: OwnServer) -> None:
+    def test_upload_of_which_nothing_more_comes_leaves_nothing(self, hasty: OwnServer) -> None:
         objects = hasty.home / "objects"
         with hasty.connect() as wire:
             start_upload(wire, hasty.token, 500_000_000)
@@ -330,7 +326,7 @@ class TestBodies:
             assert wire.is_closed()
         assert wait_for(lambda: not files_in(objects), seconds=WAIT_SECONDS)
 
-    def test_an_upload_that_trickles_is_closed(self, hasty: OwnServer) -> None:
+    def test_upload_that_trickles_is_closed(self, hasty: OwnServer) -> None:
         with hasty.connect() as wire:
             start_upload(wire, hasty.token, 500_000_000)
             wire.send(PART + FILM_HEAD)
@@ -339,7 +335,7 @@ class TestBodies:
                 time.sleep(0.2)
             assert time.monotonic() < deadline
 
-    def test_a_body_that_nobody_reads_does_not_keep_the_connection(self, hasty: OwnServer) -> None:
+    def test_body_that_nobody_reads_does_not_keep_the_connection(self, hasty: OwnServer) -> None:
         with hasty.connect() as wire:
             wire.send(head("POST", "/api/v1/jobs", "Content-Length: 1000000"))
             assert_refused(wire, 401, "unauthorized")
@@ -367,14 +363,14 @@ class TestBodies:
 
 
 class TestAnswers:
-    def test_a_download_that_nobody_takes_is_closed(self, hasty: OwnServer) -> None:
+    def test_download_that_nobody_takes_is_closed(self, hasty: OwnServer) -> None:
         asset_id = upload(hasty, 30_000_000)
         with hasty.connect(receive_bytes=4096) as wire:
             wire.send(head("GET", f"/api/v1/assets/{asset_id}/files/source", token=hasty.token))
             assert wait_for(lambda: hasty.has(wire), seconds=WAIT_SECONDS)
             assert wait_for(lambda: not hasty.has(wire), seconds=WAIT_SECONDS)
 
-    def test_a_download_that_is_taken_slowly_goes_on(self, hasty: OwnServer) -> None:
+    def test_download_that_is_taken_slowly_goes_on(self, hasty: OwnServer) -> None:
         asset_id = upload(hasty, 8_000_000)
         with hasty.connect(receive_bytes=65536) as wire:
             wire.send(head("GET", f"/api/v1/assets/{asset_id}/files/source", token=hasty.token))
@@ -385,7 +381,7 @@ class TestAnswers:
                 got += len(block)
                 time.sleep(0.05)
 
-    def test_a_reader_who_is_slower_than_the_kernels_buffers_is_not_cut(
+    def test_reader_who_is_slower_than_the_kernels_buffers_is_not_cut(
         self, hasty: OwnServer
     ) -> None:
         asset_id = upload(hasty, 30_000_000)

@@ -46,7 +46,7 @@ def finish(api: RunningApi, job_id: str) -> None:
     api.settle(job_id, "completed", progress="100", message="'Done'", finished_at="now()")
 
 
-def test_a_watcher_is_told_at_once_and_to_the_end(api: RunningApi) -> None:
+def test_watcher_is_told_at_once_and_to_the_end(api: RunningApi) -> None:
     job_id = api.submit()
     with watch(api, job_id) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
@@ -91,7 +91,7 @@ def test_silence_is_filled_by_the_row(api: RunningApi) -> None:
     assert event["seconds_left"] > 0
 
 
-def test_a_running_bar_does_not_fall_back_behind_what_was_told(api: RunningApi) -> None:
+def test_running_bar_does_not_fall_back_behind_what_was_told(api: RunningApi) -> None:
     job_id = api.submit()
     api.settle(job_id, "running", progress="5")
     api.publish(job_id, "running", 60, "Encoding the preview copy")
@@ -103,7 +103,7 @@ def test_a_running_bar_does_not_fall_back_behind_what_was_told(api: RunningApi) 
     assert by_row["message"] == "Encoding the preview copy"
 
 
-def test_the_end_of_an_earlier_try_is_not_the_end(api: RunningApi) -> None:
+def test_end_of_an_earlier_try_is_not_the_end(api: RunningApi) -> None:
     job_id = api.submit()
     api.publish(job_id, "failed", 50, "It broke")
     with watch(api, job_id) as response:
@@ -114,7 +114,7 @@ def test_the_end_of_an_earlier_try_is_not_the_end(api: RunningApi) -> None:
         assert [event["status"] for _, event in events] == ["completed"]
 
 
-def test_an_ended_job_without_a_stream_is_told_by_its_row(api: RunningApi) -> None:
+def test_ended_job_without_a_stream_is_told_by_its_row(api: RunningApi) -> None:
     job_id = api.submit()
     api.http.post(f"/api/v1/jobs/{job_id}/cancel", json={"reason": "no need"})
     with redis.Redis.from_url(api.redis_url) as server:
@@ -123,7 +123,7 @@ def test_an_ended_job_without_a_stream_is_told_by_its_row(api: RunningApi) -> No
         assert [event["status"] for _, event in Watcher(response)] == ["cancelled"]
 
 
-def test_an_id_that_is_none_starts_at_the_beginning(api: RunningApi) -> None:
+def test_id_that_is_none_starts_at_the_beginning(api: RunningApi) -> None:
     job_id = api.submit()
     api.publish(job_id, "running", 10)
     finish(api, job_id)
@@ -132,7 +132,7 @@ def test_an_id_that_is_none_starts_at_the_beginning(api: RunningApi) -> None:
         assert [event["progress"] for _, event in Watcher(response)] == [10, 100]
 
 
-def test_a_watch_ends_when_its_job_is_deleted(api: RunningApi) -> None:
+def test_watch_ends_when_its_job_is_deleted(api: RunningApi) -> None:
     job_id = api.submit()
     with watch(api, job_id) as response:
         events = iter(Watcher(response))

@@ -66,7 +66,7 @@ class TestSignIn:
             assert headers["x-content-type-options"] == "nosniff"
             assert not [name for name in headers if name.startswith("access-control-")]
 
-    def test_the_token_is_never_logged(self, api: RunningApi) -> None:
+    def test_token_is_never_logged(self, api: RunningApi) -> None:
         httpx.get(api.address, params={"token": api.token}, timeout=PATIENCE_SECONDS)
         logs = [path.read_text() for path in (api.home / "log").iterdir()]
         assert any('"path": "/"' in log for log in logs)
@@ -211,7 +211,7 @@ class TestJobs:
 
 
 class TestAssets:
-    def test_a_range_of_a_file(self, api: RunningApi) -> None:
+    def test_range_of_a_file(self, api: RunningApi) -> None:
         content = FILM_HEAD + os.urandom(10_000)
         asset_id = api.http.get(f"/api/v1/jobs/{api.submit(content[4:])}").json()["asset_id"]
         address = f"/api/v1/assets/{asset_id}/files/source"

@@ -42,7 +42,7 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 class TestAccepted:
-    def test_the_answer_is_the_contracts(self, api: RunningApi) -> None:
+    def test_answer_is_the_contracts(self, api: RunningApi) -> None:
         answer = api.upload(FILM_HEAD + os.urandom(10_000), "Holiday.mkv")
         assert answer.status_code == 200
         body = answer.json()
@@ -61,7 +61,7 @@ class TestAccepted:
         assert job["kind"] == "transcode"
         assert job["params"] == {"options": {"codec": "h265"}}
 
-    def test_the_order_of_the_fields_does_not_matter(self, api: RunningApi) -> None:
+    def test_order_of_the_fields_does_not_matter(self, api: RunningApi) -> None:
         fields = {"params": json.dumps({"options": {"codec": "vp9"}}), "kind": "transcode"}
         task = api.upload(FILM_HEAD + os.urandom(64), data=fields).json()["task_id"]
         assert api.http.get(f"/api/v1/jobs/{task}").json()["kind"] == "transcode"
@@ -77,7 +77,7 @@ class TestAccepted:
             ({"params": '{"path": "/etc/passwd"}'}, "params_invalid"),
         ],
     )
-    def test_a_wish_that_cannot_be_is_refused_and_nothing_kept(
+    def test_wish_that_cannot_be_is_refused_and_nothing_kept(
         self, api: RunningApi, fields: dict[str, str], code: str
     ) -> None:
         before = api.stored_files()
@@ -95,7 +95,7 @@ class TestAccepted:
         assert source.headers["etag"] == f'"{hashlib.sha256(content).hexdigest()}"'
         assert source.headers["content-disposition"].startswith("attachment")
 
-    def test_the_same_bytes_twice_are_one_film_and_two_tasks(self, api: RunningApi) -> None:
+    def test_same_bytes_twice_are_one_film_and_two_tasks(self, api: RunningApi) -> None:
         content = os.urandom(1000)
         first, second = api.submit(content), api.submit(content)
         assert first != second
@@ -104,13 +104,13 @@ class TestAccepted:
         }
         assert len(assets) == 1
 
-    def test_the_same_key_is_the_same_task(self, api: RunningApi) -> None:
+    def test_same_key_is_the_same_task(self, api: RunningApi) -> None:
         content, key = FILM_HEAD + os.urandom(1000), {"Idempotency-Key": os.urandom(8).hex()}
         first = api.upload(content, headers=key).json()
         again = api.upload(content, headers=key).json()
         assert again == first
 
-    def test_the_same_key_for_another_film_is_a_conflict(self, api: RunningApi) -> None:
+    def test_same_key_for_another_film_is_a_conflict(self, api: RunningApi) -> None:
         key = {"Idempotency-Key": os.urandom(8).hex()}
         api.upload(FILM_HEAD + os.urandom(1000), headers=key)
         answer = api.upload(FILM_HEAD + os.urandom(1000), headers=key)
@@ -128,12 +128,12 @@ class TestAccepted:
         ("sent", "shown"),
         [("../../etc/passwd.mkv", "passwd.mkv"), ("🎬 a\nb.mkv", "🎬 a b.mkv"), ("..", "film")],
     )
-    def test_a_name_is_shown_and_never_a_path(self, api: RunningApi, sent: str, shown: str) -> None:
+    def test_name_is_shown_and_never_a_path(self, api: RunningApi, sent: str, shown: str) -> None:
         answer = api.upload(FILM_HEAD + os.urandom(100), sent)
         assert answer.json()["filename"] == shown
         assert not list(api.home.rglob("*passwd*"))
 
-    def test_a_film_may_come_without_a_length(self, api: RunningApi) -> None:
+    def test_film_may_come_without_a_length(self, api: RunningApi) -> None:
         content = FILM_HEAD + os.urandom(200_000)
 
         def pieces() -> Iterator[bytes]:
@@ -175,7 +175,7 @@ class TestRefused:
         assert answer.startswith(b"HTTP/1.1 422 ")
         assert b"media_unrecognized" in answer
 
-    def test_a_client_that_goes_on_sending_still_reads_why(self, api: RunningApi) -> None:
+    def test_client_that_goes_on_sending_still_reads_why(self, api: RunningApi) -> None:
         answer = api.upload(b"not a film at all" * 3_000_000)
         assert answer.status_code == 422
 
@@ -217,7 +217,7 @@ class TestRefused:
         assert_problem(answer, code)
         assert api.stored_files() == before
 
-    def test_a_form_that_ends_too_early_is_no_film(self, api: RunningApi) -> None:
+    def test_form_that_ends_too_early_is_no_film(self, api: RunningApi) -> None:
         before, body = api.stored_files(), PART + FILM_HEAD + os.urandom(5000)
         kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
         answer = api.http.post("/upload", content=body, headers=kind)
@@ -225,7 +225,7 @@ class TestRefused:
         assert_problem(answer, "upload_incomplete")
         assert api.stored_files() == before
 
-    def test_a_client_that_leaves_leaves_nothing(self, api: RunningApi) -> None:
+    def test_client_that_leaves_leaves_nothing(self, api: RunningApi) -> None:
         before, total = api.stored_files(), api.http.get("/api/v1/stats").json()["queue"]["total"]
         connection = open_upload(api, 500_000_000)
         connection.sendall(PART + FILM_HEAD + os.urandom(20_000_000))
@@ -236,7 +236,7 @@ class TestRefused:
 
 
 class TestLimits:
-    def test_a_film_over_the_limit_is_refused(self, start_api: StartApi) -> None:
+    def test_film_over_the_limit_is_refused(self, start_api: StartApi) -> None:
         api = start_api(CINEMILL_MAX_UPLOAD_BYTES="100000")
         with open_upload(api, 1_000_000) as connection:
             announced = read_all(connection)
@@ -258,7 +258,7 @@ class TestLimits:
         assert wait_for(lambda: api.stored_files() == set())
         assert api.upload(FILM_HEAD + bytes(90_000)).status_code == 200
 
-    def test_a_film_that_would_fill_the_disk_is_refused(self, start_api: StartApi) -> None:
+    def test_film_that_would_fill_the_disk_is_refused(self, start_api: StartApi) -> None:
         api = start_api(CINEMILL_MIN_FREE_BYTES=str(2**60))
         with open_upload(api, 1_000_000) as connection:
             answer = read_all(connection)

@@ -50,7 +50,7 @@ def video(api: RunningApi) -> str:
 
 
 class TestNames:
-    def test_a_job_has_one_name_for_one_thing(self, api: RunningApi) -> None:
+    def test_job_has_one_name_for_one_thing(self, api: RunningApi) -> None:
         job_id = api.submit()
         failure = """'{"code": "media_truncated", "message": "Short.", "hint": "",
                        "log_tail": "", "retryable": false}'::jsonb"""
@@ -112,7 +112,7 @@ def remove_step_ids(document: dict[str, Any]) -> dict[str, Any]:
 
 
 class TestCreation:
-    def test_a_new_job_has_a_location(self, api: RunningApi) -> None:
+    def test_new_job_has_a_location(self, api: RunningApi) -> None:
         film = {"file": ("film.mkv", FILM_HEAD + os.urandom(64))}
         uploaded = api.http.post(f"{V1}/upload", files=film)
         asset_id = uploaded.json()["asset_id"]
@@ -220,9 +220,7 @@ class TestPages:
             api.http.get(f"{address}/en").headers["etag"],
         )
 
-    def test_a_cursor_of_captions_belongs_to_their_version(
-        self, api: RunningApi, video: str
-    ) -> None:
+    def test_cursor_of_captions_belongs_to_their_version(self, api: RunningApi, video: str) -> None:
         address = f"{V1}/assets/{video}/captions/en"
         cues = [
             {"start_ms": 0, "end_ms": 1, "lines": ["a"]},
@@ -253,7 +251,7 @@ class TestPages:
         "cursor",
         ["x", "null", base64.urlsafe_b64encode(b'["\\u0000", "a", "1"]').decode(), "a" * 1999],
     )
-    def test_a_cursor_of_no_page_is_refused(
+    def test_cursor_of_no_page_is_refused(
         self,
         api: RunningApi,
         video: str,
@@ -280,7 +278,7 @@ def kill_step(connection: Any, job_id: str, number: int) -> None:
 
 class TestRules:
     @pytest.mark.parametrize("prefix", [V1, ""])
-    def test_the_token_is_needed_on_both_paths(self, api: RunningApi, prefix: str) -> None:
+    def test_token_is_needed_on_both_paths(self, api: RunningApi, prefix: str) -> None:
         for path in ("/jobs", "/assets", "/dead", "/stats", "/logs", "/debug", "/task/x"):
             if (prefix, path) != (V1, "/task/x"):
                 assert api.stranger.get(prefix + path).status_code == 401, path
@@ -302,7 +300,7 @@ class TestRules:
 
     @pytest.mark.parametrize("prefix", [V1, ""])
     @pytest.mark.parametrize(("range_", "status"), [("bytes=99999999-", 416), ("bites=1", 400)])
-    def test_a_wrong_range_is_a_problem(
+    def test_wrong_range_is_a_problem(
         self, api: RunningApi, prefix: str, range_: str, status: int
     ) -> None:
         asset_id = api.http.get(f"{V1}/jobs/{api.submit()}").json()["asset_id"]

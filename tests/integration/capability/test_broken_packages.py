@@ -164,7 +164,7 @@ def test_videos_are_processed_all_the_same(instance: Instance, film: Path) -> No
         assert [event.status for event in client.watch(str(sound["id"]))][-1] == "completed"
 
 
-def test_a_job_whose_handlers_cannot_be_built_fails_with_the_reason(instance: Instance) -> None:
+def test_job_whose_handlers_cannot_be_built_fails_with_the_reason(instance: Instance) -> None:
     with instance.client() as client:
         job_id = str(client.submit("make_idle", {})["id"])
         assert [event.status for event in client.watch(job_id)][-1] == "failed"
@@ -174,14 +174,14 @@ def test_a_job_whose_handlers_cannot_be_built_fails_with_the_reason(instance: In
     assert "echo-idle" in failure["hint"]
 
 
-def test_a_handler_of_the_wrong_type_fails_its_job_with_the_reason(instance: Instance) -> None:
+def test_handler_of_the_wrong_type_fails_its_job_with_the_reason(instance: Instance) -> None:
     with instance.client() as client:
         job_id = str(client.submit("make_wrong", {})["id"])
         assert [event.status for event in client.watch(job_id)][-1] == "failed"
         assert "returned a dict" in (client.job(job_id)["error"] or {})["message"]
 
 
-def test_a_route_that_exits_ends_its_own_request(instance: Instance) -> None:
+def test_route_that_exits_ends_its_own_request(instance: Instance) -> None:
     for _ in range(2):  # before, the connection broke off and the API was started again
         answer = call(instance, "POST", "/api/v1/leaver/", json={"kind": 1})
         assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
@@ -192,7 +192,7 @@ def test_a_route_that_exits_ends_its_own_request(instance: Instance) -> None:
     ].keys()
 
 
-def test_a_broken_command_says_why(instance: Instance) -> None:
+def test_broken_command_says_why(instance: Instance) -> None:
     for name, words in (("mute", "the licence server is away"), ("absent", "no_such_library")):
         done = instance.run(name)
         assert done.returncode == 3

@@ -64,7 +64,7 @@ def get(instance: Instance, path: str) -> httpx.Response:
     return httpx.get(f"{state['api_url']}{path}", headers=headers, timeout=60)
 
 
-def test_a_job_of_the_package_runs_over_http(
+def test_job_of_the_package_runs_over_http(
     instance: Instance, client: Client, film: Path, tmp_path: Path
 ) -> None:
     job = client.upload(film, kind="measure_loudness")
@@ -84,7 +84,7 @@ def test_a_job_of_the_package_runs_over_http(
     assert json.loads(stored.read_text()) == answer.json()
 
 
-def test_a_route_of_the_package_answers_like_our_own(instance: Instance) -> None:
+def test_route_of_the_package_answers_like_our_own(instance: Instance) -> None:
     missing = get(instance, "/api/v1/loudness/no-such-asset")
     assert missing.status_code == 404
     assert missing.json()["code"] == "artifact_not_found"
@@ -94,7 +94,7 @@ def test_a_route_of_the_package_answers_like_our_own(instance: Instance) -> None
     assert "/api/v1/loudness/{asset_id}" in paths
 
 
-def test_the_same_video_is_not_measured_twice(client: Client, film: Path) -> None:
+def test_same_video_is_not_measured_twice(client: Client, film: Path) -> None:
     first = client.upload(film, kind="measure_loudness")
     second = client.upload(film, kind="measure_loudness")
     for job in (first, second):
@@ -104,7 +104,7 @@ def test_the_same_video_is_not_measured_twice(client: Client, film: Path) -> Non
     assert results[0]["integrated_lufs"] == results[1]["integrated_lufs"]
 
 
-def test_a_video_without_sound_is_rejected_by_the_package(client: Client, tmp_path: Path) -> None:
+def test_video_without_sound_is_rejected_by_the_package(client: Client, tmp_path: Path) -> None:
     mute = films.make_film(tmp_path / "mute.mp4", has_sound=False)
     job = client.upload(mute, kind="measure_loudness")
     *_, last = client.watch(job["id"])
@@ -113,7 +113,7 @@ def test_a_video_without_sound_is_rejected_by_the_package(client: Client, tmp_pa
     assert failure["code"] == "media_no_sound"
 
 
-def test_a_stock_celery_client_sends_it_by_name(
+def test_stock_celery_client_sends_it_by_name(
     instance: Instance, client: Client, film: Path
 ) -> None:
     settings = apply_running_instance(load(instance.environment))
@@ -138,9 +138,7 @@ def test_it_is_a_task_to_import(instance: Instance, film: Path) -> None:
     assert float(done.stdout.split()[1]) == pytest.approx(-21.8, abs=0.5)
 
 
-def test_the_command_of_the_package_prints_what_was_measured(
-    instance: Instance, film: Path
-) -> None:
+def test_command_of_the_package_prints_what_was_measured(instance: Instance, film: Path) -> None:
     done = instance.run("loudness", str(film))
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].startswith("integrated  -21.")
@@ -150,7 +148,7 @@ def test_the_command_of_the_package_prints_what_was_measured(
     assert "Traceback" not in refused.stderr
 
 
-def test_the_command_stands_in_the_help(instance: Instance) -> None:
+def test_command_stands_in_the_help(instance: Instance) -> None:
     assert "Print how loud a video is, in LUFS." in instance.run("--help").stdout
     assert "The video." in instance.run("loudness", "--help").stdout
 
@@ -180,7 +178,7 @@ def test_workers_consume_the_packages_queue_within_its_limits(instance: Instance
     assert "'loudness'" in consumed
 
 
-def test_the_packages_own_tests_pass(site: Path, tmp_path: Path) -> None:
+def test_packages_own_tests_pass(site: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(site)}
     command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(tmp_path)]
     done = subprocess.run(

@@ -71,9 +71,7 @@ def end(client: Client, job_id: object) -> str:
     return [event.status for event in client.watch(str(job_id))][-1]
 
 
-def test_a_video_is_uploaded_watched_and_fetched(
-    client: Client, film: Path, tmp_path: Path
-) -> None:
+def test_video_is_uploaded_watched_and_fetched(client: Client, film: Path, tmp_path: Path) -> None:
     uploaded = client.upload(film)
     assert (uploaded["kind"], uploaded["status"]) == ("process_video", "pending")
     job_id = uploaded["id"]
@@ -99,7 +97,7 @@ def test_a_video_is_uploaded_watched_and_fetched(
     assert refuse(client.download, asset_id, "rendre", tmp_path)[1] == 422
 
 
-def test_an_ended_job_is_watched_to_its_end_again(client: Client) -> None:
+def test_ended_job_is_watched_to_its_end_again(client: Client) -> None:
     job_id = str(client.submit(STATS, {})["id"])
     first = list(client.watch(job_id))
     again = list(client.watch(job_id))
@@ -109,7 +107,7 @@ def test_an_ended_job_is_watched_to_its_end_again(client: Client) -> None:
     assert len(resumed) <= len(again)
 
 
-def test_a_job_reads_the_same_wherever_it_is_read(client: Client) -> None:
+def test_job_reads_the_same_wherever_it_is_read(client: Client) -> None:
     submitted = client.submit(STATS, {}, priority=7)
     assert submitted["status"] == "pending"
     end(client, submitted["id"])
@@ -151,7 +149,7 @@ def test_documents_have_the_same_members(real: Client, film: Path) -> None:
     assert found[0] == found[1]
 
 
-def test_a_video_that_cannot_be_read_fails_and_can_be_tried_again(
+def test_video_that_cannot_be_read_fails_and_can_be_tried_again(
     client: Client, broken: Path
 ) -> None:
     job_id = client.upload(broken)["id"]
@@ -219,7 +217,7 @@ def test_what_is_refused_is_refused_with_the_same_code(
         client.submit(STATS, {"when": object()})
 
 
-def test_a_key_stands_for_one_request(client: Client, film: Path) -> None:
+def test_key_stands_for_one_request(client: Client, film: Path) -> None:
     first = client.upload(film, idempotency_key="one")
     assert client.upload(film, idempotency_key="one")["id"] == first["id"]
     conflict = ("idempotency_conflict", 409)
@@ -237,7 +235,7 @@ def test_what_has_ended_is_neither_cancelled_nor_retried(client: Client) -> None
     assert refuse(client.retry, job_id) == ("job_not_failed", 409)
 
 
-def test_a_job_is_cancelled_with_a_reason(client: Client, film: Path) -> None:
+def test_job_is_cancelled_with_a_reason(client: Client, film: Path) -> None:
     # Behind others, so that it still waits when it is cancelled.
     before = [client.upload(film, kind="generate_preview")["id"] for _ in range(3)]
     job_id = client.upload(film, priority=0)["id"]
@@ -266,7 +264,7 @@ def test_jobs_are_listed_newest_first_and_by_pages(client: Client) -> None:
     assert client.jobs(id_prefix="%") == []
 
 
-def test_a_task_is_cleaned_up_with_its_video(client: Client, tmp_path: Path) -> None:
+def test_task_is_cleaned_up_with_its_video(client: Client, tmp_path: Path) -> None:
     own = films.make_film(tmp_path / "own.mp4", seconds=0.5, picture="testsrc")
     job_id = client.upload(own)["id"]
     assert end(client, job_id) == "completed"

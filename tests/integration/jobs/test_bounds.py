@@ -99,7 +99,7 @@ def test_kinds_priorities_reasons_and_paths_of_any_type_are_refused(service: Job
         assert error.code == "path_invalid"
 
 
-def test_a_refusal_that_quotes_anything_is_recorded(service: JobService) -> None:
+def test_refusal_that_quotes_anything_is_recorded(service: JobService) -> None:
     error = InputRejected("There is no " + "x\x00\udcff" * MIB)
     job = service.create_rejected("work", error, owner="celery", job_id="the-id")
     assert job.state is JobState.FAILED
@@ -110,7 +110,7 @@ def test_a_refusal_that_quotes_anything_is_recorded(service: JobService) -> None
             service.create_rejected("work", error, owner="o", job_id=job_id)  # type: ignore[arg-type]
 
 
-def test_a_timeline_of_ten_thousand_clips_is_taken_and_left_out_of_lists(
+def test_timeline_of_ten_thousand_clips_is_taken_and_left_out_of_lists(
     service: JobService,
 ) -> None:
     folder = "/films/2026/a folder with a long name/another one"
@@ -193,7 +193,7 @@ def bad(request: pytest.FixtureRequest, database: Database) -> str:
     return "bad"
 
 
-def test_a_bad_row_is_listed_and_so_are_the_others(service: JobService, bad: str) -> None:
+def test_bad_row_is_listed_and_so_are_the_others(service: JobService, bad: str) -> None:
     good = service.create_job("work", params={"path": "film.mp4"})
     listed = {job.id: job for job in service.list_jobs()}
     assert listed.keys() == {bad, good.id}
@@ -203,7 +203,7 @@ def test_a_bad_row_is_listed_and_so_are_the_others(service: JobService, bad: str
         assert len(document) < 100_000
 
 
-def test_a_bad_row_holds_up_no_announcement_and_no_publication(
+def test_bad_row_holds_up_no_announcement_and_no_publication(
     engine: Engine, sink: EventPublisher, bad: str
 ) -> None:
     good = engine.service.create_job("work")
@@ -220,7 +220,7 @@ def test_a_bad_row_holds_up_no_announcement_and_no_publication(
     )
 
 
-def test_a_run_of_a_kind_that_is_not_known_here_holds_up_no_other(engine: Engine) -> None:
+def test_run_of_a_kind_that_is_not_known_here_holds_up_no_other(engine: Engine) -> None:
     newer, good = engine.service.create_job("work"), engine.service.create_job("work")
     rows.change(
         engine.database, "UPDATE run SET kind = 'of_tomorrow' WHERE job_id = :id", id=newer.id
@@ -230,7 +230,7 @@ def test_a_run_of_a_kind_that_is_not_known_here_holds_up_no_other(engine: Engine
 
 
 @pytest.mark.parametrize("failure", ["[]", '{"kind": 1}', '{"code": {}}', '"x"'])
-def test_a_dead_step_with_a_failure_of_another_shape_is_listed(
+def test_dead_step_with_a_failure_of_another_shape_is_listed(
     service: JobService, database: Database, failure: str
 ) -> None:
     jobs: list[Job] = [service.create_job("work") for _ in range(2)]
@@ -248,7 +248,7 @@ def test_a_dead_step_with_a_failure_of_another_shape_is_listed(
     assert service.get_job_status(jobs[0].id)["steps"][0]["status"] == "dead"
 
 
-def test_a_huge_failure_of_a_dead_step_is_listed_in_brief(
+def test_huge_failure_of_a_dead_step_is_listed_in_brief(
     service: JobService, database: Database
 ) -> None:
     job = service.create_job("work")
@@ -263,7 +263,7 @@ def test_a_huge_failure_of_a_dead_step_is_listed_in_brief(
     assert len(DeadStepDocument.from_step(dead).model_dump_json()) < 10_000
 
 
-def test_a_page_of_large_jobs_is_bounded(service: JobService) -> None:
+def test_page_of_large_jobs_is_bounded(service: JobService) -> None:
     texts = [str(number) * 4000 for number in range(10)]
     for _ in range(20):
         service.create_job("work", params={"texts": texts * 10})

@@ -37,7 +37,7 @@ def states(service: JobService, job_ids: list[str]) -> list[JobState]:
     return [service.get_job(job_id).state for job_id in job_ids]
 
 
-def test_a_cancelled_batch_is_retried_with_its_renders(service: JobService) -> None:
+def test_cancelled_batch_is_retried_with_its_renders(service: JobService) -> None:
     batch, children = submit_batch(service, 3)
     service.cancel_job(batch.id, "wrong films")
     assert states(service, [batch.id, *children]) == [JobState.CANCELLED] * 4
@@ -67,7 +67,7 @@ def test_only_renders_that_did_not_complete_are_retried(
         service.get_job(deleted.id)
 
 
-def test_a_render_that_was_refused_stays_refused(service: JobService) -> None:
+def test_render_that_was_refused_stays_refused(service: JobService) -> None:
     batch = service.create_job("batch_render", params={"jobs": [{}]})
     (child,) = name_children(batch.id, read_parameters(BatchParameters, batch.params))
     refusal = InputRejected("Clip 0: there is no film.", code="clip_source_missing")
@@ -77,7 +77,7 @@ def test_a_render_that_was_refused_stays_refused(service: JobService) -> None:
     assert states(service, [batch.id, child]) == [JobState.PENDING, JobState.FAILED]
 
 
-def test_a_batch_whose_render_is_being_stopped_is_retried_a_moment_later(
+def test_batch_whose_render_is_being_stopped_is_retried_a_moment_later(
     service: JobService, database: Database
 ) -> None:
     batch, children = submit_batch(service, 2)

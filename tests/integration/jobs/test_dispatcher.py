@@ -83,7 +83,7 @@ def test_no_owner_is_always_last_where_work_ends_at_once(narrow: Engine) -> None
     assert narrow.post.owners["bob"] > 0
 
 
-def test_an_urgent_job_goes_out_over_a_window_that_others_have_filled(engine: Engine) -> None:
+def test_urgent_job_goes_out_over_a_window_that_others_have_filled(engine: Engine) -> None:
     engine.submit(50)
     engine.dispatcher.publish_ready()
     (urgent,) = engine.submit(priority=10)
@@ -111,7 +111,7 @@ def test_of_a_large_job_only_a_few_steps_are_out_at_a_time(engine: Engine) -> No
     assert engine.dispatcher.publish_ready() == 8
 
 
-def test_a_large_job_lets_the_same_users_small_ones_by(engine: Engine) -> None:
+def test_large_job_lets_the_same_users_small_ones_by(engine: Engine) -> None:
     engine.submit(kind="crowd")
     engine.dispatcher.publish_ready()
     (small,) = engine.submit()
@@ -127,7 +127,7 @@ def test_queue_place_of_a_small_job_ignores_the_burst(engine: Engine) -> None:
     assert engine.service.get_job_status(small.id)["queue_place"] == 4
 
 
-def test_a_large_job_does_not_wait_for_all_small_ones_that_come_later(engine: Engine) -> None:
+def test_large_job_does_not_wait_for_all_small_ones_that_come_later(engine: Engine) -> None:
     """Its turns come in time, also those of its last steps."""
     (large,) = engine.submit(kind="crowd")
     later = "UPDATE run SET turn_at = turn_at - interval '1 hour' WHERE job_id = :id"
@@ -150,7 +150,7 @@ def test_what_a_large_job_has_begun_is_tried_again_at_once(engine: Engine) -> No
     assert not engine.post.sent[before].is_crowd
 
 
-def test_a_retry_waits_for_its_time(engine: Engine) -> None:
+def test_retry_waits_for_its_time(engine: Engine) -> None:
     (job,) = engine.submit()
     engine.dispatcher.publish_ready()
     rows.fail(engine.database, engine.claim(engine.post.sent[0]), delay_seconds=60)
@@ -159,7 +159,7 @@ def test_a_retry_waits_for_its_time(engine: Engine) -> None:
     assert engine.dispatcher.publish_ready() == 1
 
 
-def test_a_cancelled_job_is_not_let_out(engine: Engine) -> None:
+def test_cancelled_job_is_not_let_out(engine: Engine) -> None:
     (job,) = engine.submit()
     engine.service.cancel_job(job.id)
     assert engine.dispatcher.publish_ready() == 0
@@ -248,7 +248,7 @@ def test_dispatchers_side_by_side_send_each_run_once(
     assert len(sent) == len(set(sent)) == total
 
 
-def test_a_rate_lets_the_first_start_and_spaces_the_rest(engine: Engine) -> None:
+def test_rate_lets_the_first_start_and_spaces_the_rest(engine: Engine) -> None:
     engine.submit(5, "rare_work")
     assert engine.dispatcher.publish_ready() == 1
     assert engine.dispatcher.publish_ready() == 0
@@ -257,7 +257,7 @@ def test_a_rate_lets_the_first_start_and_spaces_the_rest(engine: Engine) -> None
         assert connection.execute(text(waiting)).scalar_one() == 4
 
 
-def test_a_rate_holds_back_its_own_kind_only(engine: Engine) -> None:
+def test_rate_holds_back_its_own_kind_only(engine: Engine) -> None:
     engine.submit(3, "rare_work")
     engine.submit(3)
     assert engine.dispatcher.publish_ready() == 4
@@ -301,7 +301,7 @@ def test_without_redis_a_rate_admits_nobody() -> None:
     limiter.close()
 
 
-def test_a_crash_is_closed_once_and_tried_again_soon(engine: Engine) -> None:
+def test_crash_is_closed_once_and_tried_again_soon(engine: Engine) -> None:
     (job,) = engine.submit()
     engine.dispatcher.publish_ready()
     rows.let_lease_run_out(engine.database, engine.claim(engine.post.sent[0]))
@@ -310,7 +310,7 @@ def test_a_crash_is_closed_once_and_tried_again_soon(engine: Engine) -> None:
     assert rows.run_states(engine.database, job) == ["crashed", "queued"]
 
 
-def test_a_cancelled_job_whose_worker_died_is_cancelled_all_the_same(engine: Engine) -> None:
+def test_cancelled_job_whose_worker_died_is_cancelled_all_the_same(engine: Engine) -> None:
     (job,) = engine.submit()
     engine.dispatcher.publish_ready()
     run = engine.claim(engine.post.sent[0])
@@ -321,7 +321,7 @@ def test_a_cancelled_job_whose_worker_died_is_cancelled_all_the_same(engine: Eng
     assert rows.get_job(engine.database, job).state is JobState.CANCELLED
 
 
-def test_a_worker_that_still_works_is_not_overtaken_by_the_sweeper(engine: Engine) -> None:
+def test_worker_that_still_works_is_not_overtaken_by_the_sweeper(engine: Engine) -> None:
     (job,) = engine.submit()
     engine.dispatcher.publish_ready()
     run = engine.claim(engine.post.sent[0])
@@ -371,7 +371,7 @@ def test_unsent_end_of_a_job_is_published_when_redis_is_back(
     rates.close()
 
 
-def test_a_sweeper_that_is_run_by_two_at_once_does_everything_once(engine: Engine) -> None:
+def test_sweeper_that_is_run_by_two_at_once_does_everything_once(engine: Engine) -> None:
     jobs = engine.submit(10)
     engine.dispatcher.publish_ready()
     for ready in list(engine.post.sent):

@@ -63,7 +63,7 @@ def test_found_steps_stand_in_their_place_in_the_list(bench: Bench) -> None:
     assert names == ["first", "part-0", "part-1", "join", "second"]
 
 
-def test_a_found_step_is_given_the_results_of_the_finder_and_of_those_it_names(
+def test_found_step_is_given_the_results_of_the_finder_and_of_those_it_names(
     bench: Bench,
 ) -> None:
     job = begin(bench, [*PARTS, JOIN])
@@ -88,7 +88,7 @@ def test_what_the_finder_was_given_is_given_to_what_it_found(bench: Bench) -> No
     assert done.result["given"] == ["first", "second"]
 
 
-def test_the_finders_share_of_the_progress_goes_to_what_it_found(bench: Bench) -> None:
+def test_finders_share_of_the_progress_goes_to_what_it_found(bench: Bench) -> None:
     shares: list[float] = []
 
     def handle(context: StepContext) -> StepOutcome:
@@ -102,7 +102,7 @@ def test_the_finders_share_of_the_progress_goes_to_what_it_found(bench: Bench) -
     assert shares == [50, 33, 33, 33]
 
 
-def test_a_try_that_fails_adds_nothing(bench: Bench) -> None:
+def test_try_that_fails_adds_nothing(bench: Bench) -> None:
     def handle(context: StepContext) -> StepOutcome:
         def fail(_connection: Any) -> None:
             raise CommandFailed("ffmpeg ended with 1.", exit_code=1, log_tail="")
@@ -127,7 +127,7 @@ def test_steps_found_by_a_job_that_is_being_cancelled_are_cancelled_with_it(benc
     assert states["part-0"] == states["part-1"] == StepState.CANCELLED.value
 
 
-def test_a_found_step_is_tried_again_by_itself(bench: Bench) -> None:
+def test_found_step_is_tried_again_by_itself(bench: Bench) -> None:
     job = begin(bench, PARTS)
     bench.execute(job, "part-0")
     bench.handlers["work"] = raising(

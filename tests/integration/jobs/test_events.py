@@ -96,7 +96,7 @@ def next_message(subscription: Any) -> dict[str, Any]:
     ("kind", "channel"),
     [("work", "task_progress"), ("analyse", "task_progress"), ("analyse", "analysis")],
 )
-def test_a_channel_carries_status_progress_and_message(
+def test_channel_carries_status_progress_and_message(
     sink: EventPublisher, client: redis.Redis, job_id: str, kind: str, channel: str
 ) -> None:
     with listening(client, f"{channel}:{job_id}") as subscription:
@@ -130,7 +130,7 @@ def test_analysis_is_published_on_its_channel_while_it_runs_and_when_it_ends(
     assert statuses == ["running", "completed"]
 
 
-def test_the_key_holds_the_same_as_the_channel_the_latest_and_for_a_day(
+def test_key_holds_the_same_as_the_channel_the_latest_and_for_a_day(
     sink: EventPublisher, client: redis.Redis, job_id: str
 ) -> None:
     with listening(client, f"task_progress:{job_id}") as subscription:
@@ -210,7 +210,7 @@ def test_one_job_does_not_silence_another(sink: EventPublisher) -> None:
     assert all(sink.publish(make_progress(str(uuid4()), 1)) for _ in range(20))
 
 
-def test_a_watcher_that_was_cut_off_goes_on_after_the_last_it_saw(
+def test_watcher_that_was_cut_off_goes_on_after_the_last_it_saw(
     sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
     for number in range(6):
@@ -221,7 +221,7 @@ def test_a_watcher_that_was_cut_off_goes_on_after_the_last_it_saw(
     assert resumed == seen[3:]
 
 
-def test_a_watcher_is_woken_by_the_next_event(
+def test_watcher_is_woken_by_the_next_event(
     sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
     async def watch() -> Event:
@@ -289,7 +289,7 @@ def test_watcher_gets_an_error_while_redis_is_away(job_id: str) -> None:
         read_after(NOWHERE, job_id)
 
 
-def test_a_redis_that_hangs_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redis_that_hangs_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not counted from before the attempt, which may take longer than that while to fail."""
     monkeypatch.setattr(events, "SOCKET_TIMEOUT_SECONDS", 5.0)
     monkeypatch.setattr(events, "PAUSE_AFTER_FAULT_SECONDS", 4.5)
@@ -337,7 +337,7 @@ def test_retried_job_publishes_events_as_before(
     assert 3600 < int(str(client.ttl(f"task_events:{job_id}"))) <= 24 * 3600
 
 
-def test_a_watcher_who_waits_at_the_end_is_woken_by_it(
+def test_watcher_who_waits_at_the_end_is_woken_by_it(
     sink: EventPublisher, own_redis: str, job_id: str
 ) -> None:
     """The stream is written again meanwhile."""

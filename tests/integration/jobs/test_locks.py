@@ -23,7 +23,7 @@ from cinemill.storage.jobs import dispatch
 SHORT = RetryPolicy(lease_seconds=4, heartbeat_seconds=0.5)
 
 
-def test_a_claim_of_a_locked_job_frees_the_worker_and_is_made_later(bench: Bench) -> None:
+def test_claim_of_a_locked_job_frees_the_worker_and_is_made_later(bench: Bench) -> None:
     locked, free = bench.submit(do_nothing), bench.submit(do_nothing)
     run_id = rows.queued_runs(bench.database, locked.id)["work"]
     with bench.database.begin() as connection:
@@ -37,7 +37,7 @@ def test_a_claim_of_a_locked_job_frees_the_worker_and_is_made_later(bench: Bench
     assert bench.execute(locked) is RunState.SUCCEEDED
 
 
-def test_a_message_is_held_while_the_whole_table_is_locked(bench: Bench) -> None:
+def test_message_is_held_while_the_whole_table_is_locked(bench: Bench) -> None:
     """Else one worker would swallow all that is published."""
     job = bench.submit(do_nothing)
     run_id = rows.queued_runs(bench.database, job.id)["work"]
@@ -56,7 +56,7 @@ def test_a_message_is_held_while_the_whole_table_is_locked(bench: Bench) -> None
     assert state is RunState.SUCCEEDED
 
 
-def test_a_healthy_run_of_a_locked_job_keeps_its_lease_and_its_work(bench: Bench) -> None:
+def test_healthy_run_of_a_locked_job_keeps_its_lease_and_its_work(bench: Bench) -> None:
     """Its heart used to wait for the job's row, and could not renew meanwhile."""
     bench.limits = SHORT
     job = bench.submit(do_nothing)
@@ -91,7 +91,7 @@ def test_limits_of_the_work_do_not_hold_for_its_recording(bench: Bench) -> None:
     assert bench.execute(job) is RunState.SUCCEEDED
 
 
-def test_a_run_whose_row_was_locked_for_longer_than_its_lease_is_handed_back(
+def test_run_whose_row_was_locked_for_longer_than_its_lease_is_handed_back(
     bench: Bench,
 ) -> None:
     bench.limits = SHORT
@@ -109,7 +109,7 @@ def test_a_run_whose_row_was_locked_for_longer_than_its_lease_is_handed_back(
     assert (step.crashes, step.failures, step.state) == (0, 0, StepState.QUEUED)
 
 
-def test_a_worker_that_finds_its_own_lease_over_hands_back_what_is_still_its_own(
+def test_worker_that_finds_its_own_lease_over_hands_back_what_is_still_its_own(
     bench: Bench,
 ) -> None:
     """It used to drop the work, and the sweeper took that for a crash."""
@@ -126,7 +126,7 @@ def test_a_worker_that_finds_its_own_lease_over_hands_back_what_is_still_its_own
     assert (step.crashes, step.failures, step.state) == (0, 0, StepState.QUEUED)
 
 
-def test_the_sweeper_closes_the_rest_where_one_job_is_locked(engine: Engine) -> None:
+def test_sweeper_closes_the_rest_where_one_job_is_locked(engine: Engine) -> None:
     jobs = engine.submit(5)
     engine.dispatcher.publish_ready()
     for ready in list(engine.post.sent):
@@ -150,7 +150,7 @@ def test_many_locked_jobs_hold_a_sweep_up_for_a_moment_each_time(engine: Engine)
     assert rows.run_states(engine.database, jobs[0]) == ["crashed", "queued"]
 
 
-def test_the_sweeper_finishes_other_cancels_where_one_job_is_locked(engine: Engine) -> None:
+def test_sweeper_finishes_other_cancels_where_one_job_is_locked(engine: Engine) -> None:
     jobs = engine.submit(3)
     engine.dispatcher.publish_ready()
     for ready in list(engine.post.sent):
@@ -181,7 +181,7 @@ def test_other_jobs_are_published_and_announced_where_one_is_locked(engine: Engi
     assert engine.dispatcher.publish_ready() == 1
 
 
-def test_a_run_of_a_kind_that_nobody_knows_keeps_no_other_from_going_out(
+def test_run_of_a_kind_that_nobody_knows_keeps_no_other_from_going_out(
     engine: Engine,
 ) -> None:
     """Rows of a newer version, after going back to an older one."""
@@ -193,7 +193,7 @@ def test_a_run_of_a_kind_that_nobody_knows_keeps_no_other_from_going_out(
     assert engine.dispatcher.publish_ready() == 0
 
 
-def test_a_run_that_no_message_can_be_made_of_keeps_no_other_from_going_out(
+def test_run_that_no_message_can_be_made_of_keeps_no_other_from_going_out(
     engine: Engine, allow_error_logs: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _, _ = engine.submit(3)
@@ -210,14 +210,14 @@ def test_a_run_that_no_message_can_be_made_of_keeps_no_other_from_going_out(
     assert len(engine.post.sent) == 2
 
 
-def test_a_cancel_of_a_locked_job_is_refused_for_now(engine: Engine) -> None:
+def test_cancel_of_a_locked_job_is_refused_for_now(engine: Engine) -> None:
     (job,) = engine.submit()
     with rows.locked_job(engine.database, job), pytest.raises(LockTimeout):
         engine.service.cancel_job(job.id)
     assert engine.service.cancel_job(job.id).state is JobState.CANCELLED
 
 
-def test_a_bulk_retry_takes_all_that_nobody_holds(engine: Engine) -> None:
+def test_bulk_retry_takes_all_that_nobody_holds(engine: Engine) -> None:
     failed = engine.submit(3)
     for job in failed:
         rows.mark_dead(engine.database, rows.start(engine.database, job))
@@ -227,7 +227,7 @@ def test_a_bulk_retry_takes_all_that_nobody_holds(engine: Engine) -> None:
     assert engine.service.retry_failed() == 0
 
 
-def test_a_cancel_goes_past_a_child_that_is_locked_and_may_be_repeated(bench: Bench) -> None:
+def test_cancel_goes_past_a_child_that_is_locked_and_may_be_repeated(bench: Bench) -> None:
     scene = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}
     from cinemill.capabilities.render.batch import submit_batch
 

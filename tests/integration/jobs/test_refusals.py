@@ -154,7 +154,7 @@ def test_inspecting_workers_reports_that_the_broker_refuses(
         workers_by_queue(settings)
 
 
-def test_a_redis_that_is_nearly_full_says_so(own_valkey: str) -> None:
+def test_redis_that_is_nearly_full_says_so(own_valkey: str) -> None:
     with redis.Redis.from_url(own_valkey) as client:
         before = client.config_get("maxmemory")["maxmemory"]
         used = int(client.info("memory")["used_memory"])

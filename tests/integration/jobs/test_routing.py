@@ -52,7 +52,7 @@ def test_hardware_for_another_codec_is_not_used(engine: Engine) -> None:
     assert publish(engine) == ["default"]
 
 
-def test_a_node_that_fell_silent_offers_nothing(engine: Engine) -> None:
+def test_node_that_fell_silent_offers_nothing(engine: Engine) -> None:
     announce(engine)
     fall_silent(engine)
     engine.submit(kind="hardware_work")
@@ -136,7 +136,7 @@ def test_messages_for_hardware_that_the_broker_lost_are_sent_again(engine: Engin
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_success_between_failures_forgives_them(engine: Engine, times: int) -> None:
+def test_success_between_failures_forgives_them(engine: Engine, times: int) -> None:
     announce(engine)
     for _ in range(2):
         fail(engine, times)

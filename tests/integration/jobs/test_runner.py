@@ -70,7 +70,7 @@ def test_every_attempt_records_its_peak_memory(
     assert most > least + (250 << 20)
 
 
-def test_a_handler_works_in_a_private_folder_that_is_gone_afterwards(bench: Bench) -> None:
+def test_handler_works_in_a_private_folder_that_is_gone_afterwards(bench: Bench) -> None:
     seen: list[Path] = []
 
     def handle(context: StepContext) -> StepOutcome:
@@ -86,7 +86,7 @@ def test_a_handler_works_in_a_private_folder_that_is_gone_afterwards(bench: Benc
     assert list(bench.folder.iterdir()) == []
 
 
-def test_a_run_that_is_taken_or_over_is_left_alone(bench: Bench) -> None:
+def test_run_that_is_taken_or_over_is_left_alone(bench: Bench) -> None:
     job = bench.submit(do_nothing)
     run_id = rows.queued_runs(bench.database, job.id)["work"]
     bench.execute(job)
@@ -102,7 +102,7 @@ def test_what_a_handler_writes_appears_with_its_success(bench: Bench) -> None:
     assert assets.find_asset(bench.database, owner="ann", sha256="made") is not None
 
 
-def test_a_child_step_is_given_its_parents_result(bench: Bench) -> None:
+def test_child_step_is_given_its_parents_result(bench: Bench) -> None:
     given: list[Mapping[str, Any]] = []
 
     def handle(context: StepContext) -> StepOutcome:
@@ -146,7 +146,7 @@ def test_runner_publishes_progress(bench: Bench, own_redis: str) -> None:
     assert event["seconds_left"] > 0
 
 
-def test_a_failure_is_tried_again_after_a_minute_or_so(bench: Bench) -> None:
+def test_failure_is_tried_again_after_a_minute_or_so(bench: Bench) -> None:
     job = bench.submit(raising(CommandFailed("ffmpeg ended with 1.", exit_code=1, log_tail="x")))
     assert bench.execute(job) is RunState.FAILED
     assert bench.job(job).state is JobState.RUNNING
@@ -176,7 +176,7 @@ def test_after_three_retries_it_is_dead_with_the_last_lines(bench: Bench) -> Non
     assert (dead.attempts, dead.failures) == (4, 4)
 
 
-def test_a_kind_of_work_may_have_fewer_retries_and_its_own_delay(bench: Bench) -> None:
+def test_kind_of_work_may_have_fewer_retries_and_its_own_delay(bench: Bench) -> None:
     error = CommandFailed("ffmpeg ended with 1.", exit_code=1, log_tail="")
     job = bench.submit(raising(error), "fragile_work")
     bench.execute(job)
@@ -206,7 +206,7 @@ def test_bad_input_is_never_tried_again(bench: Bench) -> None:
     assert failure.code == "media_truncated"
 
 
-def test_an_unexpected_error_is_a_failure_with_its_traceback(
+def test_unexpected_error_is_a_failure_with_its_traceback(
     bench: Bench, allow_error_logs: None
 ) -> None:
     job = bench.submit(raising(ZeroDivisionError("division by zero")))
@@ -215,7 +215,7 @@ def test_an_unexpected_error_is_a_failure_with_its_traceback(
 
 
 @pytest.mark.parametrize("result", [{"x": object()}, {"x": "nul\x00"}, {"x": float("nan")}])
-def test_a_result_that_no_row_can_hold_is_a_failure(
+def test_result_that_no_row_can_hold_is_a_failure(
     bench: Bench, allow_error_logs: None, result: dict[str, Any]
 ) -> None:
     job = bench.submit(lambda context: StepOutcome(result))
@@ -230,7 +230,7 @@ def test_unstorable_message_does_not_hide_how_the_run_ended(bench: Bench) -> Non
     assert bench.failure_code(job) == "command_failed"
 
 
-def test_a_missing_server_is_nobodys_fault(bench: Bench) -> None:
+def test_missing_server_is_nobodys_fault(bench: Bench) -> None:
     job = bench.submit(raising(RedisUnavailable("Redis does not respond.")))
     assert bench.execute(job) is RunState.RETURNED
     step = rows.get_steps(bench.database, job)["work"]

@@ -45,21 +45,21 @@ def refuse(service: JobService, kind: str = "work", **options: Any) -> str:
     return refused.value.code
 
 
-def test_an_accepted_job_is_pending_and_known_to_celery_by_its_id(service: JobService) -> None:
+def test_accepted_job_is_pending_and_known_to_celery_by_its_id(service: JobService) -> None:
     job = service.create_job("work", owner="ann", params={"path": "film.mp4"})
     assert (job.state, job.owner, job.params) == (JobState.PENDING, "ann", {"path": "film.mp4"})
     assert job.celery_task_id == job.id
     assert service.get_job(job.id) == job
 
 
-def test_a_job_takes_its_queues_priority_unless_it_names_one(service: JobService) -> None:
+def test_job_takes_its_queues_priority_unless_it_names_one(service: JobService) -> None:
     assert service.create_job("work").priority == 5
     assert service.create_job("urgent_work").priority == 10
     assert service.create_job("urgent_work", priority=0).priority == 0
 
 
 @pytest.mark.parametrize("priority", [-1, 11, 5.5, "9", True])
-def test_a_priority_that_is_none_is_refused(service: JobService, priority: Any) -> None:
+def test_priority_that_is_none_is_refused(service: JobService, priority: Any) -> None:
     assert refuse(service, priority=priority) == "priority_invalid"
 
 
@@ -76,15 +76,15 @@ def test_text_that_only_looks_like_an_escape_is_text(service: JobService) -> Non
     assert service.get_job(job.id).params == {"path": "\\u0000.mp4", "note": "naïve 🎬\n"}
 
 
-def test_an_unknown_kind_is_refused(service: JobService) -> None:
+def test_unknown_kind_is_refused(service: JobService) -> None:
     assert refuse(service, "process_vidoe") == "job_kind_unknown"
 
 
-def test_an_unknown_asset_is_refused(service: JobService) -> None:
+def test_unknown_asset_is_refused(service: JobService) -> None:
     assert refuse(service, "process_video", asset_id="no such asset") == "asset_not_found"
 
 
-def test_the_same_request_under_one_key_is_one_job(service: JobService) -> None:
+def test_same_request_under_one_key_is_one_job(service: JobService) -> None:
     first = service.create_job("work", params={"a": 1, "b": 2}, idempotency_key="k")
     again = service.create_job("work", params={"b": 2, "a": 1}, idempotency_key="k")
     assert again.id == first.id
@@ -127,15 +127,13 @@ def test_queue_proxy_generation_makes_the_proxy_of_a_stored_film(
     assert refused.value.code == "asset_not_found"
 
 
-def test_the_jobs_of_a_video_are_listed_newest_first(
-    service: JobService, film: AssetRecord
-) -> None:
+def test_jobs_of_a_video_are_listed_newest_first(service: JobService, film: AssetRecord) -> None:
     jobs = [service.queue_proxy_generation(film.id) for _ in range(3)]
     service.create_job("work")
     assert [job.id for job in service.get_jobs_for_video(film.id)] == [job.id for job in jobs][::-1]
 
 
-def test_a_waiting_jobs_status_says_its_place_in_the_queue(service: JobService) -> None:
+def test_waiting_jobs_status_says_its_place_in_the_queue(service: JobService) -> None:
     service.create_job("work")
     status = service.get_job_status(service.create_job("work").id)
     assert (status["status"], status["queue_place"]) == ("pending", 1)
@@ -143,7 +141,7 @@ def test_a_waiting_jobs_status_says_its_place_in_the_queue(service: JobService) 
     assert status["steps"][0]["status"] == "queued"
 
 
-def test_a_running_jobs_status_says_its_worker_and_the_time_left(
+def test_running_jobs_status_says_its_worker_and_the_time_left(
     service: JobService, database: Database
 ) -> None:
     job = service.create_job("work")
@@ -163,7 +161,7 @@ def test_a_running_jobs_status_says_its_worker_and_the_time_left(
     assert status["seconds_left"] == pytest.approx(30, abs=9)
 
 
-def test_a_completed_jobs_status_has_its_result_and_times(
+def test_completed_jobs_status_has_its_result_and_times(
     service: JobService, database: Database
 ) -> None:
     job = service.create_job("work")
@@ -176,7 +174,7 @@ def test_a_completed_jobs_status_has_its_result_and_times(
     assert status["seconds_left"] is None
 
 
-def test_a_failed_jobs_status_says_why_in_words_with_the_last_lines(
+def test_failed_jobs_status_says_why_in_words_with_the_last_lines(
     service: JobService, database: Database
 ) -> None:
     job = service.create_job("work")
@@ -226,7 +224,7 @@ def test_old_pending_jobs_are_found_behind_many_young_ones(
     assert [job.id for job in found] == [old.id]
 
 
-def test_a_job_is_cancelled_with_a_reason(service: JobService) -> None:
+def test_job_is_cancelled_with_a_reason(service: JobService) -> None:
     job = service.cancel_job(service.create_job("work").id, "wrong film")
     assert (job.state, job.cancel_reason) == (JobState.CANCELLED, "wrong film")
     assert service.cancel_job(service.create_job("work").id).cancel_reason is not None

@@ -34,13 +34,13 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage.database import Database
 from cinemill.storage.media import assets
 
-BELL_ALONE = RetryPolicy(lease_seconds=7200, heartbeat_seconds=3600)
+EVENT_ONLY = RetryPolicy(lease_seconds=7200, heartbeat_seconds=3600)
 """The heartbeat, which checks for a cancel too, does not run during the test."""
 
 
-def test_a_cancel_stops_work_at_once(bench: Bench) -> None:
+def test_cancel_stops_work_at_once(bench: Bench) -> None:
     """PostgreSQL's NOTIFY delivers the cancel."""
-    bench.limits = BELL_ALONE
+    bench.limits = EVENT_ONLY
 
     def cancel(context: StepContext) -> None:
         time.sleep(0.8)  # well under way
@@ -55,7 +55,7 @@ def test_a_cancel_stops_work_at_once(bench: Bench) -> None:
 
 def test_cancel_at_the_start_of_a_workers_first_task_is_handled_soon(bench: Bench) -> None:
     """A notification before the worker listens is lost: it checks once when it starts listening."""
-    bench.limits = BELL_ALONE
+    bench.limits = EVENT_ONLY
 
     def handle(context: StepContext) -> StepOutcome:
         bench.service.cancel_job(context.run.job_id)
@@ -65,7 +65,7 @@ def test_cancel_at_the_start_of_a_workers_first_task_is_handled_soon(bench: Benc
     assert bench.execute(job) is RunState.CANCELLED
 
 
-def test_a_cancel_of_one_job_leaves_another_alone(bench: Bench) -> None:
+def test_cancel_of_one_job_leaves_another_alone(bench: Bench) -> None:
     other = bench.service.create_job("work")
 
     def handle(context: StepContext) -> StepOutcome:
@@ -95,7 +95,7 @@ def test_work_whose_lease_is_lost_publishes_nothing(bench: Bench) -> None:
     assert list(bench.folder.iterdir()) == []
 
 
-def test_a_failure_whose_lease_is_lost_is_not_counted(bench: Bench) -> None:
+def test_failure_whose_lease_is_lost_is_not_counted(bench: Bench) -> None:
     def handle(context: StepContext) -> StepOutcome:
         lose_lease(bench, context)
         raise CommandFailed("ffmpeg ended with 1.", exit_code=1, log_tail="")
@@ -106,7 +106,7 @@ def test_a_failure_whose_lease_is_lost_is_not_counted(bench: Bench) -> None:
     assert (step.failures, step.crashes) == (0, 1)
 
 
-def test_the_next_beat_finds_that_the_lease_is_lost(bench: Bench) -> None:
+def test_next_beat_finds_that_the_lease_is_lost(bench: Bench) -> None:
     bench.limits = RetryPolicy(lease_seconds=60, heartbeat_seconds=0.3)
     stopped: list[Exception] = []
 
@@ -232,7 +232,7 @@ def test_worker_that_lost_its_lease_first_ends_when_it_is_stopped(
     assert rows.get_steps(bench.database, job)["work"].state is StepState.RUNNING
 
 
-def test_a_handler_that_asks_no_more_while_postgres_is_away_may_come_to_its_end(
+def test_handler_that_asks_no_more_while_postgres_is_away_may_come_to_its_end(
     bench: Bench, cut_off: CuttableProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its process used to be killed at once, with nothing recorded: it counted as a crash."""
@@ -251,7 +251,7 @@ def test_a_handler_that_asks_no_more_while_postgres_is_away_may_come_to_its_end(
     assert rows.get_steps(bench.database, job)["work"].crashes == 0
 
 
-def test_a_worker_without_work_has_nothing_to_hand_back(bench: Bench) -> None:
+def test_worker_without_work_has_nothing_to_hand_back(bench: Bench) -> None:
     bench.execute(bench.submit(do_nothing))
     assert bench.runner is not None
     assert not bench.runner.request_stop_current("The worker was asked to stop.")
@@ -271,7 +271,7 @@ def test_cancel_at_the_start_of_a_later_task_is_handled_at_once(bench: Bench) ->
         bench.service.cancel_job(context.run.job_id)
         return work_until_stopped(context)
 
-    bench.limits = BELL_ALONE
+    bench.limits = EVENT_ONLY
     bench.execute(bench.submit(do_nothing))
     for _ in range(3):
         assert bench.execute(bench.submit(handle)) is RunState.CANCELLED

@@ -47,7 +47,7 @@ def message_of(engine: Engine, job: Job) -> str:
     return engine.service.get_job(job.id).message
 
 
-def test_a_queued_job_says_what_it_waits_for(engine: Engine) -> None:
+def test_queued_job_says_what_it_waits_for(engine: Engine) -> None:
     (job,) = engine.submit()
     remove_package(engine, job)
     assert engine.dispatcher.publish_ready() == 0
@@ -55,7 +55,7 @@ def test_a_queued_job_says_what_it_waits_for(engine: Engine) -> None:
     assert engine.service.get_job(job.id).state is JobState.PENDING
 
 
-def test_a_job_in_a_queue_that_is_gone_says_so_too(engine: Engine) -> None:
+def test_job_in_a_queue_that_is_gone_says_so_too(engine: Engine) -> None:
     """The relay never looks into that queue."""
     (job,) = engine.submit()
     remove_package(engine, job, queue="sheep")
@@ -108,7 +108,7 @@ def test_when_the_package_is_back_the_job_is_done(engine: Engine) -> None:
     assert engine.service.get_job(job.id).state is JobState.COMPLETED
 
 
-def test_a_waiting_job_can_be_cancelled_and_deleted(engine: Engine) -> None:
+def test_waiting_job_can_be_cancelled_and_deleted(engine: Engine) -> None:
     (job,) = engine.submit()
     remove_package(engine, job, queue="sheep")
     engine.dispatcher.hold_unknown()
@@ -117,7 +117,7 @@ def test_a_waiting_job_can_be_cancelled_and_deleted(engine: Engine) -> None:
     assert engine.dispatcher.hold_unknown() == 0
 
 
-def test_a_cancelled_job_is_retried_and_waits_again(engine: Engine) -> None:
+def test_cancelled_job_is_retried_and_waits_again(engine: Engine) -> None:
     (job,) = engine.submit()
     remove_package(engine, job, queue="sheep")
     engine.dispatcher.hold_unknown()
@@ -132,7 +132,7 @@ def test_a_cancelled_job_is_retried_and_waits_again(engine: Engine) -> None:
     assert engine.service.get_job(job.id).state is JobState.COMPLETED
 
 
-def test_a_run_follows_its_kind_to_another_queue(engine: Engine) -> None:
+def test_run_follows_its_kind_to_another_queue(engine: Engine) -> None:
     """A later version of the package may have another queue for the step, and not the former."""
     (job,) = engine.submit()
     engine.dispatcher.publish_ready()
@@ -153,7 +153,7 @@ def test_a_run_follows_its_kind_to_another_queue(engine: Engine) -> None:
     assert step["queue"] == "default"
 
 
-def test_a_locked_job_is_left_for_the_next_sweep(engine: Engine) -> None:
+def test_locked_job_is_left_for_the_next_sweep(engine: Engine) -> None:
     (job,) = engine.submit()
     remove_package(engine, job, queue="sheep")
     with rows.locked_job(engine.database, job):
@@ -164,7 +164,7 @@ def test_a_locked_job_is_left_for_the_next_sweep(engine: Engine) -> None:
     assert WAITING in message_of(engine, job)
 
 
-def test_a_relay_that_knows_the_kind_sends_it(
+def test_relay_that_knows_the_kind_sends_it(
     engine: Engine, own_redis: str, sink: EventPublisher
 ) -> None:
     """While packages are installed on one machine after the other."""
@@ -189,7 +189,7 @@ def _without_urgent_work() -> Catalog:
     return replace(CATALOG, steps=steps)
 
 
-def test_a_worker_without_the_handler_fails_the_step_with_a_reason(bench: Bench) -> None:
+def test_worker_without_the_handler_fails_the_step_with_a_reason(bench: Bench) -> None:
     job = bench.service.create_job("fragile_work")
     assert bench.execute(job) is RunState.FAILED
     assert bench.execute(job) is RunState.FAILED
@@ -221,7 +221,7 @@ def panic(context: StepContext) -> StepOutcome:
         (lambda context: {"done": True}, "returned a dict instead of a StepOutcome"),
     ],
 )
-def test_a_handler_that_is_wrong_ends_its_attempt_and_not_the_worker(
+def test_handler_that_is_wrong_ends_its_attempt_and_not_the_worker(
     bench: Bench, handler: Handler, words: str
 ) -> None:
     job = bench.submit(handler)
@@ -244,7 +244,7 @@ def test_celerys_own_way_to_end_a_worker_is_not_a_failure(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("result", [{"at": object()}, {"x": float("nan")}, {"x": "\ud800"}, [1]])
-def test_a_result_that_cannot_be_stored_fails_the_attempt(
+def test_result_that_cannot_be_stored_fails_the_attempt(
     bench: Bench, result: Any, allow_error_logs: None
 ) -> None:
     job = bench.submit(lambda context: StepOutcome(result))

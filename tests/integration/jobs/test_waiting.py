@@ -43,7 +43,7 @@ def list_children(bench: Bench) -> list[Job]:
     return list(reversed(bench.service.list_jobs(kind="render_video")))
 
 
-def test_a_batch_submits_each_and_waits_for_all(bench: Bench, batch: Job) -> None:
+def test_batch_submits_each_and_waits_for_all(bench: Bench, batch: Job) -> None:
     assert bench.execute(batch, "submit") is RunState.SUCCEEDED
     first, empty, second = list_children(bench)
     assert [job.state for job in (first, empty, second)] == [
@@ -78,7 +78,7 @@ def test_submitting_twice_submits_once(bench: Bench, batch: Job) -> None:
     assert len(list_children(bench)) == 3
 
 
-def test_a_render_that_was_deleted_is_an_answer_too(bench: Bench, batch: Job) -> None:
+def test_render_that_was_deleted_is_an_answer_too(bench: Bench, batch: Job) -> None:
     bench.execute(batch, "submit")
     for job in list_children(bench):
         bench.service.stop_and_delete(job.id)
@@ -97,9 +97,7 @@ def test_cancelling_a_batch_cancels_its_renders(bench: Bench, batch: Job) -> Non
     assert not bench.service.list_jobs(states=[JobState.PENDING, JobState.RUNNING])
 
 
-def test_a_batch_cancelled_while_it_submits_leaves_nothing_running(
-    bench: Bench, batch: Job
-) -> None:
+def test_batch_cancelled_while_it_submits_leaves_nothing_running(bench: Bench, batch: Job) -> None:
     def cancel_and_submit(context: StepContext) -> object:
         bench.service.cancel_job(batch.id, "wrong films")
         return submit_batch(bench.service, context)

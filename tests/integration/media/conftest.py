@@ -22,7 +22,7 @@ from cinemill.media.probe.probe import probe
 
 
 @pytest.fixture(scope="session")
-def toolbox() -> FfmpegBinary:
+def ffmpeg_binary() -> FfmpegBinary:
     return find_ffmpeg(None)
 
 
@@ -54,7 +54,7 @@ class ProcessedVideo:
 class Processor:
     """Probes and prepares into one private folder, with settings that a test may change."""
 
-    toolbox: FfmpegBinary
+    ffmpeg_binary: FfmpegBinary
     sandbox: Sandbox
     folder: Path
     limits: Limits = field(default_factory=Limits)
@@ -71,7 +71,7 @@ class Processor:
         shares: list[float] = []
         outcome = prepare(
             FfmpegSession(
-                self.toolbox,
+                self.ffmpeg_binary,
                 self.folder,
                 self.limits,
                 self.sandbox,
@@ -86,14 +86,14 @@ class Processor:
 
 
 @pytest.fixture
-def processor(tmp_path: Path, toolbox: FfmpegBinary, sandbox: Sandbox) -> Processor:
+def processor(tmp_path: Path, ffmpeg_binary: FfmpegBinary, sandbox: Sandbox) -> Processor:
     folder = tmp_path / "work"
     folder.mkdir()
-    return Processor(toolbox, sandbox, folder)
+    return Processor(ffmpeg_binary, sandbox, folder)
 
 
 @pytest.fixture
-def bench(toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path) -> Bench:
+def bench(ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, tmp_path: Path) -> Bench:
     folder = tmp_path / "private"
     folder.mkdir(mode=0o700)
-    return Bench(toolbox, sandbox, folder)
+    return Bench(ffmpeg_binary, sandbox, folder)

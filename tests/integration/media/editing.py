@@ -42,9 +42,9 @@ FADE = Transition("fade", Fraction(2, 5))
 class Bench:
     """Renders timelines whose sources are paths, each its own hash."""
 
-    def __init__(self, toolbox: FfmpegBinary, sandbox: Sandbox, folder: Path) -> None:
+    def __init__(self, ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, folder: Path) -> None:
         self._tools: dict[str, Any] = {"limits": Limits(), "sandbox": sandbox}
-        self._toolbox = toolbox
+        self._ffmpeg_binary = ffmpeg_binary
         self._folder = folder
         self.films: dict[str, StoredVideo] = {}
 
@@ -68,7 +68,7 @@ class Bench:
         return [resolve_stills(self.films, resolve_background(self.films, one)) for one in asked]
 
     def _open_session(self) -> FfmpegSession:
-        return FfmpegSession(self._toolbox, self._folder, **self._tools)
+        return FfmpegSession(self._ffmpeg_binary, self._folder, **self._tools)
 
     def render(self, timeline: Timeline, subtitles: Subtitles | None = None) -> list[PieceOutcome]:
         session = self._open_session()

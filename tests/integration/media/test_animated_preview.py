@@ -27,7 +27,7 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 
 def agree(processor: Processor) -> FfmpegSession:
     return FfmpegSession(
-        processor.toolbox,
+        processor.ffmpeg_binary,
         processor.folder,
         processor.limits,
         processor.sandbox,
@@ -91,7 +91,7 @@ def test_contact_sheet_shows_every_still_with_its_time(
     )
     stills = extract_stills(
         FfmpegSession(
-            processor.toolbox,
+            processor.ffmpeg_binary,
             processor.folder,
             processor.limits,
             processor.sandbox,

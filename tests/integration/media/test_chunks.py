@@ -46,7 +46,7 @@ OWN_NAMES = frozenset({"encoder", "duration"})
 class ChunkComparison:
     """One video, and both ways of encoding it."""
 
-    toolbox: FfmpegBinary
+    ffmpeg_binary: FfmpegBinary
     sandbox: Sandbox
     folder: Path
     source: Path
@@ -57,7 +57,7 @@ class ChunkComparison:
         folder = self.folder / name
         folder.mkdir(mode=0o700)
         return FfmpegSession(
-            self.toolbox, folder, Limits(), self.sandbox, lambda share: None, lambda: None
+            self.ffmpeg_binary, folder, Limits(), self.sandbox, lambda share: None, lambda: None
         )
 
     @property
@@ -66,8 +66,8 @@ class ChunkComparison:
             str(self.source),
             self.info,
             self.request,
-            encoder=find_encoder(self.toolbox, self.request.codec),
-            can_tonemap=self.toolbox.can_tonemap,
+            encoder=find_encoder(self.ffmpeg_binary, self.request.codec),
+            can_tonemap=self.ffmpeg_binary.can_tonemap,
             max_pixels=Limits().max_pixels,
         )
 
@@ -115,7 +115,7 @@ class ChunkComparison:
         session = self.session("one")
         outcome = encode(
             FfmpegSession(
-                self.toolbox,
+                self.ffmpeg_binary,
                 session.folder,
                 session.limits,
                 self.sandbox,
@@ -137,14 +137,16 @@ Open = Callable[..., ChunkComparison]
 
 
 @pytest.fixture
-def open_comparison(toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path) -> Open:
+def open_comparison(ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, tmp_path: Path) -> Open:
     numbers = count()
 
     def open_film(source: Path, **options: Any) -> ChunkComparison:
         folder = tmp_path / f"shop-{next(numbers)}"
         folder.mkdir(mode=0o700)
         info = probe(source, Limits(), sandbox=sandbox)
-        return ChunkComparison(toolbox, sandbox, folder, source, read_rendition(options), info)
+        return ChunkComparison(
+            ffmpeg_binary, sandbox, folder, source, read_rendition(options), info
+        )
 
     return open_film
 

@@ -37,7 +37,7 @@ def any_sandbox(request: pytest.FixtureRequest) -> Sandbox:
 
 
 def run(
-    toolbox: FfmpegBinary,
+    ffmpeg_binary: FfmpegBinary,
     sandbox: Sandbox,
     folder: Path,
     arguments: list[str],
@@ -46,23 +46,25 @@ def run(
     should_stop: Callable[[], Exception | None] = lambda: None,
     on_progress: Callable[[FfmpegProgress], None] = lambda progress: None,
 ) -> FfmpegReport:
-    return FfmpegSession(toolbox, folder, limits or Limits(), sandbox, should_stop=should_stop).run(
-        arguments, on_progress=on_progress
-    )
+    return FfmpegSession(
+        ffmpeg_binary, folder, limits or Limits(), sandbox, should_stop=should_stop
+    ).run(arguments, on_progress=on_progress)
 
 
 def test_session_reports_the_peak_memory_of_each_command(
-    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
+    ffmpeg_binary: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     peaks: list[int] = []
-    session = FfmpegSession(toolbox, tmp_path, Limits(), any_sandbox, on_peak_memory=peaks.append)
+    session = FfmpegSession(
+        ffmpeg_binary, tmp_path, Limits(), any_sandbox, on_peak_memory=peaks.append
+    )
     report = session.run(["-t", "0.1", *ENDLESS], on_progress=lambda _: None)
     assert peaks == [report.tally.peak_rss_bytes]
     assert peaks[0] > 1 << 20
 
 
 def test_cancelling_a_command_kills_the_whole_process_group(
-    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
+    ffmpeg_binary: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     asked: list[bool] = []
 
@@ -71,7 +73,7 @@ def test_cancelling_a_command_kills_the_whole_process_group(
         return JobCancelled("enough") if len(asked) > 8 else None
 
     with pytest.raises(JobCancelled):
-        run(toolbox, any_sandbox, tmp_path, ENDLESS, should_stop=should_stop)
+        run(ffmpeg_binary, any_sandbox, tmp_path, ENDLESS, should_stop=should_stop)
     assert len(asked) == 9  # and not again
     wait_until(lambda: processes_of(tmp_path) == [])
 
@@ -108,7 +110,7 @@ def test_command_does_not_outlive_a_killed_worker(
 
 
 def test_stalled_command_is_detected(
-    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
+    ffmpeg_binary: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """It waits for a pipe that nothing writes to."""
     pipe = tmp_path / "pipe"
@@ -117,45 +119,47 @@ def test_stalled_command_is_detected(
     try:
         with pytest.raises(CommandStalled):
             arguments = ["-f", "mpegts", "-i", f"file:{pipe}", "-f", "null", "-"]
-            run(toolbox, any_sandbox, tmp_path, arguments, limits=Limits(stall_seconds=1))
+            run(ffmpeg_binary, any_sandbox, tmp_path, arguments, limits=Limits(stall_seconds=1))
     finally:
         os.close(keep_open)
 
 
-def test_command_time_is_limited(toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_command_time_is_limited(
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, tmp_path: Path
+) -> None:
     with pytest.raises(CommandFailed) as failed:
-        run(toolbox, sandbox, tmp_path, ENDLESS, limits=Limits(wall_seconds=0.5))
+        run(ffmpeg_binary, sandbox, tmp_path, ENDLESS, limits=Limits(wall_seconds=0.5))
     assert failed.value.code == "command_timed_out"
 
 
 def test_command_output_file_size_is_limited(
-    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
+    ffmpeg_binary: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     raw = [*ENDLESS[:4], "-t", "60", "-c:v", "rawvideo", "-f", "nut", "out.nut"]
     with pytest.raises(CommandFailed) as failed:
-        run(toolbox, any_sandbox, tmp_path, raw, limits=Limits(max_output_bytes=2_000_000))
+        run(ffmpeg_binary, any_sandbox, tmp_path, raw, limits=Limits(max_output_bytes=2_000_000))
     assert failed.value.code == "output_too_large"
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 2_000_000
 
 
 def test_command_total_output_size_is_limited(
-    toolbox: FfmpegBinary, sandbox: Sandbox, tmp_path: Path
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     raw: list[str] = ["-re", *ENDLESS[:4]]
     for name in ("one.nut", "two.nut"):
         raw += ["-t", "60", "-c:v", "rawvideo", "-f", "nut", name]
     with pytest.raises(CommandFailed) as failed:
-        run(toolbox, sandbox, tmp_path, raw, limits=Limits(max_output_bytes=4_000_000))
+        run(ffmpeg_binary, sandbox, tmp_path, raw, limits=Limits(max_output_bytes=4_000_000))
     assert failed.value.code == "output_too_large"
 
 
 def test_command_memory_is_limited(
-    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
+    ffmpeg_binary: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     huge = ["-f", "lavfi", "-i", "color=size=4096x4096:rate=25", "-vf", "reverse", "-t", "9"]
     limits = Limits(memory_bytes=300_000_000)
     with pytest.raises(CommandFailed) as failed:
-        run(toolbox, any_sandbox, tmp_path, [*huge, "-f", "null", "-"], limits=limits)
+        run(ffmpeg_binary, any_sandbox, tmp_path, [*huge, "-f", "null", "-"], limits=limits)
     assert failed.value.code in ("out_of_memory", "command_failed")
 
 
@@ -177,11 +181,11 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_full_disk_is_reported_as_disk_full(
-    toolbox: FfmpegBinary, any_sandbox: Sandbox, tiny_disk: Path
+    ffmpeg_binary: FfmpegBinary, any_sandbox: Sandbox, tiny_disk: Path
 ) -> None:
     raw = [*ENDLESS[:4], "-t", "60", "-c:v", "rawvideo", "-f", "nut", "out.nut"]
     with pytest.raises(DiskFull):
-        run(toolbox, any_sandbox, tiny_disk, raw)
+        run(ffmpeg_binary, any_sandbox, tiny_disk, raw)
 
 
 def test_preparing_on_a_full_disk_leaves_an_empty_folder(
@@ -192,45 +196,50 @@ def test_preparing_on_a_full_disk_leaves_an_empty_folder(
     work = tiny_disk / "work"
     work.mkdir()
     with pytest.raises(DiskFull):
-        type(processor)(processor.toolbox, processor.sandbox, work).process(film)
+        type(processor)(processor.ffmpeg_binary, processor.sandbox, work).process(film)
     assert list(work.iterdir()) == []
 
 
 def test_failed_command_reports_its_last_log_lines(
-    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
+    ffmpeg_binary: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandFailed) as failed:
-        run(toolbox, any_sandbox, tmp_path, ["-i", "file:/nowhere.mp4", "-f", "null", "-"])
+        run(ffmpeg_binary, any_sandbox, tmp_path, ["-i", "file:/nowhere.mp4", "-f", "null", "-"])
     assert "No such file" in failed.value.log_tail
     assert failed.value.exit_code > 0
 
 
 def test_sandbox_hides_all_other_files(
-    toolbox: FfmpegBinary, isolated_sandbox: Sandbox, tmp_path: Path
+    ffmpeg_binary: FfmpegBinary, isolated_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     secret = films.make_film(tmp_path / "secret.mp4", has_sound=False)
     work = tmp_path / "work"
     work.mkdir()
     for hidden in (str(secret), "/etc/passwd", "/proc/self/environ"):
         with pytest.raises(CommandFailed) as failed:
-            run(toolbox, isolated_sandbox, work, ["-i", f"file:{hidden}", "-f", "null", "-"])
+            run(ffmpeg_binary, isolated_sandbox, work, ["-i", f"file:{hidden}", "-f", "null", "-"])
         assert "No such file" in failed.value.log_tail
 
 
 def test_sandbox_blocks_the_network(
-    toolbox: FfmpegBinary, isolated_sandbox: Sandbox, tmp_path: Path
+    ffmpeg_binary: FfmpegBinary, isolated_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandFailed) as failed:
-        run(toolbox, isolated_sandbox, tmp_path, ["-i", "tcp://192.0.2.1:80", "-f", "null", "-"])
+        run(
+            ffmpeg_binary,
+            isolated_sandbox,
+            tmp_path,
+            ["-i", "tcp://192.0.2.1:80", "-f", "null", "-"],
+        )
     assert "Network is unreachable" in failed.value.log_tail
 
 
 def test_command_progress_is_reported_while_it_runs(
-    toolbox: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
+    ffmpeg_binary: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     blocks: list[FfmpegProgress] = []
     timed = ["-re", *ENDLESS[:4], "-t", "1.5", "-f", "null", "-"]
-    report = run(toolbox, any_sandbox, tmp_path, timed, on_progress=blocks.append)
+    report = run(ffmpeg_binary, any_sandbox, tmp_path, timed, on_progress=blocks.append)
     assert len(blocks) >= 3
     assert blocks[-1].is_end
     assert report.tally.cpu_seconds > 0
@@ -244,7 +253,7 @@ def test_required_sandbox_that_is_missing_is_reported(monkeypatch: pytest.Monkey
     assert detect_sandbox(SandboxMode.AUTO) == Sandbox()
 
 
-def test_listed_encoder_is_not_taken_for_usable(toolbox: FfmpegBinary) -> None:
-    assert try_encoder(toolbox, "libx264")
-    assert try_encoder(toolbox, "aac")
-    assert not try_encoder(toolbox, "no_such_encoder")
+def test_listed_encoder_is_not_taken_for_usable(ffmpeg_binary: FfmpegBinary) -> None:
+    assert try_encoder(ffmpeg_binary, "libx264")
+    assert try_encoder(ffmpeg_binary, "aac")
+    assert not try_encoder(ffmpeg_binary, "no_such_encoder")

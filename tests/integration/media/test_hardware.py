@@ -58,10 +58,10 @@ def make_candidates() -> list[HardwareEncoder]:
     bool(list_candidates(Path("/dev"), "linux")), reason="this machine may have the hardware"
 )
 def test_missing_hardware_is_reported_with_the_reason(
-    toolbox: FfmpegBinary, sandbox: Sandbox
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox
 ) -> None:
     candidates = make_candidates()
-    found = probe_all(toolbox, sandbox, candidates)
+    found = probe_all(ffmpeg_binary, sandbox, candidates)
     assert found.encoders == ()
     assert set(found.refused) == {one.name for one in candidates}
     for reason in found.refused.values():
@@ -71,9 +71,9 @@ def test_missing_hardware_is_reported_with_the_reason(
 
 
 def test_working_hardware_encoder_is_found_once_with_its_abilities(
-    toolbox: FfmpegBinary, sandbox: Sandbox
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox
 ) -> None:
-    found = probe_all(toolbox, sandbox, [H264, *make_candidates()[:1], H265, H264])
+    found = probe_all(ffmpeg_binary, sandbox, [H264, *make_candidates()[:1], H265, H264])
     assert [(one.name, one.is_deep) for one in found.encoders] == [
         ("libx264", False),  # h264 has eight bits, whatever the encoder supports
         ("libx265", True),
@@ -81,15 +81,17 @@ def test_working_hardware_encoder_is_found_once_with_its_abilities(
 
 
 def test_command_with_devices_and_drivers_works_in_the_sandbox(
-    toolbox: FfmpegBinary, sandbox: Sandbox
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox
 ) -> None:
-    assert try_encoder(toolbox, sandbox, replace(H264, devices=(Path("/dev/null"),))) is None
+    assert try_encoder(ffmpeg_binary, sandbox, replace(H264, devices=(Path("/dev/null"),))) is None
 
 
-def test_hardware_trial_encodes_like_a_rendition(toolbox: FfmpegBinary, sandbox: Sandbox) -> None:
+def test_hardware_trial_encodes_like_a_rendition(
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox
+) -> None:
     """The encoder's quality options are tried too."""
     wrong = HardwareEncoder("libx264", VideoCodec.H264, NVENC)
-    reason = try_encoder(toolbox, sandbox, wrong)
+    reason = try_encoder(ffmpeg_binary, sandbox, wrong)
     assert reason is not None
     assert "p5" in reason
 
@@ -100,7 +102,7 @@ def test_rendition_in_hardware_names_its_encoder_and_vendor(
     film = films.make_film(tmp_path / "film.mp4", seconds=1)
     outcome = encode(
         FfmpegSession(
-            processor.toolbox,
+            processor.ffmpeg_binary,
             processor.folder,
             processor.limits,
             processor.sandbox,

@@ -29,7 +29,7 @@ def encode_ladder(processor: Processor, film: Path) -> LadderOutcome:
 
 def around(processor: Processor) -> FfmpegSession:
     return FfmpegSession(
-        processor.toolbox,
+        processor.ffmpeg_binary,
         processor.folder,
         processor.limits,
         processor.sandbox,

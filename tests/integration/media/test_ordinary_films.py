@@ -126,7 +126,7 @@ def test_ingest_tone_maps_hdr_to_sdr(
     with av.open(str(processed.file(ArtifactKind.PROXY).path), "r") as container:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
     was_mapped = not any("HDR" in warning for warning in processed.outcome.warnings)
-    assert was_mapped is processor.toolbox.can_tonemap
+    assert was_mapped is processor.ffmpeg_binary.can_tonemap
 
 
 def test_ingest_detects_and_deinterlaces_interlaced_video(

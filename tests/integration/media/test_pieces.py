@@ -147,9 +147,9 @@ def test_transition_goes_from_one_clip_to_the_next(bench: Bench, tmp_path: Path)
     assert 100 < seen[20] < 155
 
 
-def test_every_transition_exists_in_ffmpeg(toolbox: FfmpegBinary) -> None:
+def test_every_transition_exists_in_ffmpeg(ffmpeg_binary: FfmpegBinary) -> None:
     listing = subprocess.run(
-        [str(toolbox.ffmpeg), "-hide_banner", "-h", "filter=xfade"],
+        [str(ffmpeg_binary.ffmpeg), "-hide_banner", "-h", "filter=xfade"],
         capture_output=True,
         text=True,
         check=True,

@@ -47,7 +47,7 @@ def make(
 
     def open_session(begin: float, share: float, message: str) -> FfmpegSession:
         return FfmpegSession(
-            processor.toolbox,
+            processor.ffmpeg_binary,
             processor.folder,
             processor.limits,
             processor.sandbox,
@@ -126,9 +126,11 @@ def test_vmaf_compares_frames_with_their_sources(
 def test_ffmpeg_without_libvmaf_is_reported_before_any_work(
     processor: Processor, grainy: Path
 ) -> None:
-    toolbox = replace(processor.toolbox, filters=processor.toolbox.filters - {"libvmaf"})
+    ffmpeg_binary = replace(
+        processor.ffmpeg_binary, filters=processor.ffmpeg_binary.filters - {"libvmaf"}
+    )
     with pytest.raises(ToolMissing, match="libvmaf") as missing:
-        make(replace(processor, toolbox=toolbox), grainy, vmaf_min=90)
+        make(replace(processor, ffmpeg_binary=ffmpeg_binary), grainy, vmaf_min=90)
     assert "imageio-ffmpeg" in missing.value.hint
     assert not list(processor.folder.iterdir())
 

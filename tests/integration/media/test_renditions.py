@@ -35,7 +35,7 @@ def transcode_in(
 ) -> EncodeOutcome:
     return encode(
         FfmpegSession(
-            processor.toolbox,
+            processor.ffmpeg_binary,
             processor.folder,
             processor.limits,
             processor.sandbox,

@@ -23,7 +23,7 @@ def extract(
     folder.mkdir(exist_ok=True)
     path = extract_samples(
         FfmpegSession(
-            processor.toolbox,
+            processor.ffmpeg_binary,
             folder,
             processor.limits,
             processor.sandbox,
@@ -79,7 +79,7 @@ def test_audio_samples_of_a_truncated_video_are_rejected(
 def test_audio_extraction_can_be_cancelled(processor: Processor, tmp_path: Path) -> None:
     film = films.make_film(tmp_path / "film.mp4", seconds=2)
     stopped = Processor(
-        processor.toolbox,
+        processor.ffmpeg_binary,
         processor.sandbox,
         processor.folder,
         should_stop=lambda: JobCancelled("Cancelled: enough"),

@@ -19,7 +19,7 @@ def read_stills(processor: Processor, film: Path, *moments: Fraction) -> list[in
     """Return the numbers of the frames that the stills show."""
     stills = extract_stills(
         FfmpegSession(
-            processor.toolbox,
+            processor.ffmpeg_binary,
             processor.folder,
             processor.limits,
             processor.sandbox,

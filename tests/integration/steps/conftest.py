@@ -41,7 +41,7 @@ def resources(migrated: Database, tmp_path: Path) -> Iterator[StepResources]:
     yield StepResources(
         database=migrated,
         files=LocalFiles(tmp_path / "objects"),
-        toolbox=find_ffmpeg(None),
+        ffmpeg_binary=find_ffmpeg(None),
         sandbox=detect_sandbox(),
         limits=Limits(),
         input_roots=(tmp_path,),

@@ -52,7 +52,7 @@ def save(database: Database, asset: AssetRecord, artifact: Artifact, key: str = 
         assets.save_artifacts(connection, asset.id, key, [artifact])
 
 
-def test_the_same_bytes_of_the_same_owner_are_one_asset(database: Database) -> None:
+def test_same_bytes_of_the_same_owner_are_one_asset(database: Database) -> None:
     assert register(database).id == register(database).id
     assert register(database, owner="bob").id != register(database).id
 
@@ -62,7 +62,7 @@ def test_twenty_that_bring_the_same_bytes_at_once_have_one_asset(database: Datab
         assert len({asset.id for asset in pool.map(lambda _: register(database), range(20))}) == 1
 
 
-def test_an_asset_is_found_by_id_and_by_content(database: Database) -> None:
+def test_asset_is_found_by_id_and_by_content(database: Database) -> None:
     asset = register(database)
     assert assets.get_asset(database, asset.id) == asset
     assert assets.find_asset(database, owner="ann", sha256="0") == asset
@@ -79,7 +79,7 @@ def test_what_a_probe_found_comes_back_whole(database: Database) -> None:
     assert assets.get_asset(database, asset.id).media == MEDIA
 
 
-def test_an_artifact_is_found_by_its_kind(database: Database) -> None:
+def test_artifact_is_found_by_its_kind(database: Database) -> None:
     asset = register(database)
     save(database, asset, make_artifact())
     found = assets.get_artifact(database, asset.id, ArtifactKind.PROXY)
@@ -89,7 +89,7 @@ def test_an_artifact_is_found_by_its_kind(database: Database) -> None:
     assert missing.value.code == "artifact_not_found"
 
 
-def test_a_newer_artifact_of_a_kind_takes_the_place_of_the_older(database: Database) -> None:
+def test_newer_artifact_of_a_kind_takes_the_place_of_the_older(database: Database) -> None:
     asset = register(database)
     save(database, asset, make_artifact(sha256="old"), "key-1")
     save(database, asset, make_artifact(sha256="new"), "key-2")
@@ -109,7 +109,7 @@ def test_every_file_that_a_row_names_is_listed_with_its_size(database: Database)
         assert assets.referenced_files(connection) == {"source": 7, "proxy": 3}
 
 
-def test_a_deleted_asset_takes_its_artifacts_along(database: Database) -> None:
+def test_deleted_asset_takes_its_artifacts_along(database: Database) -> None:
     asset = register(database)
     save(database, asset, make_artifact())
     with database.begin() as connection:

@@ -37,27 +37,27 @@ def forget(database: Database) -> int:
         return assets.forget_cached(connection, older_than_days=30)
 
 
-def test_a_piece_is_found_by_its_key_and_not_listed(database: Database, asset_id: str) -> None:
+def test_piece_is_found_by_its_key_and_not_listed(database: Database, asset_id: str) -> None:
     assert assets.take_cached(database, "key") == PIECE
     assert assets.take_cached(database, "other") is None
     listed = assets.list_artifacts(database, asset_id)
     assert [record.artifact for record in listed] == [PROXY]
 
 
-def test_a_piece_that_nobody_asked_for_goes(database: Database, asset_id: str) -> None:
+def test_piece_that_nobody_asked_for_goes(database: Database, asset_id: str) -> None:
     grow_old(database, 31)
     assert forget(database) == 1
     assert assets.take_cached(database, "key") is None
     assert len(assets.list_artifacts(database, asset_id)) == 1
 
 
-def test_a_piece_that_is_used_stays(database: Database, asset_id: str) -> None:
+def test_piece_that_is_used_stays(database: Database, asset_id: str) -> None:
     grow_old(database, 31)
     assert assets.take_cached(database, "key") == PIECE
     assert forget(database) == 0
 
 
-def test_a_piece_that_is_saved_again_stays(database: Database, asset_id: str) -> None:
+def test_piece_that_is_saved_again_stays(database: Database, asset_id: str) -> None:
     """As a sound is, that a render has just gathered once more."""
     grow_old(database, 31)
     with database.begin() as connection:
@@ -65,7 +65,7 @@ def test_a_piece_that_is_saved_again_stays(database: Database, asset_id: str) ->
     assert forget(database) == 0
 
 
-def test_the_asset_of_the_same_bytes_stands_in(database: Database, asset_id: str) -> None:
+def test_asset_of_the_same_bytes_stands_in(database: Database, asset_id: str) -> None:
     with database.begin() as connection:
         assert assets.find_owned(connection, asset_id, "sha") == asset_id
         assert assets.find_owned(connection, "deleted", "sha") == asset_id

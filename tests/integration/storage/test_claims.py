@@ -27,7 +27,7 @@ ENDS: dict[str, End] = {
 }
 
 
-def test_a_claim_tells_the_worker_all_it_needs(database: Database) -> None:
+def test_claim_tells_the_worker_all_it_needs(database: Database) -> None:
     job = rows.accept(database, params={"path": "film.mp4"}, owner="bob")
     run = rows.start(database, job)
     assert (run.job_id, run.job_kind, run.owner) == (job.id, "process_video", "bob")
@@ -36,7 +36,7 @@ def test_a_claim_tells_the_worker_all_it_needs(database: Database) -> None:
     assert run.inputs == {}
 
 
-def test_a_claim_starts_the_job_and_notes_the_worker(database: Database) -> None:
+def test_claim_starts_the_job_and_notes_the_worker(database: Database) -> None:
     job = rows.accept(database)
     rows.start(database, job)
     started = rows.get_job(database, job)
@@ -50,7 +50,7 @@ def test_what_is_claimed_is_taken(database: Database) -> None:
     assert rows.claim(database, run.id) is None
 
 
-def test_a_claim_whose_answer_was_lost_is_made_again_by_its_token(database: Database) -> None:
+def test_claim_whose_answer_was_lost_is_made_again_by_its_token(database: Database) -> None:
     job = rows.accept(database)
     run_id = rows.queued_runs(database, job.id)["work"]
     first = rows.claim(database, run_id, token="mine")
@@ -63,17 +63,17 @@ def test_a_claim_whose_answer_was_lost_is_made_again_by_its_token(database: Data
     assert rows.claim(database, run_id, token="mine") is None
 
 
-def test_a_run_that_nobody_knows_is_not_claimed(database: Database) -> None:
+def test_run_that_nobody_knows_is_not_claimed(database: Database) -> None:
     assert rows.claim(database, "no such run") is None
 
 
-def test_a_run_is_not_claimed_before_its_time(database: Database) -> None:
+def test_run_is_not_claimed_before_its_time(database: Database) -> None:
     job = rows.accept(database)
     rows.fail(database, rows.start(database, job), delay_seconds=60)
     assert rows.claim(database, rows.queued_runs(database, job.id)["work"]) is None
 
 
-def test_a_run_of_a_cancelled_job_is_not_claimed(database: Database) -> None:
+def test_run_of_a_cancelled_job_is_not_claimed(database: Database) -> None:
     job = rows.accept(database)
     run_id = rows.queued_runs(database, job.id)["work"]
     with database.begin() as connection:
@@ -101,7 +101,7 @@ def test_twenty_workers_take_twenty_runs_of_one_job_once_each(database: Database
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_run_is_its_workers_until_somebody_closes_it(database: Database, end: str) -> None:
+def test_run_is_its_workers_until_somebody_closes_it(database: Database, end: str) -> None:
     """Also when its lease is over: PostgreSQL may have been away for longer than that."""
     run = rows.start(database, rows.accept(database))
     rows.let_lease_run_out(database, run)
@@ -111,7 +111,7 @@ def test_a_run_is_its_workers_until_somebody_closes_it(database: Database, end: 
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_run_that_was_closed_as_crashed_ends_nothing(database: Database, end: str) -> None:
+def test_run_that_was_closed_as_crashed_ends_nothing(database: Database, end: str) -> None:
     job = rows.accept(database)
     run = rows.start(database, job)
     rows.crash(database, run)
@@ -122,7 +122,7 @@ def test_a_run_that_was_closed_as_crashed_ends_nothing(database: Database, end: 
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_token_of_an_earlier_claim_ends_nothing(database: Database, end: str) -> None:
+def test_token_of_an_earlier_claim_ends_nothing(database: Database, end: str) -> None:
     job = rows.accept(database)
     late = rows.start(database, job)
     rows.crash(database, late)
@@ -154,13 +154,13 @@ def test_work_on_a_job_that_was_deleted_has_lost_its_lease(database: Database, e
         ENDS[end](connection, run)
 
 
-def test_the_tries_of_a_step_that_was_deleted_are_nobodys(database: Database) -> None:
+def test_tries_of_a_step_that_was_deleted_are_nobodys(database: Database) -> None:
     job = rows.accept(database)
     run = rows.start(database, job)
     with database.begin() as connection:
         job_changes.delete_job(connection, job.id)
     with pytest.raises(LeaseLost), database.begin() as connection:
-        runs.get_step_tries(connection, run.step_id)
+        runs.get_step_attempts(connection, run.step_id)
 
 
 def test_effects_appear_with_the_commit_or_not_at_all(database: Database) -> None:
@@ -181,7 +181,7 @@ def make_asset(connection: Connection) -> str:
     return asset.id
 
 
-def test_a_beat_keeps_a_lease_alive_and_revives_it_until_the_run_is_closed(
+def test_beat_keeps_a_lease_alive_and_revives_it_until_the_run_is_closed(
     database: Database,
 ) -> None:
     run = rows.start(database, rows.accept(database))
@@ -197,7 +197,7 @@ def test_a_beat_keeps_a_lease_alive_and_revives_it_until_the_run_is_closed(
         assert not claims.renew_lease(connection, run, lease_seconds=60)
 
 
-def test_a_commit_whose_answer_was_lost_is_recognised_by_its_token(database: Database) -> None:
+def test_commit_whose_answer_was_lost_is_recognised_by_its_token(database: Database) -> None:
     job = rows.accept(database)
     run = rows.start(database, job)
     assert not was_committed(database, run)
@@ -205,7 +205,7 @@ def test_a_commit_whose_answer_was_lost_is_recognised_by_its_token(database: Dat
     assert was_committed(database, run)
 
 
-def test_a_crash_is_not_taken_for_the_commit_that_was_lost(database: Database) -> None:
+def test_crash_is_not_taken_for_the_commit_that_was_lost(database: Database) -> None:
     run = rows.start(database, rows.accept(database))
     rows.crash(database, run)
     assert not was_committed(database, run)
@@ -216,7 +216,7 @@ def was_committed(database: Database, run: ClaimedRun) -> bool:
         return runs.was_committed(connection, run)
 
 
-def test_a_crash_is_counted_apart_from_failures_and_tried_again(database: Database) -> None:
+def test_crash_is_counted_apart_from_failures_and_tried_again(database: Database) -> None:
     job = rows.accept(database)
     run = rows.start(database, job)
     assert rows.crash(database, run) is RunState.CRASHED
@@ -229,7 +229,7 @@ def record_crash(database: Database, lease: dispatch.Lease) -> RunState | None:
         return dispatch.record_crash(connection, lease, CRASH, delay_seconds=0)
 
 
-def test_a_try_that_was_renewed_in_the_last_moment_is_not_closed(database: Database) -> None:
+def test_try_that_was_renewed_in_the_last_moment_is_not_closed(database: Database) -> None:
     run = rows.start(database, rows.accept(database))
     seen = rows.find_lease(database, run)
     assert seen is not None
@@ -262,7 +262,7 @@ def test_poison_is_dead_at_exactly_its_limit_of_crashes(database: Database) -> N
     assert rows.queued_runs(database, job.id) == {}
 
 
-def test_the_token_of_a_run_under_way_is_live_and_then_no_more(database: Database) -> None:
+def test_token_of_a_run_under_way_is_live_and_then_no_more(database: Database) -> None:
     run = rows.start(database, rows.accept(database))
     with database.begin() as connection:
         assert claims.is_live_token(connection, run.token)

@@ -32,7 +32,7 @@ def test_transaction_rolls_back_on_any_exception(database: Database) -> None:
     assert rows.get_job(database, job) == job
 
 
-def test_a_broken_connection_is_the_servers_fault_and_the_next_one_works(
+def test_broken_connection_is_the_servers_fault_and_the_next_one_works(
     database: Database,
 ) -> None:
     with pytest.raises(DatabaseUnavailable), database.begin() as connection:
@@ -41,13 +41,13 @@ def test_a_broken_connection_is_the_servers_fault_and_the_next_one_works(
     database.ping()
 
 
-def test_a_wrong_statement_is_not_the_servers_fault(database: Database) -> None:
+def test_wrong_statement_is_not_the_servers_fault(database: Database) -> None:
     job = rows.accept(database)
     with pytest.raises(IntegrityError):
         rows.change(database, "UPDATE job SET kind = NULL WHERE id = :id", id=job.id)
 
 
-def test_a_frozen_process_does_not_hold_its_locks_for_ever(database: Database) -> None:
+def test_frozen_process_does_not_hold_its_locks_for_ever(database: Database) -> None:
     with database.begin() as connection:
         limit = connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one()
         assert limit == "15s"
@@ -125,7 +125,7 @@ def test_accepted_job_notifies_the_relay(database: Database, listener: Listener)
     assert listener.wait(PATIENCE_SECONDS) == [(READY_CHANNEL, "")]
 
 
-def test_a_listener_that_was_cut_off_says_so_and_then_listens_again(
+def test_listener_that_was_cut_off_says_so_and_then_listens_again(
     database: Database, listener: Listener
 ) -> None:
     rows.change(

@@ -49,7 +49,7 @@ def test_dead_messages_are_listed_latest_first(database: Database) -> None:
     assert list_ids(database) == ["m3", "m2", "m1"]
 
 
-def test_the_same_message_twice_is_one_row(database: Database) -> None:
+def test_same_message_twice_is_one_row(database: Database) -> None:
     store(database, make(1), make(1))
     assert list_ids(database) == ["m1"]
 

@@ -18,13 +18,13 @@ def test_only_steps_that_come_after_nothing_are_queued_at_first(database: Databa
     assert set(rows.queued_runs(database, job.id)) == {"a", "b", "c"}
 
 
-def test_a_child_is_given_what_its_parents_found(database: Database) -> None:
+def test_child_is_given_what_its_parents_found(database: Database) -> None:
     job = rows.accept(database, CHAIN)
     rows.succeed(database, rows.start(database, job, "first"), {"width": 320})
     assert rows.start(database, job, "second").inputs == {"first": {"width": 320}}
 
 
-def test_a_child_waits_for_the_last_of_its_parents(database: Database) -> None:
+def test_child_waits_for_the_last_of_its_parents(database: Database) -> None:
     job = rows.accept(database, FAN_IN)
     for name in ("a", "b"):
         rows.succeed(database, rows.start(database, job, name))
@@ -33,7 +33,7 @@ def test_a_child_waits_for_the_last_of_its_parents(database: Database) -> None:
     assert set(rows.queued_runs(database, job.id)) == {"join"}
 
 
-def test_a_job_is_completed_by_its_last_step_and_has_its_result(database: Database) -> None:
+def test_job_is_completed_by_its_last_step_and_has_its_result(database: Database) -> None:
     job = rows.accept(database, CHAIN)
     rows.succeed(database, rows.start(database, job, "first"), {"not": "this"})
     assert rows.get_job(database, job).state is JobState.RUNNING
@@ -59,7 +59,7 @@ def test_siblings_that_end_together_unblock_their_child_once(database: Database)
         assert rows.get_job(database, job).state is JobState.COMPLETED
 
 
-def test_a_wide_fan_joins_every_part_once(database: Database) -> None:
+def test_wide_fan_joins_every_part_once(database: Database) -> None:
     names = [f"chunk-{n:02}" for n in range(30)]
     job = rows.accept(database, [*map(make_step, names), make_step("join", *names)])
     claimed = [rows.start(database, job, name) for name in names]
@@ -71,7 +71,7 @@ def test_a_wide_fan_joins_every_part_once(database: Database) -> None:
     )
 
 
-def test_a_dead_step_fails_the_job_and_withdraws_its_siblings(database: Database) -> None:
+def test_dead_step_fails_the_job_and_withdraws_its_siblings(database: Database) -> None:
     job = rows.accept(database, FAN_IN)
     rows.mark_dead(database, rows.start(database, job, "a"))
     failed = rows.get_job(database, job)
@@ -80,7 +80,7 @@ def test_a_dead_step_fails_the_job_and_withdraws_its_siblings(database: Database
     assert rows.get_steps(database, job)["a"].state is StepState.DEAD
 
 
-def test_a_sibling_that_still_worked_when_the_job_failed_queues_nothing_more(
+def test_sibling_that_still_worked_when_the_job_failed_queues_nothing_more(
     database: Database,
 ) -> None:
     job = rows.accept(database, FAN_IN)
@@ -100,7 +100,7 @@ def test_running_work_of_a_failed_job_is_stopped(database: Database) -> None:
     assert reason == "another step of the job failed"
 
 
-def test_a_retry_does_again_what_did_not_succeed_and_nothing_else(database: Database) -> None:
+def test_retry_does_again_what_did_not_succeed_and_nothing_else(database: Database) -> None:
     job = rows.accept(database, FAN_IN)
     rows.succeed(database, rows.start(database, job, "a"), {"kept": True})
     rows.mark_dead(database, rows.start(database, job, "b"))
@@ -110,7 +110,7 @@ def test_a_retry_does_again_what_did_not_succeed_and_nothing_else(database: Data
     assert rows.get_steps(database, job)["a"].result == {"kept": True}
 
 
-def test_a_retry_gives_every_unfinished_step_fresh_tries(database: Database) -> None:
+def test_retry_gives_every_unfinished_step_fresh_tries(database: Database) -> None:
     """Also one that had failed before and was waiting for its next try when the job failed."""
     job = rows.accept(database, FAN_IN)
     rows.fail(database, rows.start(database, job, "a"))
@@ -121,7 +121,7 @@ def test_a_retry_gives_every_unfinished_step_fresh_tries(database: Database) -> 
     assert {steps[name].failures for name in "abc"} == {0}
 
 
-def test_a_retry_while_a_sibling_still_works_leaves_that_alone(database: Database) -> None:
+def test_retry_while_a_sibling_still_works_leaves_that_alone(database: Database) -> None:
     job = rows.accept(database, FAN_IN)
     working = rows.start(database, job, "a")
     rows.mark_dead(database, rows.start(database, job, "b"))
@@ -134,7 +134,7 @@ def test_a_retry_while_a_sibling_still_works_leaves_that_alone(database: Databas
     assert rows.get_job(database, job).state is JobState.COMPLETED
 
 
-def test_a_retry_finds_a_step_whose_last_try_ended_after_the_job_had_failed(
+def test_retry_finds_a_step_whose_last_try_ended_after_the_job_had_failed(
     database: Database,
 ) -> None:
     job = rows.accept(database, FAN_IN)

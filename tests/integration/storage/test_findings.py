@@ -39,7 +39,7 @@ def save(
         findings.save_transcript(connection, asset_id, key, transcript)
 
 
-def test_a_transcript_comes_back_with_every_word(database: Database) -> None:
+def test_transcript_comes_back_with_every_word(database: Database) -> None:
     asset_id = register(database)
     save(database, asset_id)
     found = findings.get_transcript(database, findings.transcript_id(asset_id, "key"))
@@ -47,7 +47,7 @@ def test_a_transcript_comes_back_with_every_word(database: Database) -> None:
     assert (found.asset_id, found.step_key) == (asset_id, "key")
 
 
-def test_a_film_in_which_nobody_speaks_has_a_transcript_too(database: Database) -> None:
+def test_film_in_which_nobody_speaks_has_a_transcript_too(database: Database) -> None:
     silent = replace(TRANSCRIPT, language="", utterances=())
     save(database, register(database), silent)
     assert findings.find_transcript(database, "key") == silent
@@ -60,7 +60,7 @@ def test_work_that_was_never_done_is_not_found(database: Database) -> None:
     assert missing.value.code == "transcript_not_found"
 
 
-def test_the_same_work_is_kept_once_however_many_bring_it(database: Database) -> None:
+def test_same_work_is_kept_once_however_many_bring_it(database: Database) -> None:
     asset_id = register(database)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: save(database, asset_id), range(8)))

@@ -32,7 +32,7 @@ def dead_steps(database: Database) -> list[str]:
         return [dead.step_id for dead in job_queries.list_dead(connection)]
 
 
-def test_the_same_key_of_the_same_owner_is_the_same_job(database: Database) -> None:
+def test_same_key_of_the_same_owner_is_the_same_job(database: Database) -> None:
     first, is_new = insert(database, make_job(idempotency_key="k"))
     second, is_new_again = insert(database, make_job(idempotency_key="k"))
     assert (is_new, is_new_again) == (True, False)
@@ -40,41 +40,41 @@ def test_the_same_key_of_the_same_owner_is_the_same_job(database: Database) -> N
     assert rows.run_states(database, first) == ["queued"]
 
 
-def test_the_same_key_of_another_owner_is_another_job(database: Database) -> None:
+def test_same_key_of_another_owner_is_another_job(database: Database) -> None:
     first, _ = insert(database, make_job(idempotency_key="k", owner="ann"))
     second, is_new = insert(database, make_job(idempotency_key="k", owner="bob"))
     assert is_new
     assert second.id != first.id
 
 
-def test_the_same_key_for_another_request_is_a_conflict(database: Database) -> None:
+def test_same_key_for_another_request_is_a_conflict(database: Database) -> None:
     insert(database, make_job(idempotency_key="k", request_digest="one"))
     with pytest.raises(Conflict) as refused:
         insert(database, make_job(idempotency_key="k", request_digest="two"))
     assert refused.value.code == "idempotency_conflict"
 
 
-def test_the_same_id_is_the_same_job(database: Database) -> None:
+def test_same_id_is_the_same_job(database: Database) -> None:
     """A Celery message that is delivered three times makes one job."""
     job = make_job()
     assert [insert(database, job)[1] for _ in range(3)] == [True, False, False]
 
 
-def test_a_key_that_twenty_send_at_once_makes_one_job(database: Database) -> None:
+def test_key_that_twenty_send_at_once_makes_one_job(database: Database) -> None:
     with ThreadPoolExecutor(20) as pool:
         made = list(pool.map(lambda _: insert(database, make_job(idempotency_key="k")), range(20)))
     assert len({job.id for job, _ in made}) == 1
     assert sum(is_new for _, is_new in made) == 1
 
 
-def test_an_asset_that_nobody_knows_is_not_found(database: Database) -> None:
+def test_asset_that_nobody_knows_is_not_found(database: Database) -> None:
     with pytest.raises(NotFound) as refused:
         rows.accept(database, asset_id="no such asset")
     assert refused.value.code == "asset_not_found"
 
 
 @pytest.mark.parametrize("priority", [-1, 11])
-def test_the_database_itself_refuses_an_illegal_priority(database: Database, priority: int) -> None:
+def test_database_itself_refuses_an_illegal_priority(database: Database, priority: int) -> None:
     with pytest.raises(Exception, match="job_priority_check"):
         rows.accept(database, priority=priority)
 
@@ -121,14 +121,14 @@ def cancel(database: Database, job: Job, reason: str = "wrong film") -> Job:
         return recovery.request_cancel(connection, job.id, reason)
 
 
-def test_a_queued_job_is_cancelled_at_once_with_the_reason(database: Database) -> None:
+def test_queued_job_is_cancelled_at_once_with_the_reason(database: Database) -> None:
     job = cancel(database, rows.accept(database, FAN_IN))
     assert (job.state, job.cancel_reason) == (JobState.CANCELLED, "wrong film")
     assert job.finished_at is not None
     assert rows.queued_runs(database, job.id) == {}
 
 
-def test_a_running_job_is_cancelled_when_its_worker_says_so(database: Database) -> None:
+def test_running_job_is_cancelled_when_its_worker_says_so(database: Database) -> None:
     job = rows.accept(database)
     run = rows.start(database, job)
     assert cancel(database, job).state is JobState.RUNNING
@@ -138,7 +138,7 @@ def test_a_running_job_is_cancelled_when_its_worker_says_so(database: Database) 
     assert rows.get_job(database, job).state is JobState.CANCELLED
 
 
-def test_the_first_reason_for_cancelling_stays(database: Database) -> None:
+def test_first_reason_for_cancelling_stays(database: Database) -> None:
     job = rows.accept(database)
     rows.start(database, job)
     cancel(database, job, "first")
@@ -151,7 +151,7 @@ def test_ended_job_is_not_cancelled(database: Database) -> None:
     assert refused.value.code == "job_ended"
 
 
-def test_a_cancelled_job_that_is_retried_does_all_again(database: Database) -> None:
+def test_cancelled_job_that_is_retried_does_all_again(database: Database) -> None:
     job = cancel(database, rows.accept(database, CHAIN))
     with database.begin() as connection:
         retried = recovery.retry(connection, job.id)
@@ -192,7 +192,7 @@ def test_failed_jobs_are_found_by_kind_and_code(database: Database) -> None:
     assert list_failed(database, code="media_truncated") == set()
 
 
-def test_a_dead_letter_says_what_died_of_what(database: Database) -> None:
+def test_dead_letter_says_what_died_of_what(database: Database) -> None:
     job = fail_for_good(database, owner="bob")
     with database.begin() as connection:
         (dead,) = job_queries.list_dead(connection)
@@ -208,7 +208,7 @@ def test_dead_letters_come_latest_first(database: Database) -> None:
         assert len(job_queries.list_dead(connection, limit=2)) == 2
 
 
-def test_a_redriven_step_runs_again_and_is_dead_no_more(database: Database) -> None:
+def test_redriven_step_runs_again_and_is_dead_no_more(database: Database) -> None:
     job = fail_for_good(database)
     (step_id,) = dead_steps(database)
     with database.begin() as connection:
@@ -243,7 +243,7 @@ def test_two_that_redrive_at_once_queue_one_run(database: Database) -> None:
     assert rows.run_states(database, job) == ["failed", "queued"]
 
 
-def test_a_deleted_job_takes_its_steps_and_runs_along_and_leaves_the_asset(
+def test_deleted_job_takes_its_steps_and_runs_along_and_leaves_the_asset(
     database: Database,
 ) -> None:
     with database.begin() as connection:
@@ -271,7 +271,7 @@ def test_old_jobs_are_forgotten_and_unfinished_ones_never(database: Database) ->
         assert {job.id for job in job_queries.list_jobs(connection)} == {young.id, unfinished.id}
 
 
-def test_a_job_that_nobody_knows_is_not_found(database: Database) -> None:
+def test_job_that_nobody_knows_is_not_found(database: Database) -> None:
     with pytest.raises(NotFound) as refused, database.begin() as connection:
         job_queries.get_job(connection, "no such job")
     assert refused.value.code == "job_not_found"

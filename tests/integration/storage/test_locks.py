@@ -33,7 +33,7 @@ def test_every_session_waits_for_a_lock_for_two_seconds(database: Database) -> N
     assert limit == f"{LOCK_WAIT_SECONDS:.0f}s"
 
 
-def test_a_locked_row_is_an_error_of_its_own_that_may_pass(database: Database) -> None:
+def test_locked_row_is_an_error_of_its_own_that_may_pass(database: Database) -> None:
     job = rows.accept(database)
     with (
         rows.locked_job(database, job),
@@ -48,7 +48,7 @@ def test_a_locked_row_is_an_error_of_its_own_that_may_pass(database: Database) -
         job_queries.lock_job(connection, job.id)
 
 
-def test_a_transaction_may_wait_for_less(database: Database) -> None:
+def test_transaction_may_wait_for_less(database: Database) -> None:
     job = rows.accept(database)
     with (
         rows.locked_job(database, job),
@@ -64,7 +64,7 @@ def test_a_transaction_may_wait_for_less(database: Database) -> None:
 
 
 @pytest.mark.parametrize("table", ["job", "run", "step"])
-def test_a_claim_gives_up_soon_and_takes_nothing(database: Database, table: str) -> None:
+def test_claim_gives_up_soon_and_takes_nothing(database: Database, table: str) -> None:
     job = rows.accept(database)
     run_id = rows.queued_runs(database, job.id)["work"]
     column = "id" if table == "job" else "job_id"
@@ -75,7 +75,7 @@ def test_a_claim_gives_up_soon_and_takes_nothing(database: Database, table: str)
     assert rows.claim(database, run_id) is not None
 
 
-def test_a_claims_patience_is_its_own_and_short(database: Database) -> None:
+def test_claims_patience_is_its_own_and_short(database: Database) -> None:
     job = rows.accept(database)
     run_id = rows.queued_runs(database, job.id)["work"]
     with database.begin() as connection:
@@ -86,7 +86,7 @@ def test_a_claims_patience_is_its_own_and_short(database: Database) -> None:
         assert connection.execute(text("SHOW lock_timeout")).scalar_one() != limit
 
 
-def test_a_run_that_is_put_off_goes_out_again_each_time_later(database: Database) -> None:
+def test_run_that_is_put_off_goes_out_again_each_time_later(database: Database) -> None:
     job = rows.accept(database)
     run_id = rows.queued_runs(database, job.id)["work"]
     waits = []
@@ -110,14 +110,14 @@ def test_a_run_that_is_put_off_goes_out_again_each_time_later(database: Database
     assert waits[0] < waits[-1] <= claims.LONGEST_DELAY_SECONDS
 
 
-def test_a_run_that_is_taken_is_not_put_off(database: Database) -> None:
+def test_run_that_is_taken_is_not_put_off(database: Database) -> None:
     run = rows.start(database, rows.accept(database))
     with database.once() as connection:
         assert not claims.put_off(connection, run.id)
     assert rows.find_lease(database, run) is not None
 
 
-def test_a_lease_is_renewed_and_progress_left_out_where_the_job_is_locked(
+def test_lease_is_renewed_and_progress_left_out_where_the_job_is_locked(
     database: Database,
 ) -> None:
     """In one thread, one after the other: the second must not hold up the next renewal."""
@@ -145,7 +145,7 @@ def test_retention_forgets_all_that_nobody_holds(database: Database) -> None:
     assert rows.get_job(database, ended[1]).state is JobState.COMPLETED
 
 
-def test_a_hardware_row_of_a_node_long_gone_keeps_no_other_from_announcing(
+def test_hardware_row_of_a_node_long_gone_keeps_no_other_from_announcing(
     database: Database,
 ) -> None:
     with database.begin() as connection:
@@ -176,7 +176,7 @@ def test_planning_moves_past_a_run_that_is_locked(database: Database) -> None:
         assert hardware.route(connection) == ["default"]
 
 
-def test_a_stamp_is_taken_back_from_all_that_nobody_holds(database: Database) -> None:
+def test_stamp_is_taken_back_from_all_that_nobody_holds(database: Database) -> None:
     accepted = [rows.accept(database) for _ in range(2)]
     run_ids = [rows.queued_runs(database, job.id)["work"] for job in accepted]
     with database.begin() as connection:
@@ -189,7 +189,7 @@ def test_a_stamp_is_taken_back_from_all_that_nobody_holds(database: Database) ->
     assert load.published == 1
 
 
-def test_a_crash_of_a_locked_job_is_left_for_later(database: Database) -> None:
+def test_crash_of_a_locked_job_is_left_for_later(database: Database) -> None:
     job = rows.accept(database, [make_step()])
     run = rows.start(database, job)
     rows.let_lease_run_out(database, run)
@@ -215,7 +215,7 @@ def test_pieces_that_somebody_holds_are_forgotten_the_next_time(database: Databa
         assert assets.forget_cached(connection, older_than_days=30) == 1
 
 
-def test_a_second_migration_waits_for_the_first_for_as_long_as_it_takes(
+def test_second_migration_waits_for_the_first_for_as_long_as_it_takes(
     database: Database,
 ) -> None:
     """Two supervisors that start together: neither may fail for the other's statements."""
@@ -227,7 +227,7 @@ def test_a_second_migration_waits_for_the_first_for_as_long_as_it_takes(
         assert second.result(timeout=60)
 
 
-def test_a_commit_of_a_locked_job_takes_effect_once_it_is_free(database: Database) -> None:
+def test_commit_of_a_locked_job_takes_effect_once_it_is_free(database: Database) -> None:
     job = rows.accept(database)
     run = rows.start(database, job)
     with (

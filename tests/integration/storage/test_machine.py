@@ -143,7 +143,7 @@ class Engine(RuleBasedStateMachine):
         """As the runner does: bury at the limit, else queue again."""
         del self.working[run.id]
         with self.database.begin() as connection:
-            tries = runs.get_step_tries(connection, run.step_id)
+            tries = runs.get_step_attempts(connection, run.step_id)
         if tries.failures + 1 >= tries.max_failures:
             rows.mark_dead(self.database, run)
         else:
@@ -288,7 +288,7 @@ def engine(database: Database) -> Iterator[type[Engine]]:
     del Engine.database
 
 
-def test_the_rows_stay_true_whatever_happens_in_whatever_order(engine: type[Engine]) -> None:
+def test_rows_stay_true_whatever_happens_in_whatever_order(engine: type[Engine]) -> None:
     run_state_machine_as_test(
         engine,
         settings=settings(

@@ -23,7 +23,7 @@ def set_version(url: str, version: str) -> None:
     database.close()
 
 
-def test_the_migrations_make_exactly_the_tables_that_the_code_sees(empty_url: str) -> None:
+def test_migrations_make_exactly_the_tables_that_the_code_sees(empty_url: str) -> None:
     migrate(empty_url)
     engine = create_engine(empty_url)
     with engine.connect() as connection:
@@ -33,7 +33,7 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_sees(empty_url: st
     assert differences == []
 
 
-def test_an_empty_database_has_no_version_and_a_migrated_one_has_the_last(empty_url: str) -> None:
+def test_empty_database_has_no_version_and_a_migrated_one_has_the_last(empty_url: str) -> None:
     assert check_version(empty_url) is None
     head = migrate(empty_url)
     assert check_version(empty_url) == head

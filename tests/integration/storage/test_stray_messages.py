@@ -64,13 +64,13 @@ def test_stray_message_is_found_once(strays: StrayMessages, client: Any) -> None
     assert strays.adopt("celery", TASKS, "default") == 0
 
 
-def test_a_key_that_is_no_list_is_left_alone(strays: StrayMessages, client: Any) -> None:
+def test_key_that_is_no_list_is_left_alone(strays: StrayMessages, client: Any) -> None:
     client.set("celery", "somebody's text")
     assert strays.count("celery", TASKS) == 0
     assert strays.list_filled(["celery"]) == {}
 
 
-def test_a_list_is_known_by_its_oldest_message(strays: StrayMessages, client: Any) -> None:
+def test_list_is_known_by_its_oldest_message(strays: StrayMessages, client: Any) -> None:
     client.lpush("celery", write())
     before = strays.list_filled(["celery", "default"])
     assert list(before) == ["celery"]
@@ -91,5 +91,5 @@ def test_each_priority_of_a_queue_has_a_list(client: Any, url: str) -> None:
 
 
 @pytest.mark.parametrize("broker", [None, "amqp://localhost", "memory://"])
-def test_a_broker_without_prefixes_has_none(broker: str | None) -> None:
+def test_broker_without_prefixes_has_none(broker: str | None) -> None:
     assert count_stray_messages(broker, ["default"], TASKS) == {}

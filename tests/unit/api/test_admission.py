@@ -85,7 +85,7 @@ def test_where_all_are_served_the_longest_unread_makes_room() -> None:
     assert admission.serve(91) == (True, 2)
 
 
-def test_a_newcomer_gets_in_where_the_reserve_is_taken_by_unread_ones() -> None:
+def test_newcomer_gets_in_where_the_reserve_is_taken_by_unread_ones() -> None:
     admission: Admission[int] = Admission(PLACES)
     fill(admission)
     for number in (80, 81):
@@ -98,7 +98,7 @@ def test_a_newcomer_gets_in_where_the_reserve_is_taken_by_unread_ones() -> None:
     assert admission.arrive(91, "10.0.0.9") == 90
 
 
-def test_an_address_beyond_its_share_takes_no_unread_place_of_another() -> None:
+def test_address_beyond_its_share_takes_no_unread_place_of_another() -> None:
     admission: Admission[int] = Admission(PLACES)
     admission.arrive(0, "10.0.0.1")
     admission.serve(0)

@@ -34,7 +34,7 @@ def check(
 
 
 class TestToken:
-    def test_the_bearer_token_opens_every_door(self) -> None:
+    def test_bearer_token_opens_every_door(self) -> None:
         check("POST", "/upload", BEARER)
         check("GET", "/api/v1/jobs", {"authorization": "bearer secret-token"})
 
@@ -57,14 +57,14 @@ class TestToken:
         with pytest.raises(Unauthorized):
             check("GET", "/api/v1/jobs", headers)
 
-    def test_the_cookie_opens_doors_and_is_not_the_token(self) -> None:
+    def test_cookie_opens_doors_and_is_not_the_token(self) -> None:
         check("GET", "/api/v1/jobs", COOKIE)
         assert "secret-token" not in POLICY.cookie_value
 
     @pytest.mark.parametrize(
         "foreign", ['a={"x":1}', "foo=a b", "théme=x", "na@me=1", "bare", "=;;", 'half="open']
     )
-    def test_the_cookie_stands_beside_whatever_other_ports_have_set(self, foreign: str) -> None:
+    def test_cookie_stands_beside_whatever_other_ports_have_set(self, foreign: str) -> None:
         own = COOKIE["cookie"]
         check("GET", "/api/v1/jobs", {"cookie": f"{foreign}; {own}"})
         check("GET", "/api/v1/jobs", {"cookie": f"{own}; {foreign}"})
@@ -91,7 +91,7 @@ class TestHost:
     @pytest.mark.parametrize(
         "host", ["127.0.0.1:8420", "localhost:8420", "LOCALHOST", "[::1]:8420", "127.8.8.8"]
     )
-    def test_a_loopback_server_answers_to_its_own_names(self, host: str) -> None:
+    def test_loopback_server_answers_to_its_own_names(self, host: str) -> None:
         check_request(OPEN, "GET", "/api/v1/jobs", Headers({"host": host}))
 
     @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ class TestHost:
             check_request(POLICY, "GET", "/api/v1/jobs", Headers({"host": host, **BEARER}))
         assert refused.value.code == "host_not_allowed"
 
-    def test_a_server_for_others_is_called_by_any_name(self) -> None:
+    def test_server_for_others_is_called_by_any_name(self) -> None:
         wide = AccessPolicy(token="secret-token", host="0.0.0.0", port=8420)
         check_request(wide, "GET", "/api/v1/jobs", Headers({"host": "video.example", **BEARER}))
 
@@ -132,7 +132,7 @@ class TestOrigin:
     def test_our_own_page_may(self, headers: dict[str, str]) -> None:
         check("POST", "/upload", COOKIE | headers)
 
-    def test_a_script_with_the_token_is_asked_for_no_origin(self) -> None:
+    def test_script_with_the_token_is_asked_for_no_origin(self) -> None:
         check("DELETE", "/api/v1/jobs/1", {"origin": "http://tools.example"} | BEARER)
 
     def test_reading_is_not_asked_for_an_origin(self) -> None:
@@ -140,7 +140,7 @@ class TestOrigin:
 
 
 class TestSignIn:
-    def test_the_link_sets_the_cookie_and_loses_the_token(self) -> None:
+    def test_link_sets_the_cookie_and_loses_the_token(self) -> None:
         response = sign_in(POLICY, "token=secret-token")
         assert response is not None
         assert response.headers["location"] == "/"
@@ -150,7 +150,7 @@ class TestSignIn:
         assert "SameSite=strict" in cookie
 
     @pytest.mark.parametrize("query", ["", "token=", "token=wrong", "other=secret-token"])
-    def test_a_wrong_link_sets_none(self, query: str) -> None:
+    def test_wrong_link_sets_none(self, query: str) -> None:
         assert sign_in(POLICY, query) is None
 
 
@@ -186,14 +186,14 @@ class TestBlankSecrets:
         assert sign_in(policy, "token=") is None
 
     @pytest.mark.parametrize("token", ["", " "])
-    def test_a_blank_token_lets_nobody_in(self, token: str) -> None:
+    def test_blank_token_lets_nobody_in(self, token: str) -> None:
         policy = AccessPolicy(token=token, host="127.0.0.1", port=8420)
         for headers in ({}, {"authorization": "Bearer"}, {"authorization": "Bearer  "}):
             with pytest.raises(Unauthorized):
                 check("GET", "/api/v1/jobs", headers, policy)
 
     @pytest.mark.parametrize("content", ["", "\n", "short"])
-    def test_a_token_file_without_a_token_is_no_token(self, tmp_path: Path, content: str) -> None:
+    def test_token_file_without_a_token_is_no_token(self, tmp_path: Path, content: str) -> None:
         token_path(tmp_path).write_text(content)
         with pytest.raises(SecretUnusable, match="token"):
             ensure_token(tmp_path)

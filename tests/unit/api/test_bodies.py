@@ -89,7 +89,7 @@ def test_every_route_that_reads_a_body_bounds_it() -> None:
         assert all(isinstance(route, BoundedRoute) for route in router.routes)
 
 
-def test_a_route_without_version_allows_bodies_as_large_as_that_of_v1() -> None:
+def test_route_without_version_allows_bodies_as_large_as_that_of_v1() -> None:
     from cinemill.api.app import UNVERSIONED_ROUTERS, V1_ROUTERS
 
     versioned, unversioned = (list_limits(routers) for routers in (V1_ROUTERS, UNVERSIONED_ROUTERS))

@@ -82,13 +82,13 @@ def test_errors_are_problem_documents() -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "nobody")
 
 
-def test_a_body_is_bounded() -> None:
+def test_body_is_bounded() -> None:
     app, _ = serve(make_router)
     assert call(app, "POST", "/api/v1/echo/", content=b"x" * 1024).json() == {"bytes": 1024}
     assert call(app, "POST", "/api/v1/echo/", content=b"x" * (1024**2 + 1)).status_code == 413
 
 
-def test_the_resources_are_handed_over() -> None:
+def test_resources_are_handed_over() -> None:
     given: list[object] = []
 
     def build(resources: object) -> APIRouter:
@@ -122,7 +122,7 @@ def exits(_: object) -> APIRouter:
 
 
 @pytest.mark.parametrize("path", ["sync", "async"])
-def test_a_route_cannot_end_the_server(path: str, allow_error_logs: None) -> None:
+def test_route_cannot_end_the_server(path: str, allow_error_logs: None) -> None:
     app, _ = serve(exits)
     app.add_middleware(problems.UncaughtErrors)
     answer = call(app, "GET", f"/api/v1/echo/{path}")
@@ -157,7 +157,7 @@ def cannot_be_described(_: object) -> APIRouter:
     return router
 
 
-def test_the_description_names_models_of_packages_apart(tmp_path: Path) -> None:
+def test_description_names_models_of_packages_apart(tmp_path: Path) -> None:
     before = describe_with(tmp_path)
     after = describe_with(tmp_path, takes_our_name)
     added = {"echo.CreateJobRequest", "echo.HTTPValidationError", "echo.ValidationError"}

@@ -37,7 +37,7 @@ def test_names_are_made_fit_to_show(given_name: str, shown: str) -> None:
     assert clean_filename(given_name) == shown
 
 
-def test_a_long_name_keeps_its_extension() -> None:
+def test_long_name_keeps_its_extension() -> None:
     shown = clean_filename("x" * 400 + ".webm")
     assert len(shown) == MAX_LENGTH
     assert shown.endswith("x.webm")
@@ -57,5 +57,5 @@ def test_any_text_becomes_one_short_line_that_is_no_path(name: str) -> None:
 
 
 @given(st.text(max_size=600))
-def test_a_clean_name_stays_as_it_is(name: str) -> None:
+def test_clean_name_stays_as_it_is(name: str) -> None:
     assert clean_filename(clean_filename(name)) == clean_filename(name)

@@ -65,7 +65,7 @@ def chunked_bodies(draw: st.DrawFn) -> bytes:
 
 
 @given(st.data())
-def test_a_request_is_cut_alike_wherever_the_network_cuts_it(data: st.DataObject) -> None:
+def test_request_is_cut_alike_wherever_the_network_cuts_it(data: st.DataObject) -> None:
     is_chunked = data.draw(st.booleans())
     body = data.draw(chunked_bodies() if is_chunked else st.binary(max_size=80))
     request = HEAD + body
@@ -91,7 +91,7 @@ def test_whatever_comes_is_cut_or_refused_and_little_is_kept(blocks: list[bytes]
     assert fed + len(framing._line) == sum(map(len, blocks))
 
 
-def test_a_head_ends_at_its_limit() -> None:
+def test_head_ends_at_its_limit() -> None:
     framing = Framing()
     start = b"GET / HTTP/1.1\r\n"
     framing.cut(start, 0)
@@ -122,14 +122,14 @@ def test_trailers_count_with_the_head() -> None:
         b"0" * 17 + b"\r\n",
     ],
 )
-def test_the_size_of_a_chunk_is_hexadecimal_and_nothing_else(line: bytes) -> None:
+def test_size_of_a_chunk_is_hexadecimal_and_nothing_else(line: bytes) -> None:
     framing = Framing()
     framing.begin_body(length_bytes=None)
     with pytest.raises(FramingError):
         framing.cut(line, 0)
 
 
-def test_the_line_of_a_chunk_ends_at_its_limit() -> None:
+def test_line_of_a_chunk_ends_at_its_limit() -> None:
     framing = Framing()
     framing.begin_body(length_bytes=None)
     framing.cut(b"1;" + b"a" * (MAX_CHUNK_LINE_BYTES - 2), 0)
@@ -142,7 +142,7 @@ def test_another_protocol_is_known_by_its_first_byte() -> None:
         Framing().cut(b"\x16\x03\x01", 0)
 
 
-def test_a_few_blank_lines_before_a_request_do_not_begin_it() -> None:
+def test_few_blank_lines_before_a_request_do_not_begin_it() -> None:
     framing = Framing()
     for _ in range(MAX_BLANK_LINES):
         framing.cut(b"\r", 0)
@@ -152,7 +152,7 @@ def test_a_few_blank_lines_before_a_request_do_not_begin_it() -> None:
         framing.cut(b"\r\n", 0)
 
 
-def test_a_blank_line_within_a_head_counts() -> None:
+def test_blank_line_within_a_head_counts() -> None:
     framing = Framing()
     framing.cut(b"GET / HTTP/1.1\r\n", 0)
     framing.cut(b"\r\n", 0)

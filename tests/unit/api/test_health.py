@@ -81,7 +81,7 @@ async def ask_part(desk: HealthChecker, part: str, work: Callable[[], str], seco
     return await desk.run(part, work, otherwise="unknown", deadline=deadline)
 
 
-def test_a_part_that_hangs_is_asked_once_and_holds_up_nobody(desk: HealthChecker) -> None:
+def test_part_that_hangs_is_asked_once_and_holds_up_nobody(desk: HealthChecker) -> None:
     gate, asked = threading.Event(), []
 
     def hang() -> str:
@@ -101,7 +101,7 @@ def test_a_part_that_hangs_is_asked_once_and_holds_up_nobody(desk: HealthChecker
     assert asked == ["database"]
 
 
-def test_a_part_that_hung_is_asked_again_when_it_has_answered(desk: HealthChecker) -> None:
+def test_part_that_hung_is_asked_again_when_it_has_answered(desk: HealthChecker) -> None:
     gate, ended = threading.Event(), threading.Event()
 
     def hang() -> str:

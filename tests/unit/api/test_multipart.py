@@ -45,7 +45,7 @@ def content_of(events: list[FormEvent]) -> bytes:
 
 @settings(max_examples=200)
 @given(st.data())
-def test_a_file_comes_out_as_it_went_in_wherever_the_network_cuts(data: st.DataObject) -> None:
+def test_file_comes_out_as_it_went_in_wherever_the_network_cuts(data: st.DataObject) -> None:
     # Content that is made of pieces of boundaries is what a parser is most easily fooled by.
     shard = st.sampled_from([b"\r\n", b"\r", b"--", b"\r\n--", BOUNDARY[:7], b"film", b"\x00"])
     content = b"".join(data.draw(st.lists(shard, max_size=30)))
@@ -61,7 +61,7 @@ def test_a_file_comes_out_as_it_went_in_wherever_the_network_cuts(data: st.DataO
     ]
 
 
-def test_a_piece_inside_of_a_file_is_passed_on_uncopied() -> None:
+def test_piece_inside_of_a_file_is_passed_on_uncopied() -> None:
     reader = MultipartReader(BOUNDARY)
     reader.feed(part('name="file"; filename="film.mp4"', b"")[:-2])
     piece = b"x" * 65536
@@ -92,7 +92,7 @@ def test_names_are_read_as_browsers_and_curl_write_them(written: str, meant: str
     assert events[0] == PartBegin("file", meant)
 
 
-def test_a_form_without_its_end_is_not_complete() -> None:
+def test_form_without_its_end_is_not_complete() -> None:
     body = form(part('name="file"; filename="film.mp4"', b"half a film"))
     _, reader = read(body[:-10])
     assert not reader.is_complete
@@ -139,10 +139,10 @@ def test_other_bodies_are_refused_by_their_type(content_type: str, status: int) 
     assert refused.value.http_status == status
 
 
-def test_a_boundary_may_be_quoted() -> None:
+def test_boundary_may_be_quoted() -> None:
     assert parse_boundary('Multipart/Form-Data; charset=utf-8; boundary="a b"') == b"a b"
 
 
-def test_an_endless_boundary_is_refused() -> None:
+def test_endless_boundary_is_refused() -> None:
     with pytest.raises(FormInvalid):
         MultipartReader(b"x" * 1000)

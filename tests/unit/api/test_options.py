@@ -9,7 +9,7 @@ from cinemill.api.upload.options import UploadOptions, parse_options
 from cinemill.errors import InputRejected
 
 
-def test_a_form_without_fields_asks_for_the_usual() -> None:
+def test_form_without_fields_asks_for_the_usual() -> None:
     assert parse_options({}) == UploadOptions()
     assert parse_options({"params": " ", "priority": "", "kind": " "}) == UploadOptions()
 
@@ -57,7 +57,7 @@ def test_numbers_are_read_from_texts_and_unknown_fields_ignored() -> None:
     ],
     ids=str,
 )
-def test_a_field_that_does_not_fit_is_refused(
+def test_field_that_does_not_fit_is_refused(
     fields: dict[str, str], code: str, sentence: str | None
 ) -> None:
     with pytest.raises(InputRejected) as refused:

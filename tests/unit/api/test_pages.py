@@ -29,12 +29,12 @@ TIMES = st.datetimes(timezones=st.just(timezone(timedelta(hours=2)))).filter(
 
 
 @given(st.lists(TEXTS, max_size=4))
-def test_a_cursor_holds_its_parts(parts: list[str]) -> None:
+def test_cursor_holds_its_parts(parts: list[str]) -> None:
     assert decode_cursor(encode_cursor(*parts), len(parts)) == parts
 
 
 @given(TIMES, TEXTS)
-def test_a_cursor_holds_a_position(at: datetime, entry_id: str) -> None:
+def test_cursor_holds_a_position(at: datetime, entry_id: str) -> None:
     position = decode_position(encode_position(at, entry_id))
     assert position == PagePosition(at.astimezone(UTC), entry_id)
     assert decode_position(None) is None
@@ -64,12 +64,12 @@ def test_any_text_is_a_cursor_or_refused_as_one(text: str) -> None:
         "",
     ],
 )
-def test_a_position_that_cannot_be_is_refused(cursor: str) -> None:
+def test_position_that_cannot_be_is_refused(cursor: str) -> None:
     with pytest.raises(CursorInvalid):
         decode_position(cursor)
 
 
-def test_an_index_belongs_to_one_version() -> None:
+def test_index_belongs_to_one_version() -> None:
     assert decode_index(encode_cursor("v1", "7"), "v1") == 7
     assert decode_index(None, "v1") == 0
     for cursor in (encode_cursor("v2", "7"), encode_cursor("v1", "-7"), encode_cursor("v1", "²")):
@@ -78,7 +78,7 @@ def test_an_index_belongs_to_one_version() -> None:
 
 
 @given(st.lists(st.integers()), st.integers(1, 10))
-def test_a_page_has_at_most_limit_entries(found: list[int], limit: int) -> None:
+def test_page_has_at_most_limit_entries(found: list[int], limit: int) -> None:
     page, has_more = cut_page(found, limit)
     assert page == found[:limit]
     assert has_more == (len(found) > limit)

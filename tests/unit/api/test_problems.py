@@ -50,7 +50,7 @@ def test_only_what_the_asker_must_change_is_not_worth_asking_again(
     assert document["retryable"] is not issubclass(kind, to_change)
 
 
-def test_a_commands_last_lines_are_told() -> None:
+def test_commands_last_lines_are_told() -> None:
     error = errors.CommandFailed("FFmpeg failed.", exit_code=1, log_tail="Invalid data found")
     assert to_problem(error)["log_tail"] == "Invalid data found"
 
@@ -60,7 +60,7 @@ def test_each_wrong_parameter_is_named() -> None:
     assert [problem["name"] for problem in to_problem(error)["problems"]] == ["priority", "limit"]
 
 
-def test_the_answer_is_a_problem_and_says_how_to_sign_in() -> None:
+def test_answer_is_a_problem_and_says_how_to_sign_in() -> None:
     answer = problem_response(errors.Unauthorized("No token was sent."))
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
@@ -68,7 +68,7 @@ def test_the_answer_is_a_problem_and_says_how_to_sign_in() -> None:
     assert json.loads(bytes(answer.body))["code"] == "unauthorized"
 
 
-def test_a_missing_part_says_when_to_come_back() -> None:
+def test_missing_part_says_when_to_come_back() -> None:
     answer = problem_response(errors.DatabaseUnavailable("PostgreSQL does not answer."))
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
@@ -100,7 +100,7 @@ def test_what_nobody_expected_is_told_without_its_innards() -> None:
     assert "hunter2" not in json.dumps(document)
 
 
-def test_a_problem_document_is_bounded_whatever_it_is_about() -> None:
+def test_problem_document_is_bounded_whatever_it_is_about() -> None:
     worst = "\x01" * 1_000_000
     failed = errors.CommandFailed(worst, exit_code=1, log_tail=worst)
     failed.hint = worst

@@ -66,7 +66,7 @@ def test_what_is_no_film_is_known_by_its_first_bytes(
     assert names_in(files) == []
 
 
-def test_a_film_over_the_limit_is_dropped(files: LocalFiles, writers: ThreadPoolExecutor) -> None:
+def test_film_over_the_limit_is_dropped(files: LocalFiles, writers: ThreadPoolExecutor) -> None:
     limits = UploadLimits(max_upload_bytes=5_000_000, min_free_bytes=0)
     with pytest.raises(TooLarge):
         asyncio.run(
@@ -75,7 +75,7 @@ def test_a_film_over_the_limit_is_dropped(files: LocalFiles, writers: ThreadPool
     assert names_in(files) == []
 
 
-def test_a_disk_that_fills_meanwhile_stops_the_upload(
+def test_disk_that_fills_meanwhile_stops_the_upload(
     tmp_path: Path, writers: ThreadPoolExecutor
 ) -> None:
     class FillingDisk(LocalFiles):
@@ -90,7 +90,7 @@ def test_a_disk_that_fills_meanwhile_stops_the_upload(
     assert names_in(files) == []
 
 
-def test_a_cancelled_upload_leaves_nothing(files: LocalFiles, writers: ThreadPoolExecutor) -> None:
+def test_cancelled_upload_leaves_nothing(files: LocalFiles, writers: ThreadPoolExecutor) -> None:
     async def cancel_in_the_middle() -> None:
         began = asyncio.Event()
 

@@ -22,7 +22,7 @@ def test_every_reference_leads_somewhere() -> None:
     assert set(re.findall(rf'"{REFERENCE}(\w+)"', written)) <= schemas.keys()
 
 
-def test_a_parameter_has_its_bounds_and_its_description() -> None:
+def test_parameter_has_its_bounds_and_its_description() -> None:
     frames = describe_parameters()["PreviewParameters"]["properties"]["num_frames"]
     assert (frames["minimum"], frames["maximum"], frames["default"]) == (1, 200, 10)
     assert frames["description"] == "Number of stills, spread evenly over the video."

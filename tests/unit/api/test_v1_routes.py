@@ -58,7 +58,7 @@ def name(route: APIRoute) -> str:
 
 
 @pytest.mark.parametrize("route", list_routes(), ids=name)
-def test_a_v1_route_returns_a_typed_document_or_declares_its_media_type(
+def test_v1_route_returns_a_typed_document_or_declares_its_media_type(
     route: APIRoute, document: dict[str, Any]
 ) -> None:
     for method in route.methods or ():
@@ -74,7 +74,7 @@ def test_a_v1_route_returns_a_typed_document_or_declares_its_media_type(
 
 
 @pytest.mark.parametrize("route", list_routes(), ids=name)
-def test_a_v1_route_declares_its_problems(route: APIRoute, document: dict[str, Any]) -> None:
+def test_v1_route_declares_its_problems(route: APIRoute, document: dict[str, Any]) -> None:
     always = {"400", "403", "500", "503"} | ({"401"} if route.path != "/health" else set())
     always |= {"404"} if "{" in route.path else set()
     for method in route.methods or ():
@@ -99,7 +99,7 @@ def has_list(model: object) -> bool:
 
 
 @pytest.mark.parametrize("route", find_routes("GET"), ids=name)
-def test_a_v1_list_is_read_by_pages(route: APIRoute, document: dict[str, Any]) -> None:
+def test_v1_list_is_read_by_pages(route: APIRoute, document: dict[str, Any]) -> None:
     model = route.response_model
     is_page = isinstance(model, type) and issubclass(model, Page)
     assert is_page == (has_list(model) and route.path not in DOCUMENTS_WITH_LISTS)
@@ -142,7 +142,7 @@ def test_job_details_alone_name_the_celery_task(document: dict[str, Any]) -> Non
     assert naming == {"JobDetails", "JobStatus", "FormerJobStatus"}
 
 
-def test_the_upload_form_has_no_null_fields(document: dict[str, Any]) -> None:
+def test_upload_form_has_no_null_fields(document: dict[str, Any]) -> None:
     for path in ("/upload", f"{PREFIX}/upload"):
         body = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]
         properties = body["schema"]["properties"]

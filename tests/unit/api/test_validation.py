@@ -55,7 +55,7 @@ def test_words_for_what_is_wrong(document: dict[str, Any], words: str) -> None:
     assert describe_error(refused.value.errors()[0]) == words
 
 
-def test_an_error_that_nobody_expected_quotes_what_was_given() -> None:
+def test_error_that_nobody_expected_quotes_what_was_given() -> None:
     odd = ErrorDetails(type="odd", loc=(), msg="Odd.", input=[1])
     assert describe_error(odd) == "is not valid: [1]"
 

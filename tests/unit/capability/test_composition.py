@@ -60,7 +60,7 @@ def compose_found(*values: object) -> Composition:
     return compose(BUILT_IN, UNOWNED_QUEUES, found)
 
 
-def test_a_sound_capability_is_part_of_the_catalog() -> None:
+def test_sound_capability_is_part_of_the_catalog() -> None:
     composition = compose_found(make_capability())
     assert composition.left_out == ()
     assert composition.catalog.plan("make_echo", {}, None) == [StepSpec("echo", "echo")]
@@ -169,7 +169,7 @@ FLAWS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("flaw", FLAWS)
-def test_a_flawed_capability_is_left_out_and_the_flaw_named(flaw: str) -> None:
+def test_flawed_capability_is_left_out_and_the_flaw_named(flaw: str) -> None:
     members, words = FLAWS[flaw]
     composition = compose_found(make_capability(**members))
     assert composition.installed == ()
@@ -199,7 +199,7 @@ class Exiting(Capability):
 
 
 @pytest.mark.parametrize("kind", [Unreadable, Exiting])
-def test_an_object_that_cannot_be_read_is_left_out(kind: type[Capability]) -> None:
+def test_object_that_cannot_be_read_is_left_out(kind: type[Capability]) -> None:
     value = object.__new__(kind)
     (left_out,) = compose_found(value).left_out
     assert "cannot be read" in left_out.reason
@@ -262,7 +262,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-def test_the_example_is_found_and_sound(site: Path) -> None:
+def test_example_is_found_and_sound(site: Path) -> None:
     install_project(EXAMPLE, site)
     composition = compose(BUILT_IN, UNOWNED_QUEUES, discover())
     (installed,) = composition.installed
@@ -303,7 +303,7 @@ BROKEN: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_package_that_cannot_be_imported_is_left_out(fault: str, site: Path) -> None:
+def test_package_that_cannot_be_imported_is_left_out(fault: str, site: Path) -> None:
     code, words = BROKEN[fault]
     install_module(site, "echo-broken", code, points={"echo": "echo_broken:CAPABILITY"})
     (left_out,) = discover()
@@ -314,7 +314,7 @@ def test_a_package_that_cannot_be_imported_is_left_out(fault: str, site: Path) -
     assert left_out.hint
 
 
-def test_a_package_whose_import_hangs_is_left_out(site: Path) -> None:
+def test_package_whose_import_hangs_is_left_out(site: Path) -> None:
     """In a process of its own: here the alarm belongs to the test runner."""
     install_module(
         site, "echo-asleep", "import time; time.sleep(600)", points={"echo": "echo_asleep:VALUE"}
@@ -340,7 +340,7 @@ def test_a_package_whose_import_hangs_is_left_out(site: Path) -> None:
     assert done.stdout.splitlines()[1] == "1"
 
 
-def test_a_package_without_a_version_is_loaded(site: Path) -> None:
+def test_package_without_a_version_is_loaded(site: Path) -> None:
     install_module(site, "echo-bare", "VALUE = 1", points={"bare": "echo_bare:VALUE"})
     (site / "echo_bare-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\n")
     (found,) = discover()
@@ -357,7 +357,7 @@ def test_metadata_that_cannot_be_read_is_reported(monkeypatch: pytest.MonkeyPatc
     assert "metadata that cannot be read" in left_out.reason
 
 
-def test_an_entry_point_that_names_no_object_is_left_out() -> None:
+def test_entry_point_that_names_no_object_is_left_out() -> None:
     (left_out,) = discover([metadata.EntryPoint("echo", "???", GROUP)])
     assert isinstance(left_out, LeftOut)
 
@@ -410,7 +410,7 @@ BAD_PLANS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("fault", BAD_PLANS)
-def test_a_plan_that_makes_no_sense_rejects_the_request(fault: str) -> None:
+def test_plan_that_makes_no_sense_rejects_the_request(fault: str) -> None:
     plan, words = BAD_PLANS[fault]
     catalog = compose_found(
         make_capability(jobs=(JobKind("make_echo", NoParameters, plan),))
@@ -436,7 +436,7 @@ class Weird(Parameters):
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_a_model_that_fails_rejects_the_request(size: int) -> None:
+def test_model_that_fails_rejects_the_request(size: int) -> None:
     kind = JobKind("make_echo", Weird, plan_echo, name_children=lambda job_id, _: [job_id])  # type: ignore[arg-type]
     catalog = compose_found(make_capability(jobs=(kind,))).catalog
     assert catalog.plan("make_echo", {"size": 0}, None)

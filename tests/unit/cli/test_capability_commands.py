@@ -98,7 +98,7 @@ def test_what_a_factory_prints_is_no_output_of_a_command(monkeypatch: pytest.Mon
     assert CliRunner().invoke(app, ["echo", "hello"]).stdout == "HELLO\n"
 
 
-def test_the_help_survives_a_command_whose_help_is_no_text(
+def test_help_survives_a_command_whose_help_is_no_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     install(monkeypatch, odd=make_unspeakable, echo=make_command)
@@ -107,7 +107,7 @@ def test_the_help_survives_a_command_whose_help_is_no_text(
     assert "Print a word as an echo does." in done.stdout
 
 
-def test_an_entry_point_of_a_broken_package_hides_no_command(
+def test_entry_point_of_a_broken_package_hides_no_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever a package calls its entry point, the command belongs to the capability's name."""

@@ -64,27 +64,23 @@ class TestRequests:
         queries = [one.path.partition("?")[2] for one in server.seen[-3:]]
         assert queries == ["limit=3", "limit=2&cursor=b", "limit=1&cursor=b"]
 
-    def test_an_empty_page_ends_a_list(self, server: LittleServer, client: Client) -> None:
+    def test_empty_page_ends_a_list(self, server: LittleServer, client: Client) -> None:
         server.on("GET /api/v1/jobs", lambda x: x.send_json({"jobs": [], "next": "again"}))
         assert client.jobs() == []
 
-    def test_an_id_stays_one_segment_of_the_path(
-        self, server: LittleServer, client: Client
-    ) -> None:
+    def test_id_stays_one_segment_of_the_path(self, server: LittleServer, client: Client) -> None:
         server.on("POST /api/v1/jobs/..%2Fstats%3Fx/cancel", lambda x: x.send_json({"id": "j"}))
         client.cancel("../stats?x", "by mistake")
         assert json.loads(server.seen[0].body) == {"reason": "by mistake"}
 
-    def test_an_empty_answer_is_none(self, server: LittleServer, client: Client) -> None:
+    def test_empty_answer_is_none(self, server: LittleServer, client: Client) -> None:
         server.on("DELETE /api/v1/jobs/j1", lambda x: x.begin(204))
         client.delete("j1")
         assert server.seen[0].method == "DELETE"
 
 
 class TestProblems:
-    def test_a_problem_document_becomes_the_error(
-        self, server: LittleServer, client: Client
-    ) -> None:
+    def test_problem_document_becomes_the_error(self, server: LittleServer, client: Client) -> None:
         server.on(
             "GET /api/v1/jobs/j1", lambda x: x.send_json(PROBLEM, 404, "application/problem+json")
         )
@@ -108,7 +104,7 @@ class TestProblems:
             client.health()
         assert caught.value.code == "http_502"
 
-    def test_a_page_that_is_no_json_is_no_mill(self, server: LittleServer, client: Client) -> None:
+    def test_page_that_is_no_json_is_no_mill(self, server: LittleServer, client: Client) -> None:
         def answer(x: Any) -> None:
             x.begin(200, Content_Length=2)
             x.wfile.write(b"<>")
@@ -125,7 +121,7 @@ class TestProblems:
         assert "cinemill up" in caught.value.hint
 
     @pytest.mark.parametrize("address", ["ftp://x", "localhost:8420", "http://", ""])
-    def test_a_wrong_address_is_named(self, address: str) -> None:
+    def test_wrong_address_is_named(self, address: str) -> None:
         with pytest.raises(ClientError) as caught:
             Client(address)
         assert caught.value.code == "address_invalid"
@@ -153,7 +149,7 @@ class TestFromHome:
         assert caught.value.code == "mill_not_running"
         assert "cinemill up" in caught.value.hint
 
-    def test_the_environment_may_name_another_machine(
+    def test_environment_may_name_another_machine(
         self, server: LittleServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("CINEMILL_URL", server.url + "/")

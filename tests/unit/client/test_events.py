@@ -52,7 +52,7 @@ class TestWatching:
         assert "last-event-id" not in server.seen[0].headers
         assert server.seen[1].headers["last-event-id"] == "1-0"
 
-    def test_an_event_sent_again_is_given_once(self, server: LittleServer, client: Client) -> None:
+    def test_event_sent_again_is_given_once(self, server: LittleServer, client: Client) -> None:
         server.on(
             EVENTS,
             lambda x: x.send_events(event("1-0", 5), break_off=True),
@@ -60,7 +60,7 @@ class TestWatching:
         )
         assert numbers(client) == [("1-0", 5), ("2-0", 100)]
 
-    def test_a_mill_that_restarts_is_waited_for(self, server: LittleServer, client: Client) -> None:
+    def test_mill_that_restarts_is_waited_for(self, server: LittleServer, client: Client) -> None:
         server.on(
             EVENTS,
             lambda x: x.send_json({"code": "redis_unavailable"}, 503),
@@ -69,7 +69,7 @@ class TestWatching:
         )
         assert numbers(client) == [("1-0", 100)]
 
-    def test_an_end_without_a_final_event_is_looked_up(
+    def test_end_without_a_final_event_is_looked_up(
         self, server: LittleServer, client: Client
     ) -> None:
         server.on(EVENTS, lambda x: x.send_events(event("1-0", 5)))
@@ -81,14 +81,14 @@ class TestWatching:
         seen = list(client.watch("j1"))
         assert [(e.id, e.status) for e in seen] == [("1-0", "running"), ("", "completed")]
 
-    def test_a_refusal_ends_it(self, server: LittleServer, client: Client) -> None:
+    def test_refusal_ends_it(self, server: LittleServer, client: Client) -> None:
         server.on(EVENTS, lambda x: x.send_json({"code": "not_found", "detail": "No."}, 404))
         with pytest.raises(ClientError) as caught:
             list(client.watch("j1"))
         assert caught.value.code == "not_found"
         assert len(server.seen) == 1
 
-    def test_a_mill_that_stays_away_is_given_up(self) -> None:
+    def test_mill_that_stays_away_is_given_up(self) -> None:
         pauses: list[float] = []
 
         def pause(seconds: float) -> None:
@@ -104,7 +104,7 @@ class TestWatching:
         assert pauses[0] < 0.21
         assert max(pauses) <= 5
 
-    def test_a_silent_connection_is_replaced(self, server: LittleServer) -> None:
+    def test_silent_connection_is_replaced(self, server: LittleServer) -> None:
         def hang(x: object) -> None:
             time.sleep(0.5)
 
@@ -140,7 +140,7 @@ class TestEventDecoder:
         text = end.join(["event: e", "id: 7", "data: a", "data:b", ": comment", "", "x"])
         assert decode([text.encode()]) == [ServerEvent("e", "a\nb", "7")]
 
-    def test_an_event_that_is_not_ended_is_not_given(self) -> None:
+    def test_event_that_is_not_ended_is_not_given(self) -> None:
         assert decode([b"data: a\n"]) == []
 
     @pytest.mark.parametrize("piece", [b"x" * 65_536, b"data: " + b"x" * 65_529 + b"\n"])
@@ -152,13 +152,13 @@ class TestEventDecoder:
         event = b"data: " + b"x" * 65_000 + b"\n\n"
         assert len(decode([event] * 40)) == 40
 
-    def test_an_id_holds_for_the_events_after_it(self) -> None:
+    def test_id_holds_for_the_events_after_it(self) -> None:
         assert decode([b"id: 1\ndata: a\n\ndata: b\n\n"])[1].id == "1"
 
-    def test_an_id_with_a_nul_is_ignored(self) -> None:
+    def test_id_with_a_nul_is_ignored(self) -> None:
         assert decode([b"id: a\0b\ndata: x\n\n"])[0].id == ""
 
-    def test_the_servers_wish_for_a_pause_is_kept(self) -> None:
+    def test_servers_wish_for_a_pause_is_kept(self) -> None:
         decoder = EventDecoder()
         list(decoder.feed(b"retry: 1500\nretry: soon\n\n"))
         assert decoder.retry_seconds == 1.5

@@ -8,7 +8,7 @@ import cinemill.client
 from cinemill.client import Client
 
 
-def test_the_package_exports() -> None:
+def test_package_exports() -> None:
     assert cinemill.client.__all__ == [
         "AssetDocument",
         "Client",
@@ -22,7 +22,7 @@ def test_the_package_exports() -> None:
     ]
 
 
-def test_the_methods_of_a_client_and_their_parameters() -> None:
+def test_methods_of_a_client_and_their_parameters() -> None:
     surface = {
         name: ", ".join(list(inspect.signature(member).parameters)[1:])
         for name, member in inspect.getmembers(Client, inspect.isfunction)

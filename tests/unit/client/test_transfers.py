@@ -79,7 +79,7 @@ class TestUpload:
         assert moved[-1] == (len(CONTENT), len(CONTENT))
         assert moved == sorted(moved)
 
-    def test_an_empty_film_is_sent_too(
+    def test_empty_film_is_sent_too(
         self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         server.on("POST /api/v1/upload", lambda x: x.send_json(JOB))
@@ -87,7 +87,7 @@ class TestUpload:
         assert fields_of(server.seen[0])["file"] == ("film.mp4", b"")
 
     @pytest.mark.parametrize("name", ["фильм 🎬.mp4", 'a"b;c.mp4', "a\nb.mp4"])
-    def test_an_odd_name_breaks_nothing(
+    def test_odd_name_breaks_nothing(
         self, server: LittleServer, client: Client, tmp_path: Path, name: str
     ) -> None:
         server.on("POST /api/v1/upload", lambda x: x.send_json(JOB))
@@ -106,7 +106,7 @@ class TestUpload:
         tracemalloc.stop()
         assert peak < 10_000_000
 
-    def test_a_missing_film_is_an_os_error(self, client: Client, tmp_path: Path) -> None:
+    def test_missing_film_is_an_os_error(self, client: Client, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             client.upload(tmp_path / "none.mp4")
 
@@ -169,7 +169,7 @@ class TestDownload:
             {"Repr_Digest": f"sha-256=:{base64.b64encode(b'0' * 32).decode()}:"},
         ],
     )
-    def test_a_wrong_checksum_is_refused_and_leaves_the_old_file(
+    def test_wrong_checksum_is_refused_and_leaves_the_old_file(
         self, server: LittleServer, client: Client, tmp_path: Path, headers: dict[str, Any]
     ) -> None:
         server.on("GET /api/v1/assets/a/files/proxy", send_file(CONTENT, **headers))
@@ -180,7 +180,7 @@ class TestDownload:
         assert path.read_bytes() == b"old"
         assert list(tmp_path.iterdir()) == [path]
 
-    def test_a_refusal_is_not_tried_again(
+    def test_refusal_is_not_tried_again(
         self, server: LittleServer, client: Client, tmp_path: Path
     ) -> None:
         server.on(
@@ -204,7 +204,7 @@ class TestHeaders:
             ("attachment; filename*=utf-8''%00..%0a", "proxy"),
         ],
     )
-    def test_a_name_never_leads_out_of_the_folder(self, disposition: str, expected: str) -> None:
+    def test_name_never_leads_out_of_the_folder(self, disposition: str, expected: str) -> None:
         headers = httpx.Headers({"Content-Disposition": disposition})
         assert safe_name(headers, fallback="proxy") == expected
 
@@ -216,7 +216,7 @@ class TestHeaders:
             (f"inline; filename*=utf-8''{'%D0%B6' * 200}.mp4", "ж" * 125 + ".mp4"),
         ],
     )
-    def test_a_name_of_any_script_arrives(self, disposition: str, expected: str) -> None:
+    def test_name_of_any_script_arrives(self, disposition: str, expected: str) -> None:
         headers = httpx.Headers({"Content-Disposition": disposition})
         assert safe_name(headers, fallback="proxy") == expected
 
@@ -231,7 +231,7 @@ class TestHeaders:
             ({}, None),
         ],
     )
-    def test_a_checksum_is_taken_where_one_is_named(
+    def test_checksum_is_taken_where_one_is_named(
         self, headers: dict[str, str], expected: str | None
     ) -> None:
         assert sha256_from_headers(httpx.Headers(headers)) == expected

@@ -81,7 +81,7 @@ def test_document_depth_is_checked_however_deep_it_is(as_objects: bool) -> None:
     assert refuse(nest(100_000, as_objects=as_objects), 1 << 20).code == "params_too_deep"
 
 
-def test_a_list_that_holds_itself_or_itself_many_times_ends() -> None:
+def test_list_that_holds_itself_or_itself_many_times_ends() -> None:
     own: list[Any] = []
     own.append(own)
     assert refuse(own).code == "params_too_deep"
@@ -132,7 +132,7 @@ def test_document_size_is_that_of_its_stored_form(document: Any) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "value",
 )
-def test_a_value_that_cannot_be_kept_is_refused_wherever_it_is(value: Any, code: str) -> None:
+def test_value_that_cannot_be_kept_is_refused_wherever_it_is(value: Any, code: str) -> None:
     for document in ({"a": value}, {"a": [{"b": value}]}):
         assert refuse(document, 1 << 20).code == code
 
@@ -143,7 +143,7 @@ def test_document_values_at_the_bounds_are_accepted() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 1, {"a": 1}, ["x"], b"x", "\x00", "\udcff", "é" * 200])
-def test_a_name_is_a_text_that_can_be_stored(value: Any) -> None:
+def test_name_is_a_text_that_can_be_stored(value: Any) -> None:
     with pytest.raises(InputRejected) as refused:
         check_text(value, "asset_id")
     assert refused.value.code == "asset_id_invalid"
@@ -151,7 +151,7 @@ def test_a_name_is_a_text_that_can_be_stored(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [7, ["film.mp4"], {"a": 1}, "a\x00b", "x" * 5000])
-def test_a_path_is_one_that_a_system_could_know(value: Any) -> None:
+def test_path_is_one_that_a_system_could_know(value: Any) -> None:
     with pytest.raises(InputRejected) as refused:
         check_path(value)
     assert refused.value.code == "path_invalid"

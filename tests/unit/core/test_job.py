@@ -21,7 +21,7 @@ from cinemill.core.job import (
 UNFINISHED = set(JobState) - FINAL_JOB_STATES
 
 
-def test_the_words_of_a_jobs_life_are_the_contracts() -> None:
+def test_words_of_a_jobs_life_are_the_contracts() -> None:
     assert [state.value for state in JobState] == [
         "pending",
         "running",
@@ -44,12 +44,12 @@ def test_every_state_says_what_may_follow_and_none_follows_itself(state: JobStat
     assert state not in JOB_TRANSITIONS[state]
 
 
-def test_a_completed_job_stays_completed() -> None:
+def test_completed_job_stays_completed() -> None:
     assert not any(may_become(JobState.COMPLETED, state) for state in JobState)
 
 
 @pytest.mark.parametrize("state", [JobState.FAILED, JobState.CANCELLED])
-def test_a_failed_or_cancelled_job_leaves_its_state_by_a_retry_only(state: JobState) -> None:
+def test_failed_or_cancelled_job_leaves_its_state_by_a_retry_only(state: JobState) -> None:
     assert {other for other in JobState if may_become(state, other)} == {JobState.PENDING}
 
 
@@ -71,12 +71,12 @@ def test_failures_crashes_rejections_and_returns_are_four_different_ends() -> No
     assert "dead" in {state.value for state in StepState}
 
 
-def test_a_failure_goes_to_its_row_and_back() -> None:
+def test_failure_goes_to_its_row_and_back() -> None:
     failure = Failure("command_failed", "ffmpeg ended with 1.", "Retry.", "last line")
     assert Failure(**failure.to_json()) == failure
 
 
-def test_a_duration_is_known_once_a_job_has_started_and_ended() -> None:
+def test_duration_is_known_once_a_job_has_started_and_ended() -> None:
     start = datetime(2024, 2, 29, 12, tzinfo=UTC)
     end = start + timedelta(seconds=90)
     assert make_job(started_at=start, finished_at=end).duration_seconds == 90
@@ -84,7 +84,7 @@ def test_a_duration_is_known_once_a_job_has_started_and_ended() -> None:
     assert make_job(finished_at=end).duration_seconds is None
 
 
-def test_a_watcher_is_told_what_the_contract_names() -> None:
+def test_watcher_is_told_what_the_contract_names() -> None:
     event = Progress(
         "j1", "work", "running", 12.345, "Encoding the preview copy", stage="prepare"
     ).to_json()
@@ -97,7 +97,7 @@ def test_a_watcher_is_told_what_the_contract_names() -> None:
     }
 
 
-def test_a_watcher_is_told_time_left_and_place_only_where_they_are_known() -> None:
+def test_watcher_is_told_time_left_and_place_only_where_they_are_known() -> None:
     event = Progress("j1", "work", "pending", 0, "", seconds_left=1.26, queue_place=0).to_json()
     assert event["seconds_left"] == 1.3
     assert event["queue_place"] == 0

@@ -68,13 +68,13 @@ media_infos = st.builds(
 
 
 @given(media_infos)
-def test_a_probe_survives_json(media: MediaInfo) -> None:
+def test_probe_survives_json(media: MediaInfo) -> None:
     stored = json.loads(json.dumps(media.to_json(), allow_nan=False))
     assert MediaInfo.from_json(stored) == media
 
 
 @given(media_infos)
-def test_a_frame_rate_is_stored_as_a_fraction_that_people_can_read(media: MediaInfo) -> None:
+def test_frame_rate_is_stored_as_a_fraction_that_people_can_read(media: MediaInfo) -> None:
     assert Fraction(media.to_json()["video"]["fps"]) == media.video.fps
 
 

@@ -122,7 +122,7 @@ USUAL = InputRejected.hint
     ],
     ids=str,
 )
-def test_a_refusal_names_the_path_what_it_takes_and_what_was_given(
+def test_refusal_names_the_path_what_it_takes_and_what_was_given(
     document: Any, code: str, sentence: str
 ) -> None:
     assert refuse(document) == (code, sentence, USUAL)
@@ -143,7 +143,7 @@ def test_a_refusal_names_the_path_what_it_takes_and_what_was_given(
     ],
     ids=str,
 )
-def test_an_unknown_name_is_refused_with_the_known_ones(
+def test_unknown_name_is_refused_with_the_known_ones(
     document: Any, sentence: str, hint: str
 ) -> None:
     _, message, hint = refuse(document)
@@ -151,7 +151,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(
     assert hint.startswith(hint)
 
 
-def test_an_unknown_name_is_told_before_what_may_follow_from_it() -> None:
+def test_unknown_name_is_told_before_what_may_follow_from_it() -> None:
     _, message, _ = refuse({"option": {}, "shapes": 5})
     assert message == "Unknown parameter: option."
 
@@ -162,23 +162,23 @@ def test_thousands_of_unknown_names_make_a_short_sentence() -> None:
     assert message.endswith("and 4995 more.")
 
 
-def test_a_choice_near_the_one_meant_is_suggested() -> None:
+def test_choice_near_the_one_meant_is_suggested() -> None:
     code, message, hint = refuse({"options": {"codec": "h265"}})
     assert message == "options.codec must be one of h264, vp9, not 'h265'."
     assert (code, hint) == ("options_invalid", "Did you mean h264?")
 
 
-def test_a_field_may_have_its_own_code_words_and_hint() -> None:
+def test_field_may_have_its_own_code_words_and_hint() -> None:
     refusal = refuse({"options": {"moment": -1}})
     assert refusal == ("moment_invalid", "options.moment must be a time, not -1.", "Hm.")
 
 
-def test_the_sentence_of_a_check_is_kept() -> None:
+def test_sentence_of_a_check_is_kept() -> None:
     refusal = refuse({"options": {"word": "forbidden"}})
     assert refusal == ("word_invalid", "That word is forbidden.", "Use another.")
 
 
-def test_a_value_is_quoted_no_longer_than_a_sentence_takes() -> None:
+def test_value_is_quoted_no_longer_than_a_sentence_takes() -> None:
     _, message, _ = refuse({"options": {"fast": "x" * 10**6}})
     assert len(message) < 200
 
@@ -189,11 +189,11 @@ def test_null_leaves_the_default_where_it_may() -> None:
     assert read_parameters(Options, {"codec": None, "fast": None, "height": None}) == Options()
 
 
-def test_a_choice_is_read_in_any_case() -> None:
+def test_choice_is_read_in_any_case() -> None:
     assert read_parameters(Options, {"codec": "VP9"}).codec is Codec.VP9
 
 
-def test_a_form_has_texts_only() -> None:
+def test_form_has_texts_only() -> None:
     form = {"height": "7", "fast": "true", "share": "0.5"}
     read = read_parameters(Options, form, is_form=True)
     assert (read.height, read.fast, read.share) == (7, True, 0.5)
@@ -201,7 +201,7 @@ def test_a_form_has_texts_only() -> None:
         read_parameters(Options, {"height": "tall"}, is_form=True)
 
 
-def test_a_field_without_a_default_is_missing_by_its_name() -> None:
+def test_field_without_a_default_is_missing_by_its_name() -> None:
     assert refuse({"kind": "circle"}, Circle)[1] == "radius is missing."
 
 
@@ -253,7 +253,7 @@ def test_every_parameter_of_every_kind_is_described(kind: Any) -> None:
     assert [name for name, one in members.items() if not one.get("description")] == []
 
 
-def test_a_rule_of_several_fields_has_a_sentence_of_its_own() -> None:
+def test_rule_of_several_fields_has_a_sentence_of_its_own() -> None:
     assert reject("No.", code="no", hint="Yes.").context == {
         "sentence": "No.",
         "code": "no",

@@ -33,7 +33,7 @@ def test_nothing_asked_for_is_h264_in_mp4_for_the_web() -> None:
     assert request.purpose is Purpose.WEB
 
 
-def test_the_options_of_the_contract() -> None:
+def test_options_of_the_contract() -> None:
     options = {
         "codec": "h264",
         "container": "mp4",
@@ -64,7 +64,7 @@ def test_webm_holds_no_aac() -> None:
     assert refused.value.code == "combination_impossible"
 
 
-def test_a_bitrate_and_a_crf_at_once_are_refused() -> None:
+def test_bitrate_and_a_crf_at_once_are_refused() -> None:
     with pytest.raises(InputRejected) as refused:
         read_rendition({"bitrate": "1M", "crf": 20})
     assert refused.value.code == "combination_impossible"
@@ -132,7 +132,7 @@ def test_rates_of_frames_as_people_write_them(text: object, fps: Fraction) -> No
     ],
     ids=str,
 )
-def test_a_wish_that_makes_no_sense_is_refused_with_a_sentence(options: dict[str, Any]) -> None:
+def test_wish_that_makes_no_sense_is_refused_with_a_sentence(options: dict[str, Any]) -> None:
     with pytest.raises(InputRejected) as refused:
         read_rendition(options)
     assert refused.value.code == "params_invalid"
@@ -148,7 +148,7 @@ def test_every_container_holds_something(container: Container) -> None:
 
 @pytest.mark.parametrize("purpose", Purpose)
 @pytest.mark.parametrize("codec", VideoCodec)
-def test_a_preset_says_of_every_codec_how_good_and_how_hard(
+def test_preset_says_of_every_codec_how_good_and_how_hard(
     purpose: Purpose, codec: VideoCodec
 ) -> None:
     least, most = CRF_RANGES[codec]
@@ -172,7 +172,7 @@ legal_requests = st.builds(
 
 
 @given(legal_requests)
-def test_a_request_is_read_back_from_its_options(request: RenditionRequest) -> None:
+def test_request_is_read_back_from_its_options(request: RenditionRequest) -> None:
     assert read_rendition(request.to_json()) == request
 
 

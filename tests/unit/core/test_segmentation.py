@@ -65,7 +65,7 @@ def test_every_word_is_kept_once_and_in_order(words: list[Word]) -> None:
 
 
 @given(WORDS)
-def test_a_cue_has_at_most_two_lines_that_fit(words: list[Word]) -> None:
+def test_cue_has_at_most_two_lines_that_fit(words: list[Word]) -> None:
     for cue in make_cues(words):
         assert 1 <= len(cue.lines) <= LINES
         too_wide = [line for line in cue.lines if measure_columns(line) > LINE_COLUMNS]
@@ -84,25 +84,25 @@ def test_two_short_sentences_are_two_lines() -> None:
     ]
 
 
-def test_a_cue_ends_with_a_sentence_where_it_can() -> None:
+def test_cue_ends_with_a_sentence_where_it_can() -> None:
     text = "He had never been so far from home. Now he was glad of it. So was she, and so were we."
     cues = make_cues(say(text))
     assert [cue.lines[-1][-1] for cue in cues] == [".", "."]
 
 
-def test_a_long_sentence_is_broken_at_a_clause() -> None:
+def test_long_sentence_is_broken_at_a_clause() -> None:
     text = "When we came to the river at last, the boat that should have waited for us was gone, "
     text += "and nobody could say where it went."
     cues = make_cues(say(text))
     assert [cue.lines[-1][-1] for cue in cues] == [",", ",", "."]
 
 
-def test_a_pause_ends_a_cue_though_the_sentence_goes_on() -> None:
+def test_pause_ends_a_cue_though_the_sentence_goes_on() -> None:
     cues = make_cues([*say("I wonder"), *say("what it is.", start_ms=5000)])
     assert [cue.lines for cue in cues] == [("I wonder",), ("what it is.",)]
 
 
-def test_a_short_word_stays_until_it_can_be_read() -> None:
+def test_short_word_stays_until_it_can_be_read() -> None:
     (cue,) = make_cues([Word(1000, 1100, " No.", 0.9)])
     assert (cue.start_ms, cue.end_ms) == (1000, 2000)
 
@@ -127,7 +127,7 @@ def test_east_asian_characters_take_two_columns_and_no_spaces() -> None:
     assert all(measure_columns(line) <= LINE_COLUMNS for line in cue.lines)
 
 
-def test_an_utterance_without_times_of_words_shares_its_own_among_them() -> None:
+def test_utterance_without_times_of_words_shares_its_own_among_them() -> None:
     words = list_words([Utterance(1000, 2000, "one three")])
     assert [(word.start_ms, word.end_ms, word.text) for word in words] == [
         (1000, 1400, " one"),

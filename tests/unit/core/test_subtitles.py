@@ -89,7 +89,7 @@ def test_srt_as_it_is_met(content: bytes) -> None:
     assert read_subtitles(content) == read_subtitles(SRT.encode())
 
 
-def test_a_text_runs_on_until_the_next_times() -> None:
+def test_text_runs_on_until_the_next_times() -> None:
     content = SRT.replace("Hello", "Hello\n\n  there  ").replace("lines", "42\n\n43")
     assert [cue.text for cue in read_subtitles(content.encode()).cues] == [
         r"Hello\N\Nthere",
@@ -97,7 +97,7 @@ def test_a_text_runs_on_until_the_next_times() -> None:
     ]
 
 
-def test_a_number_may_be_all_the_text_there_is() -> None:
+def test_number_may_be_all_the_text_there_is() -> None:
     content = SRT.replace("Hello", "10")
     assert read_subtitles(content.encode()).cues[0].text == "10"
     without_numbers = content.replace("\n\n2\n", "\n\n")
@@ -140,7 +140,7 @@ def test_what_is_refused(content: bytes | str, code: str) -> None:
     assert reject(content).code == code
 
 
-def test_the_line_in_another_encoding_is_named() -> None:
+def test_line_in_another_encoding_is_named() -> None:
     content = "1\n00:00:01,000 --> 00:00:02,000\nsch\xf6n\n".encode("latin-1")
     assert "line 3" in reject(content).message
 
@@ -167,7 +167,7 @@ def test_markup_is_kept_or_shown_as_written(text: str, drawn: str) -> None:
 
 @pytest.mark.parametrize("start", ["<", "</", "<font ", "<b\t", "{\\an", "{\\fn"])
 @pytest.mark.parametrize("rest", ["a", " ", "<b", "<font ", "\\", "{\\fn"])
-def test_the_longest_line_is_read_in_one_walk(start: str, rest: str) -> None:
+def test_longest_line_is_read_in_one_walk(start: str, rest: str) -> None:
     """A scan that starts over at each character would take hours."""
     line = start + rest * ((LONGEST_TEXT - len(start)) // len(rest))
     (cue,) = read_subtitles(f"1\n00:00:00,000 --> 00:00:09,000\n{line}\n".encode()).cues
@@ -176,7 +176,7 @@ def test_the_longest_line_is_read_in_one_walk(start: str, rest: str) -> None:
     assert not cue.is_moving
 
 
-def test_a_subtitle_has_so_many_characters_at_most() -> None:
+def test_subtitle_has_so_many_characters_at_most() -> None:
     long = "a" * (LONGEST_TEXT + 1)
     for content in (
         SRT.replace("lines", long).encode(),
@@ -218,7 +218,7 @@ def test_ass_is_written_anew() -> None:
     assert r",Default,,0,0,0,,{\move(0,0,9,9)}moves" in written
 
 
-def test_an_event_of_no_length_is_left_out() -> None:
+def test_event_of_no_length_is_left_out() -> None:
     content = ASS.replace("0:00:01.00,0:00:02.00", "0:00:02.00,0:00:02.00")
     assert read_subtitles(content.encode()).cues == read_subtitles(ASS.encode()).cues[1:]
 
@@ -239,14 +239,14 @@ def test_only_what_falls_into_a_piece_is_of_it() -> None:
     assert [(one.first, one.end) for one in second] == [(0, 13)]
 
 
-def test_a_moving_text_goes_on_where_it_was() -> None:
+def test_moving_text_goes_on_where_it_was() -> None:
     lettering = subtitles_for_piece(read_subtitles(ASS.encode()), 60, 25, OUTPUT)
     assert [one.first for one in lettering.shown] == [-10]
     assert lead_frames(lettering) == 11
 
 
 @given(st.integers(0, 10**7), st.integers(1, 10**5), st.sampled_from([24, 25, 30, 60, 100]))
-def test_a_cue_is_seen_in_whole_frames(start: int, length: int, fps: int) -> None:
+def test_cue_is_seen_in_whole_frames(start: int, length: int, fps: int) -> None:
     output = OutputFormat(640, 360, Fraction(fps))
     subtitles = Subtitles((Cue(start, start + length, "x"),))
     seen = {

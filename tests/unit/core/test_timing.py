@@ -52,13 +52,13 @@ def test_timestamps_become_seconds_without_loss(pts: int, time_base: Fraction) -
     assert from_pts(pts, time_base) / time_base == pts
 
 
-def test_a_range_cannot_end_before_it_starts() -> None:
+def test_range_cannot_end_before_it_starts() -> None:
     with pytest.raises(ValueError, match="before it starts"):
         TimeRange(Fraction(2), Fraction(1))
 
 
 @given(time_ranges())
-def test_the_start_belongs_to_a_range_and_the_end_does_not(span: TimeRange) -> None:
+def test_start_belongs_to_a_range_and_the_end_does_not(span: TimeRange) -> None:
     assert span.contains(span.start) == (span.duration > 0)
     assert not span.contains(span.end)
 
@@ -72,7 +72,7 @@ def test_overlap_is_mutual_and_is_what_an_intersection_needs(a: TimeRange, b: Ti
 
 
 @given(time_ranges(), time_ranges(), seconds)
-def test_a_moment_is_in_the_intersection_if_it_is_in_both(
+def test_moment_is_in_the_intersection_if_it_is_in_both(
     a: TimeRange, b: TimeRange, moment: Fraction
 ) -> None:
     common = a.intersection(b)
@@ -87,7 +87,7 @@ def test_neighbours_share_no_moment(x: Fraction, y: Fraction, z: Fraction) -> No
 
 
 @given(st.integers(0, 10**10))
-def test_a_clock_reads_as_webvtt_wants_it(value: int) -> None:
+def test_clock_reads_as_webvtt_wants_it(value: int) -> None:
     clock = format_clock(value)
     match = re.fullmatch(r"(\d{2,}):([0-5]\d):([0-5]\d)\.(\d{3})", clock)
     assert match is not None
@@ -95,6 +95,6 @@ def test_a_clock_reads_as_webvtt_wants_it(value: int) -> None:
     assert ((hours * 60 + minutes) * 60 + whole) * 1000 + thousandths == value
 
 
-def test_a_clock_before_zero_is_refused() -> None:
+def test_clock_before_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         format_clock(-1)

@@ -39,7 +39,7 @@ def test_workers_that_make_proxies_are_replaced_after_10_tasks() -> None:
     assert CATALOG.queues["proxy"].max_tasks_per_child == 10
 
 
-def test_a_proxy_has_55_minutes_and_its_process_an_hour() -> None:
+def test_proxy_has_55_minutes_and_its_process_an_hour() -> None:
     queue = CATALOG.queues["proxy"]
     assert (queue.soft_seconds, queue.hard_seconds) == (55 * MINUTE, HOUR)
 
@@ -79,12 +79,12 @@ ORDINARY: dict[str, tuple[dict[str, object], str | None]] = {
 """What a kind of job is asked for where it needs more than a stored film."""
 
 
-def test_a_stored_film_is_probed_then_prepared() -> None:
+def test_stored_film_is_probed_then_prepared() -> None:
     steps = plan("process_video", {}, "asset-1")
     assert [(step.name, step.after) for step in steps] == [("probe", ()), ("prepare", ("probe",))]
 
 
-def test_a_film_by_path_is_fetched_first() -> None:
+def test_film_by_path_is_fetched_first() -> None:
     steps = plan("process_video", {"path": "/films/a.mp4"})
     assert [(step.name, step.after) for step in steps] == [
         ("intake", ()),
@@ -114,7 +114,7 @@ def test_maintenance_takes_no_parameters() -> None:
     assert refused.value.code == "params_invalid"
 
 
-def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
+def test_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(NotFound) as refused:
         plan("process_vidoe", {})
     assert refused.value.code == "job_kind_unknown"
@@ -131,7 +131,7 @@ def test_every_plan_is_a_graph_whose_parents_come_first(kind: str) -> None:
         seen.add(step.name)
 
 
-def test_a_larger_catalog_leaves_the_first_one_as_it_was() -> None:
+def test_larger_catalog_leaves_the_first_one_as_it_was() -> None:
     more = CATALOG.extend(
         [StepKind("count_sheep", "default")],
         [

@@ -39,7 +39,7 @@ EXACT = {"fps": "23.976", "crf": 20, "vmaf_min": 93, "use_gpu": True, "codec": "
     ("options", "key"),
     [({}, "90edfec35e059884"), (WEBM, "8f8fbe3dbae03828"), (EXACT, "c777d5f46ed7d4c1")],
 )
-def test_a_rendition_keeps_its_key(options: dict[str, Any], key: str) -> None:
+def test_rendition_keeps_its_key(options: dict[str, Any], key: str) -> None:
     assert rendition_key("film", read_rendition(options)).startswith(key)
 
 
@@ -51,7 +51,7 @@ def test_a_rendition_keeps_its_key(options: dict[str, Any], key: str) -> None:
         ({"thumbnail_seconds": 3}, "c34d3d1aa84f4234"),
     ],
 )
-def test_an_ingest_keeps_its_key(params: dict[str, Any], key: str) -> None:
+def test_ingest_keeps_its_key(params: dict[str, Any], key: str) -> None:
     request = read_request(read_parameters(IngestParameters, params))
     assert ingest_key("film", request).startswith(key)
 
@@ -69,7 +69,7 @@ def test_previews_and_streams_keep_their_keys() -> None:
         ({"model": "small", "language": "FR", "translate": True}, "97de4fa7f17191e4"),
     ],
 )
-def test_a_transcript_keeps_its_key(params: dict[str, Any], key: str) -> None:
+def test_transcript_keeps_its_key(params: dict[str, Any], key: str) -> None:
     request = read_parameters(SpeechParameters, params).as_request()
     assert transcript_key("film", request, "weights").startswith(key)
 
@@ -209,7 +209,7 @@ STEPS: list[tuple[str, dict[str, Any], str | None, list[Any]]] = [
 @pytest.mark.parametrize(
     ("kind", "params", "asset_id", "steps"), STEPS, ids=lambda one: str(one)[:20]
 )
-def test_a_job_is_planned_as_it_was(
+def test_job_is_planned_as_it_was(
     kind: str, params: dict[str, Any], asset_id: str | None, steps: list[Any]
 ) -> None:
     planned = CATALOG.plan(kind, params, asset_id)

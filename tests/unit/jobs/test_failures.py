@@ -77,7 +77,7 @@ def test_failure_of_any_error_can_be_stored(message: str, tail: str) -> None:
         (JobState.FAILED, 40.0, "It broke."),
     ],
 )
-def test_the_last_event_of_a_job_says_how_it_ended(
+def test_last_event_of_a_job_says_how_it_ended(
     state: JobState, progress: float, message: str
 ) -> None:
     failure = Failure("work_failed", "It broke.") if state is JobState.FAILED else None

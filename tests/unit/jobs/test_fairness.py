@@ -147,13 +147,13 @@ def test_round_robin_breaks_ties_by_order_of_arrival() -> None:
     assert [run.owner for run in chosen] == ["bob", "ann", "bob"]
 
 
-def test_an_urgent_run_goes_out_over_a_window_that_others_have_filled() -> None:
+def test_urgent_run_goes_out_over_a_window_that_others_have_filled() -> None:
     full = [OwnerLoad("ann", 5, 16, 4)]
     urgent = make_ready("now", "ann", priority=10)
     assert round_robin([urgent, *make_line("ann", 50)], full, window=16) == [urgent]
 
 
-def test_a_window_that_urgent_runs_have_filled_lets_nothing_lower_out() -> None:
+def test_window_that_urgent_runs_have_filled_lets_nothing_lower_out() -> None:
     full = [OwnerLoad("ann", 9, 16, 0)]
     assert round_robin(make_line("bob", 3, priority=5), full, window=16) == []
 

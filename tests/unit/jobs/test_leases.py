@@ -92,7 +92,7 @@ def test_renewed_lease_never_expires(actions: list[tuple[str, float]]) -> None:
 
 
 @given(ACTIONS)
-def test_a_dead_worker_is_found_within_a_lease_and_two_sweeps(
+def test_dead_worker_is_found_within_a_lease_and_two_sweeps(
     actions: list[tuple[str, float]],
 ) -> None:
     """Whatever was before: of PostgreSQL, the clock, and the sweeper."""
@@ -105,7 +105,7 @@ def test_a_dead_worker_is_found_within_a_lease_and_two_sweeps(
     assert world.expired_at - died_at <= LEASE_SECONDS + 2 * SWEEP_SECONDS
 
 
-def test_a_dead_worker_is_found_by_a_sweeper_that_is_always_late() -> None:
+def test_dead_worker_is_found_by_a_sweeper_that_is_always_late() -> None:
     world = World(is_alive=False, look_every=0.9 * LEASE_SECONDS)
     world.pass_time(10 * LEASE_SECONDS)
     assert world.expired_at is not None
@@ -113,7 +113,7 @@ def test_a_dead_worker_is_found_by_a_sweeper_that_is_always_late() -> None:
 
 
 @pytest.mark.parametrize("gaps", [[25, 10], [21, 10], [25, 25, 5], [25, 19], [30, 10, 5], [300]])
-def test_a_dead_worker_is_found_by_a_sweeper_that_is_late_now_and_then(gaps: list[float]) -> None:
+def test_dead_worker_is_found_by_a_sweeper_that_is_late_now_and_then(gaps: list[float]) -> None:
     """Seconds between its looks, over and over; for a lease of 60 s, more than 20 are a gap."""
     observer = LeaseObserver(lease_timeouts(60.0, 15.0))
     now, looks = 0.0, 0
@@ -142,7 +142,7 @@ def test_after_an_outage_owners_have_time_to_renew() -> None:
     assert observer.observe([over], 500.0 + PATIENCE.grace_seconds) == [over]
 
 
-def test_a_new_token_is_another_lease() -> None:
+def test_new_token_is_another_lease() -> None:
     observer = LeaseObserver(PATIENCE)
     observer.observe([lease(20, is_over=True)], 0.0)
     assert observer.observe([lease(20, is_over=True, token="another")], 6.0) == []
@@ -163,7 +163,7 @@ def test_impatient_observer_relies_on_the_database_clock() -> None:
 
 @pytest.mark.parametrize("lease_seconds", [1.0, 6.0, 60.0, 3600.0])
 @pytest.mark.parametrize("share", [0.05, 1 / 3])
-def test_an_owner_always_has_a_heartbeat_to_renew_in(lease_seconds: float, share: float) -> None:
+def test_owner_always_has_a_heartbeat_to_renew_in(lease_seconds: float, share: float) -> None:
     beat_seconds = lease_seconds * share
     patience = lease_timeouts(lease_seconds, beat_seconds)
     assert beat_seconds < patience.grace_seconds <= lease_seconds - beat_seconds

@@ -707,7 +707,7 @@ def refuse(kind: str, params: dict[str, Any], asset_id: str | None) -> InputReje
     REFUSALS,
     ids=[f"{kind}-{str(params)[:40]}" for kind, params, *_ in REFUSALS],
 )
-def test_a_refusal_names_the_parameter_and_what_it_takes(
+def test_refusal_names_the_parameter_and_what_it_takes(
     kind: str, params: dict[str, Any], code: str, sentence: str, hint: str
 ) -> None:
     error = refuse(kind, params, None if kind in NO_ASSET else "asset")
@@ -719,7 +719,7 @@ def test_a_refusal_names_the_parameter_and_what_it_takes(
     WITHOUT_ASSET,
     ids=[f"{kind}-{str(params)[:40]}" for kind, params, *_ in WITHOUT_ASSET],
 )
-def test_a_job_without_a_video_is_refused(
+def test_job_without_a_video_is_refused(
     kind: str, params: dict[str, Any], code: str, sentence: str
 ) -> None:
     error = refuse(kind, params, None)

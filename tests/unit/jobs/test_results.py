@@ -52,7 +52,7 @@ DOCUMENT = {
 }
 
 
-def test_a_result_is_plain_json_and_read_back() -> None:
+def test_result_is_plain_json_and_read_back() -> None:
     assert write_result(FOUND) == DOCUMENT
     assert read_result(Found, DOCUMENT) == FOUND
 
@@ -135,7 +135,7 @@ STORED: list[tuple[type[Any], dict[str, Any], object]] = [
 
 
 @pytest.mark.parametrize(("kind", "document", "result"), STORED)
-def test_the_results_of_jobs_in_flight_are_read(
+def test_results_of_jobs_in_flight_are_read(
     kind: type[Any], document: dict[str, Any], result: object
 ) -> None:
     """As the steps wrote them before their results had types, with what the database adds."""

@@ -19,7 +19,7 @@ bases = st.floats(0.001, 3600)
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 60), (2, 120), (3, 240), (7, 3600)])
-def test_a_delay_of_sixty_seconds_doubles_up_to_an_hour(failures: int, seconds: float) -> None:
+def test_delay_of_sixty_seconds_doubles_up_to_an_hour(failures: int, seconds: float) -> None:
     assert plan_retry_delay(failures, 60, jitter=0.5) == seconds
 
 
@@ -53,5 +53,5 @@ def test_crash_is_retried_within_a_minute(crashes: int) -> None:
     assert delay <= plan_crash_delay(crashes + 1)
 
 
-def test_the_first_crash_costs_a_second() -> None:
+def test_first_crash_costs_a_second() -> None:
     assert plan_crash_delay(1) == 1

@@ -25,7 +25,7 @@ def refuse(path: Path | str, root: Path) -> str:
     return refused.value.code
 
 
-def test_a_film_in_a_root_is_found(films: Path) -> None:
+def test_film_in_a_root_is_found(films: Path) -> None:
     assert resolve_input(str(films / "a.mp4"), (films,)) == films / "a.mp4"
 
 
@@ -44,27 +44,27 @@ def test_climbing_out_of_a_root_is_refused(films: Path) -> None:
     assert refuse(f"{films}/../secret.mp4", films) == "path_forbidden"
 
 
-def test_a_link_that_leads_out_of_a_root_is_refused(films: Path, tmp_path: Path) -> None:
+def test_link_that_leads_out_of_a_root_is_refused(films: Path, tmp_path: Path) -> None:
     (films / "link.mp4").symlink_to(tmp_path / "secret.mp4")
     assert refuse(films / "link.mp4", films) == "path_forbidden"
 
 
-def test_a_folder_that_is_a_link_out_of_a_root_is_refused(films: Path, tmp_path: Path) -> None:
+def test_folder_that_is_a_link_out_of_a_root_is_refused(films: Path, tmp_path: Path) -> None:
     (films / "out").symlink_to(tmp_path)
     assert refuse(films / "out" / "secret.mp4", films) == "path_forbidden"
 
 
-def test_a_link_within_a_root_is_followed(films: Path) -> None:
+def test_link_within_a_root_is_followed(films: Path) -> None:
     (films / "link.mp4").symlink_to(films / "a.mp4")
     assert resolve_input(str(films / "link.mp4"), (films,)) == films / "a.mp4"
 
 
-def test_a_root_may_itself_be_reached_by_a_link(films: Path, tmp_path: Path) -> None:
+def test_root_may_itself_be_reached_by_a_link(films: Path, tmp_path: Path) -> None:
     (tmp_path / "way").symlink_to(films)
     assert resolve_input(str(tmp_path / "way" / "a.mp4"), (tmp_path / "way",)) == films / "a.mp4"
 
 
-def test_a_neighbour_whose_name_begins_as_the_roots_does_is_outside(
+def test_neighbour_whose_name_begins_as_the_roots_does_is_outside(
     films: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "films-private").mkdir()
@@ -83,7 +83,7 @@ def test_links_that_lead_in_a_circle_are_no_film(films: Path) -> None:
     assert refuse(films / "one", films) == "source_not_found"
 
 
-def test_a_device_is_no_film() -> None:
+def test_device_is_no_film() -> None:
     assert refuse("/dev/zero", Path("/dev")) == "source_not_found"
 
 

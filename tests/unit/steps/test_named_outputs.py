@@ -13,14 +13,14 @@ from cinemill.steps.named_outputs import export_output, folder_name, make_stem
 from cinemill.storage.media.files import LocalFiles
 
 
-def test_an_ordinary_id_is_the_folders_name() -> None:
+def test_ordinary_id_is_the_folders_name() -> None:
     assert folder_name("3f0c7a1e-0000-4000-8000-000000000000").startswith("3f0c7a1e-")
 
 
 @pytest.mark.parametrize(
     "job_id", ["../../escaped", "/etc/x", "customer/42", "..", "", ".x", "a.b"]
 )
-def test_an_id_that_is_a_path_is_no_folders_name(job_id: str) -> None:
+def test_id_that_is_a_path_is_no_folders_name(job_id: str) -> None:
     assert folder_name(job_id).isalnum()
     assert folder_name(job_id) != folder_name(job_id + "x")
 
@@ -45,5 +45,5 @@ def test_output_is_in_a_marked_folder_known_to_the_cleanup(tmp_path: Path) -> No
     ("filename", "stem"),
     [("film.mp4", "film"), ("a/b.mov", "b"), ("...", "film"), ("x\ny.mp4", "x_y"), ("", "film")],
 )
-def test_a_films_name_is_made_fit_for_every_file_system(filename: str, stem: str) -> None:
+def test_films_name_is_made_fit_for_every_file_system(filename: str, stem: str) -> None:
     assert make_stem(filename) == stem

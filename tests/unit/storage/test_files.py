@@ -44,7 +44,7 @@ def film(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_published_file_lies_under_its_hash_and_is_gone_from_where_it_was(
+def test_published_file_lies_under_its_hash_and_is_gone_from_where_it_was(
     files: LocalFiles, film: Path
 ) -> None:
     stored = files.publish(film)
@@ -54,12 +54,12 @@ def test_a_published_file_lies_under_its_hash_and_is_gone_from_where_it_was(
     assert left_incoming(files) == []
 
 
-def test_a_stored_file_cannot_be_written_to(files: LocalFiles, film: Path) -> None:
+def test_stored_file_cannot_be_written_to(files: LocalFiles, film: Path) -> None:
     stored = files.publish(film)
     assert files.path(stored.sha256).stat().st_mode & 0o777 == 0o400
 
 
-def test_a_file_with_another_hash_than_it_should_have_is_refused_and_left_alone(
+def test_file_with_another_hash_than_it_should_have_is_refused_and_left_alone(
     files: LocalFiles, film: Path
 ) -> None:
     with pytest.raises(OutputInvalid, match=WRONG):
@@ -72,7 +72,7 @@ def test_file_with_the_expected_hash_is_accepted(files: LocalFiles, film: Path) 
     assert files.publish(film, sha256=digest_of(b"a film")).size_bytes == 6
 
 
-def test_the_same_bytes_twice_are_one_file(files: LocalFiles, tmp_path: Path) -> None:
+def test_same_bytes_twice_are_one_file(files: LocalFiles, tmp_path: Path) -> None:
     for name in ("one.mp4", "two.mp4"):
         (tmp_path / name).write_bytes(b"same")
         files.publish(tmp_path / name)
@@ -113,7 +113,7 @@ def test_received_file_is_invisible_before_commit_and_gone_without_one(files: Lo
     assert not files.exists(digest_of(b"half a film"))
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(files: LocalFiles) -> None:
+def test_upload_that_breaks_off_leaves_nothing(files: LocalFiles) -> None:
     with pytest.raises(ConnectionError), files.receive() as incoming:
         incoming.write(b"half a film")
         raise ConnectionError
@@ -130,7 +130,7 @@ def test_received_bytes_that_hash_otherwise_are_refused(files: LocalFiles) -> No
     assert left_incoming(files) == []
 
 
-def test_a_file_that_is_copied_in_stays_where_it_is(files: LocalFiles, film: Path) -> None:
+def test_file_that_is_copied_in_stays_where_it_is(files: LocalFiles, film: Path) -> None:
     stored = files.copy_in(film)
     assert film.exists()
     assert hash_file(files.path(stored.sha256)) == (stored.sha256, 6)
@@ -159,7 +159,7 @@ def test_concurrent_writers_store_same_and_different_bytes(
     assert left_incoming(files) == []
 
 
-def test_a_missing_file_is_said_to_be_missing(files: LocalFiles) -> None:
+def test_missing_file_is_said_to_be_missing(files: LocalFiles) -> None:
     with pytest.raises(NotFound) as missing:
         files.open(WRONG)
     assert missing.value.code == "file_missing"
@@ -167,7 +167,7 @@ def test_a_missing_file_is_said_to_be_missing(files: LocalFiles) -> None:
     assert not files.remove(WRONG)
 
 
-def test_a_removed_file_is_gone(files: LocalFiles, film: Path) -> None:
+def test_removed_file_is_gone(files: LocalFiles, film: Path) -> None:
     stored = files.publish(film)
     assert files.remove(stored.sha256)
     assert stored_names(files) == []
@@ -189,7 +189,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_said_to_be_full_and_nothing_is_left_of_what_came(small_disk: Path) -> None:
+def test_full_disk_is_said_to_be_full_and_nothing_is_left_of_what_came(small_disk: Path) -> None:
     files = LocalFiles(small_disk / "objects")
     with pytest.raises(DiskFull), files.receive() as incoming:
         for _ in range(4):
@@ -198,7 +198,7 @@ def test_a_full_disk_is_said_to_be_full_and_nothing_is_left_of_what_came(small_d
     assert stored_names(files) == []
 
 
-def test_a_file_from_another_disk_is_copied_verified_and_removed(
+def test_file_from_another_disk_is_copied_verified_and_removed(
     small_disk: Path, film: Path
 ) -> None:
     files = LocalFiles(small_disk / "objects")
@@ -207,7 +207,7 @@ def test_a_file_from_another_disk_is_copied_verified_and_removed(
     assert not film.exists()
 
 
-def test_a_file_from_another_disk_that_does_not_fit_leaves_nothing_and_stays(
+def test_file_from_another_disk_that_does_not_fit_leaves_nothing_and_stays(
     small_disk: Path, tmp_path: Path
 ) -> None:
     files = LocalFiles(small_disk / "objects")

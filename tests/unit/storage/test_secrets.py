@@ -45,7 +45,7 @@ CONTENTS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS.keys())
-def test_a_file_without_a_secret_is_refused_by_name_and_left_as_it_is(
+def test_file_without_a_secret_is_refused_by_name_and_left_as_it_is(
     tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "token"
@@ -89,7 +89,7 @@ def test_secret_that_is_not_a_regular_file_is_rejected_without_blocking(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
-def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
+def test_unreadable_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text(SOUND)
     path.chmod(0)
@@ -108,7 +108,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     # Each process that runs tests draws its own: their names must not differ.
     ids=["URL-safe, 256 bits", "URL-safe, 128 bits", "hexadecimal", "Base64"],
 )
-def test_a_sound_secret_is_read_however_it_was_made(tmp_path: Path, secret: str) -> None:
+def test_sound_secret_is_read_however_it_was_made(tmp_path: Path, secret: str) -> None:
     path = tmp_path / "token"
     path.write_text(f"{secret}\r\n")
     assert read_or_make_secret(path) == secret
@@ -134,7 +134,7 @@ def test_accepted_secret_is_never_weak(content: bytes) -> None:
 @pytest.mark.parametrize(
     "secret", ["changeme-changeme-changeme", "12345678" * 5, "0123456789abcdef" * 8]
 )
-def test_a_repeated_word_is_no_secret(secret: str) -> None:
+def test_repeated_word_is_no_secret(secret: str) -> None:
     assert find_weakness(secret) is not None
 
 
@@ -143,7 +143,7 @@ def test_repetition_adds_no_bits_to_a_secret(word: str, times: int) -> None:
     assert find_weakness(word * times) is not None
 
 
-def test_a_file_that_others_may_read_is_noticed(tmp_path: Path) -> None:
+def test_file_that_others_may_read_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text(SOUND)
     path.chmod(0o644)

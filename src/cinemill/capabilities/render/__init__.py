@@ -57,7 +57,7 @@ CAPABILITY = Capability(
             BatchParameters,
             plan_batch,
             positional=("jobs",),
-            answer="results",
+            result_field="results",
             name_children=name_children,
             most_params_bytes=LARGEST_TIMELINES_BYTES,
         ),

@@ -153,7 +153,7 @@ class PieceRenderer:
         return find_encoder(self._resources, RENDER_CODEC, is_deep=False)
 
     def _key_of(self, request: PieceRequest, choice: EncoderChoice) -> str:
-        build = self._resources.toolbox.build
+        build = self._resources.ffmpeg_binary.build
         encoder = choice.encoder
         return piece_key(request, f"{build} {encoder.name}" if encoder else build)
 
@@ -215,7 +215,7 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
     request = resolve_overlays(videos, request_audio(edit.timeline, edit.hashes))
     if not has_audio(videos, request):
         return StepOutcome(write_result(MixResult(None)))
-    key = sound_key(request, resources.toolbox.build)
+    key = sound_key(request, resources.ffmpeg_binary.build)
     made = find_cached(resources, key, ArtifactKind.MIX)
     if made is not None:
         return StepOutcome(write_result(MixResult(StoredAudio(key, made.sha256), reused=True)))

@@ -23,14 +23,14 @@ def plan_ladder(
     info: MediaInfo,
     rungs: Sequence[Rung],
     purpose: Purpose,
-    toolbox: FfmpegBinary,
+    ffmpeg_binary: FfmpegBinary,
     max_pixels: int,
 ) -> list[str]:
     """Return FFmpeg's arguments: one decode, split, scaled and encoded once for each rung."""
     fps, _ = choose_rate(info)
     frames = segment_frames(fps)
     arguments = input_arguments(str(source), info, max_pixels)
-    arguments += ["-filter_complex", _video_graph(info, rungs, fps, toolbox.can_tonemap)]
+    arguments += ["-filter_complex", _video_graph(info, rungs, fps, ffmpeg_binary.can_tonemap)]
     preset = PRESETS[purpose]
     for position, rung in enumerate(rungs):
         arguments += ["-map", f"[rung{position}]"]

@@ -128,8 +128,8 @@ def _open(
         str(path),
         info,
         request,
-        encoder=find_encoder(resources.toolbox, request.codec),
-        can_tonemap=resources.toolbox.can_tonemap,
+        encoder=find_encoder(resources.ffmpeg_binary, request.codec),
+        can_tonemap=resources.ffmpeg_binary.can_tonemap,
         max_pixels=resources.limits.max_pixels,
     )
     return RenditionTask(asset, path, info, request, plan)
@@ -206,7 +206,7 @@ def encode_one_chunk(resources: StepResources, context: StepContext) -> StepOutc
     """
     params = context.parameters(ChunkParameters)
     task = _open(resources, context, find_asset(resources, context), params.request)
-    key = name_chunk(task.asset.sha256, params, resources.toolbox.build)
+    key = name_chunk(task.asset.sha256, params, resources.ffmpeg_binary.build)
     cached = assets.take_cached(resources.database, key)
     if cached is not None and resources.files.exists(cached.sha256):
         return StepOutcome(_describe_chunk(cached, key, is_reused=True))

@@ -59,14 +59,14 @@ class Quality:
         }
 
 
-def require_vmaf(toolbox: FfmpegBinary, info: MediaInfo, request: RenditionRequest) -> None:
+def require_vmaf(ffmpeg_binary: FfmpegBinary, info: MediaInfo, request: RenditionRequest) -> None:
     """Raise if VMAF could not be measured, before anything is encoded.
 
     Raises ToolMissing or InputRejected (``combination_impossible``).
     """
-    if "libvmaf" not in toolbox.filters:
+    if "libvmaf" not in ffmpeg_binary.filters:
         raise ToolMissing(
-            f"The FFmpeg at {toolbox.ffmpeg} cannot measure VMAF: it has no libvmaf.",
+            f"The FFmpeg at {ffmpeg_binary.ffmpeg} cannot measure VMAF: it has no libvmaf.",
             hint="Set FFMPEG_PATH to one that has, such as the one in the package "
             "imageio-ffmpeg, or leave vmaf_min out.",
         )

@@ -111,9 +111,9 @@ class Recorder:
         log_failure(run, failure, error)
 
         def write(connection: Connection) -> None:
-            tries = runs.get_step_tries(connection, run.step_id)
-            failures = tries.failures + 1
-            if state is RunState.REJECTED or failures >= tries.max_failures:
+            attempts = runs.get_step_attempts(connection, run.step_id)
+            failures = attempts.failures + 1
+            if state is RunState.REJECTED or failures >= attempts.max_failures:
                 runs.mark_dead(connection, run, state, failure)
             else:
                 delay = self._retry_delay(run, failures)

@@ -84,7 +84,7 @@ class Runner:
         if self._stop_reason is not None:
             watch.request_stop(WorkerStopping(self._stop_reason))
         run = watch.run
-        log.info("run started", run=run.id, job=run.job_id, step=run.step_name, try_=run.attempt)
+        log.info("run started", run=run.id, job=run.job_id, step=run.step_name, attempt=run.attempt)
         try:
             return self._work(watch)
         finally:

@@ -94,10 +94,10 @@ def encode(
     return EncodeOutcome(path, plan.media_type, facts, tally.cpu_seconds)
 
 
-def find_encoder(toolbox: FfmpegBinary, codec: VideoCodec) -> str:
+def find_encoder(ffmpeg_binary: FfmpegBinary, codec: VideoCodec) -> str:
     """Return the first of the codec's encoders that really encodes here. Raises ToolMissing."""
     for name in ENCODERS[codec]:
-        if try_encoder(toolbox, name):
+        if try_encoder(ffmpeg_binary, name):
             return name
     raise ToolMissing(
         f"This FFmpeg cannot encode {codec.value}.",

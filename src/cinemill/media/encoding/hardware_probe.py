@@ -29,7 +29,7 @@ _DEEP_CODECS = frozenset({VideoCodec.H265, VideoCodec.VP9, VideoCodec.AV1})
 
 
 def probe_all(
-    toolbox: FfmpegBinary, sandbox: Sandbox, candidates: Iterable[HardwareEncoder]
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, candidates: Iterable[HardwareEncoder]
 ) -> Hardware:
     """Return which of these really encode here, each tried in order.
 
@@ -44,10 +44,10 @@ def probe_all(
         if time.monotonic() > give_up_at:
             refused[candidate.name] = "not tested: the previous tests took too long"
             continue
-        reason = try_encoder(toolbox, sandbox, candidate)
+        reason = try_encoder(ffmpeg_binary, sandbox, candidate)
         if reason is None:
             deep = candidate.codec in _DEEP_CODECS and not try_encoder(
-                toolbox, sandbox, candidate, is_deep=True
+                ffmpeg_binary, sandbox, candidate, is_deep=True
             )
             working[candidate.name] = replace(candidate, is_deep=deep)
         else:
@@ -57,10 +57,14 @@ def probe_all(
 
 
 def try_encoder(
-    toolbox: FfmpegBinary, sandbox: Sandbox, encoder: HardwareEncoder, *, is_deep: bool = False
+    ffmpeg_binary: FfmpegBinary,
+    sandbox: Sandbox,
+    encoder: HardwareEncoder,
+    *,
+    is_deep: bool = False,
 ) -> str | None:
     """Encode a few frames in the sandbox used for any video; return why it failed, or None."""
-    if encoder.name not in toolbox.encoders:
+    if encoder.name not in ffmpeg_binary.encoders:
         return f"this FFmpeg has no {encoder.name}"
     filters = ",".join(encoder.plan_filters(is_deep=is_deep))
     arguments = [
@@ -72,7 +76,7 @@ def try_encoder(
     limits = Limits(wall_seconds=TRIAL_SECONDS, stall_seconds=TRIAL_SECONDS)
     with tempfile.TemporaryDirectory(prefix="cinemill-trial-") as folder:
         try:
-            session = FfmpegSession(toolbox, Path(folder), limits, sandbox)
+            session = FfmpegSession(ffmpeg_binary, Path(folder), limits, sandbox)
             session.run(arguments, on_progress=lambda _: None, devices=encoder.devices)
         except CinemillError as error:
             return failure_reason(error)

@@ -54,20 +54,20 @@ def find_ffmpeg(configured: Path | None = None) -> FfmpegBinary:
         return _require(configured)
     system = shutil.which("ffmpeg")
     if system is not None:
-        toolbox = _query(Path(system))
-        if toolbox is not None and not toolbox.missing:
-            return toolbox
+        ffmpeg_binary = _query(Path(system))
+        if ffmpeg_binary is not None and not ffmpeg_binary.missing:
+            return ffmpeg_binary
     return _require(_find_in_wheel())
 
 
-def try_encoder(toolbox: FfmpegBinary, name: str) -> bool:
+def try_encoder(ffmpeg_binary: FfmpegBinary, name: str) -> bool:
     """Check whether an encoder really encodes here.
 
     A GPU encoder is listed on machines without a GPU.
     """
-    if name not in toolbox.encoders:
+    if name not in ffmpeg_binary.encoders:
         return False
-    return _encodes(toolbox.ffmpeg, name)
+    return _encodes(ffmpeg_binary.ffmpeg, name)
 
 
 @functools.lru_cache(maxsize=64)
@@ -81,18 +81,18 @@ def _encodes(ffmpeg: Path, name: str) -> bool:
 
 
 def _require(ffmpeg: Path) -> FfmpegBinary:
-    toolbox = _query(ffmpeg)
-    if toolbox is None:
+    ffmpeg_binary = _query(ffmpeg)
+    if ffmpeg_binary is None:
         raise ToolMissing(
             f"FFmpeg at {ffmpeg} does not run.",
             hint="Set FFMPEG_PATH to a working ffmpeg, or reinstall the package imageio-ffmpeg.",
         )
-    if toolbox.missing:
+    if ffmpeg_binary.missing:
         raise ToolMissing(
-            f"FFmpeg at {ffmpeg} lacks {', '.join(sorted(toolbox.missing))}.",
+            f"FFmpeg at {ffmpeg} lacks {', '.join(sorted(ffmpeg_binary.missing))}.",
             hint="Unset FFMPEG_PATH to use the one that comes with Cinemill.",
         )
-    return toolbox
+    return ffmpeg_binary
 
 
 def _find_in_wheel() -> Path:

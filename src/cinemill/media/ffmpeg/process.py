@@ -65,7 +65,7 @@ class FfmpegFailed(CommandFailed):
 
 
 def run_ffmpeg(
-    toolbox: FfmpegBinary,
+    ffmpeg_binary: FfmpegBinary,
     arguments: Sequence[str],
     *,
     folder: Path,
@@ -89,10 +89,10 @@ def run_ffmpeg(
     """
     command = wrap_command(
         sandbox,
-        [str(toolbox.ffmpeg), *_PREAMBLE, *arguments],
+        [str(ffmpeg_binary.ffmpeg), *_PREAMBLE, *arguments],
         limits=limits,
         folder=folder,
-        readable=[toolbox.ffmpeg, *find_libraries(toolbox.ffmpeg), *readable],
+        readable=[ffmpeg_binary.ffmpeg, *find_libraries(ffmpeg_binary.ffmpeg), *readable],
         devices=devices,
     )
     watch = _FfmpegProcess(_start(command, folder, sandbox, limits), folder, limits)

@@ -333,8 +333,8 @@ def _after_crash(
     if job.cancel_requested or job.state.is_final:
         runs.finish_cancel(connection, job.id)
         return
-    tries = runs.get_step_tries(connection, step_id)
-    if tries.crashes >= tries.max_crashes:
+    attempts = runs.get_step_attempts(connection, step_id)
+    if attempts.crashes >= attempts.max_crashes:
         runs.kill_step(connection, job.id, step_id, failure)
     else:
         runs.requeue(connection, step_id, delay_seconds=delay_seconds)

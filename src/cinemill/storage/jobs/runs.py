@@ -21,14 +21,14 @@ from cinemill.storage.json_columns import json_parameter
 
 
 @dataclass(frozen=True, slots=True)
-class StepTries:
+class StepAttempts:
     failures: int
     crashes: int
     max_failures: int
     max_crashes: int
 
 
-def get_step_tries(connection: Connection, step_id: str) -> StepTries:
+def get_step_attempts(connection: Connection, step_id: str) -> StepAttempts:
     """Return the step's failures and crashes so far, and its limits.
 
     Raises LeaseLost where the step was deleted with its job.
@@ -39,7 +39,7 @@ def get_step_tries(connection: Connection, step_id: str) -> StepTries:
     ).first()
     if row is None:
         raise LeaseLost(f"Step {step_id} was deleted while it ran.")
-    return StepTries(*row)
+    return StepAttempts(*row)
 
 
 def commit_success(connection: Connection, run: ClaimedRun, job: Job, result: JsonObject) -> None:
