@@ -1,3 +1,3 @@
-"""Cinemill: films in; proxies, renditions, renders and captions out."""
+"""Cinemill: videos in; proxies, renditions, renders and captions out."""
 
 __version__ = "0.1.0"

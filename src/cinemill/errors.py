@@ -38,7 +38,7 @@ class CinemillError(Exception):
     """Any error that may be shown to a person.
 
     ``code`` is stable and part of the public contract; ``message`` is a sentence; ``hint`` says
-    what the reader can do; ``http_status`` is the answer of the HTTP doors; ``is_retryable``
+    what the reader can do; ``http_status`` is the status of the HTTP response; ``is_retryable``
     says whether the very same request may succeed at another time.
     """
 

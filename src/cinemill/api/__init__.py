@@ -1,1 +1,1 @@
-"""The HTTP doors: an upload application, records of jobs and assets, live progress, one page."""
+"""The HTTP API: the upload application, jobs and assets, live progress, and the page."""

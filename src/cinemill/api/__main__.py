@@ -1,4 +1,4 @@
-"""``python -m cinemill.api``: the HTTP doors as a process of their own."""
+"""``python -m cinemill.api``: the HTTP API as a process of its own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def _prepare_database(url: str) -> None:
-    """Bring the schema up to date. A server that is away now may come back: doors open anyway.
+    """Bring the schema up to date. A server that is away may come back, so the API starts anyway.
 
     Raises DatabaseNewer.
     """

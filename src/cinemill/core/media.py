@@ -114,7 +114,7 @@ class VideoStream:
     duration_seconds_from_header: float
     settings: str = ""
     """Identifies its decoder configuration: frames of other settings cannot share one track
-    with these. Empty where they are turned or mirrored to be shown, and of films that were probed
+    with these. Empty where they are turned or mirrored to be shown, and of videos that were probed
     before it was asked."""
 
 
@@ -238,7 +238,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class SpriteLayout:
-    """A sheet of stills: tile k, row by row, shows the film at k × ``interval_seconds``."""
+    """A sheet of stills: tile k, row by row, shows the video at k × ``interval_seconds``."""
 
     interval_seconds: Fraction
     columns: int

@@ -1,4 +1,4 @@
-"""The job service: submit, look, cancel, retry. What every door calls."""
+"""The job service: submit, read, cancel and retry. Every entry point calls it."""
 
 from __future__ import annotations
 

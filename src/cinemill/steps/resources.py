@@ -31,7 +31,7 @@ class StepResources:
     sandbox: Sandbox
     limits: Limits
     input_roots: tuple[Path, ...]
-    """Folders from which films may be fetched by path."""
+    """Folders from which videos may be fetched by path."""
     min_free_bytes: int
     render_dir: Path
     """Where renditions get names that people can use."""

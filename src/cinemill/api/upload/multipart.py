@@ -29,7 +29,7 @@ _BROWSER_ESCAPES = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"))
 
 
 class FormInvalid(InputRejected):
-    """The body is not a form that this door can read."""
+    """The body is not a form that this route can read."""
 
     code = "form_invalid"
     http_status = 400

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, text
 from cinemill.storage.jobs.channels import READY_CHANNEL
 
 CROWD = {"no_crowd": 4, "crowd_seconds": 5.0}
-"""So many steps of a job that become ready at once stand in line as any other. Each further one
-stands where it would if it had come so many seconds after the one before: a short job that comes
-meanwhile does not wait for all of a long film, and neither does the film for all short ones."""
+"""The first steps of a job that become ready at once are queued like any others. Each further one
+is queued as if it had become ready so many seconds after the one before: a short job that arrives
+meanwhile does not wait for all of a long video, nor the long video for all short ones."""
 
 
 def queue_ready_steps(connection: Connection, job_id: str) -> int:

@@ -237,7 +237,7 @@ def get_artifact(
 
 
 def forget_steps(connection: Connection, step_keys: Sequence[str]) -> None:
-    """Forget what these steps made only to save work, of whatever film: it has served."""
+    """Forget the intermediate files of these steps, which no step needs any more."""
     connection.execute(
         delete(tables.artifact)
         .where(tables.artifact.c.step_key.in_(step_keys))

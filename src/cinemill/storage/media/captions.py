@@ -1,4 +1,4 @@
-"""The captions of a film as one thing a language: four files, of a model or of a person."""
+"""The captions of a video, as one set of four files per language, by a model or a person."""
 
 from __future__ import annotations
 
