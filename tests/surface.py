@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from cinemill.catalog import BUILT_IN
 from cinemill.core.job import ClaimedRun
 from cinemill.core.media import AudioStream, VideoStream
+from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.service import JobService
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.process import FfmpegReport
@@ -54,7 +55,7 @@ def describe_surface() -> list[str]:
     lines = [line for name in MODULES for line in _describe_module(name)]
     lines += [line for one in REACHED for line in _describe(f"reached: {one.__name__}", one)]
     tasks = sorted(
-        f"cinemill.worker.tasks.{kind.name}: {', '.join(kind.positional)}".rstrip(": ")
+        f"cinemill.worker.tasks.{kind.name}{_sign_task(kind)}"
         for capability in BUILT_IN
         for kind in capability.jobs
     )
@@ -102,6 +103,12 @@ def _sign(value: type[Any]) -> str:
     fields = value.model_fields.items()
     listed = (name if one.is_required() else f"{name} = {one.default!r}" for name, one in fields)
     return f"({', '.join(listed)})"
+
+
+def _sign_task(kind: JobKind[Any]) -> str:
+    """Return what a task takes: by position, then by name."""
+    by_name = [name for name in kind.parameters.model_fields if name not in kind.positional]
+    return f"({', '.join([*kind.positional, '*', *by_name] if by_name else kind.positional)})"
 
 
 def _has_fields(value: Any) -> bool:

@@ -12,7 +12,8 @@ SOURCE = Path(cinemill.__file__).parent
 UNTYPED = ("dict[str, Any]", "Mapping[str, Any]")
 MOST_UNTYPED = 25
 """Where a library hands over such a dictionary, and where a document is taken apart by hand.
-Lower it when there are fewer; a new one wants a model, a dataclass or a TypedDict instead."""
+Lower it when there are fewer; a new one wants a model, a dataclass or a TypedDict instead.
+``JsonObject`` and ``OpenObject`` are not counted: they say that any JSON object is accepted."""
 
 
 def list_untyped(folder: Path) -> Iterator[str]:

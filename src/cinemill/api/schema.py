@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from cinemill.api.models.captions import CaptionsUpdate
 from cinemill.api.models.jobs import CreateJobRequest, ProgressDocument
 from cinemill.api.models.problems import Problem
 from cinemill.catalog import COMPOSITION
@@ -33,14 +34,21 @@ class Application(FastAPI):
             document = super().openapi()
             schemas = document["components"]["schemas"]
             drop_framework_errors(document)
-            schemas |= describe_models({Problem, ProgressDocument})
-            schemas |= describe_parameters()
+            add_schemas(schemas, describe_models({CaptionsUpdate, Problem, ProgressDocument}))
+            add_schemas(schemas, describe_parameters())
             schemas[CreateJobRequest.__name__]["properties"] |= describe_request()
             for routes in getattr(self.state, "route_documents", ()):
                 document["paths"] |= routes["paths"]
                 schemas |= routes["schemas"]
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def add_schemas(schemas: dict[str, Any], found: dict[str, Any]) -> None:
+    """Add schemas by name. Raises ValueError where two models have the same name."""
+    for name, schema in found.items():
+        if schemas.setdefault(name, schema) != schema:
+            raise ValueError(f"Two models are named {name}; OpenAPI can describe one of them.")
 
 
 def drop_framework_errors(document: dict[str, Any]) -> None:
@@ -117,7 +125,8 @@ def _describe_model(model: type[BaseModel], prefix: str) -> dict[str, Any]:
             size_bytes = len(json.dumps(found))
         if name in found and size_bytes <= LARGEST_SCHEMA_BYTES:
             return found
-        why = f"it takes {size_bytes} bytes"
+        is_large = size_bytes > LARGEST_SCHEMA_BYTES
+        why = f"it takes {size_bytes} bytes" if is_large else f"there is none named {name}"
     except Exception as error:  # noqa: BLE001 - it is a package's model
         why = describe(error)
     log.warning("a package's parameters have no schema", model=name, why=why)

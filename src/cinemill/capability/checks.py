@@ -106,14 +106,15 @@ def find_flaw(value: object) -> str | None:
 def find_handler_flaw(capability: Capability, handlers: object) -> str | None:
     """Return what is wrong with what ``build_handlers`` returned; None for nothing."""
     if not isinstance(handlers, Mapping):
-        return f"cannot work here: build_handlers returns no mapping but a {_type_of(handlers)}."
+        found = _type_of(handlers)
+        return f"cannot work here: build_handlers returns a {found} instead of a mapping."
     wanted = {step.name for step in capability.steps}
     if strange := sorted(str(kind) for kind in handlers.keys() - wanted):
         return f"cannot work here: it has handlers of steps not its own: {', '.join(strange)}."
     if missing := sorted(wanted - handlers.keys()):
         return f"cannot work here: it has no handlers of its steps {', '.join(missing)}."
-    if silent := sorted(kind for kind, handler in handlers.items() if not callable(handler)):
-        return f"cannot work here: its handlers of {', '.join(silent)} cannot be called."
+    if uncallable := sorted(kind for kind, handler in handlers.items() if not callable(handler)):
+        return f"cannot work here: its handlers of {', '.join(uncallable)} cannot be called."
     return None
 
 

@@ -80,6 +80,16 @@ def _absolute(value: object) -> object:
     return parsers.expand_user(Path(value)).absolute() if isinstance(value, str | Path) else value
 
 
+def _check_readable(path: object) -> object:
+    """Return the path. Raises ValueError where it cannot even be looked for, as a too long name."""
+    if isinstance(path, Path):
+        try:
+            path.is_file()
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror or error}") from error
+    return path
+
+
 def _url(schemes: tuple[str, ...], example: str) -> AfterValidator:
     return AfterValidator(partial(parsers.check_url, schemes=schemes, example=example))
 
@@ -92,7 +102,7 @@ Folders = Annotated[
     AfterValidator(lambda paths: tuple(path.resolve() for path in paths)),
 ]
 Folder = Annotated[Path, BeforeValidator(_absolute)]
-ExistingFile = Annotated[FilePath, BeforeValidator(_absolute)]
+ExistingFile = Annotated[FilePath, BeforeValidator(_check_readable), BeforeValidator(_absolute)]
 Program = Annotated[ExistingFile, AfterValidator(_check_executable)]
 Bytes = Annotated[
     ByteSize,

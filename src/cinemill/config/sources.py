@@ -38,12 +38,21 @@ def environment_source(environ: Mapping[str, str]) -> EnvSettingsSource:
 
 
 def find_settings_file(given: Mapping[str, Any]) -> tuple[Path | None, list[Problem]]:
-    """Return the file that ``given`` names, else the one in the home folder; two are a problem."""
+    """Return the file that ``given`` names, else the one in the home folder.
+
+    Two files in the home folder are a problem.
+    """
     if named := given.get("CINEMILL_SETTINGS_FILE"):
         path = expand_user(Path(named)).absolute()
-        return (path if path.is_file() else None), []  # The setting's own check reports it.
+        try:
+            return (path if path.is_file() else None), []  # The setting's own check reports it.
+        except OSError:
+            return None, []
     home = expand_user(Path(given.get("CINEMILL_HOME") or default_home())).absolute()
-    found = [home / name for name in NAMES_IN_HOME if (home / name).is_file()]
+    try:
+        found = [home / name for name in NAMES_IN_HOME if (home / name).is_file()]
+    except OSError as error:
+        return None, [(str(home), f"cannot be read: {error.strerror or error}")]
     if len(found) > 1:
         return None, [(str(home), "holds both settings.toml and settings.json; keep one of them")]
     return (found[0] if found else None), []
@@ -71,6 +80,8 @@ class SettingsFileSource(InitSettingsSource):
             problem = f"cannot be read: {error.strerror or error}"
         except TypeError as error:
             problem = str(error)
+        except RecursionError:
+            problem = "is nested too deeply"
         except ValueError as error:
             problem = f"is not {path.suffix.lstrip('.').upper()}: {error}"
         self.problems.append((str(path), problem))

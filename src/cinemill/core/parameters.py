@@ -52,9 +52,9 @@ class Parameters(BaseModel):
         hide_input_in_errors=True,
     )
     error_code: ClassVar[str] = INVALID
-    """Of refusals for which the field names none of its own."""
+    """The code of a refusal whose field has none of its own."""
     known_names: ClassVar[frozenset[str]] = frozenset()
-    """Of the members that a document may have."""
+    """Names of the members that a document may have."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

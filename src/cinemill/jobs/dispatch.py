@@ -314,7 +314,7 @@ class Dispatcher:
 
 def _hold(connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
     message = (
-        f"Waiting: nothing that is installed here can do the step '{kind}'. Install the package"
+        f"Waiting: no installed package provides the step '{kind}'. Install the package"
         " that brings it, or cancel this job."
     )
     held = dispatch.hold(connection, run_ids, message=message, delay_seconds=UNKNOWN_DELAY_SECONDS)

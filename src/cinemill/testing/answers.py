@@ -27,13 +27,6 @@ from cinemill.testing.fake_jobs import FakeJob
 
 Body = TypeVar("Body", bound=BaseModel)
 
-TASK_STATES = {
-    JobState.PENDING: "PENDING",
-    JobState.RUNNING: "PROGRESS",
-    JobState.COMPLETED: "SUCCESS",
-    JobState.FAILED: "FAILURE",
-    JobState.CANCELLED: "FAILURE",
-}
 _STEP_STATES = {
     JobState.PENDING: StepState.QUEUED,
     JobState.RUNNING: StepState.RUNNING,
@@ -69,14 +62,6 @@ def status_of(fake: FakeJob) -> JobDocument:
     place = 1 if fake.job.state is JobState.PENDING else None
     described = {**describe_job(fake.job), "queue_place": place, "steps": list_steps(fake)}
     return cast("JobDocument", JobStatus.from_description(described).model_dump(mode="json"))
-
-
-def message_of(job: Job) -> str:
-    if job.failure is not None:
-        return job.failure.message
-    if job.state is JobState.CANCELLED:
-        return f"Cancelled: {job.cancel_reason}" if job.cancel_reason else "Cancelled"
-    return job.message
 
 
 def list_steps(fake: FakeJob) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ from cinemill.api.models.assets import AssetDetails
 from cinemill.api.models.assets import AssetDocument as ServerAsset
 from cinemill.api.models.dead_letters import DeadStepDocument
 from cinemill.api.models.jobs import CancelRequest, CreateJobRequest
+from cinemill.api.models.tasks import TaskResult as ServerResult
+from cinemill.api.models.tasks import TaskState
 from cinemill.api.upload.filenames import clean_filename
 from cinemill.api.upload.options import parse_options
 from cinemill.catalog import CATALOG
@@ -34,7 +36,6 @@ from cinemill.core.media import ArtifactKind
 from cinemill.errors import NotFound
 from cinemill.media.probe.sniff import HEAD_BYTES, sniff
 from cinemill.testing.answers import (
-    TASK_STATES,
     as_client_errors,
     check_key,
     check_limit,
@@ -42,7 +43,6 @@ from cinemill.testing.answers import (
     count_words,
     details_of,
     document_of,
-    message_of,
     parameter_invalid,
     read_body,
     status_of,
@@ -78,7 +78,6 @@ class FakeClient(Client):
         self._kinds = frozenset(kinds)
         self._jobs = FakeJobs()
         self._assets = FakeAssets()
-        self._messages: list[DeadMessageDocument] = []
 
     @classmethod
     def from_home(cls, home: Path | None = None) -> Self:
@@ -93,7 +92,12 @@ class FakeClient(Client):
         """Do nothing: there is no connection."""
 
     def finish(self, job_id: str, outcome: Outcome | None = None) -> JobDocument:
-        """End a job, held or not, with this outcome or its own."""
+        """End a job, held or not, with this outcome or its own.
+
+        Raises ValueError where the outcome is :func:`hold`, which has no end.
+        """
+        if outcome is not None and outcome.is_held:
+            raise ValueError("A held outcome has no end; give another one, or none.")
         with as_client_errors():
             fake = self._jobs.find(job_id)
         own = fake.outcome
@@ -167,20 +171,10 @@ class FakeClient(Client):
         return status_of(self._look(job_id))
 
     def task(self, task_id: str) -> TaskStatus:
-        job = self._look(task_id).job
-        done = job.state is JobState.COMPLETED
-        progress = 100 if done else min(99, int(job.progress))
-        return cast(
-            "TaskStatus",
-            {"state": TASK_STATES[job.state], "status": message_of(job), "progress": progress},
-        )
+        return cast("TaskStatus", TaskState.from_job(self._look(task_id).job).model_dump())
 
     def result(self, task_id: str) -> TaskResult:
-        job = self._look(task_id).job
-        name = str((job.result or {}).get("output_filename") or "")
-        return TaskResult(
-            status=TASK_STATES[job.state], output_filename=name, message=message_of(job)
-        )
+        return cast("TaskResult", ServerResult.from_job(self._look(task_id).job).model_dump())
 
     def watch(self, job_id: str, *, last_event_id: str = "") -> Iterator[ProgressEvent]:
         """Yield the job's events to its end.

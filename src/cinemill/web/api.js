@@ -57,9 +57,12 @@ const API = "/api/v1";
 
 export const getStatus = (id) => call("GET", `${API}/jobs/${at(id)}/status`);
 export const getTimeline = (id) => call("GET", `${API}/jobs/${at(id)}/timeline`);
-// One clip is enough to name a job whose timeline has thousands.
-export const listJobs = (cursor = "") =>
-  call("GET", `${API}/jobs?limit=20&list_items=1${cursor ? `&cursor=${at(cursor)}` : ""}`);
+export const getJob = (id) => call("GET", `${API}/jobs/${at(id)}`);
+// One clip is enough to name a job. Larger timelines are left out of lists; see needsParams.
+export const listJobs = (limit, cursor = "") =>
+  call("GET", `${API}/jobs?limit=${limit}&list_items=1${cursor ? `&cursor=${at(cursor)}` : ""}`);
+// Whether a job from a list lacks its parameters because they are too large for a list.
+export const needsParams = ({ clipped }) => clipped.includes("params");
 export const cancelJob = (id, reason) => call("POST", `${API}/jobs/${at(id)}/cancel`, { reason });
 export const retryJob = (id) => call("POST", `${API}/jobs/${at(id)}/retry`);
 export const getAsset = (id) => call("GET", `${API}/assets/${at(id)}`);

@@ -1,6 +1,6 @@
 // Previews of unfinished jobs: a render's timeline, and a stream that can already be played.
 
-import { getAsset, streamAddress } from "./api.js";
+import { getAsset, getJob, streamAddress } from "./api.js";
 import { HLS_TYPE, buildPlayer, canPlay } from "./player.js";
 import { Strip } from "./strip.js";
 
@@ -10,8 +10,8 @@ const PLAYLIST = "master.m3u8";
 
 // Returns a function to call on every progress event. It limits its requests: the slower the
 // responses, the fewer.
-export function followEarly(card, { kind, id: taskId, asset_id: assetId }) {
-  const look = PREVIEWS[kind]?.(card, taskId, assetId);
+export function followEarly(card, { kind, id: taskId }) {
+  const look = PREVIEWS[kind]?.(card, taskId);
   let nextRequestAt = 0;
   return () => {
     const requestedAt = performance.now();
@@ -28,10 +28,14 @@ const PREVIEWS = {
     const strip = new Strip(card.querySelector(".strip"), taskId);
     return () => strip.refresh();
   },
-  make_ladder(card, _taskId, assetId) {
-    let isOpen = !assetId || !canPlay(HLS_TYPE);
+  make_ladder(card, taskId) {
+    let isOpen = !canPlay(HLS_TYPE);
+    let assetId = null;
     return async () => {
       if (isOpen) return;
+      // A job that names a path has no asset until its video is imported.
+      assetId ??= (await getJob(taskId)).asset_id;
+      if (!assetId) return;
       const { artifacts } = await getAsset(assetId);
       const opened = artifacts.find(({ kind, filename }) => kind === "stream" && filename === PLAYLIST);
       if (!opened || isOpen) return;

@@ -1,6 +1,6 @@
 // The list of recent jobs, updated regularly.
 
-import { getAsset, listJobs } from "./api.js";
+import { getAsset, getJob, listJobs, needsParams } from "./api.js";
 import { element, find } from "./dom.js";
 import { formatWhen } from "./format.js";
 import { nameWork } from "./presets.js";
@@ -8,6 +8,8 @@ import { isFinal } from "./watch.js";
 
 const REFRESH_MS = 2500;
 const IDLE_REFRESH_MS = 15000;
+const PAGE_ROWS = 20;
+const MAX_PAGE_ROWS = 500;
 // The list waits for the selected video at most this long.
 const PATIENCE_MS = 1500;
 const STATES = {
@@ -33,16 +35,19 @@ export class RecentList {
   }
 
   // Jobs have no filename; their assets do, and it never changes.
-  async nameOf({ asset_id: own, kind, params }) {
-    const assetId = own ?? params?.job?.clips?.[0]?.asset_id;
-    if (!assetId) return nameUncatalogued(kind, params ?? {});
-    if (!this.#names.has(assetId)) {
-      this.#names.set(assetId, getAsset(assetId).then(({ filename }) => filename));
-    }
+  async nameOf(job) {
+    const assetId = assetIdOf(job);
+    if (assetId) return this.#remember(assetId, async () => (await getAsset(assetId)).filename);
+    if (!needsParams(job)) return nameUncatalogued(job);
+    return this.#remember(job.id, async () => this.nameOf(await getJob(job.id)));
+  }
+
+  async #remember(id, read) {
+    if (!this.#names.has(id)) this.#names.set(id, read());
     try {
-      return await this.#names.get(assetId);
+      return await this.#names.get(id);
     } catch (problem) {
-      this.#names.delete(assetId);
+      this.#names.delete(id);
       if (problem.status === 404) return "Deleted video";
       throw problem;
     }
@@ -71,9 +76,11 @@ export class RecentList {
     clearTimeout(this.#timer);
     let isLost = false;
     try {
-      const { jobs, next } = await listJobs();
-      if (this.#jobs.size === 0) this.#next = next;
-      await this.#take(jobs, true);
+      const { jobs, next } = await listJobs(this.#countRowsThatMayChange());
+      // Rows below are kept only if none can be missing between them and this page.
+      const isContinued = next !== null && jobs.some(({ id }) => this.#jobs.has(id));
+      if (!isContinued) this.#next = next;
+      await this.#take(jobs, isContinued ? (fresh) => this.#older(fresh) : () => []);
       this.onProblem(null);
     } catch (problem) {
       isLost = true;
@@ -86,22 +93,39 @@ export class RecentList {
 
   async #showOlder() {
     try {
-      const { jobs, next } = await listJobs(this.#next);
+      const { jobs, next } = await listJobs(PAGE_ROWS, this.#next);
       this.#next = next;
-      await this.#take(jobs, false);
+      await this.#append(jobs);
     } catch (problem) {
       this.onProblem(problem);
     }
   }
 
-  async #take(jobs, areNewest) {
+  // Jobs run in order of their age, so those that run may be far below the newest.
+  #countRowsThatMayChange() {
+    const rows = [...this.#jobs.values()];
+    const count = rows.findLastIndex(({ status }) => !isFinal(status)) + 1;
+    return Math.min(MAX_PAGE_ROWS, Math.max(PAGE_ROWS, count));
+  }
+
+  async #take(jobs, findOlder) {
+    const fresh = await this.#nameAll(jobs);
+    this.#jobs = new Map([...fresh, ...findOlder(fresh)]);
+    this.#draw();
+  }
+
+  async #append(jobs) {
+    const fresh = await this.#nameAll(jobs);
+    this.#jobs = new Map([...this.#jobs, ...fresh]);
+    this.#draw();
+  }
+
+  async #nameAll(jobs) {
     const named = await Promise.all(
       jobs.map(async (job) => ({ ...this.#keepPace(job), name: await this.nameOf(job) })),
     );
     await this.#mayDraw;
-    const fresh = new Map(named.map((job) => [job.id, job]));
-    this.#jobs = areNewest ? new Map([...fresh, ...this.#older(fresh)]) : new Map([...this.#jobs, ...fresh]);
-    this.#draw();
+    return new Map(named.map((job) => [job.id, job]));
   }
 
   // Records are updated less often than events are sent, so never move a bar backwards.
@@ -151,8 +175,13 @@ function addressOf(taskId) {
   return `#task=${encodeURIComponent(taskId)}`;
 }
 
+function assetIdOf({ asset_id: own, params }) {
+  return own ?? params?.job?.clips?.[0]?.asset_id;
+}
+
 // A job with paths of its own has no asset until its sources are imported.
-function nameUncatalogued(kind, { path, job }) {
+function nameUncatalogued({ kind, params }) {
+  const { path, job } = params ?? {};
   const first = job?.clips?.[0]?.path ?? job?.scenes?.[0]?.video_path ?? path;
   return first?.split("/").at(-1) ?? kind;
 }

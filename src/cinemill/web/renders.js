@@ -1,11 +1,16 @@
 // Offers to repeat renders with burned-in captions after the captions have changed. Unchanged pieces
 // are reused.
 
-import { getCaptions, listJobsOf, saveCaptions, submitJob } from "./api.js";
+import { getCaptions, getJob, listJobsOf, needsParams, saveCaptions, submitJob } from "./api.js";
 import { button, element } from "./dom.js";
+
+// Timelines that are too large for a list are read one by one, at most this many.
+const MAX_LARGE_RENDERS = 10;
 
 export function offerRenders(assetId, { onMade, onProblem }) {
   const place = element("div", { className: "renders" });
+  // Counts what is shown, to drop responses that arrive after other captions have been chosen.
+  let turn = 0;
 
   async function again(made, { params: { job } }, shown, generatedPath) {
     made.disabled = true;
@@ -26,6 +31,8 @@ export function offerRenders(assetId, { onMade, onProblem }) {
   }
 
   async function show(shown) {
+    turn += 1;
+    const ownTurn = turn;
     const [renders, captionJobs] = await Promise.all([
       listJobsOf(assetId, "render_video"), listJobsOf(assetId, "caption"),
     ]);
@@ -34,11 +41,23 @@ export function offerRenders(assetId, { onMade, onProblem }) {
       .map(({ result }) => result.srt_path);
     const uses = ({ params: { job } }) =>
       job.captions === shown.language || isCaptionFile(job.subtitles ?? "", shown.language, paths);
-    const latest = renders.filter((one) => one.status === "completed").find(uses);
+    const latest = await findRender(renders, uses);
+    if (ownTurn !== turn) return;
     place.replaceChildren(...(latest ? [
       element("p", { className: "quiet", textContent: "These captions are burned into a render. Render it again to apply later edits." }),
       button("Render again", (made) => again(made, latest, shown, paths[0])),
     ] : []));
+  }
+
+  async function findRender(renders, uses) {
+    let large = 0;
+    for (const listed of renders.filter(({ status }) => status === "completed")) {
+      large += needsParams(listed) ? 1 : 0;
+      if (large > MAX_LARGE_RENDERS) return null;
+      const render = needsParams(listed) ? await getJob(listed.id) : listed;
+      if (render.params.job && uses(render)) return render;
+    }
+    return null;
   }
 
   // Whether the path is that of generated captions or of an earlier edit.

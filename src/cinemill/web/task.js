@@ -22,7 +22,7 @@ export class TaskView {
   #name = "Video";
   #queuePlace = null;
   #retryTimer = 0;
-  // Counts selections, to drop responses that arrive after the user has moved on.
+  // Counts selections and reloads, to drop responses that arrive after the view has moved on.
   #turn = 0;
 
   // onChange(taskId, progress), onChooseAnother(), onProblem(problem), nameOf(job)
@@ -37,16 +37,16 @@ export class TaskView {
 
   async show(taskId) {
     if (taskId === this.#taskId) return;
-    const turn = this.#begin(taskId);
+    this.#begin(taskId);
     if (!taskId) {
       this.#place.hidden = true;
       return;
     }
-    await this.#load(turn);
+    await this.#load();
   }
 
-  async #load(turn) {
-    clearTimeout(this.#retryTimer);
+  async #load() {
+    const turn = this.#nextTurn();
     try {
       const job = await getStatus(this.#taskId);
       const name = await this.nameOf(job);
@@ -60,13 +60,18 @@ export class TaskView {
   }
 
   #begin(taskId) {
-    this.#stop();
-    clearTimeout(this.#retryTimer);
-    this.#turn += 1;
+    this.#nextTurn();
     this.#taskId = taskId;
     this.#queuePlace = null;
     this.status = "";
     this.#place.replaceChildren();
+  }
+
+  // Whatever was under way for the view until now has no effect on it any more.
+  #nextTurn() {
+    this.#stop();
+    clearTimeout(this.#retryTimer);
+    this.#turn += 1;
     return this.#turn;
   }
 
@@ -91,17 +96,19 @@ export class TaskView {
       onLost: () => {
         card.querySelector(".words").textContent = LOST_WORDS;
       },
+      onRefused: () => this.#load(),
     });
   }
 
   #onProgress(card, progress, turn) {
+    if (turn !== this.#turn) return;
     this.onChange(this.#taskId, progress);
     this.status = progress.status;
     if (!isFinal(progress.status)) {
       this.#showProgress(card, progress);
       return;
     }
-    this.#load(turn);
+    this.#load();
   }
 
   #showProgress(card, { status, progress, message, stage, seconds_left: left, queue_place: place }) {
@@ -164,11 +171,12 @@ export class TaskView {
       // Do not interrupt the user while editing captions.
       const isWriting = this.#place.querySelector(".captions")?.contains(document.activeElement);
       if (isWriting) this.#retryTimer = setTimeout(comeBack, RETRY_MS);
-      else this.#load(turn);
+      else this.#load();
     };
     this.#stop = watchJob(taskId, {
       onProgress: ({ status }) => { if (isFinal(status)) comeBack(); },
       onLost: () => {},
+      onRefused: comeBack,
     });
   }
 
@@ -189,13 +197,17 @@ export class TaskView {
   }
 
   async #retry(made) {
+    const turn = this.#turn;
     made.disabled = true;
     try {
       const job = await retryJob(this.#taskId);
-      this.onChange(this.#taskId, job);
+      this.onChange(job.id, job);
+      if (turn !== this.#turn) return;
+      this.#nextTurn();
       this.#follow(job);
       this.#place.querySelector(".name").focus();
     } catch (problem) {
+      if (turn !== this.#turn) return;
       made.disabled = false;
       announce(problem.message);
       this.#place.querySelector(".sentence").textContent = `${problem.message} ${problem.hint}`;
@@ -203,8 +215,7 @@ export class TaskView {
   }
 
   #showLookupProblem(problem) {
-    const turn = this.#turn;
-    const again = () => this.#load(turn);
+    const again = () => this.#load();
     if (problem.isRetryable) this.#retryTimer = setTimeout(again, RETRY_MS);
     // Keep a progress bar, and a card that shows the same error already.
     const words = problem.isRetryable && this.#place.querySelector(".bar + .line > .words");

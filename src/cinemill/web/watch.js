@@ -9,7 +9,9 @@ const SILENCE_MS = 6000;
 
 export const isFinal = (status) => FINAL.has(status);
 
-export function watchJob(taskId, { onProgress, onLost }) {
+// Callbacks: onProgress(progress), onLost() while the connection is lost, onRefused() if asking again
+// would change nothing, as for a job that was deleted meanwhile; nothing is called after that.
+export function watchJob(taskId, { onProgress, onLost, onRefused }) {
   let source = null;
   let timer = 0;
   let lastEventAt = Date.now();
@@ -39,7 +41,13 @@ export function watchJob(taskId, { onProgress, onLost }) {
     try {
       handle(await getStatus(taskId));
     } catch (problem) {
-      if (!isOver) onLost(problem);
+      if (isOver) return;
+      if (problem.isRetryable) {
+        onLost();
+      } else {
+        stop();
+        onRefused();
+      }
     }
     if (!isOver && source.readyState === EventSource.CLOSED) listen();
   }

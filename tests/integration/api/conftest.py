@@ -1,4 +1,4 @@
-"""The HTTP doors as a process of their own, over real PostgreSQL and Valkey."""
+"""The HTTP API as a process of its own, over real PostgreSQL and Valkey."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from tests.integration.api.declared import check_declared
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.catalog import CATALOG
@@ -23,7 +24,7 @@ from cinemill.core.job import Progress
 from cinemill.jobs.events import EventPublisher
 
 FILM_HEAD = bytes.fromhex("1a45dfa3")
-"""What a Matroska file begins with; the doors look no further, the workers do."""
+"""What a Matroska file begins with; the API looks no further, the workers do."""
 
 
 @dataclass
@@ -142,10 +143,17 @@ def launch(home: Path, settings: dict[str, str]) -> RunningApi:
         port=port,
         database_url=settings["DATABASE_URL"],
         redis_url=settings["REDIS_URL"],
-        http=httpx.Client(
-            base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE_SECONDS
-        ),
-        stranger=httpx.Client(base_url=address, timeout=PATIENCE_SECONDS),
+        http=open_client(address, {"Authorization": f"Bearer {token}"}),
+        stranger=open_client(address, {}),
+    )
+
+
+def open_client(address: str, headers: dict[str, str]) -> httpx.Client:
+    return httpx.Client(
+        base_url=address,
+        headers=headers,
+        timeout=PATIENCE_SECONDS,
+        event_hooks={"response": [check_declared]},
     )
 
 

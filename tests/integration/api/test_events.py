@@ -194,7 +194,19 @@ def test_watch_without_an_event_ends_when_its_job_is_deleted(api: RunningApi, pr
     assert (last["status"], last["message"]) == ("cancelled", "The job was deleted")
 
 
-def test_event_of_another_version_is_skipped(api: RunningApi) -> None:
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"status": "paused"},
+        {"status": "completed", "progress": "all"},
+        {"progress": 50},
+    ],
+    ids=["unknown status", "end with another progress", "no status"],
+)
+@pytest.mark.parametrize("prefix", ["/api/v1", ""])
+def test_event_of_another_version_does_not_end_the_stream(
+    api: RunningApi, strange: dict[str, object], prefix: str
+) -> None:
     job_id = api.submit()
     api.publish(job_id, "running", 10)
     with redis.Redis.from_url(api.redis_url) as server:
@@ -203,7 +215,8 @@ def test_event_of_another_version_is_skipped(api: RunningApi) -> None:
         )
         (_, fields), *_ = server.xrange(stream)
         (name,) = fields
-        server.xadd(stream, {name: json.dumps({"task_id": job_id, "status": "paused"})})
-    finish(api, job_id)
-    with watch(api, job_id) as response:
+        server.xadd(stream, {name: json.dumps({"task_id": job_id, **strange})})
+    # The end is in the row alone.
+    api.settle(job_id, "completed", progress="100", finished_at="now()")
+    with api.http.stream("GET", f"{prefix}/jobs/{job_id}/events") as response:
         assert [data["status"] for _, data in Watcher(response)][-1] == "completed"

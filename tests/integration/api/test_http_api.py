@@ -131,6 +131,19 @@ class TestTasks:
         asset_id = api.http.get(f"/api/v1/jobs/{kept}").json()["asset_id"]
         assert api.http.get(f"/api/v1/assets/{asset_id}").status_code == 200
 
+    def test_task_cleanup_keeps_a_video_that_an_unfinished_render_names(
+        self, api: RunningApi
+    ) -> None:
+        task_id = api.submit()
+        asset_id = api.http.get(f"/api/v1/jobs/{task_id}").json()["asset_id"]
+        timeline = {"clips": [{"asset_id": asset_id, "start": 0, "end": 1}]}
+        body = {"kind": "render_video", "params": {"job": timeline}}
+        render = api.http.post("/api/v1/jobs", json=body).raise_for_status().json()["id"]
+        api.http.post(f"/task/{task_id}/cleanup").raise_for_status()
+        assert api.http.get(f"/api/v1/assets/{asset_id}").status_code == 200
+        api.http.post(f"/api/v1/jobs/{render}/cancel")
+        assert api.http.get(f"/api/v1/jobs/{render}").json()["status"] == "cancelled"
+
 
 class TestJobs:
     def test_job_list_is_newest_first_by_pages(self, api: RunningApi) -> None:

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from celery import Celery
+from sqlalchemy import text
 from tests import films
 from tests.instances import Instance, running_instance
 from tests.packages import EXAMPLE, install_project
@@ -20,6 +22,7 @@ from tests.waiting import wait_until
 
 from cinemill.client import Client, ClientError
 from cinemill.config import apply_running_instance, load
+from cinemill.storage.database import Database
 
 SEND = """
 import sys
@@ -94,14 +97,32 @@ def test_route_of_the_package_answers_like_our_own(instance: Instance) -> None:
     assert "/api/v1/loudness/{asset_id}" in paths
 
 
-def test_same_video_is_not_measured_twice(client: Client, film: Path) -> None:
-    first = client.upload(film, kind="measure_loudness")
-    second = client.upload(film, kind="measure_loudness")
-    for job in (first, second):
-        *_, last = client.watch(job["id"])
-        assert last.status == "completed"
-    results = [client.job(job["id"])["result"] or {} for job in (first, second)]
-    assert results[0]["integrated_lufs"] == results[1]["integrated_lufs"]
+def test_same_video_is_not_measured_twice(
+    instance: Instance, client: Client, tmp_path: Path
+) -> None:
+    film = films.make_film(tmp_path / "again.mp4", seconds=2)
+    asset_id = measure(client, film)["asset_id"]
+    # Another figure in the stored finding shows that it was not measured again.
+    settings = apply_running_instance(load(instance.environment))
+    assert settings.database_url is not None
+    database = Database(settings.database_url)
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE artifact SET facts = jsonb_set(facts, '{integrated_lufs}', '-70')"
+                " WHERE asset_id = :asset_id AND kind = 'finding'"
+            ),
+            {"asset_id": asset_id},
+        )
+    database.close()
+    assert measure(client, film)["integrated_lufs"] == -70
+
+
+def measure(client: Client, film: Path) -> dict[str, Any]:
+    job = client.upload(film, kind="measure_loudness")
+    *_, last = client.watch(job["id"])
+    assert last.status == "completed"
+    return dict(client.job(job["id"])["result"] or {})
 
 
 def test_video_without_sound_is_rejected_by_the_package(client: Client, tmp_path: Path) -> None:
@@ -204,7 +225,7 @@ def test_without_the_package_its_jobs_wait_and_with_it_they_go_on(
         waiting = _send_from_elsewhere(instance, site, film)
         _check_absence(instance, client, film)
         assert (client.job(measured)["result"] or {})["integrated_lufs"] < 0
-        wait_until(lambda: "nothing that is installed here" in str(client.job(waiting)["message"]))
+        wait_until(lambda: "no installed package provides" in str(client.job(waiting)["message"]))
         assert client.job(waiting)["status"] in ("pending", "running")
         assert [event.status for event in client.watch(client.upload(film)["id"])][
             -1

@@ -212,7 +212,7 @@ def test_job_can_be_watched_shown_and_listed(cinemill: Run, video: Path) -> None
     assert events[-1]["status"] == "completed"
     status = json.loads(cinemill("status", job_id, "--json").stdout)
     assert {step["name"] for step in status["steps"]} == {"probe", "prepare"}
-    listed = json.loads(cinemill("jobs", "--state", "completed", "--json").stdout)
+    listed = json.loads(cinemill("jobs", "--status", "completed", "--json").stdout)
     assert job_id in {job["id"] for job in listed}
 
 

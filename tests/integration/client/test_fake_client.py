@@ -11,7 +11,7 @@ from tests.instances import running_instance
 
 from cinemill.client import Client, ClientError, JobDocument
 from cinemill.client.models import FINAL_STATUSES
-from cinemill.testing import FakeClient, Outcome, fail, succeed
+from cinemill.testing import FakeClient, Outcome, fail, hold, succeed
 
 STATS = "get_queue_stats"
 RUN_FIRST = ("pending", "running")
@@ -43,6 +43,12 @@ def client(request: pytest.FixtureRequest) -> Client:
         opened: Client = request.getfixturevalue("real")
         return opened
     return make_fake()
+
+
+def test_fake_job_cannot_be_finished_with_an_outcome_that_has_no_end() -> None:
+    fake = FakeClient()
+    with pytest.raises(ValueError, match="no end"):
+        fake.finish(fake.submit(STATS, {})["id"], hold())
 
 
 def make_fake() -> FakeClient:

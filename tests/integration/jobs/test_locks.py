@@ -57,7 +57,7 @@ def test_message_is_held_while_the_whole_table_is_locked(bench: Bench) -> None:
 
 
 def test_healthy_run_of_a_locked_job_keeps_its_lease_and_its_work(bench: Bench) -> None:
-    """Its heart used to wait for the job's row, and could not renew meanwhile."""
+    """Its heartbeat used to wait for the job's row, and could not renew meanwhile."""
     bench.limits = SHORT
     job = bench.submit(do_nothing)
     held = ExitStack()
@@ -116,7 +116,7 @@ def test_worker_that_finds_its_own_lease_over_hands_back_what_is_still_its_own(
 
     def let_deadline_pass(_context: StepContext) -> None:
         assert bench.runner is not None
-        attended = bench.runner._heart.watch
+        attended = bench.runner._heartbeat.attempt
         assert isinstance(attended, attempt.Attempt)
         attended.deadline = time.monotonic() - 1.0
 

@@ -20,7 +20,7 @@ from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
 
-WAITING = "nothing that is installed here can do the step 'count_sheep'"
+WAITING = "no installed package provides the step 'count_sheep'"
 
 
 def remove_package(engine: Engine, *jobs: Job, queue: str = "default") -> None:

@@ -111,9 +111,9 @@ def test_messages_of_running_foreign_workers_are_not_adopted(
     messages = StrayMessages(isolated_url, prefix="cinemill:")
     settings = load({"CINEMILL_HOME": str(tmp_path), "REDIS_URL": isolated_url})
     with closing(messages), open_app(isolated_url, tmp_path) as app:
-        assert messages.workers_by_queue() == 0
+        assert messages.count_workers() == 0
         with run_stock_worker(isolated_url, log):
-            wait_until(lambda: messages.workers_by_queue() == 1)
+            wait_until(lambda: messages.count_workers() == 1)
             send_without_prefix(isolated_url)
             assert StrayCollector(app, unread_seconds=0).adopt() == 0
             assert list(check_messages(settings)) == []
@@ -121,7 +121,7 @@ def test_messages_of_running_foreign_workers_are_not_adopted(
                 wait_until(lambda: bool(farm.control.ping(timeout=5)))
         assert "ERROR" not in log.read_text()
         assert "Cannot" not in log.read_text()
-        wait_until(lambda: messages.workers_by_queue() == 0)
+        wait_until(lambda: messages.count_workers() == 0)
         assert StrayCollector(app, unread_seconds=0).adopt() == 1
 
 
@@ -131,7 +131,7 @@ def test_own_workers_and_other_databases_do_not_count_as_foreign_workers(
     assert stack.app.control.ping(timeout=PATIENCE_SECONDS, limit=1)
     for url in (isolated_url, str(stack.app.conf.broker_url)):
         with closing(StrayMessages(url, prefix="cinemill:")) as messages:
-            assert messages.workers_by_queue() == 0
+            assert messages.count_workers() == 0
 
 
 def test_doctor_names_the_unread_list(isolated_url: str, tmp_path: Path) -> None:

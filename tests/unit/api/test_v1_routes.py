@@ -14,8 +14,9 @@ from cinemill.api.app import UNVERSIONED_ROUTERS, V1_ROUTERS, include_own_router
 from cinemill.api.middleware.problems import MEDIA_TYPE
 from cinemill.api.models.documents import PREFIX, Document
 from cinemill.api.models.pages import Page
+from cinemill.api.models.timelines import RenderLayout
 from cinemill.api.routes import operations
-from cinemill.api.schema import Application
+from cinemill.api.schema import Application, add_schemas
 
 DOCUMENTS_WITH_LISTS = {
     "/assets/{asset_id}": "the artifacts of one video, which the page shows together",
@@ -132,6 +133,28 @@ def find_references(document: dict[str, Any], value: object, seen: set[str]) -> 
 def test_every_reference_of_the_document_resolves(document: dict[str, Any]) -> None:
     assert set(find_references(document, document["paths"], set()))
     assert not [one for one in document["components"]["schemas"] if "ValidationError" in one]
+
+
+def test_every_reference_is_to_a_place_in_the_document(document: dict[str, Any]) -> None:
+    references = re.findall(r'"\$ref": "([^"]+)"', json.dumps(document))
+    assert references
+    for reference in set(references):
+        place: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            place = place[part]
+
+
+def test_timeline_of_a_render_is_described_by_what_is_returned(document: dict[str, Any]) -> None:
+    schema = document["components"]["schemas"]["RenderLayout"]
+    assert schema["properties"].keys() == RenderLayout.model_fields.keys()
+    assert "tracks" in document["components"]["schemas"]["TimelineDocument"]["properties"]
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    schemas = {"Clip": {"type": "object"}}
+    add_schemas(schemas, {"Clip": {"type": "object"}})
+    with pytest.raises(ValueError, match="Two models are named Clip"):
+        add_schemas(schemas, {"Clip": {"type": "array"}})
 
 
 def test_job_details_alone_name_the_celery_task(document: dict[str, Any]) -> None:

@@ -491,7 +491,7 @@ class TestJobs:
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         fake_server.on("GET /api/v1/jobs", lambda x: x.send_json({"jobs": [JOB], "next": None}))
-        assert json.loads(cinemill("jobs", "--state", "completed", "--json").stdout) == [JOB]
+        assert json.loads(cinemill("jobs", "--status", "completed", "--json").stdout) == [JOB]
         assert fake_server.seen[0].path == "/api/v1/jobs?status=completed&limit=20"
 
     def test_jobs_unknown_state_is_rejected_with_the_valid_ones(self, cinemill: Run) -> None:
@@ -504,7 +504,8 @@ class TestJobs:
         ("arguments", "words"),
         [
             ((), "No jobs yet"),
-            (("--state", "failed"), "No such jobs"),
+            (("--state", "failed"), "No such jobs"),  # its former name
+            (("--status", "failed"), "No such jobs"),
             (("--kind", "proces_video"), "kinds are process_video"),
         ],
     )

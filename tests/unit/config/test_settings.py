@@ -407,6 +407,18 @@ class TestSettingsFile:
             "CINEMILL_SETTINGS_FILE"
         }
 
+    @pytest.mark.parametrize("name", ["CINEMILL_SETTINGS_FILE", "CINEMILL_HOME"])
+    def test_path_that_no_file_system_has_is_a_problem(self, name: str) -> None:
+        assert "too long" in str(problems_of({name: f"/{'x' * 5000}"}))
+
+    @pytest.mark.parametrize("filename", ["deep.json", "deep.toml"])
+    def test_settings_file_without_end_of_nesting_is_a_problem(
+        self, tmp_path: Path, filename: str
+    ) -> None:
+        path = tmp_path / filename
+        path.write_text(("" if filename.endswith("json") else "a = ") + "[" * 100_000)
+        assert "nested too deeply" in str(problems_of({"CINEMILL_SETTINGS_FILE": str(path)}))
+
     def test_two_settings_files_in_the_home_folder_are_a_problem(self, home: Path) -> None:
         write(home / "settings.toml", "")
         write(home / "settings.json", "{}")

@@ -7,14 +7,14 @@ from typing import Literal
 from cinemill.api.models.documents import Document
 
 
-class TransitionDocument(Document):
+class LayoutTransition(Document):
     """How a clip goes over into the next one."""
 
     kind: str
     seconds: float
 
 
-class ClipDocument(Document):
+class LayoutClip(Document):
     """A part of a video, or a gap."""
 
     name: str | None
@@ -23,10 +23,10 @@ class ClipDocument(Document):
     start: float
     seconds: float
     source_start: float
-    transition: TransitionDocument | None
+    transition: LayoutTransition | None
 
 
-class TextDocument(Document):
+class LayoutText(Document):
     """A title or a subtitle."""
 
     text: str
@@ -34,7 +34,7 @@ class TextDocument(Document):
     end: float
 
 
-class PieceDocument(Document):
+class LayoutPiece(Document):
     """A part of the output that is rendered by itself."""
 
     start: float
@@ -46,14 +46,14 @@ class PieceDocument(Document):
     status: Literal["waiting", "working", "done", "reused", "failed"]
 
 
-class TimelineDocument(Document):
+class RenderLayout(Document):
     """What a render consists of, and how far each piece is."""
 
     seconds: float
     width: int
     height: int
     fps: str
-    clips: list[ClipDocument]
-    titles: list[TextDocument]
-    subtitles: list[TextDocument]
-    pieces: list[PieceDocument]
+    clips: list[LayoutClip]
+    titles: list[LayoutText]
+    subtitles: list[LayoutText]
+    pieces: list[LayoutPiece]

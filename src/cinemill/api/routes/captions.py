@@ -119,7 +119,7 @@ def parse_cue(request: Request, content: Annotated[bytes, Depends(read_body)]) -
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": CaptionsUpdate.model_json_schema()},
+                "application/json": {"schema": {"$ref": "#/components/schemas/CaptionsUpdate"}},
                 **{kind: {"schema": {"type": "string"}} for kind in FILE_TYPES},
             },
         }

@@ -6,7 +6,7 @@ Their paths, members and words are a contract and stay as they are.
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
@@ -14,21 +14,13 @@ from fastapi.responses import JSONResponse
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
 from cinemill.api.models.documents import Document, OpenObject
 from cinemill.api.models.problems import problems
+from cinemill.api.models.tasks import TaskResult, TaskState
 from cinemill.api.routes.logs import MOST_LINES, log_folder, read_lines
 from cinemill.api.routes.uploads import REFUSALS, accept_upload, describe_form
 from cinemill.api.state import StateDep
 from cinemill.capabilities.ingest.stored_assets import delete_unused_asset
-from cinemill.core.job import Job, JobState
 
 router = APIRouter(route_class=BoundedRoute)
-
-_STATES = {
-    JobState.PENDING: "PENDING",
-    JobState.RUNNING: "PROGRESS",
-    JobState.COMPLETED: "SUCCESS",
-    JobState.FAILED: "FAILURE",
-    JobState.CANCELLED: "FAILURE",
-}
 
 
 class UploadAccepted(Document):
@@ -38,24 +30,6 @@ class UploadAccepted(Document):
     task_id: str
     status: str
     filename: str
-
-
-class TaskState(Document):
-    """How far a task is."""
-
-    state: str
-    """PENDING, PROGRESS, SUCCESS or FAILURE."""
-    status: str
-    """A message for a person."""
-    progress: int
-
-
-class TaskResult(Document):
-    """The result of a task; ``output_filename`` is empty until there is one."""
-
-    status: str
-    output_filename: str
-    message: str
 
 
 class Message(Document):
@@ -90,14 +64,7 @@ async def upload_video(request: Request, state: StateDep) -> UploadAccepted:
 @router.get("/task/{task_id}", tags=["tasks"], responses=problems(404))
 def read_task(task_id: str, state: StateDep) -> TaskState:
     """Return a task's state (PENDING, PROGRESS, SUCCESS, FAILURE), message and progress."""
-    job = state.jobs.get_job(task_id)
-    is_done = job.state is JobState.COMPLETED
-    return TaskState(
-        state=_STATES[job.state],
-        status=_status_message(job),
-        # 100 means completed: 99.6 rounded up would make a script fetch a result that is not there.
-        progress=100 if is_done else min(99, int(job.progress)),
-    )
+    return TaskState.from_job(state.jobs.get_job(task_id))
 
 
 @router.get(
@@ -109,11 +76,7 @@ def read_task(task_id: str, state: StateDep) -> TaskState:
 def read_result(task_id: str, state: StateDep) -> JSONResponse:
     """Return a task's result. 202 while it is running; a failed task returns its error."""
     job = state.jobs.get_job(task_id)
-    result = TaskResult(
-        status=_STATES[job.state],
-        output_filename=_output_filename(job),
-        message=_status_message(job),
-    )
+    result = TaskResult.from_job(job)
     return JSONResponse(result.model_dump(), status_code=200 if job.state.is_final else 202)
 
 
@@ -141,16 +104,3 @@ def read_log_tail(
     folder = log_folder(state)
     found = read_lines(folder, service=service, level=level)
     return LogTail(folder=str(folder), lines=[one.entry for one in found[-lines:]])
-
-
-def _status_message(job: Job) -> str:
-    if job.failure is not None:
-        return job.failure.message
-    if job.state is JobState.CANCELLED:
-        return f"Cancelled: {job.cancel_reason}" if job.cancel_reason else "Cancelled"
-    return job.message
-
-
-def _output_filename(job: Job) -> str:
-    result: Any = job.result or {}
-    return str(result.get("output_filename") or "")

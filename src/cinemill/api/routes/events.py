@@ -35,7 +35,7 @@ log = get_logger(__name__)
 router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
 Describe = Callable[[JsonObject], JsonObject]
-"""What makes the data of an event of a job's progress."""
+"""Turns a job's progress into the data of an event."""
 
 BLOCK_SECONDS = 1.5
 """Silence after which the row is read: a client gets an event at least every 2 s."""
@@ -85,16 +85,17 @@ def describe_progress(progress: JsonObject) -> JsonObject:
     return document.model_dump(exclude_unset=True)
 
 
-def _try_to_describe(describe: Describe, event: Event) -> JsonObject | None:
-    """Return the data of an event; None where another version wrote one that does not fit.
+def _can_describe(describe: Describe, event: Event) -> bool:
+    """Return whether an event can be sent; another version may have written one that cannot.
 
-    The stream goes on: what the row says of the job follows.
+    The stream goes on without it, and ends with what the row says of the job.
     """
     try:
-        return describe(event.progress)
+        describe(event.progress)
     except (KeyError, ValidationError) as error:
         log.warning("an event cannot be sent", event_id=event.id, why=clip_text(str(error), 200))
-        return None
+        return False
+    return True
 
 
 class JobEventStream:
@@ -112,22 +113,21 @@ class JobEventStream:
     async def write(self, describe: Describe) -> AsyncIterator[str]:
         """Yield the text of the stream, event by event."""
         yield f"retry: {RECONNECT_MILLISECONDS}\n\n"
-        async for event in self._events():
+        async for event in self._events(describe):
             if event is not None:
                 self._sent_at = time.monotonic()
-                if (data := _try_to_describe(describe, event)) is not None:
-                    yield format_event(event.id, data)
+                yield format_event(event.id, describe(event.progress))
             elif time.monotonic() - self._sent_at >= KEEP_ALIVE_SECONDS:
                 self._sent_at = time.monotonic()
                 yield ": still here\n\n"
 
-    async def _events(self) -> AsyncIterator[Event | None]:
-        """Yield events to the final one; None where nothing happened."""
+    async def _events(self, describe: Describe) -> AsyncIterator[Event | None]:
+        """Yield events that can be described, to the final one; None where nothing happened."""
         while not self._state.stopping.is_set():
             found = await self._read()
             for event in found:
                 self._after_id = event.id
-                if await self._is_stale_end(event):
+                if not _can_describe(describe, event) or await self._is_stale_end(event):
                     continue
                 self._last = event.progress
                 yield event
@@ -194,12 +194,12 @@ class JobEventStream:
         """
         document: dict[str, Any] = {key: status[key] for key in _ROW_KEYS}
         document |= {key: status[key] for key in _ROW_EXTRAS if status.get(key) is not None}
-        is_behind = (
-            document["status"] == self._last.get("status") == "running"
-            and document["progress"] <= self._last["progress"]
-        )
+        is_behind = document["status"] == self._last.get("status") == "running" and document[
+            "progress"
+        ] <= self._last.get("progress", -1)
         if is_behind:
-            document |= {key: self._last[key] for key in ("progress", "message", "stage")}
+            shown = ("progress", "message", "stage")
+            document |= {key: self._last[key] for key in shown if key in self._last}
         return document
 
 
@@ -218,4 +218,4 @@ def format_event(event_id: str, progress: JsonObject) -> str:
 
 
 def _is_final(event: Event) -> bool:
-    return event.progress["status"] in _FINAL
+    return event.progress.get("status") in _FINAL

@@ -1,4 +1,4 @@
-"""Paths and names of before ``/api/v1``, which are served as well until version 1.0.
+"""Paths and names from before ``/api/v1``, which are served as well until version 1.0.
 
 Each route runs the endpoint of ``/api/v1`` and returns its document with the former names next to
 the present ones, and with addresses that are unversioned too. None is in the OpenAPI document but
@@ -32,9 +32,10 @@ from cinemill.api.models.jobs import (
 from cinemill.api.models.operations import StatsDocument
 from cinemill.api.models.pages import PageLimit
 from cinemill.api.models.problems import Responses, problems
-from cinemill.api.models.timelines import TimelineDocument
+from cinemill.api.models.timelines import RenderLayout
 from cinemill.api.routes import assets, captions, dead_letters, events, jobs, stats, timelines
 from cinemill.api.state import StateDep
+from cinemill.core.documents import JsonObject
 
 router = APIRouter(route_class=BoundedRoute)
 
@@ -94,7 +95,7 @@ def list_dead_letters(state: StateDep, limit: PageLimit = 100) -> DeadLetters:
 
 @router.get(_CAPTIONS_PATH, include_in_schema=False)
 def list_captions(asset_id: str, state: StateDep) -> FormerDocument:
-    """List all of them: clients of before know no pages."""
+    """List all of them: older clients do not page."""
     page = captions.list_captions(asset_id, state, limit=sys.maxsize)
     return FormerDocument(add_former_names(page))
 
@@ -103,7 +104,7 @@ def list_captions(asset_id: str, state: StateDep) -> FormerDocument:
 def read_captions(
     asset_id: str, language: captions.Language, state: StateDep, response: Response
 ) -> FormerDocument:
-    """Return all of them: clients of before know no pages."""
+    """Return all of them: older clients do not page."""
     page = captions.read_captions(asset_id, language, state, response, limit=sys.maxsize)
     return FormerDocument(add_former_names(page))
 
@@ -112,12 +113,17 @@ def read_captions(
 async def follow_job(
     job_id: str, request: Request, state: StateDep, last_event_id: Annotated[str, Header()] = ""
 ) -> StreamingResponse:
-    return await events.open_stream(request, state, job_id, last_event_id, dict)
+    return await events.open_stream(request, state, job_id, last_event_id, _describe_progress)
+
+
+def _describe_progress(progress: JsonObject) -> JsonObject:
+    """Return an event's data as it is. Raises KeyError where it does not say the status."""
+    return {**progress, "status": progress["status"]}
 
 
 @singledispatch
 def add_former_names(document: Document) -> OpenObject:
-    """Return a document's JSON values under its names of before as well."""
+    """Return a document's JSON values under its former names as well."""
     return document.model_dump(mode="json", exclude_unset=True)
 
 
@@ -183,7 +189,7 @@ def _(document: DeadMessageDocument) -> OpenObject:
 
 
 @add_former_names.register
-def _(document: TimelineDocument) -> OpenObject:
+def _(document: RenderLayout) -> OpenObject:
     values = document.model_dump()
     pieces = [{"state": piece["status"], **piece} for piece in values["pieces"]]
     return {**values, "pieces": pieces}

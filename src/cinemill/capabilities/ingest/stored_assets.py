@@ -10,7 +10,7 @@ from uuid import uuid4
 from cinemill.core.job import Job
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Connection, Database
-from cinemill.storage.jobs.job_queries import list_jobs
+from cinemill.storage.jobs.job_queries import is_named_by_unfinished_job, list_jobs
 from cinemill.storage.media import assets
 from cinemill.storage.media.files import StoredFile
 
@@ -62,11 +62,16 @@ def create_upload_job(
 
 
 def delete_unused_asset(database: Database, asset_id: str) -> bool:
-    """Delete an asset that no job needs; returns whether it was deleted."""
+    """Delete an asset that no job needs; returns whether it was deleted.
+
+    A job needs its own asset, and while it is unfinished, those that it names, as a render does.
+    """
     with database.begin() as connection:
         # Locked first: an upload of the same bytes waits here, or is seen in the list.
         is_there = assets.lock_asset(connection, asset_id)
         if not is_there or list_jobs(connection, asset_id=asset_id, limit=1):
+            return False
+        if is_named_by_unfinished_job(connection, asset_id):
             return False
         return assets.delete_asset(connection, asset_id)
 

@@ -52,7 +52,7 @@ def list_dead(json: options.Json = False) -> None:
 
 
 def _print_steps(steps: Sequence[DeadDocument]) -> None:
-    table = make_table("!Step", "!Job", "Name", ">Tries", ">Age", "Reason")
+    table = make_table("!Step", "!Job", "Name", ">Attempts", ">Age", "Reason")
     for step in steps:
         table.add_row(
             shorten(step.get("id", "")),

@@ -34,10 +34,13 @@ def register(app: typer.Typer) -> None:
 
 
 def list_jobs(
-    state: Annotated[
+    status: Annotated[
         JobState | None,
         typer.Option(
-            help="Show only jobs in this state: pending, running, completed, failed or cancelled."
+            "--status",
+            "--state",
+            help="Show only jobs with this status: pending, running, completed, failed or"
+            " cancelled.",
         ),
     ] = None,
     kind: Annotated[
@@ -61,7 +64,7 @@ def list_jobs(
 
     with connect.connect() as client:
         found = client.jobs(
-            status=state.value if state else None,
+            status=status.value if status else None,
             kind=kind,
             asset_id=asset,
             before=find_job_id(client, before) if before else None,
@@ -72,7 +75,7 @@ def list_jobs(
             return
         titles = find_titles(client, found)
     if not found:
-        _print_no_jobs(kind, is_filtered=any((state, kind, asset, before)))
+        _print_no_jobs(kind, is_filtered=any((status, kind, asset, before)))
         return
     _show_jobs(found, titles)
     if len(found) == limit:

@@ -147,7 +147,7 @@ def _show_job(client: Client, job: JobDocument) -> None:
 def _show_steps(steps: list[StepDocument]) -> None:
     if not steps:
         return
-    table = make_table("!Step", "!Queue", "!State", ">Tries", ">Failures", ">Crashes", ">Memory")
+    table = make_table("!Step", "!Queue", "!State", ">Attempts", ">Failures", ">Crashes", ">Memory")
     for step in steps:
         counts = [str(step.get(name, "")) for name in ("attempts", "failures", "crashes")]
         memory = step.get("peak_memory_bytes")

@@ -105,18 +105,18 @@ class Attempt:
         self.deadline = asked_at + self.limits.lease_seconds
 
 
-def find_exceeded_limit(watch: Attempt, now: float, memory_bytes: int) -> CinemillError | None:
+def find_exceeded_limit(attempt: Attempt, now: float, memory_bytes: int) -> CinemillError | None:
     """Return the limit that this attempt has exceeded at monotonic ``now``, or None."""
-    limits = watch.limits
-    if now > watch.deadline:
+    limits = attempt.limits
+    if now > attempt.deadline:
         return LeaseLost("PostgreSQL was unreachable until the lease expired.")
-    if now - watch.moved_at > limits.stall_seconds:
+    if now - attempt.moved_at > limits.stall_seconds:
         return CommandStalled(
             f"No progress for {limits.stall_seconds:.0f} seconds; the step was stopped.",
             exit_code=-9,
             log_tail="",
         )
-    if now - watch.started > limits.soft_seconds:
+    if now - attempt.started > limits.soft_seconds:
         return CommandFailed(
             f"Not done after {limits.soft_seconds:.0f} seconds; the step was stopped.",
             exit_code=-9,

@@ -40,68 +40,68 @@ class Heartbeat:
         not stop; it records the end and kills this process.
         """
         self._database = database
-        self._give_up = on_unresponsive
+        self._on_unresponsive = on_unresponsive
         self._listener = Listener(database.url, [CANCEL_CHANNEL])
         self._notified: set[str] = set()
         """Jobs notified since the last beat: the notification for an attempt may arrive while the
         thread still waits for the attempt before it."""
         self._is_failing = False
         """Whether the last renewal failed: of many in a row, the first is logged."""
-        self._watch: Attempt | None = None
+        self._attempt: Attempt | None = None
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def watch_attempt(self, watch: Attempt) -> None:
+    def watch_attempt(self, attempt: Attempt) -> None:
         """Monitor this attempt until it is released.
 
         Renews its lease first where the response to the claim came so late that it is time to.
         """
-        if time.monotonic() >= watch.renewal_due:
-            self._renew(watch)
+        if time.monotonic() >= attempt.renewal_due:
+            self._renew(attempt)
         with self._wake:
-            self._watch = watch
+            self._attempt = attempt
             self._wake.notify()
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
             self._thread.start()
 
     def stop_watching(self) -> None:
         with self._wake:
-            self._watch = None
+            self._attempt = None
 
     @property
-    def watch(self) -> Attempt | None:
+    def attempt(self) -> Attempt | None:
         """Return the current attempt, or None."""
-        return self._watch
+        return self._attempt
 
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._watch is not None)
-                watch = self._watch
-            if watch is not None:
-                self._monitor(watch)
+                self._wake.wait_for(lambda: self._attempt is not None)
+                attempt = self._attempt
+            if attempt is not None:
+                self._monitor(attempt)
 
-    def _monitor(self, watch: Attempt) -> None:
-        next_beat = watch.renewal_due
-        next_weighing = watch.started + MEMORY_SECONDS
-        while self._watch is watch:
-            rang = self._listen(watch, next_beat)
+    def _monitor(self, attempt: Attempt) -> None:
+        next_beat = attempt.renewal_due
+        next_memory_check = attempt.started + MEMORY_SECONDS
+        while self._attempt is attempt:
+            is_notified = self._listen(attempt, next_beat)
             now = time.monotonic()
-            if self._watch is watch and (rang or now >= next_beat):
+            if self._attempt is attempt and (is_notified or now >= next_beat):
                 self._notified.clear()
-                renewed = self._beat(watch)
-                next_beat = watch.renewal_due if renewed else now + RENEW_AGAIN_SECONDS
+                renewed = self._beat(attempt)
+                next_beat = attempt.renewal_due if renewed else now + RENEW_AGAIN_SECONDS
             memory_bytes = 0
-            if now >= next_weighing:
+            if now >= next_memory_check:
                 memory_bytes = measure_tree_bytes()
-                watch.peak_tree_bytes = max(watch.peak_tree_bytes, memory_bytes)
-                next_weighing = now + MEMORY_SECONDS
-            self._check_limits(watch, memory_bytes)
+                attempt.peak_tree_bytes = max(attempt.peak_tree_bytes, memory_bytes)
+                next_memory_check = now + MEMORY_SECONDS
+            self._check_limits(attempt, memory_bytes)
 
-    def _listen(self, watch: Attempt, next_beat: float) -> bool:
+    def _listen(self, attempt: Attempt, next_beat: float) -> bool:
         """Wait a moment; return whether this job was notified, or a notification may be lost."""
-        if watch.run.job_id in self._notified:
+        if attempt.run.job_id in self._notified:
             return True
         was_listening = self._listener.is_connected
         seconds = min(LOOK_SECONDS, max(0.0, next_beat - time.monotonic()))
@@ -111,65 +111,65 @@ class Heartbeat:
             time.sleep(seconds)
             return False
         self._notified.update(payload for _, payload in notifications)
-        return not was_listening or watch.run.job_id in self._notified
+        return not was_listening or attempt.run.job_id in self._notified
 
-    def _beat(self, watch: Attempt) -> bool:
+    def _beat(self, attempt: Attempt) -> bool:
         """Renew the lease, then record progress and check for a cancel.
 
         In this order, because nothing that holds the job's row may delay the lease. Returns whether
         the lease was renewed.
         """
-        renewed = self._renew(watch)
+        renewed = self._renew(attempt)
         if renewed:
-            self._note_progress(watch)
+            self._note_progress(attempt)
         return renewed
 
-    def _renew(self, watch: Attempt) -> bool:
+    def _renew(self, attempt: Attempt) -> bool:
         asked_at = time.monotonic()
         try:
             with self._database.once() as connection:
                 alive = claims.renew_lease(
-                    connection, watch.run, lease_seconds=watch.limits.lease_seconds
+                    connection, attempt.run, lease_seconds=attempt.limits.lease_seconds
                 )
         except DatabaseUnavailable as error:
             if not self._is_failing:
-                log.warning("heartbeat failed", run=watch.run.id, why=error.message)
+                log.warning("heartbeat failed", run=attempt.run.id, why=error.message)
             self._is_failing = True
             return False
         except Exception:
             # Whatever it was: without this thread nobody would check the limits of this attempt.
-            log.exception("heartbeat failed unexpectedly", run=watch.run.id)
+            log.exception("heartbeat failed unexpectedly", run=attempt.run.id)
             return False
         self._is_failing = False
         if alive:
-            watch.renew(asked_at)
-        elif self._watch is watch and not watch.is_ending:
-            watch.request_stop(LeaseLost(f"The lease of run {watch.run.id} is lost."))
+            attempt.renew(asked_at)
+        elif self._attempt is attempt and not attempt.is_ending:
+            attempt.request_stop(LeaseLost(f"The lease of run {attempt.run.id} is lost."))
         return alive
 
-    def _note_progress(self, watch: Attempt) -> None:
+    def _note_progress(self, attempt: Attempt) -> None:
         try:
             with self._database.once() as connection:
                 reason = claims.note_progress(
-                    connection, watch.run, progress=watch.progress, message=watch.message
+                    connection, attempt.run, progress=attempt.progress, message=attempt.message
                 )
         except DatabaseUnavailable as error:
-            log.warning("progress not recorded", run=watch.run.id, why=error.message)
+            log.warning("progress not recorded", run=attempt.run.id, why=error.message)
             return
         except Exception:
-            log.exception("progress not recorded", run=watch.run.id)
+            log.exception("progress not recorded", run=attempt.run.id)
             return
         if reason is not None:
-            watch.request_stop(JobCancelled(f"Cancelled: {reason}"))
+            attempt.request_stop(JobCancelled(f"Cancelled: {reason}"))
 
-    def _check_limits(self, watch: Attempt, memory_bytes: int) -> None:
+    def _check_limits(self, attempt: Attempt, memory_bytes: int) -> None:
         """Find broken limits; give up a handler that was asked to stop and does not."""
         now = time.monotonic()
-        if self._watch is not watch or watch.is_ending:
+        if self._attempt is not attempt or attempt.is_ending:
             return
-        if watch.stop is None:
-            breach = find_exceeded_limit(watch, now, memory_bytes)
+        if attempt.stop is None:
+            breach = find_exceeded_limit(attempt, now, memory_bytes)
             if breach is not None:
-                watch.request_stop(breach)
-        elif watch.stopped_at is not None and now - watch.stopped_at > UNRESPONSIVE_SECONDS:
-            self._give_up(watch)
+                attempt.request_stop(breach)
+        elif attempt.stopped_at is not None and now - attempt.stopped_at > UNRESPONSIVE_SECONDS:
+            self._on_unresponsive(attempt)

@@ -51,62 +51,62 @@ class Recorder:
         self._limits = limits
         self._is_stopping = is_stopping
 
-    def record_success(self, watch: Attempt, outcome: StepOutcome) -> None:
+    def record_success(self, attempt: Attempt, outcome: StepOutcome) -> None:
         """Commit what the handler made, with the steps it adds. Raises LeaseLost."""
 
         def write(connection: Connection) -> None:
             # The job's lock first, here too: the step's rows may be wanted by another job.
-            job = runs.lock_job_of_claim(connection, watch.run)
+            job = runs.lock_job_of_claim(connection, attempt.run)
             outcome.write(connection)
             dynamic_steps.add_steps(
-                connection, watch.run, self._catalog.resolve(outcome.steps, self._limits)
+                connection, attempt.run, self._catalog.resolve(outcome.steps, self._limits)
             )
-            runs.commit_success(connection, watch.finished_run(), job, outcome.result)
+            runs.commit_success(connection, attempt.finished_run(), job, outcome.result)
 
-        self._record(watch, write)
+        self._record(attempt, write)
 
-    def record_error(self, watch: Attempt, error: Exception) -> RunState | None:
+    def record_error(self, attempt: Attempt, error: Exception) -> RunState | None:
         """Record an attempt that did not succeed; None where its end could not be recorded."""
-        watch.is_ending = True
+        attempt.is_ending = True
         try:
-            return self._record_by_kind(watch, error)
+            return self._record_by_kind(attempt, error)
         except (LeaseLost, DatabaseUnavailable) as lost:
             # The sweeper closes what is left of it once its lease is over, as a crash.
             log.warning(
-                "run result not recorded", run=watch.run.id, why=str(lost), ended=str(error)
+                "run result not recorded", run=attempt.run.id, why=str(lost), ended=str(error)
             )
             return None
         except Exception:
             # The lease runs out and the attempt counts as a crash; the worker must live on.
-            log.exception("run result not recorded", run=watch.run.id, ended=str(error))
+            log.exception("run result not recorded", run=attempt.run.id, ended=str(error))
             return None
 
-    def _record_by_kind(self, watch: Attempt, error: Exception) -> RunState:
-        run = watch.finished_run()
+    def _record_by_kind(self, attempt: Attempt, error: Exception) -> RunState:
+        run = attempt.finished_run()
         if isinstance(error, JobCancelled):
-            self._record(watch, lambda connection: runs.confirm_cancel(connection, run))
+            self._record(attempt, lambda connection: runs.confirm_cancel(connection, run))
             log.info("run cancelled", run=run.id, job=run.job_id)
             return RunState.CANCELLED
         if isinstance(error, HANDED_BACK):
-            self._release(watch, error)
+            self._release(attempt, error)
             return RunState.RETURNED
-        return self._record_failure(watch, error)
+        return self._record_failure(attempt, error)
 
-    def _release(self, watch: Attempt, error: CinemillError) -> None:
+    def _release(self, attempt: Attempt, error: CinemillError) -> None:
         delay = 0.0 if isinstance(error, WorkerStopping) else PART_RETRY_SECONDS
         if isinstance(error, Postponed):
             delay = error.delay_seconds
         failure = describe_failure(error)
         self._record(
-            watch,
+            attempt,
             lambda connection: runs.retry_later(
-                connection, watch.finished_run(), RunState.RETURNED, failure, delay_seconds=delay
+                connection, attempt.finished_run(), RunState.RETURNED, failure, delay_seconds=delay
             ),
         )
-        log.info("run returned to the queue", run=watch.run.id, why=failure.message)
+        log.info("run returned to the queue", run=attempt.run.id, why=failure.message)
 
-    def _record_failure(self, watch: Attempt, error: Exception) -> RunState:
-        run, failure = watch.finished_run(), describe_failure(error)
+    def _record_failure(self, attempt: Attempt, error: Exception) -> RunState:
+        run, failure = attempt.finished_run(), describe_failure(error)
         state = RunState.REJECTED if isinstance(error, InputRejected) else RunState.FAILED
         log_failure(run, failure, error)
 
@@ -119,7 +119,7 @@ class Recorder:
                 delay = self._retry_delay(run, failures)
                 runs.retry_later(connection, run, state, failure, delay_seconds=delay)
 
-        self._record(watch, write)
+        self._record(attempt, write)
         return state
 
     def _retry_delay(self, run: ClaimedRun, failures: int) -> float:
@@ -128,7 +128,7 @@ class Recorder:
             base = self._limits.retry_delay_seconds
         return plan_retry_delay(failures, base, random.random())  # noqa: S311 - only a spread
 
-    def _record(self, watch: Attempt, write: Callable[[Connection], None]) -> None:
+    def _record(self, attempt: Attempt, write: Callable[[Connection], None]) -> None:
         """Commit one fenced transaction, repeated while PostgreSQL is away or a row is locked.
 
         The fence decides whether it came too late: an outage of any length makes no crash of work
@@ -137,17 +137,17 @@ class Recorder:
         A commit whose response was lost is recognised by its token. Raises LeaseLost; and
         DatabaseUnavailable where the worker is stopping and a lease has passed.
         """
-        patient_until = time.monotonic() + watch.limits.lease_seconds
+        patient_until = time.monotonic() + attempt.limits.lease_seconds
         while True:
             try:
                 with self._database.begin() as connection:
                     write(connection)
             except DatabaseUnavailable:
-                is_late = time.monotonic() > max(patient_until, watch.deadline)
+                is_late = time.monotonic() > max(patient_until, attempt.deadline)
                 if is_late and self._is_stopping():
                     raise
                 time.sleep(RECONNECT_SECONDS)
-                if self._was_recorded(watch.run):
+                if self._was_recorded(attempt.run):
                     return
             else:
                 return
@@ -159,19 +159,19 @@ class Recorder:
         except DatabaseUnavailable:
             return False
 
-    def hand_back_unfinished(self, watch: Attempt, error: LeaseLost) -> bool:
+    def hand_back_unfinished(self, attempt: Attempt, error: LeaseLost) -> bool:
         """Hand a run back whose handler is still at work; return False where it ended meanwhile.
 
         In that case its own thread records how it ended. While PostgreSQL is away nobody else can
         begin the run, so there is time until it returns.
         """
         failure = describe_failure(error)
-        while not watch.is_ending:
+        while not attempt.is_ending:
             try:
                 with self._database.begin() as connection:
                     runs.retry_later(
                         connection,
-                        watch.finished_run(),
+                        attempt.finished_run(),
                         RunState.RETURNED,
                         failure,
                         delay_seconds=PART_RETRY_SECONDS,
@@ -182,4 +182,4 @@ class Recorder:
                 time.sleep(RECONNECT_SECONDS)
             else:
                 break
-        return not watch.is_ending
+        return not attempt.is_ending

@@ -62,7 +62,7 @@ class Runner:
         self._limits = limits
         self._work_folder = work_folder
         self._worker = worker
-        self._heart = Heartbeat(database, on_unresponsive=self._give_up)
+        self._heartbeat = Heartbeat(database, on_unresponsive=self._give_up)
         self._claiming = False
         self._stop_reason: str | None = None
         """Why the worker was asked to stop while it claimed this run or worked on it."""
@@ -78,17 +78,17 @@ class Runner:
 
         Raises DatabaseUnavailable where the worker was asked to stop before the claim returned.
         """
-        watch = self._take(run_id)
-        if watch is None:
+        attempt = self._take(run_id)
+        if attempt is None:
             return None
         if self._stop_reason is not None:
-            watch.request_stop(WorkerStopping(self._stop_reason))
-        run = watch.run
+            attempt.request_stop(WorkerStopping(self._stop_reason))
+        run = attempt.run
         log.info("run started", run=run.id, job=run.job_id, step=run.step_name, attempt=run.attempt)
         try:
-            return self._work(watch)
+            return self._work(attempt)
         finally:
-            self._heart.stop_watching()
+            self._heartbeat.stop_watching()
             shutil.rmtree(self._folder(run), ignore_errors=True)
 
     def request_stop_current(self, reason: str) -> bool:
@@ -96,12 +96,12 @@ class Runner:
 
         For a signal's handler: it may come at any moment, and in the middle of a claim too.
         """
-        watch = self._heart.watch
-        if watch is None and not self._claiming:
+        attempt = self._heartbeat.attempt
+        if attempt is None and not self._claiming:
             return False
         self._stop_reason = reason
-        if watch is not None:
-            watch.request_stop(WorkerStopping(reason))
+        if attempt is not None:
+            attempt.request_stop(WorkerStopping(reason))
         return True
 
     def _take(self, run_id: str) -> Attempt | None:
@@ -165,43 +165,43 @@ class Runner:
             )
         if run is None:
             return None
-        watch = self._watch(run, asked_at)
-        self._heart.watch_attempt(watch)
-        return watch
+        attempt = self._start_attempt(run, asked_at)
+        self._heartbeat.watch_attempt(attempt)
+        return attempt
 
-    def _work(self, watch: Attempt) -> RunState | None:
-        run = watch.run
+    def _work(self, attempt: Attempt) -> RunState | None:
+        run = attempt.run
         try:
-            outcome = self._handle(watch)
-            self._recorder.record_success(watch, outcome)
+            outcome = self._handle(attempt)
+            self._recorder.record_success(attempt, outcome)
         except LeaseLost as error:
-            return self._drop(watch, error)
+            return self._drop(attempt, error)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is recorded
-            return self._recorder.record_error(watch, error)
+            return self._recorder.record_error(attempt, error)
         log.info(
-            "run succeeded", run=run.id, job=run.job_id, seconds=time.monotonic() - watch.started
+            "run succeeded", run=run.id, job=run.job_id, seconds=time.monotonic() - attempt.started
         )
         return RunState.SUCCEEDED
 
-    def _handle(self, watch: Attempt) -> StepOutcome:
-        run = watch.run
+    def _handle(self, attempt: Attempt) -> StepOutcome:
+        run = attempt.run
         reset_peak_rss()
         folder = self._folder(run)
         folder.mkdir(mode=0o700, parents=True)
         context = StepContext(
             run=run,
             folder=folder,
-            report=self._reporter(watch),
-            should_stop=watch.should_stop,
-            memory_bytes=watch.limits.memory_bytes,
-            on_peak_memory=watch.record_command,
+            report=self._reporter(attempt),
+            should_stop=attempt.should_stop,
+            memory_bytes=attempt.limits.memory_bytes,
+            on_peak_memory=attempt.record_command,
         )
         context.report(0.0, "Working")
         try:
             outcome = _call(self._find_handler(run.step_kind), context)
         finally:
-            watch.is_ending = True
-        seconds = time.monotonic() - watch.started
+            attempt.is_ending = True
+        seconds = time.monotonic() - attempt.started
         return replace(outcome, result={**outcome.result, "seconds": round(seconds, 3)})
 
     def _find_handler(self, kind: str) -> Handler:
@@ -211,19 +211,19 @@ class Runner:
             raise CapabilityUnusable(f"This worker has no handler for the step '{kind}'.")
         return handler
 
-    def _reporter(self, watch: Attempt) -> ProgressCallback:
-        run = watch.run
+    def _reporter(self, attempt: Attempt) -> ProgressCallback:
+        run = attempt.run
 
         def report(fraction: float, message: str) -> None:
             done = run.progress_share * min(1.0, max(0.0, fraction))
-            watch.move(run.progress_base + done, message)
-            elapsed = time.monotonic() - watch.started
+            attempt.move(run.progress_base + done, message)
+            elapsed = time.monotonic() - attempt.started
             self._events.publish(
                 Progress(
                     job_id=run.job_id,
                     job_kind=run.job_kind,
                     status="running",
-                    progress=watch.progress,
+                    progress=attempt.progress,
                     message=message,
                     stage=run.step_name,
                     seconds_left=estimate_job_seconds_left(run, elapsed, fraction),
@@ -232,30 +232,30 @@ class Runner:
 
         return report
 
-    def _drop(self, watch: Attempt, error: LeaseLost) -> RunState | None:
+    def _drop(self, attempt: Attempt, error: LeaseLost) -> RunState | None:
         """End an attempt whose lease is lost.
 
         Where only this side considered the lease expired, the row is still ours and is handed back,
         so that it does not count as a crash.
         """
-        log.warning("run dropped", run=watch.run.id, why=error.message)
-        return self._recorder.record_error(watch, error)
+        log.warning("run dropped", run=attempt.run.id, why=error.message)
+        return self._recorder.record_error(attempt, error)
 
-    def _give_up(self, watch: Attempt) -> None:
+    def _give_up(self, attempt: Attempt) -> None:
         """Record the end of an unresponsive handler and end this process.
 
         Runs on the heartbeat's thread. Child processes end with this one.
         """
-        error = watch.stop
+        error = attempt.stop
         if isinstance(error, LeaseLost):
-            if not self._recorder.hand_back_unfinished(watch, error):
+            if not self._recorder.hand_back_unfinished(attempt, error):
                 return
         elif error is not None:
-            self._recorder.record_error(watch, error)
-        log.warning("unresponsive process killed", run=watch.run.id, why=str(error))
+            self._recorder.record_error(attempt, error)
+        log.warning("unresponsive process killed", run=attempt.run.id, why=str(error))
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def _watch(self, run: ClaimedRun, asked_at: float) -> Attempt:
+    def _start_attempt(self, run: ClaimedRun, asked_at: float) -> Attempt:
         kind = self._catalog.steps[run.step_kind]
         queue = self._catalog.queues[kind.queue]
         limits = choose_limits(kind, queue, self._limits)

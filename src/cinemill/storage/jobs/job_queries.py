@@ -85,6 +85,23 @@ def list_jobs(
     return [read_job(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
+def is_named_by_unfinished_job(connection: Connection, asset_id: str) -> bool:
+    """Return whether an unfinished job has this id in its parameters or in a step's result."""
+    found = connection.execute(
+        text(
+            """
+            SELECT EXISTS (
+                SELECT FROM job WHERE job.state IN ('pending', 'running')
+                  AND (strpos(job.params::text, :asset_id) > 0 OR EXISTS (
+                      SELECT FROM step
+                      WHERE step.job_id = job.id AND strpos(step.result::text, :asset_id) > 0)))
+            """
+        ),
+        {"asset_id": asset_id},
+    ).scalar_one()
+    return bool(found)
+
+
 _AFTER_JOB = f"""
     (job.queued_at, job.id) < (coalesce(
         (SELECT last.queued_at FROM job AS last

@@ -100,7 +100,7 @@ class StrayMessages:
         found = zip(names, digests, strict=True)
         return {name: digest.decode() for name, digest in found if digest}
 
-    def workers_by_queue(self) -> int:
+    def count_workers(self) -> int:
         """How many Celery workers without our key prefix are connected to this database.
 
         Each subscribes to a channel by a pattern, of which Redis lists none; but it reports who
@@ -158,7 +158,7 @@ def count_stray_messages(
     try:
         for name in messages.list_filled(sorted({*queues, *STOCK_QUEUES})):
             found[queue_of(name)] += messages.count(name, sorted(tasks))
-        if found.total() and messages.workers_by_queue():
+        if found.total() and messages.count_workers():
             return {}
     finally:
         messages.close()

@@ -155,7 +155,7 @@ class StrayCollector:
 
         The messages then belong to them, even if they are too busy for a while to take any.
         """
-        workers = messages.workers_by_queue()
+        workers = messages.count_workers()
         if workers and not self._saw_workers:
             queues = sorted({queue_of(name) for name in names})
             log.info("other Celery workers read this Redis", workers=workers, queues=queues)
