@@ -128,7 +128,9 @@ def _spent_seconds(worker: subprocess.Popen[bytes]) -> float:
     return sum(sum(process.cpu_times()[:4]) for process in tree)
 
 
-def _measure_seams(ffmpeg_binary: FfmpegBinary, cluster: Cluster, film: Path, folder: Path) -> BenchRow:
+def _measure_seams(
+    ffmpeg_binary: FfmpegBinary, cluster: Cluster, film: Path, folder: Path
+) -> BenchRow:
     """Measure how much worse the joined video is than that of one pass."""
     scores = []
     for title, seconds in (("cut", CHUNK_SECONDS), ("whole", 0.0)):
@@ -147,7 +149,9 @@ def _measure_seams(ffmpeg_binary: FfmpegBinary, cluster: Cluster, film: Path, fo
 def _measure_vmaf(ffmpeg_binary: FfmpegBinary, film: Path, made: Path, folder: Path) -> float:
     info, request = probe(film, Limits()), read_rendition(OPTIONS)
     quality = measure_vmaf(
-        FfmpegSession(ffmpeg_binary, folder, Limits(), Sandbox(setpriv=detect_sandbox("off").setpriv)),
+        FfmpegSession(
+            ffmpeg_binary, folder, Limits(), Sandbox(setpriv=detect_sandbox("off").setpriv)
+        ),
         film,
         info,
         request,

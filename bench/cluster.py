@@ -144,7 +144,9 @@ def create_video(ffmpeg_binary: FfmpegBinary, path: Path, seconds: int, height: 
 def retitle(ffmpeg_binary: FfmpegBinary, film: Path, title: str) -> Path:
     """Return the same frames in another file, because the same video would not be encoded again."""
     path = film.with_name(f"{film.stem}-{title}.mp4")
-    run_command(ffmpeg_binary, ["-i", str(film), "-c", "copy", "-metadata", f"title={title}", str(path)])
+    run_command(
+        ffmpeg_binary, ["-i", str(film), "-c", "copy", "-metadata", f"title={title}", str(path)]
+    )
     return path
 
 

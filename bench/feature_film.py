@@ -108,7 +108,9 @@ def schedule(costs: Sequence[float], workers: int) -> float:
     return max(free)
 
 
-def _measure_parts(ffmpeg_binary: FfmpegBinary, cluster: Cluster, folder: Path, height: int) -> Measured:
+def _measure_parts(
+    ffmpeg_binary: FfmpegBinary, cluster: Cluster, folder: Path, height: int
+) -> Measured:
     film = create_video(ffmpeg_binary, folder / f"film-{height}.mp4", SAMPLE_SECONDS, height)
     job_id = cluster.submit(film, {"codec": "h264", "height": height}, CHUNK_SECONDS)
     cluster.wait(job_id)
@@ -176,12 +178,18 @@ def _time_alone(
 
 
 def _time_once(
-    ffmpeg_binary: FfmpegBinary, film: Path, tracks: Path, chunks: Sequence[FinishedChunk], work: Path
+    ffmpeg_binary: FfmpegBinary,
+    film: Path,
+    tracks: Path,
+    chunks: Sequence[FinishedChunk],
+    work: Path,
 ) -> tuple[float, float]:
     info, request = probe(film, Limits()), read_rendition({"codec": "h264"})
     plan = plan_rendition(ffmpeg_binary, film, request)
     sandbox = Sandbox(setpriv=detect_sandbox("off").setpriv)
-    session = FfmpegSession(ffmpeg_binary, work, Limits(), sandbox, lambda _share: None, lambda: None)
+    session = FfmpegSession(
+        ffmpeg_binary, work, Limits(), sandbox, lambda _share: None, lambda: None
+    )
     began = time.perf_counter()
     assert index_frames(session, film, info) is not None
     indexed_at = time.perf_counter()
@@ -190,7 +198,9 @@ def _time_once(
     return indexed_at - began, time.perf_counter() - indexed_at
 
 
-def _shift(ffmpeg_binary: FfmpegBinary, chunk: FinishedChunk, seconds: int, path: Path) -> FinishedChunk:
+def _shift(
+    ffmpeg_binary: FfmpegBinary, chunk: FinishedChunk, seconds: int, path: Path
+) -> FinishedChunk:
     """Shift the same frames by this many seconds.
 
     The duration is a little more than the sample's, which audio may lengthen.

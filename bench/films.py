@@ -15,7 +15,9 @@ from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.probe.probe import probe
 
 
-def plan_rendition(ffmpeg_binary: FfmpegBinary, film: Path, request: RenditionRequest) -> EncodePlan:
+def plan_rendition(
+    ffmpeg_binary: FfmpegBinary, film: Path, request: RenditionRequest
+) -> EncodePlan:
     """Return the command with which Cinemill would encode this video."""
     return plan_encode(
         str(film),

@@ -55,7 +55,9 @@ def _measure_video(
         ROUNDS,
     )
     again, bare = alternate(
-        lambda: _prepare(ffmpeg_binary, sandbox, film, info), lambda: _decode(ffmpeg_binary, film), ROUNDS
+        lambda: _prepare(ffmpeg_binary, sandbox, film, info),
+        lambda: _decode(ffmpeg_binary, film),
+        ROUNDS,
     )
     exact, sought = alternate(
         lambda: _thumbnail_apart(ffmpeg_binary, film, info, seek=False),
@@ -91,7 +93,12 @@ def _request(info: MediaInfo) -> PrepareRequest:
 
 def _prepare(ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, film: Path, info: MediaInfo) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        prepare(FfmpegSession(ffmpeg_binary, Path(folder), Limits(), sandbox), film, info, _request(info))
+        prepare(
+            FfmpegSession(ffmpeg_binary, Path(folder), Limits(), sandbox),
+            film,
+            info,
+            _request(info),
+        )
 
 
 def _prepare_apart(ffmpeg_binary: FfmpegBinary, film: Path, info: MediaInfo) -> None:
@@ -103,13 +110,18 @@ def _prepare_apart(ffmpeg_binary: FfmpegBinary, film: Path, info: MediaInfo) -> 
             _run(ffmpeg_binary, _single_command(film, info, output, Path(folder)))
 
 
-def _thumbnail_apart(ffmpeg_binary: FfmpegBinary, film: Path, info: MediaInfo, *, seek: bool) -> None:
+def _thumbnail_apart(
+    ffmpeg_binary: FfmpegBinary, film: Path, info: MediaInfo, *, seek: bool
+) -> None:
     moment = str(_request(info).thumbnail_seconds)
     scale = ["-vf", "scale=-2:720", "-frames:v", "1", "-q:v", "3"]
     exact = ["-i", str(film), "-vf", f"select=gte(t\\,{moment}),scale=-2:720", *scale[2:]]
     with tempfile.TemporaryDirectory() as folder:
         still = str(Path(folder) / "still.jpg")
-        _run(ffmpeg_binary, ["-ss", moment, "-i", str(film), *scale, still] if seek else [*exact, still])
+        _run(
+            ffmpeg_binary,
+            ["-ss", moment, "-i", str(film), *scale, still] if seek else [*exact, still],
+        )
 
 
 def _single_command(film: Path, info: MediaInfo, output: PlannedOutput, folder: Path) -> list[str]:

@@ -105,10 +105,14 @@ def _measure_previews(
     )
 
 
-def _measure_extras(ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+def _measure_extras(
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path
+) -> BenchRow:
     """Measure what is added to the stills: the excerpts by seeking, the sheet from the stills."""
     info, work = probe(film, Limits()), _fresh(folder / "looks")
-    session = FfmpegSession(ffmpeg_binary, work, Limits(), sandbox, lambda _share: None, lambda: None)
+    session = FfmpegSession(
+        ffmpeg_binary, work, Limits(), sandbox, lambda _share: None, lambda: None
+    )
     stills = extract_stills(
         FfmpegSession(ffmpeg_binary, work, Limits(), sandbox),
         film,
@@ -158,13 +162,17 @@ def _measure_ladder(ffmpeg_binary: FfmpegBinary, folder: Path) -> BenchRow:
     )
 
 
-def _measure_opening(ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path) -> BenchRow:
+def _measure_opening(
+    ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, film: Path, folder: Path
+) -> BenchRow:
     """Measure the work before a player can begin; the way through the queue adds 0.02 s."""
     walls = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
         work = _fresh(folder / "opened")
-        session = FfmpegSession(ffmpeg_binary, work, Limits(), sandbox, lambda _share: None, lambda: None)
+        session = FfmpegSession(
+            ffmpeg_binary, work, Limits(), sandbox, lambda _share: None, lambda: None
+        )
         copy_stream(session, film, probe(film, Limits()))
         walls.append(time.perf_counter() - began)
     return BenchRow(

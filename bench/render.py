@@ -93,7 +93,9 @@ def measure() -> list[BenchRow]:
         path = _create_video(ffmpeg_binary, Path(name) / "source.mp4")
         folder = Path(name) / "private"
         folder.mkdir()
-        cache = RenderCache(ffmpeg_binary, sandbox, StoredVideo(path, probe(path, Limits())), folder)
+        cache = RenderCache(
+            ffmpeg_binary, sandbox, StoredVideo(path, probe(path, Limits())), folder
+        )
         timeline = _make_timeline(path)
         cold, by_hand = alternate(
             lambda: cache.render(timeline, {}),

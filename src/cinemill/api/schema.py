@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -44,7 +44,7 @@ class Application(FastAPI):
         return self.openapi_schema
 
 
-def add_schemas(schemas: dict[str, Any], found: dict[str, Any]) -> None:
+def add_schemas(schemas: MutableMapping[str, object], found: Mapping[str, object]) -> None:
     """Add schemas by name. Raises ValueError where two models have the same name."""
     for name, schema in found.items():
         if schemas.setdefault(name, schema) != schema:

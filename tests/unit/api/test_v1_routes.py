@@ -151,7 +151,7 @@ def test_timeline_of_a_render_is_described_by_what_is_returned(document: dict[st
 
 
 def test_two_models_of_one_name_are_refused() -> None:
-    schemas = {"Clip": {"type": "object"}}
+    schemas: dict[str, object] = {"Clip": {"type": "object"}}
     add_schemas(schemas, {"Clip": {"type": "object"}})
     with pytest.raises(ValueError, match="Two models are named Clip"):
         add_schemas(schemas, {"Clip": {"type": "array"}})

@@ -372,8 +372,8 @@ def _work(*_: object) -> None: ...
         ({}, "no handlers of its steps echo"),
         ({"echo": _work, "probe_source": _work}, "steps not its own: probe_source"),
         ({"echo": "work"}, "cannot be called"),
-        ([_work], "returns no mapping but a list"),
-        (None, "returns no mapping but a NoneType"),
+        ([_work], "returns a list instead of a mapping"),
+        (None, "returns a NoneType instead of a mapping"),
     ],
 )
 def test_handlers_are_those_of_the_capabilitys_own_steps(
