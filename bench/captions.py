@@ -17,9 +17,9 @@ from tools.samples import fetch
 
 from bench.report import BenchRow, cpu_seconds_of, print_table
 from cinemill.core.transcript import SpeechTask
-from cinemill.inference.audio import SAMPLE_RATE_HZ, PcmAudio
-from cinemill.inference.catalog import get_card
-from cinemill.inference.speech import SpeechModel, Transcription, open_speech_model
+from cinemill.inference.models.catalog import get_card
+from cinemill.inference.speech.audio import SAMPLE_RATE_HZ, PcmAudio
+from cinemill.inference.speech.model import SpeechModel, Transcription, open_speech_model
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 
 MODELS = ("tiny.en", "base")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tools.samples import cache_folder
 
-from cinemill.inference.cards import MODELS_FOLDER, verify_files
-from cinemill.inference.catalog import get_card
+from cinemill.inference.models.cards import MODELS_FOLDER, verify_files
+from cinemill.inference.models.catalog import get_card
 from cinemill.local.model_download import fetch_model
 
 # The beginning of Charles Dickens, A Tale of Two Cities (1859).

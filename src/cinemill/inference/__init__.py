@@ -1,4 +1,4 @@
-"""Speech models: which exist, where their files come from, and running them.
+"""Models: their cards and files, the sessions that run them, and what is done with them.
 
 Libraries that run models are imported here, on first use, and nowhere else.
 """

@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 
 from cinemill.errors import CinemillError, DependencyUnavailable, DiskFull
-from cinemill.inference.cards import HubSource, ModelCard, Source, WheelSource, verify_files
-from cinemill.inference.hub import download_files
+from cinemill.inference.models.cards import HubSource, ModelCard, Source, WheelSource, verify_files
+from cinemill.inference.models.hub import download_files
 
 DOWNLOAD_TIMEOUT_SECONDS = 3600
 SPACE_FACTOR = 3

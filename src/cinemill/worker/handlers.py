@@ -9,7 +9,7 @@ from cinemill.capability.composition import Composition, Installed
 from cinemill.catalog import COMPOSITION
 from cinemill.config.fields import usable_cpus
 from cinemill.errors import CapabilityUnusable, CinemillError
-from cinemill.inference.cards import MODELS_FOLDER
+from cinemill.inference.models.cards import MODELS_FOLDER
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits

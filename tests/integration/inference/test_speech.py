@@ -13,9 +13,9 @@ from tools.samples import fetch
 
 from cinemill.core.transcript import SpeechTask, list_words
 from cinemill.errors import InputRejected, JobCancelled
-from cinemill.inference.audio import SAMPLE_RATE_HZ, PcmAudio, find_speech
-from cinemill.inference.catalog import get_card
-from cinemill.inference.speech import (
+from cinemill.inference.models.catalog import get_card
+from cinemill.inference.speech.audio import SAMPLE_RATE_HZ, PcmAudio, find_speech
+from cinemill.inference.speech.model import (
     SpeechModel,
     Transcription,
     choose_device,
@@ -107,7 +107,7 @@ def test_speech_across_a_block_edge_is_found_whole(
     long = with_silence(speech, 5, 5)
     whole = list(find_speech(long))
     # A block edge in the middle of each reading.
-    monkeypatch.setattr("cinemill.inference.audio.BLOCK_SECONDS", 10)
+    monkeypatch.setattr("cinemill.inference.speech.audio.BLOCK_SECONDS", 10)
     found = list(find_speech(long))
     assert [span.start for span in found] == sorted(span.start for span in found)
     assert abs(sum(span.seconds for span in found) - sum(span.seconds for span in whole)) < 2

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cinemill.errors import DependencyUnavailable
-from cinemill.inference.cards import (
+from cinemill.inference.models.cards import (
     HubSource,
     ModelCard,
     ModelFile,
@@ -21,7 +21,7 @@ from cinemill.inference.cards import (
     WheelSource,
     find_model,
 )
-from cinemill.inference.hub import download_files
+from cinemill.inference.models.hub import download_files
 from cinemill.local.model_download import fetch_model
 
 CONFIG, WEIGHTS = b"{}", bytes(range(256)) * 64

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cinemill.cli.exit_codes import ExitCode
-from cinemill.inference.catalog import MODELS
+from cinemill.inference.models.catalog import MODELS
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run

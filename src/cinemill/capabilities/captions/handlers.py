@@ -18,7 +18,7 @@ from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaIn
 from cinemill.core.text.segmentation import make_cues
 from cinemill.core.transcript import SpeechTask, Transcript, list_words
 from cinemill.errors import InputRejected, MediaRejected, NotFound, ToolMissing
-from cinemill.inference.catalog import get_card
+from cinemill.inference.models.catalog import get_card
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
@@ -37,7 +37,7 @@ from cinemill.storage.media import assets, findings
 from cinemill.storage.media.assets import AssetRecord
 
 if TYPE_CHECKING:
-    from cinemill.inference.speech import SpeechModel
+    from cinemill.inference.speech.model import SpeechModel
 
 STAGE = "transcribe"
 STAGE_VERSION = 1
@@ -90,7 +90,7 @@ def _transcribe(
             hint="Choose a video with audio.",
         )
     # Imported here: NumPy takes megabytes in each process, and only captioning needs it.
-    from cinemill.inference.speech import release_model
+    from cinemill.inference.speech.model import release_model
 
     model = open_model(request.model, resources.models_dir)
     prepared = _find_audio(resources, asset)
@@ -109,7 +109,7 @@ def open_model(name: str, folder: Path) -> SpeechModel:
     No number of attempts brings a missing model, so the job fails at once. It can be retried once
     the model is there.
     """
-    from cinemill.inference.speech import open_speech_model
+    from cinemill.inference.speech.model import open_speech_model
 
     try:
         return open_speech_model(get_card(name), folder)
@@ -151,7 +151,7 @@ def _find_audio(resources: StepResources, asset: AssetRecord) -> Path | None:
 def _run_model(
     model: SpeechModel, samples: Path, context: StepContext, request: SpeechRequest
 ) -> Transcript:
-    from cinemill.inference.audio import SAMPLE_RATE_HZ, memory_map
+    from cinemill.inference.speech.audio import SAMPLE_RATE_HZ, memory_map
 
     began = time.monotonic()
     audio = memory_map(samples)

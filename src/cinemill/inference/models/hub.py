@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cinemill.errors import DependencyUnavailable
-from cinemill.inference.cards import HubSource, ModelFile
+from cinemill.inference.models.cards import HubSource, ModelFile
 
 
 def download_files(

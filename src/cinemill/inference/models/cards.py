@@ -21,7 +21,18 @@ MODELS_FOLDER = "models"
 
 
 class ModelRole(StrEnum):
+    """What a model is used for."""
+
     SPEECH = "speech"
+    FACE_DETECTION = "face-detection"
+    FACE_MESH = "face-mesh"
+    IMAGE_FEATURES = "image-features"
+    """A backbone: features of several levels, for heads that are trained on them."""
+    IMAGE_EMBEDDING = "image-embedding"
+    FORGERY_DETECTION = "forgery-detection"
+    """A whole detector of manipulated faces: a face in, a logit out."""
+    GENERATED_IMAGE = "generated-image"
+    """A detector of wholly generated pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,46 @@ class HubSource:
 Source = WheelSource | HubSource
 
 
+Channels = tuple[float, float, float]
+
+IMAGENET_MEAN: Channels = (123.675, 116.28, 103.53)
+IMAGENET_STD: Channels = (58.395, 57.12, 57.375)
+"""Red, green, blue on the scale 0 to 255 (0.485, 0.456, 0.406 and 0.229, 0.224, 0.225 of 1)."""
+CLIP_MEAN: Channels = (122.7709383, 116.7460125, 104.0937362)
+CLIP_STD: Channels = (68.5005327, 66.6321579, 70.3231630)
+"""The same for CLIP, which was not trained on ImageNet's statistics (0.48145466, 0.4578275,
+0.40821073 and 0.26862954, 0.26130258, 0.27577711 of 1)."""
+
+
+class ColourOrder(StrEnum):
+    RGB = "rgb"
+    BGR = "bgr"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInput:
+    """The picture that a model takes: ``(pixel - mean) / std`` for each channel, N×3×H×W."""
+
+    name: str
+    """Name of the tensor."""
+    width: int
+    height: int
+    mean: Channels
+    """Red, green, blue, on the scale 0 to 255, in this order whatever ``order`` says."""
+    std: Channels
+    order: ColourOrder = ColourOrder.RGB
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """A tensor that a model returns, one row for each picture."""
+
+    name: str
+    dimension: int
+    level: str = ""
+    """Depth that the features come from, such as ``stage3`` or ``pooled``."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     name: str
@@ -88,6 +139,11 @@ class ModelCard:
     """Name of the file whose hash distinguishes this model from every other."""
     sources: tuple[Source, ...]
     """Sources in the order in which they are tried, after a folder that the user names."""
+    licence_source: str = ""
+    """Who states the licence, where the files do not: a repository, an author's page."""
+    image: ImageInput | None = None
+    """What it takes, if it takes pictures."""
+    outputs: tuple[ModelOutput, ...] = ()
 
     @property
     def revision(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from cinemill.capabilities.captions.request import SPEECH_MODELS
 from cinemill.errors import NotFound, ToolMissing
-from cinemill.inference.cards import (
+from cinemill.inference.models.cards import (
     HubSource,
     ModelCard,
     ModelFile,
@@ -19,7 +19,7 @@ from cinemill.inference.cards import (
     WheelSource,
     find_model,
 )
-from cinemill.inference.catalog import MODELS, get_card
+from cinemill.inference.models.catalog import MODELS, get_card
 
 WEIGHTS = b"weights"
 

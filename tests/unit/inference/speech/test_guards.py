@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.core.transcript import Utterance, Word
-from cinemill.inference.guards import MAX_REPEATS, cut_repetition_loops, drop_repeated_phrases
+from cinemill.inference.speech.guards import (
+    MAX_REPEATS,
+    cut_repetition_loops,
+    drop_repeated_phrases,
+)
 
 
 def utter(text: str, start_ms: int = 0) -> Utterance:

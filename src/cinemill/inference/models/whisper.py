@@ -1,12 +1,10 @@
-"""Every model that Cinemill knows, by role and name."""
+"""Cards of Whisper, the speech models."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
-from cinemill.errors import NotFound
-from cinemill.inference.cards import (
+from cinemill.inference.models.cards import (
     HubSource,
     ModelCard,
     ModelFile,
@@ -91,7 +89,7 @@ def _wheel(requirement: str, folder: str, *names: str) -> tuple[WheelPart, ...]:
     return tuple(WheelPart(requirement, f"{folder}/{name}", name) for name in names)
 
 
-_CARDS = (
+CARDS = (
     _whisper(
         "tiny",
         "39 M parameters, 99 languages",
@@ -177,16 +175,3 @@ _CARDS = (
         HubSource("Systran/faster-whisper-large-v3", "edaa852ec7e145841d8ffdb056a99866b5f0a478"),
     ),
 )
-
-MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in _CARDS})
-
-
-def get_card(name: str) -> ModelCard:
-    """Return the card of this model. Raises NotFound."""
-    if name not in MODELS:
-        raise NotFound(
-            f"There is no model called {name!r}.",
-            code="model_unknown",
-            hint=f"Use one of: {', '.join(MODELS)}.",
-        )
-    return MODELS[name]

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.inference.audio import (
+from cinemill.inference.speech.audio import (
     BATCH_SECONDS,
     SAMPLE_RATE_HZ,
     Batch,

@@ -18,7 +18,8 @@ import numpy as np
 
 from cinemill.core.transcript import SpeechTask, Utterance, Word
 from cinemill.errors import InputRejected
-from cinemill.inference.audio import (
+from cinemill.inference.models.cards import ModelCard, find_model
+from cinemill.inference.speech.audio import (
     SAMPLE_RATE_HZ,
     Batch,
     PcmAudio,
@@ -26,8 +27,7 @@ from cinemill.inference.audio import (
     find_speech,
     make_batches,
 )
-from cinemill.inference.cards import ModelCard, find_model
-from cinemill.inference.guards import drop_repeated_phrases
+from cinemill.inference.speech.guards import drop_repeated_phrases
 from cinemill.telemetry import get_logger
 
 # CTranslate2 and faster-whisper are imported in functions to keep start-up cheap: they take 27 MB

@@ -1,0 +1,1 @@
+"""Speech models: audio in, timed words out."""
