@@ -92,6 +92,24 @@ SAMPLES: dict[str, Sample] = {
         "c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f",
         "640x360, 19.7 s, one expressive face",
     ),
+    "noface_face": Sample(
+        _FEAT,
+        "feat/tests/data/noface_face.mov",
+        "83c4c1d4f63e99435340991e26fd45e1f22322e4e49897948c389b8852e29a11",
+        "960x540 HEVC, a face that appears",
+    ),
+    "no_face": Sample(
+        _FEAT,
+        "feat/tests/data/no_face.mp4",
+        "cdff4978e7fb4da63857754c918255ee501b6b89305ec6020ad9a9f768cf66d3",
+        "960x540, nobody",
+    ),
+    "single_face": Sample(
+        _FEAT,
+        "feat/tests/data/single_face.mp4",
+        "95ee1a41bfd0f50a2f9d3384eeb11dfe7601db3a173f24825d5146369216f571",
+        "640x360, 2.4 s, one face",
+    ),
     "two_cities": Sample(
         _MOONSHINE,
         "moonshine_voice/assets/two_cities.wav",
