@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.films import run
 from tests.instance_settings import UNSPACED
 from tests.integration.docs.markdown_pages import ROOT, Block
 from tests.waiting import PATIENCE_SECONDS, wait_until
@@ -64,6 +65,8 @@ class Reader:
 
     folder: Path
     clone_name: str = "cinemill"
+    samples: Path | None = None
+    """Folder of sample videos, if not the one of all tests."""
     port: int = field(default_factory=free_port)
     flower_port: int = field(default_factory=free_port)
 
@@ -104,11 +107,20 @@ class Reader:
         return text
 
 
+def shorten_samples(folder: Path) -> Path:
+    """Create sample videos of three seconds and 480 lines for pages that take any video."""
+    folder.mkdir()
+    video = ["-i", f"file:{fetch('bigbuckbunny')}", "-t", "3", "-vf", "scale=-2:480"]
+    coding = ["-c:v", "libx264", "-preset", "veryfast", "-c:a", "copy"]
+    run([*video, *coding, f"file:{folder / 'bigbuckbunny.mp4'}"])
+    return folder
+
+
 def clone_for(reader: Reader) -> Reader:
     """Copy the repository to where the reader's clone belongs, as it is after ``make demo``."""
     shutil.copytree(ROOT, reader.clone, ignore=LEFT_OUT, symlinks=True)
     fetch("bigbuckbunny")
-    (reader.clone / ".samples").symlink_to(cache_folder().resolve())
+    (reader.clone / ".samples").symlink_to((reader.samples or cache_folder()).resolve())
     if not Path(sys.prefix, ".run").exists():
         pytest.skip("this environment was not made by make, which would install into it now")
     (reader.clone / ".venv").symlink_to(sys.prefix)
