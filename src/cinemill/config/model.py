@@ -12,8 +12,9 @@ from pydantic import ByteSize, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cinemill.config import checks, fields, parsers
-from cinemill.config.description import SettingRow, format_value, read_docstrings
+from cinemill.config.description import SettingRow, format_value
 from cinemill.config.fields import GIB, setting
+from cinemill.docstrings import read_docstrings
 
 
 class Settings(BaseSettings):
@@ -229,7 +230,12 @@ class Settings(BaseSettings):
         """Return the effective value of every setting, secrets masked, in documented order."""
         dump, meanings = self.model_dump(mode="json"), read_docstrings(Settings)
         return [
-            SettingRow(name, format_value(dump[field]), self._source(field), meanings[field])
+            SettingRow(
+                name,
+                format_value(dump[field]),
+                self._source(field),
+                " ".join(meanings[field].split()),
+            )
             for name, field in public_names().items()
         ]
 

@@ -6,6 +6,7 @@ JSON Schema and OpenAPI follow from it, and so do the sentences of ``parameter_r
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -16,13 +17,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     FailFast,
+    GetJsonSchemaHandler,
     Strict,
     ValidationInfo,
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
+from cinemill.docstrings import read_docstrings
 from cinemill.errors import InputRejected
 
 Location = tuple[int | str, ...]
@@ -48,7 +51,6 @@ class Parameters(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
     )
     error_code: ClassVar[str] = INVALID
@@ -62,6 +64,19 @@ class Parameters(BaseModel):
         fields = cls.model_fields.items()
         cls.known_names = frozenset(public_name(name, field) for name, field in fields)
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the schema with the docstrings below the fields as descriptions."""
+        document = handler(core_schema)
+        properties = handler.resolve_ref_schema(document).get("properties", {})
+        for name, field in cls.model_fields.items():
+            text = _describe_field(cls, name)
+            if text and field.description is None and public_name(name, field) in properties:
+                properties[public_name(name, field)].setdefault("description", text)
+        return document
+
     @model_validator(mode="before")
     @classmethod
     def _reject_unknown(cls, document: Any, info: ValidationInfo) -> Any:
@@ -74,6 +89,14 @@ class Parameters(BaseModel):
                 return document
             raise PydanticCustomError("unknown_names", "unknown names", {"names": unknown})
         return document
+
+
+def _describe_field(model: type[BaseModel], name: str) -> str:
+    """Return the docstring below a field, in the class that defines it last."""
+    for base in model.__mro__:
+        if name in inspect.get_annotations(base):
+            return read_docstrings(base).get(name, "")
+    return ""
 
 
 def public_name(name: str, field: FieldInfo) -> str:

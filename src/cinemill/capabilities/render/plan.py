@@ -79,7 +79,11 @@ class _TimelineSchema:
         self, _schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         forms = (TimelineDocument, SceneListDocument)
-        return {"anyOf": [handler(one.__pydantic_core_schema__) for one in forms]}
+        described = (
+            form.__get_pydantic_json_schema__(form.__pydantic_core_schema__, handler)
+            for form in forms
+        )
+        return {"anyOf": list(described)}
 
 
 class RenderParameters(Parameters):

@@ -19,7 +19,11 @@ from cinemill.capabilities.render.timeline.layer_models import (
     SoundDocument,
     TitleDocument,
 )
-from cinemill.capabilities.render.timeline.models import OutputDocument, TimelineDocument
+from cinemill.capabilities.render.timeline.models import (
+    OutputDocument,
+    SceneListDocument,
+    TimelineDocument,
+)
 from cinemill.capabilities.render.timeline.timeline import PLACES, TRANSITIONS
 from cinemill.capabilities.render.timeline.timeline_parser import read_timeline, write_schema
 from cinemill.core.parameters import Parameters
@@ -218,8 +222,11 @@ def test_schema_is_valid_and_names_its_elements() -> None:
     "model",
     [
         *(ClipDocument, GapDocument, OutputDocument, OverlayDocument, SoundDocument),
-        *(TimelineDocument, TitleDocument, TransitionDocument),
+        *(SceneListDocument, TimelineDocument, TitleDocument, TransitionDocument),
     ],
 )
 def test_schema_describes_every_member(model: type[Parameters]) -> None:
-    assert all(field.description for field in model.model_fields.values())
+    document = model.model_json_schema()
+    properties = document.get("properties") or document["oneOf"][1]["properties"]
+    assert len(properties) == len(model.model_fields)
+    assert [name for name, member in properties.items() if not member.get("description")] == []

@@ -56,7 +56,8 @@ class TransitionDocument(TimelineModel):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         by_kind = {"enum": [CUT, *TRANSITIONS]}
-        return {"oneOf": [by_kind, handler.resolve_ref_schema(handler(schema))]}
+        described = super().__get_pydantic_json_schema__(schema, handler)
+        return {"oneOf": [by_kind, handler.resolve_ref_schema(described)]}
 
 
 class JoinedDocument(TimelineModel):
