@@ -6,26 +6,23 @@ JSON Schema and OpenAPI follow from it, and so do the sentences of ``parameter_r
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     FailFast,
-    GetJsonSchemaHandler,
     Strict,
     ValidationInfo,
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
-from cinemill.docstrings import read_docstrings
+from cinemill.core.described_model import DescribedModel
 from cinemill.errors import InputRejected
 
 Location = tuple[int | str, ...]
@@ -38,7 +35,7 @@ MAX_NUMBER = 10**9
 Item = TypeVar("Item")
 
 
-class Parameters(BaseModel):
+class Parameters(DescribedModel):
     """Parameters of one kind: read strictly, never changed, and nothing in them unknown.
 
     A docstring below a field is its description in JSON Schema and OpenAPI.
@@ -64,19 +61,6 @@ class Parameters(BaseModel):
         fields = cls.model_fields.items()
         cls.known_names = frozenset(public_name(name, field) for name, field in fields)
 
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """Return the schema with the docstrings below the fields as descriptions."""
-        document = handler(core_schema)
-        properties = handler.resolve_ref_schema(document).get("properties", {})
-        for name, field in cls.model_fields.items():
-            text = _describe_field(cls, name)
-            if text and field.description is None and public_name(name, field) in properties:
-                properties[public_name(name, field)].setdefault("description", text)
-        return document
-
     @model_validator(mode="before")
     @classmethod
     def _reject_unknown(cls, document: Any, info: ValidationInfo) -> Any:
@@ -89,14 +73,6 @@ class Parameters(BaseModel):
                 return document
             raise PydanticCustomError("unknown_names", "unknown names", {"names": unknown})
         return document
-
-
-def _describe_field(model: type[BaseModel], name: str) -> str:
-    """Return the docstring below a field, in the class that defines it last."""
-    for base in model.__mro__:
-        if name in inspect.get_annotations(base):
-            return read_docstrings(base).get(name, "")
-    return ""
 
 
 def public_name(name: str, field: FieldInfo) -> str:

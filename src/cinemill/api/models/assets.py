@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
+from pydantic import ConfigDict
+
 from cinemill.api.models.documents import PREFIX, Document, OpenObject, Timestamp
 from cinemill.api.models.pages import Page
 from cinemill.core.media import ArtifactKind, MediaInfo
@@ -44,6 +46,9 @@ class ArtifactDocument(Document):
 
 class AssetDocument(Document):
     """A video, as lists show it."""
+
+    # For the dataclasses in ``media``, which have no base of ours.
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     id: str
     owner: str

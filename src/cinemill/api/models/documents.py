@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from cinemill.core.described_model import DescribedModel
 
 PREFIX = "/api/v1"
 """Where everything of this version is."""
@@ -18,7 +20,5 @@ OpenObject = dict[str, object]
 """A JSON object whose members depend on the kind of job or file that it belongs to."""
 
 
-class Document(BaseModel):
+class Document(DescribedModel):
     """A JSON object with named members; each member's description goes into OpenAPI."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
