@@ -47,12 +47,26 @@ class Instance:
 
 
 @pytest.fixture(scope="session")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that is pip's only index; it is empty at first."""
+    return tmp_path_factory.mktemp("packages")
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Iterator[Instance]:
     """Run ``cinemill up`` on a fresh home."""
     home = tmp_path_factory.mktemp("e2e") / "home"
     home.mkdir()
     kept = {key: value for key, value in os.environ.items() if not key.startswith("CINEMILL_")}
-    names = {"CINEMILL_HOME": str(home), "CINEMILL_PORT": str(_free_port()), **UNSPACED}
+    names = {
+        "CINEMILL_HOME": str(home),
+        "CINEMILL_PORT": str(_free_port()),
+        **UNSPACED,
+        # What a person downloads comes from a folder of the test.
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(packages),
+        "HF_HUB_OFFLINE": "1",
+    }
     with (home.parent / "up.log").open("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", UP, "up"],

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.films import make_film
+from tests.speech import build_wheels
 
 from cinemill.client import Client, JobDocument
 
@@ -129,8 +130,8 @@ def start_preview_copy(page: Page, instance: Instance, job: JobDocument) -> str:
     return str(response.json()["id"])
 
 
-def test_captions_without_a_model_show_how_to_get_one(
-    page: Page, film: Path, shown_job: Callable[[], dict[str, Any]]
+def test_captions_without_a_model_show_how_to_get_one_and_download_it(
+    page: Page, film: Path, packages: Path, shown_job: Callable[[], dict[str, Any]]
 ) -> None:
     page.get_by_label("Output", exact=True).select_option("Captions")
     upload(page, film)
@@ -138,3 +139,9 @@ def test_captions_without_a_model_show_how_to_get_one(
     expect(error.locator(".code")).to_have_text("model_missing")
     expect(error).to_contain_text("cinemill models fetch base")
     assert shown_job()["kind"] == "caption"
+    download = error.get_by_role("button", name="Download the model base")
+    download.click()
+    expect(error).to_contain_text("The model base could not be fetched")
+    build_wheels("base", packages)
+    download.click()
+    expect(page.locator("#task .result")).to_be_visible()

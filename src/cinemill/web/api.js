@@ -65,6 +65,7 @@ export const listJobs = (limit, cursor = "") =>
 export const needsParams = ({ clipped }) => clipped.includes("params");
 export const cancelJob = (id, reason) => call("POST", `${API}/jobs/${at(id)}/cancel`, { reason });
 export const retryJob = (id) => call("POST", `${API}/jobs/${at(id)}/retry`);
+export const fetchModel = (name) => call("POST", `${API}/models/${at(name)}/fetch`);
 export const getAsset = (id) => call("GET", `${API}/assets/${at(id)}`);
 export const createJob = (assetId, kind, params) =>
   call("POST", `${API}/assets/${at(assetId)}/jobs`, { kind, params });

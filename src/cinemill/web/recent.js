@@ -181,6 +181,7 @@ function assetIdOf({ asset_id: own, params }) {
 
 // A job with paths of its own has no asset until its sources are imported.
 function nameUncatalogued({ kind, params }) {
+  if (kind === "fetch_model") return `Model ${params?.name ?? ""}`;
   const { path, job } = params ?? {};
   const first = job?.clips?.[0]?.path ?? job?.scenes?.[0]?.video_path ?? path;
   return first?.split("/").at(-1) ?? kind;

@@ -1,6 +1,6 @@
 // The selected video: its progress, its error, or its result.
 
-import { cancelJob, getStatus, Problem, retryJob } from "./api.js";
+import { cancelJob, fetchModel, getStatus, Problem, retryJob } from "./api.js";
 import { announce, button, find, fromTemplate, setBar, showTaskId } from "./dom.js";
 import { followEarly, resumePlayback, playbackPosition } from "./early.js";
 import { formatSeconds } from "./format.js";
@@ -9,6 +9,8 @@ import { isFinal, watchJob } from "./watch.js";
 
 const LOST_WORDS = "Connection lost. Reconnecting …";
 const RETRY_MS = 3000;
+// The model of captions if a job names none.
+const DEFAULT_MODEL = "base";
 const STAGES = {
   intake: "Importing the video",
   probe: "Inspecting the video",
@@ -122,7 +124,8 @@ export class TaskView {
     // Not every event has a queue position; keep the last one.
     this.#queuePlace = waiting ? (place ?? this.#queuePlace) : null;
     card.querySelector(".queue").textContent = placeWords(this.#queuePlace);
-    announce(words);
+    // Not each megabyte of a download.
+    announce(words.replace(/: \d.*$/, ""));
     document.title = waiting ? "Waiting – Cinemill" : `${Math.floor(progress)}% – Cinemill`;
   }
 
@@ -191,9 +194,46 @@ export class TaskView {
       problem: new Problem(problem),
       tryAgain: (made) => this.#retry(made),
     });
+    if (problem.code === "model_missing") {
+      const name = job.params?.model ?? DEFAULT_MODEL;
+      const fetch = (made) => this.#fetchModel(made, name, card);
+      card.querySelector(".actions").prepend(button(`Download the model ${name}`, fetch, "button primary"));
+    }
     card.classList.toggle("cancelled", wasCancelled);
     showTaskId(card.querySelector(".task-id"), this.#taskId);
     this.#replaceCard(card, "");
+  }
+
+  // Download the model that was missing, and retry the job once it is there.
+  async #fetchModel(made, name, card) {
+    const turn = this.#turn;
+    const words = made.textContent;
+    const say = (sentence) => { card.querySelector(".sentence").textContent = sentence; };
+    const giveUp = (sentence) => {
+      if (turn !== this.#turn) return;
+      made.disabled = false;
+      made.textContent = words;
+      say(sentence);
+      announce(sentence);
+    };
+    made.disabled = true;
+    made.textContent = "Downloading …";
+    try {
+      const { id } = await fetchModel(name);
+      if (turn !== this.#turn) return;
+      this.#stop = watchJob(id, {
+        onProgress: async ({ status, message }) => {
+          if (turn !== this.#turn) return;
+          if (status === "completed") this.#retry(made);
+          else if (!isFinal(status)) say(message || "Waiting in the queue");
+          else giveUp((await getStatus(id)).error?.message ?? "The download was cancelled.");
+        },
+        onLost: () => say(LOST_WORDS),
+        onRefused: () => giveUp("The download was cancelled."),
+      });
+    } catch (problem) {
+      giveUp(`${problem.message} ${problem.hint}`);
+    }
   }
 
   async #retry(made) {

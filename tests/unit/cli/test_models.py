@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.onnx_files import write_mean_model
+
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.inference.models.catalog import MODELS
 
@@ -19,7 +21,10 @@ def test_models_list_shows_size_and_licence(cinemill: Run) -> None:
     assert rows.keys() == MODELS.keys()
     assert {row["state"] for row in rows.values()} == {"missing"}
     assert rows["large"]["size_bytes"] > 3 * 10**9
-    assert {row["licence"] for row in rows.values()} == {"MIT"}
+    assert {row["licence"] for row in rows.values()} == {"MIT", "Apache-2.0"}
+    assert "not by the wheel" in rows["efficientnet-lite0"]["licence_source"]
+    assert not rows["deepfake-vs-real"]["hash_known"]
+    assert not rows["deepfake-vs-real"]["fetched_at_first_use"]
 
 
 def test_models_list_detects_damaged_files(cinemill: Run, home: Path) -> None:
@@ -55,3 +60,69 @@ def test_caption_impossible_translation_is_rejected_before_upload(
     assert done.exit_code == ExitCode.REJECTED
     assert "translation_impossible" in done.stderr
     assert "base" in done.stderr
+
+
+CARD = """
+schema = 1
+name = "my-detector"
+role = "forgery-detection"
+licence = "MIT"
+[input]
+width = 32
+height = 32
+mean = [127.5, 127.5, 127.5]
+std = [127.5, 127.5, 127.5]
+[[outputs]]
+dimension = 3
+[score]
+forged = 1
+genuine = 0
+"""
+
+
+def test_models_add_installs_a_model_of_the_users_own(
+    cinemill: Run, home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "card.toml").write_text(CARD)
+    file = write_mean_model(tmp_path / "mine.onnx")
+    done = cinemill("models", "add", file, "--card", tmp_path / "card.toml", "--json")
+    assert done.exit_code == 0, done.stderr
+    added = json.loads(done.stdout)
+    assert (added["name"], added["state"]) == ("my-detector", "here")
+    assert Path(added["path"]) == home / "models" / "my-detector"
+    rows = json.loads(cinemill("models", "list", "--json").stdout)
+    assert added in rows
+    again = cinemill("models", "add", file, "--card", tmp_path / "card.toml")
+    assert again.exit_code == ExitCode.USAGE
+    assert "model_exists" in again.stderr
+
+
+def test_models_add_says_what_does_not_fit(cinemill: Run, tmp_path: Path) -> None:
+    (tmp_path / "card.toml").write_text(CARD.replace("width = 32", "width = 64"))
+    file = write_mean_model(tmp_path / "mine.onnx")
+    done = cinemill("models", "add", file, "--card", tmp_path / "card.toml")
+    assert done.exit_code == ExitCode.REJECTED
+    assert "N x 3 x 32 x 32, not N x 3 x 32 x 64" in done.stderr
+
+
+def test_models_verify_reports_each_installed_model(
+    cinemill: Run, home: Path, tmp_path: Path
+) -> None:
+    assert "No model is installed." in cinemill("models", "verify").stdout
+    (tmp_path / "card.toml").write_text(CARD)
+    file = write_mean_model(tmp_path / "mine.onnx")
+    cinemill("models", "add", file, "--card", tmp_path / "card.toml")
+    assert cinemill("models", "verify").exit_code == 0
+    weights = next((home / "models" / "my-detector").glob("*.onnx"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    done = cinemill("models", "verify", "--json")
+    assert done.exit_code == ExitCode.JOB_FAILED
+    (row,) = json.loads(done.stdout)
+    assert (row["name"], row["state"]) == ("my-detector", "damaged")
+    assert "the sha256 of" in row["flaws"][0]
+
+
+def test_models_verify_of_a_missing_model_fails(cinemill: Run) -> None:
+    done = cinemill("models", "verify", "base")
+    assert done.exit_code == ExitCode.JOB_FAILED
+    assert "missing" in done.stdout

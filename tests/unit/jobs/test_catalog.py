@@ -70,6 +70,7 @@ def plan(kind: str, params: dict[str, object], asset_id: str | None = None) -> l
 
 
 ORDINARY: dict[str, tuple[dict[str, object], str | None]] = {
+    "fetch_model": ({"name": "base"}, None),
     "render_video": (
         {"job": {"scenes": [{"video_path": "a.mp4", "start_time": 0, "end_time": 1}]}},
         None,

@@ -178,7 +178,7 @@ def caption(
 ) -> None:
     """Create captions from speech, as SRT, WebVTT, plain text and JSON.
 
-    Download a model first with 'cinemill models fetch'.
+    A missing model is downloaded first, unless the settings forbid it.
     """
     params = _drop_none(model=model, language=language, translate=translate)
     process_videos(file, _request("caption", params, priority), to, json=json)
