@@ -1,0 +1,60 @@
+"""Pictures of real faces: frames of the sample videos, and pictures that are made from them.
+
+A plain module for every suite.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from tools.samples import fetch
+
+from cinemill.core.frames import Frame
+
+Pixels = NDArray[np.uint8]
+
+
+@cache
+def read_frames(name: str, count: int) -> tuple[Frame, ...]:
+    """Return ``count`` frames of a sample, spread evenly, or all if it has fewer."""
+    frames = decode_frames(fetch(name))
+    chosen = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
+    return tuple(
+        Frame(frame.pts or 0, round(1000 * (frame.time or 0)), frame.to_ndarray(format="rgb24"))
+        for frame in (frames[number] for number in chosen)
+    )
+
+
+def decode_frames(path: Path) -> list[av.VideoFrame]:
+    with av.open(str(path)) as video:
+        return list(video.decode(video=0))
+
+
+def read_pictures(name: str, count: int) -> list[Pixels]:
+    return [frame.pixels for frame in read_frames(name, count)]
+
+
+def blur(picture: Pixels, sigma: float) -> Pixels:
+    """Return the picture as a lens out of focus shows it: a Gaussian of ``sigma`` pixels."""
+    reach = max(1, round(3 * sigma))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    weights /= weights.sum()
+    values = picture.astype(np.float64)
+    for axis in (0, 1):
+        pad = [(reach, reach) if axis == at else (0, 0) for at in range(3)]
+        padded = np.pad(values, pad, mode="edge")
+        length = picture.shape[axis]
+        values = sum(
+            weight * np.take(padded, range(at, at + length), axis=axis)
+            for at, weight in enumerate(weights)
+        )
+    return np.rint(values).astype(np.uint8)
+
+
+def tile(picture: Pixels, rows: int, columns: int) -> Pixels:
+    """Return a picture that shows this one many times."""
+    return np.tile(picture, (rows, columns, 1))
