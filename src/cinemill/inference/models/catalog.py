@@ -1,25 +1,69 @@
-"""Every model that Cinemill knows, by name."""
+"""Every model that Cinemill knows, by name, and the names that others give to them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from cinemill.errors import NotFound
-from cinemill.inference.models import whisper
-from cinemill.inference.models.cards import ModelCard
+from cinemill.inference.models import faces, user_cards, vision, whisper
+from cinemill.inference.models.cards import ModelCard, apply_pins
 
-_CARDS = (*whisper.CARDS,)
+_CARDS = (*whisper.CARDS, *faces.CARDS, *vision.CARDS)
 
 MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in _CARDS})
 
+KNOWN_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "openai/clip-vit-base-patch32": "clip-vit-b32",
+        "openai/clip-vit-base-patch16": "clip-vit-b16-int8",
+        "openai/clip-vit-large-patch14": "clip-vit-l14",
+        "sentence-transformers/clip-ViT-B-32": "clip-vit-b32",
+        "sentence-transformers/clip-ViT-L-14": "clip-vit-l14",
+        "Qdrant/clip-ViT-B-32-vision": "clip-vit-b32",
+        "Xenova/clip-vit-base-patch32": "clip-vit-b32",
+        "Xenova/clip-vit-large-patch14": "clip-vit-l14",
+        "ViT-B/32": "clip-vit-b32",
+        "ViT-B/16": "clip-vit-b16-int8",
+        "ViT-L/14": "clip-vit-l14",
+        "Qdrant/resnet50-onnx": "resnet50",
+        "prithivMLmods/Deep-Fake-Detector-v2-Model": "deepfake-detector-v2",
+        "dima806/deepfake_vs_real_image_detection": "deepfake-vs-real",
+        "buildborderless/CommunityForensics-DeepfakeDet-ViT": "community-forensics",
+    }
+)
+"""Names of other libraries and of the hub, and the card of the same weights as ONNX."""
+
 
 def get_card(name: str) -> ModelCard:
-    """Return the card of this model. Raises NotFound."""
-    if name not in MODELS:
+    """Return the card of this model of ours. Raises NotFound (``model_unknown``)."""
+    return _find(MODELS, name)
+
+
+def list_cards(folder: Path) -> dict[str, ModelCard]:
+    """Return every card by name: ours, then those of the user's own models in the models folder."""
+    own = {card.name: card for card in user_cards.list_user_cards(folder)}
+    ours = {name: apply_pins(card, folder) for name, card in MODELS.items()}
+    return ours | {name: card for name, card in own.items() if name not in ours}
+
+
+def find_card(name: str, folder: Path) -> ModelCard:
+    """Return the card of a model by its name, or by a name that others give to it.
+
+    ``folder`` is the models folder, for the user's own models. Raises NotFound
+    (``model_unknown``).
+    """
+    return _find(list_cards(folder), name)
+
+
+def _find(cards: Mapping[str, ModelCard], name: str) -> ModelCard:
+    found = cards.get(name) or cards.get(KNOWN_NAMES.get(name, ""))
+    if found is None:
         raise NotFound(
             f"There is no model called {name!r}.",
             code="model_unknown",
-            hint=f"Use one of: {', '.join(MODELS)}.",
+            hint=f"Use one of: {', '.join(cards)}. A model of your own is added with "
+            "'cinemill models add'.",
         )
-    return MODELS[name]
+    return found

@@ -17,9 +17,11 @@ from cinemill.inference.models.cards import (
     ModelRole,
     WheelPart,
     WheelSource,
+    apply_pins,
     find_model,
+    pins_path,
 )
-from cinemill.inference.models.catalog import MODELS, get_card
+from cinemill.inference.models.catalog import KNOWN_NAMES, MODELS, find_card, get_card
 
 WEIGHTS = b"weights"
 
@@ -66,25 +68,58 @@ def test_model_from_an_installed_package_is_verified(tmp_path: Path) -> None:
 
 
 def test_every_model_size_has_a_card() -> None:
-    assert set(SPEECH_MODELS) == MODELS.keys()
+    speech = {name for name, card in MODELS.items() if card.role is ModelRole.SPEECH}
+    assert set(SPEECH_MODELS) == speech
 
 
 @pytest.mark.parametrize("card", MODELS.values(), ids=MODELS.keys())
 def test_model_card_pins_everything(card: ModelCard) -> None:
     assert card.licence
     assert card.sources
-    assert all(re.fullmatch(r"[0-9a-f]{64}", file.sha256) for file in card.files)
-    assert re.fullmatch(r"[0-9a-f]{64}", card.revision)
+    assert all(re.fullmatch(r"[0-9a-f]{64}|", file.sha256) for file in card.files)
+    assert all(file.size_bytes > 0 for file in card.files)
+    assert card.weights in {file.name for file in card.files}
+    # Of a few optional models, the hub is asked for the hash, at a pinned commit.
+    assert card.is_pinned or card.is_optional
     for source in card.sources:
         if isinstance(source, HubSource):
-            assert re.fullmatch(r"[0-9a-f]{40}", source.revision)
+            is_commit = re.fullmatch(r"[0-9a-f]{40}", source.revision)
+            assert is_commit or (card.is_pinned and source.revision == "main")
         else:
             assert all("==" in requirement for requirement in source.requirements)
             assert {part.file for part in source.parts} == {file.name for file in card.files}
 
 
 def test_models_have_different_weights() -> None:
-    assert len({card.revision for card in MODELS.values()}) == len(MODELS)
+    pinned = [card for card in MODELS.values() if card.is_pinned]
+    assert len({card.revision for card in pinned}) == len(pinned)
+
+
+def test_detectors_say_where_their_answer_is() -> None:
+    detectors = (ModelRole.FORGERY_DETECTION, ModelRole.GENERATED_IMAGE)
+    for card in MODELS.values():
+        assert (card.role in detectors) == (card.score is not None)
+        if card.score is not None:
+            dimensions = {output.name: output.dimension for output in card.outputs}
+            assert card.score.forged < dimensions[card.score.output]
+            assert card.is_optional
+
+
+def test_names_of_others_lead_to_cards(tmp_path: Path) -> None:
+    assert KNOWN_NAMES.keys().isdisjoint(MODELS)
+    for name, known in KNOWN_NAMES.items():
+        assert find_card(name, tmp_path) == MODELS[known]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"sources": [], "files": {}}', '{"files": {"x": 1}}', "[" * 9000]
+)
+def test_damaged_record_of_hashes_counts_as_none(tmp_path: Path, content: str) -> None:
+    card = next(card for card in MODELS.values() if not card.is_pinned)
+    path = pins_path(card, tmp_path)
+    path.parent.mkdir()
+    path.write_text(content)
+    assert apply_pins(card, tmp_path) == card
 
 
 def test_unknown_model_is_not_found() -> None:
