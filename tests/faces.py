@@ -18,20 +18,28 @@ from cinemill.core.frames import Frame
 Pixels = NDArray[np.uint8]
 
 
-@cache
-def read_frames(name: str, count: int) -> tuple[Frame, ...]:
-    """Return ``count`` frames of a sample, spread evenly, or all if it has fewer."""
+MOST_FRAMES = 12
+
+
+def read_frames(name: str, count: int) -> list[Frame]:
+    """Return at most 12 frames of a sample, spread evenly over it."""
     frames = decode_frames(fetch(name))
-    chosen = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
-    return tuple(
-        Frame(frame.pts or 0, round(1000 * (frame.time or 0)), frame.to_ndarray(format="rgb24"))
-        for frame in (frames[number] for number in chosen)
-    )
+    return [frames[number] for number in spread(len(frames), count)]
 
 
-def decode_frames(path: Path) -> list[av.VideoFrame]:
+@cache
+def decode_frames(path: Path) -> list[Frame]:
+    """Return 12 frames of a video; they are decoded once."""
     with av.open(str(path)) as video:
-        return list(video.decode(video=0))
+        frames = list(video.decode(video=0))
+    return [
+        Frame(frame.pts or 0, round(1000 * (frame.time or 0)), frame.to_ndarray(format="rgb24"))
+        for frame in (frames[number] for number in spread(len(frames), MOST_FRAMES))
+    ]
+
+
+def spread(length: int, count: int) -> list[int]:
+    return [round(place) for place in np.linspace(0, length - 1, min(count, length))]
 
 
 def read_pictures(name: str, count: int) -> list[Pixels]:

@@ -32,7 +32,7 @@ def cut_out(picture: Pixels, box: FaceBox) -> tuple[Pixels, FaceBox]:
 
 @pytest.mark.parametrize("sample", CLEAR)
 def test_clear_face_has_no_flaw_until_it_is_blurred(detector: FaceDetector, sample: str) -> None:
-    for picture in read_pictures(sample, 4):
+    for picture in read_pictures(sample, 3):
         for found in detector.detect([picture])[0]:
             cut, box = cut_out(picture, found)
             quality = assess_face(cut, box)
