@@ -32,10 +32,12 @@ def decode_frames(path: Path) -> list[Frame]:
     """Return 12 frames of a video; they are decoded once."""
     with av.open(str(path)) as video:
         frames = list(video.decode(video=0))
-    return [
-        Frame(frame.pts or 0, round(1000 * (frame.time or 0)), frame.to_ndarray(format="rgb24"))
-        for frame in (frames[number] for number in spread(len(frames), MOST_FRAMES))
-    ]
+    return [to_frame(frames[number]) for number in spread(len(frames), MOST_FRAMES)]
+
+
+def to_frame(frame: av.VideoFrame) -> Frame:
+    pixels = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+    return Frame(frame.pts or 0, round(1000 * (frame.time or 0)), pixels)
 
 
 def spread(length: int, count: int) -> list[int]:

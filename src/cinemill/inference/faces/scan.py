@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from cinemill.core.faces import FaceBox
 from cinemill.core.frames import Frame
-from cinemill.inference.faces.detector import BATCH_SIZE, FaceDetector
+from cinemill.inference.faces.detector import FaceDetector
 from cinemill.inference.faces.quality import FaceFlaw, FaceQuality, assess_face, find_flaw
 from cinemill.inference.faces.tracks import FrameFaces, find_size
 
@@ -56,14 +55,12 @@ def scan_frames(
 ) -> Iterator[ScannedFrame]:
     """Yield the frames with their faces; each comes with the number of its shot.
 
-    Holds one batch of frames at a time: the caller keeps what it needs of the pixels.
+    Holds one frame at a time: the caller keeps what it needs of the pixels.
     """
-    remaining = iter(frames)
-    while batch := list(islice(remaining, BATCH_SIZE)):
-        found = detector.detect([frame.pixels for frame, _ in batch])
-        for (frame, shot), boxes in zip(batch, found, strict=True):
-            faces = (FoundFace(box, assess_face(frame.pixels, box)) for box in boxes)
-            yield ScannedFrame(frame, shot, tuple(faces))
+    for frame, shot in frames:
+        (boxes,) = detector.detect([frame.pixels])
+        faces = (FoundFace(box, assess_face(frame.pixels, box)) for box in boxes)
+        yield ScannedFrame(frame, shot, tuple(faces))
 
 
 def count_exclusions(frames: Iterable[ScannedFrame]) -> dict[str, int]:
