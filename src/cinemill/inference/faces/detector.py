@@ -77,7 +77,7 @@ class FaceDetector:
         """Return the faces of each picture (height × width × RGB), the most certain first.
 
         Boxes lie within the picture; points may lie outside, if the face does. A face has to be
-        about 10 pixels high after the picture was reduced to ``long_side_px``. The pictures may
+        about 16 pixels high after the picture was reduced to ``long_side_px``. The pictures may
         have different sizes.
         """
         return [self._detect_one(image, long_side_px) for image in images]

@@ -57,7 +57,10 @@ class FaceMesh:
         self._points, self._presence = sizes[POINT_COUNT * 3], sizes[1]
 
     def locate(self, pixels: Pixels, box: FaceBox) -> MeshPoints | None:
-        """Return the points of the face in this box; None if the model sees no face there."""
+        """Return the points of the face in this box; None if the model sees no face there.
+
+        Heavy compression can be a reason as well.
+        """
         matrix = make_square_matrix(
             find_center(box), find_side(box) * SQUARE_SCALE, find_roll(box), SIDE_PX
         )

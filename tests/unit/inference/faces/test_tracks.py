@@ -103,10 +103,10 @@ def test_moving_face_is_one_track() -> None:
 
 
 def test_faces_that_move_together_keep_their_tracks() -> None:
-    """The second face stands where the first one stood; only together they tell who is who."""
-    film = film_of([make_box(0), make_box(90)], [make_box(90), make_box(180)], step_ms=500)
+    """One stands where the other stood: the nearest pair alone would be the wrong one."""
+    film = film_of([make_box(0), make_box(60)], [make_box(60), make_box(120)], step_ms=500)
     first, second = link_faces(film)
-    assert (lefts(first), lefts(second)) == ([0.0, 90.0], [90.0, 180.0])
+    assert (lefts(first), lefts(second)) == ([0.0, 60.0], [60.0, 120.0])
 
 
 def test_face_on_the_other_side_of_a_cut_is_another_track() -> None:
