@@ -1,0 +1,1 @@
+"""Faces in pictures: boxes and points, tracks through a shot, crops, quality and the face mesh."""
