@@ -62,7 +62,7 @@ def build_result(
         regions=_list_regions(verdict, scores, calibration, most_gap_ms),
         members=tuple(_describe_member(member, scores) for member in ensemble.members),
         weights_from=ensemble.weight_source.value,
-        calibration=calibration and describe_calibration(calibration),
+        calibration=describe_calibration(calibration) if calibration else None,
     )
 
 

@@ -206,10 +206,6 @@ def _publish(draft: Path, own: Path) -> None:
 
 
 def _describe(head: Head, tensors_sha256: str) -> HeadManifest:
-    distance = head.distance and DistanceManifest(
-        directions=len(head.distance.directions),
-        residual_variance=head.distance.residual_variance,
-    )
     return HeadManifest(
         name=head.name,
         grade=head.grade,
@@ -217,11 +213,19 @@ def _describe(head: Head, tensors_sha256: str) -> HeadManifest:
         bias=head.bias,
         temperature=head.temperature,
         removed_directions=head.projection.removed if head.projection else 0,
-        distance=distance,
+        distance=_describe_distance(head.distance),
         tensors_sha256=tensors_sha256,
         digest=head.digest,
         training=head.training,
         calibration=head.calibration,
+    )
+
+
+def _describe_distance(distance: DistanceReference | None) -> DistanceManifest | None:
+    if distance is None:
+        return None
+    return DistanceManifest(
+        directions=len(distance.directions), residual_variance=distance.residual_variance
     )
 
 

@@ -83,7 +83,8 @@ def _fade(length: int, start: int, end: int, cells: int) -> Floats:
     cell = length / cells
     middle = np.arange(length) + 0.5
     outside = np.maximum(np.maximum(start * cell - middle, middle - end * cell), 0.0)
-    return np.clip(1 - outside / (cell / 4), 0.0, 1.0)
+    share: Floats = np.clip(1 - outside / (cell / 4), 0.0, 1.0)
+    return share
 
 
 def blur_image(image: Image) -> Image:

@@ -82,7 +82,7 @@ def _fit_logistic(
         predicted = 1 / (1 + np.exp(-np.clip(design @ at, -700, 700)))
         gradient = design.T @ (weights * (predicted - targets))
         curvature = design.T @ ((weights * predicted * (1 - predicted))[:, None] * design)
-        step = np.linalg.solve(curvature + _RIDGE * np.eye(2), gradient)
+        step = np.asarray(np.linalg.solve(curvature + _RIDGE * np.eye(2), gradient), np.float64)
         at, improved = _search_line(at, step, loss, design, targets, weights)
         if loss - improved < _LEAST_STEP * 1e-4 and np.abs(step).max() < 1e-6:
             break

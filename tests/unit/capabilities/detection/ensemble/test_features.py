@@ -23,7 +23,7 @@ from cinemill.errors import InputRejected, ToolMissing
 pytestmark = pytest.mark.property
 
 
-def make_levels(count: int = 3, seed: int = 0) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def make_levels(count: int = 3, seed: int = 0) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
     return {
         level.name: random.normal(size=(count, level.dimension)).astype(np.float16)

@@ -44,7 +44,7 @@ def change_manifest(folder: Path, change: Change) -> None:
     path.write_text(json.dumps(document))
 
 
-def replace_tensors(folder: Path, **changes: object) -> None:
+def replace_tensors(folder: Path, **changes: Any) -> None:
     """Write other arrays with a manifest that names their hash: damage before the file was made."""
     path = folder / "tiny-head" / TENSORS
     tensors = {**load(path.read_bytes()), **changes}

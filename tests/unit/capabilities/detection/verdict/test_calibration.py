@@ -26,9 +26,12 @@ pytestmark = pytest.mark.property
 RATES = st.sampled_from([0.05, 0.1, 0.2, 0.34])
 
 
-def fit(logits: list[tuple[float, bool]], **options: float) -> Calibration:
+def fit(logits: list[tuple[float, bool]], rate: float) -> Calibration:
     videos = [CalibrationVideo(logit, truth, at) for at, (logit, truth) in enumerate(logits)]
-    return fit_calibration(videos, CalibrationOptions(subject=SUBJECT, data="x", **options))
+    options = CalibrationOptions(
+        SUBJECT, "x", nominal_false_positive_rate=rate, nominal_miss_rate=rate
+    )
+    return fit_calibration(videos, options)
 
 
 @settings(max_examples=15)
@@ -40,11 +43,7 @@ def test_wrong_decisions_on_exchangeable_videos_are_at_most_the_nominal_rate(
     videos = [(float(random.normal(2 * truth, 1)), bool(truth)) for truth in [0, 1] * count]
     wrong = {False: 0, True: 0}
     for at, (logit, truth) in enumerate(videos):
-        others = fit(
-            videos[:at] + videos[at + 1 :],
-            nominal_false_positive_rate=rate,
-            nominal_miss_rate=rate,
-        )
+        others = fit(videos[:at] + videos[at + 1 :], rate)
         band = decide_by_score(logit, others).band
         wrong[truth] += band is (Band.NO_MANIPULATION_FOUND if truth else Band.LIKELY_MANIPULATED)
     assert wrong[False] / count <= rate + 1e-9

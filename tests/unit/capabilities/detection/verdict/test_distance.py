@@ -12,7 +12,7 @@ from cinemill.capabilities.detection.verdict.distance import fit_distance, summa
 pytestmark = pytest.mark.property
 
 
-def draw_rows(seed: int, count: int, dimension: int = 40) -> np.ndarray:  # type: ignore[type-arg]
+def draw_rows(seed: int, count: int, dimension: int = 40) -> np.ndarray:
     """Correlated rows: five strong directions and a little of everything."""
     random = np.random.default_rng(seed)
     directions = np.random.default_rng(99).normal(size=(5, dimension))
@@ -71,7 +71,7 @@ def test_distance_does_not_depend_on_the_order_of_dimensions() -> None:
 @pytest.mark.parametrize(
     "rows", [np.ones((1, 4)), np.ones(4), np.array([[1.0, np.nan], [0.0, 1.0]])]
 )
-def test_reference_needs_two_rows_of_finite_numbers(rows: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_reference_needs_two_rows_of_finite_numbers(rows: np.ndarray) -> None:
     with pytest.raises(ValueError, match="two rows"):
         fit_distance(rows)
 
