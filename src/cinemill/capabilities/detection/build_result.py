@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from cinemill.capabilities.detection.ensemble.fusion import Ensemble, Member
 from cinemill.capabilities.detection.ensemble.scoring import EnsembleScores
@@ -27,7 +28,12 @@ from cinemill.capabilities.detection.verdict.regions import (
 )
 from cinemill.capabilities.detection.verdict.scaling import Scaling
 from cinemill.capabilities.detection.verdict.statements import describe_verdict
-from cinemill.capabilities.detection.verdict.verdict import NO_MODEL, Verdict, decide_verdict
+from cinemill.capabilities.detection.verdict.verdict import (
+    NO_MODEL,
+    Verdict,
+    decide_verdict,
+    find_part_band,
+)
 
 
 def build_result(
@@ -50,7 +56,7 @@ def build_result(
         if ensemble.heads
         else NO_MODEL
     )
-    scaling = calibration.scaling if calibration and verdict.score is not None else None
+    scale = _Scale(verdict, calibration if verdict.score is not None else None)
     return DetectionResult(
         verdict=verdict.band,
         score=verdict.score,
@@ -58,7 +64,7 @@ def build_result(
         reasons=tuple(ReasonResult(reason, reason.sentence) for reason in verdict.reasons),
         sentences=describe_verdict(verdict, calibration),
         faces=_count_faces(faces),
-        tracks=tuple(_describe_track(track, scaling) for track in scores.tracks),
+        tracks=tuple(_describe_track(track, scale) for track in scores.tracks),
         regions=_list_regions(verdict, scores, calibration, most_gap_ms),
         members=tuple(_describe_member(member, scores) for member in ensemble.members),
         weights_from=ensemble.weight_source.value,
@@ -87,12 +93,36 @@ def _count_faces(faces: FaceCounts) -> FaceCountsResult:
     )
 
 
-def _describe_track(track: ScoredTrack, scaling: Scaling | None) -> TrackResult:
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """What a verdict allows to say about parts of its video."""
+
+    verdict: Verdict
+    calibration: Calibration | None
+    """None if it says nothing about this video."""
+
+    def score(self, logit: float) -> float | None:
+        return _scale(logit, self.calibration.scaling) if self.calibration else None
+
+    def band(self, logit: float) -> Band:
+        if self.calibration is None:
+            return Band.INCONCLUSIVE
+        return find_part_band(logit, self.verdict, self.calibration)
+
+    def track_band(self, track: ScoredTrack, logit: float) -> Band:
+        """Return the band of a track; one with too few faces is not decided."""
+        least = self.calibration.least_faces if self.calibration else 0
+        return self.band(logit) if len(track.faces) >= least else Band.INCONCLUSIVE
+
+
+def _describe_track(track: ScoredTrack, scale: _Scale) -> TrackResult:
+    logit = aggregate_track(track.logits)
     return TrackResult(
         number=track.number,
         start_ms=track.faces[0].time_ms,
         end_ms=track.faces[-1].time_ms,
-        score=_scale(aggregate_track(track.logits), scaling),
+        band=scale.track_band(track, logit),
+        score=scale.score(logit),
         faces=tuple(
             FaceScoreResult(
                 time_ms=face.time_ms,
@@ -100,7 +130,8 @@ def _describe_track(track: ScoredTrack, scaling: Scaling | None) -> TrackResult:
                 top=face.box.top,
                 width=face.box.width,
                 height=face.box.height,
-                score=_scale(face.logit, scaling),
+                band=scale.band(face.logit),
+                score=scale.score(face.logit),
                 logit=_finite(face.logit),
             )
             for face in track.faces
@@ -167,8 +198,8 @@ def describe_calibration(calibration: Calibration) -> CalibrationResult:
     )
 
 
-def _scale(logit: float, scaling: Scaling | None) -> float | None:
-    return scaling.probability(logit) if scaling and math.isfinite(logit) else None
+def _scale(logit: float, scaling: Scaling) -> float | None:
+    return scaling.probability(logit) if math.isfinite(logit) else None
 
 
 def _finite(value: float | None) -> float | None:

@@ -36,6 +36,7 @@ class FaceScoreResult:
     top: float
     width: float
     height: float
+    band: Band
     score: float | None
     """On the scale of the video's score, 0 to 1; only the video's is calibrated."""
     logit: float | None
@@ -49,6 +50,8 @@ class TrackResult:
     start_ms: int
     end_ms: int
     """Of the last sighting."""
+    band: Band
+    """It never accuses more than the video's does."""
     score: float | None
     faces: tuple[FaceScoreResult, ...]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
@@ -97,6 +99,9 @@ def make_detector(**weights: float) -> Ensemble:
     return replace(bare, calibration=fit_calibration(videos, options))
 
 
+DETECTOR_ENSEMBLE = make_detector()
+
+
 def build(ensemble: Ensemble, tracks: list[TrackFeatures], faces: FaceCounts | None = None) -> Any:
     """The result as it is after JSON; numbers that JSON does not know are refused."""
     usable = sum(len(one.track.faces) for one in tracks)
@@ -113,6 +118,10 @@ def test_own_detector_joins_with_a_calibration_of_its_own() -> None:
     assert member["model"] == "my-detector"
     assert member["logit"] == 6.0
     assert [track["score"] > 0.9 for track in document["tracks"]] == [True, False]
+    assert [track["band"] for track in document["tracks"]] == [
+        "likely_manipulated",
+        "no_manipulation_found",
+    ]
     (region,) = document["regions"]
     assert (region["track"], region["start_ms"], region["end_ms"]) == (1, 10_000, 10_701)
     assert (region["left"], region["width"]) == (10, 100)
@@ -123,6 +132,24 @@ def test_cleared_video_has_no_regions() -> None:
     document = build(make_detector(), make_tracks([-6.0] * 28 + [5.0, 5.0]))
     assert document["verdict"] == "no_manipulation_found"
     assert document["regions"] == []
+    (track,) = document["tracks"]
+    assert {face["band"] for face in track["faces"]} == {"no_manipulation_found", "inconclusive"}
+
+
+def test_short_track_is_not_decided_on_its_own() -> None:
+    document = build(make_detector(), make_tracks([6.0] * 8, [6.0] * 3))
+    assert [track["band"] for track in document["tracks"]] == ["likely_manipulated", "inconclusive"]
+
+
+@given(st.lists(st.lists(st.floats(-9, 9), min_size=1, max_size=6), min_size=1, max_size=3))
+def test_no_part_accuses_more_than_the_video(logits: list[list[float]]) -> None:
+    document = build(DETECTOR_ENSEMBLE, make_tracks(*logits))
+    bands = {track["band"] for track in document["tracks"]}
+    bands |= {face["band"] for track in document["tracks"] for face in track["faces"]}
+    if document["verdict"] != "likely_manipulated":
+        assert "likely_manipulated" not in bands
+    if document["verdict"] == "inconclusive":
+        assert bands == {"inconclusive"}
 
 
 def test_video_without_faces_has_no_numbers() -> None:
@@ -199,7 +226,7 @@ def test_verdict_does_not_depend_on_the_order_of_tracks(
 ) -> None:
     tracks = make_tracks(*logits)
     shuffled = Random(seed).sample(tracks, len(tracks))
-    one, other = build(make_detector(), tracks), build(make_detector(), shuffled)
+    one, other = build(DETECTOR_ENSEMBLE, tracks), build(DETECTOR_ENSEMBLE, shuffled)
     assert other["verdict"] == one["verdict"]
     assert other["score"] == pytest.approx(one["score"])
 
@@ -262,3 +289,8 @@ def measure_calibration_error(results: Sequence[tuple[DetectionResult, bool]]) -
     pairs = sorted((result.score, truth) for result, truth in results)
     groups = np.array_split(np.array(pairs, float), 10)
     return float(np.mean([abs(group[:, 0].mean() - group[:, 1].mean()) for group in groups]))
+
+
+def test_module_of_results_loads_no_arrays() -> None:
+    code = "import sys, cinemill.capabilities.detection.results; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from pydantic import Field, model_validator
@@ -74,13 +75,13 @@ class Calibration(StrictModel):
     def scaling(self) -> Scaling:
         return Scaling(self.temperature, self.midpoint)
 
-    @property
+    @cached_property
     def flag_logit(self) -> float:
         """The score over which a video is flagged; infinite if the calibration is too small."""
         high, low = self._limits()
         return max(high + self.margin * self.temperature, low, self.midpoint)
 
-    @property
+    @cached_property
     def clear_logit(self) -> float:
         """The score below which no manipulation is found; -infinity if it is too small."""
         high, low = self._limits()

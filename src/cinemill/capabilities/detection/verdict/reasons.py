@@ -15,6 +15,7 @@ class Reason(StrEnum):
     FACES_TOO_SMALL = "faces_too_small"
     FACES_BLURRED = "faces_blurred"
     FACES_TURNED_AWAY = "faces_turned_away"
+    FACES_CUT_OFF = "faces_cut_off"
     FACES_UNUSABLE = "faces_unusable"
     """For a flaw that has no code of its own here."""
     MEMBER_MISSING = "member_missing"
@@ -43,13 +44,9 @@ def find_face_reason(flaw: str) -> Reason:
 
 _FLAWS = {
     "face_too_small": Reason.FACES_TOO_SMALL,
-    "too_small": Reason.FACES_TOO_SMALL,
     "face_blurred": Reason.FACES_BLURRED,
-    "face_too_blurred": Reason.FACES_BLURRED,
-    "too_blurred": Reason.FACES_BLURRED,
-    "blurred": Reason.FACES_BLURRED,
     "face_turned_away": Reason.FACES_TURNED_AWAY,
-    "turned_away": Reason.FACES_TURNED_AWAY,
+    "face_cut_off": Reason.FACES_CUT_OFF,
 }
 
 _SENTENCES = {
@@ -60,6 +57,7 @@ _SENTENCES = {
     Reason.FACES_TOO_SMALL: "Faces are too small to examine.",
     Reason.FACES_BLURRED: "Faces are too blurred to examine.",
     Reason.FACES_TURNED_AWAY: "Faces are turned too far away to examine.",
+    Reason.FACES_CUT_OFF: "Faces are cut off by the edge of the picture.",
     Reason.FACES_UNUSABLE: "Faces were found that cannot be examined.",
     Reason.MEMBER_MISSING: (
         "A model of the ensemble is missing, and the error rates hold only for all of them."

@@ -81,6 +81,19 @@ def decide_by_score(logit: float, calibration: Calibration) -> Verdict:
     return Verdict(Band.INCONCLUSIVE, (_explain_indecision(logit, calibration),), score=score)
 
 
+def find_part_band(logit: float, video: Verdict, calibration: Calibration) -> Band:
+    """Return the band of a track or of one face, which never accuses more than the video's does.
+
+    A part is likely manipulated only in a video that is, since many parts are many chances of a
+    high score. No part of a video is decided that is not decided itself.
+    """
+    if not video.band.is_decided:
+        return Band.INCONCLUSIVE
+    band = decide_by_score(logit, calibration).band
+    is_accused_alone = band is Band.LIKELY_MANIPULATED and band is not video.band
+    return Band.INCONCLUSIVE if is_accused_alone else band
+
+
 def _decide(
     band: Band, reason: Reason, score: float, probability: float, calibration: Calibration
 ) -> Verdict:
