@@ -71,6 +71,13 @@ class Calibration(StrictModel):
             raise ValueError("both classes need scores")
         return self
 
+    def __copy__(self) -> Calibration:
+        """Return a copy that finds its limits again, since ``model_copy`` may change a field."""
+        copied = super().__copy__()
+        for limit in ("flag_logit", "clear_logit"):
+            copied.__dict__.pop(limit, None)
+        return copied
+
     @property
     def scaling(self) -> Scaling:
         return Scaling(self.temperature, self.midpoint)

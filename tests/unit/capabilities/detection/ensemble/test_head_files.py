@@ -184,6 +184,15 @@ def test_head_with_one_byte_changed_is_refused_or_the_same(file: str, data: st.D
             assert found.digest == make_head().digest
 
 
+def test_changed_byte_of_the_arrays_is_found_by_their_hash(tmp_path: Path) -> None:
+    path = write_head(tmp_path, make_head()) / TENSORS
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ToolMissing, match=r"the sha256 of head\.safetensors is [0-9a-f]{64}"):
+        read_head(tmp_path, "tiny-head")
+
+
 @settings(max_examples=60)
 @given(st.sampled_from([MANIFEST, TENSORS]), st.binary(max_size=200), st.integers(0, 400))
 def test_cut_and_foreign_files_are_refused(file: str, tail: bytes, kept: int) -> None:

@@ -71,6 +71,20 @@ def test_margin_only_takes_decisions_away(logit: float, margin: float) -> None:
     assert careful in {plain, Band.INCONCLUSIVE}
 
 
+@pytest.mark.parametrize("logit", [-5.0, 0.0, 5.0])
+@pytest.mark.parametrize("margin", [0.0, 1.0])
+def test_score_between_separated_classes_is_like_neither(logit: float, margin: float) -> None:
+    separated = fit(
+        [(sign * (10 + at / 100), sign > 0) for at in range(30) for sign in (-1, 1)], 0.1
+    )
+    calibration = separated.model_copy(update={"margin": margin})
+    verdict = decide_by_score(logit, calibration)
+    assert verdict.band is Band.INCONCLUSIVE
+    assert verdict.reasons == ("unlike_both_classes",)
+    assert decide_by_score(20.0, separated).band is Band.LIKELY_MANIPULATED
+    assert decide_by_score(-20.0, separated).band is Band.NO_MANIPULATION_FOUND
+
+
 def test_margin_is_in_units_of_the_scaled_logit() -> None:
     careful = make_calibration(margin=5.0)
     limit = careful.unmanipulated.find_upper_limit(careful.nominal_false_positive_rate)
@@ -112,6 +126,15 @@ def test_few_calibration_videos_decide_nothing() -> None:
         verdict = decide_by_score(logit, calibration)
         assert verdict.band is Band.INCONCLUSIVE
         assert verdict.reasons == ("calibration_too_small",)
+
+
+def test_changed_copy_finds_its_limits_again() -> None:
+    plain = make_calibration()
+    before = plain.flag_logit, plain.clear_logit
+    careful = plain.model_copy(update={"margin": 9.0})
+    assert careful.flag_logit == make_calibration(margin=9.0).flag_logit > before[0]
+    assert careful.clear_logit < before[1]
+    assert (plain.flag_logit, plain.clear_logit) == before
 
 
 def test_calibration_survives_its_file() -> None:
