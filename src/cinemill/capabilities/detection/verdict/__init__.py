@@ -1,0 +1,1 @@
+"""From scores to a verdict: calibration, abstention, bands and reasons. Pure."""
