@@ -186,6 +186,8 @@ class Settings(BaseSettings):
 
     cache_ttl_embeddings: fields.Count = setting("CACHE_TTL_EMBEDDINGS", 86_400)
     """Seconds for which embeddings are cached in Redis."""
+    cache_ttl_results: fields.Count = setting("CACHE_TTL_RESULTS", 604_800)
+    """Seconds for which the results of analyses are cached in Redis. Default: 7 days."""
     cuda_visible_devices: fields.Devices | None = setting("CUDA_VISIBLE_DEVICES")
     """GPUs to use, by index or UUID. Empty: none. Unset: all."""
     gpu_memory_fraction: fields.Share = setting("GPU_MEMORY_FRACTION", 0.8)
