@@ -261,13 +261,15 @@ def test_frames_are_read_page_by_page_in_order_of_time(database: Database) -> No
     assert read == frames
 
 
-def test_frames_of_a_time_range_are_half_open(database: Database) -> None:
+def test_frames_are_read_by_half_open_time_range_and_by_face(database: Database) -> None:
     job = begin(database)
     analysis_rows.save(database, job)
     with database.begin() as connection:
         inside = list_frame_scores(connection, job.id, from_ms=40, until_ms=3_600_000)
         after = list_frame_scores(connection, job.id, after=inside[0].place, from_ms=0)
+        second = list_frame_scores(connection, job.id, face_number=2)
     assert [one.frame for one in inside] == list(FRAMES[1:3])
+    assert [one.frame for one in second] == [FRAMES[2]]
     assert [one.frame for one in after] == list(FRAMES[2:])
 
 
@@ -342,6 +344,16 @@ def test_only_expired_analyses_are_deleted(database: Database) -> None:
         assert analyses.delete_expired(connection) == 0
     assert left == {current.id, kept.id}
     assert analysis_rows.count(database, "analysis_results") == 2
+
+
+@pytest.mark.parametrize("column", ["created_at", "expires_at"])
+@pytest.mark.parametrize("time", ["infinity", "-infinity", "20000-01-01"])
+def test_time_that_no_python_can_read_is_refused(
+    database: Database, column: str, time: str
+) -> None:
+    begin(database)
+    with pytest.raises(IntegrityError):
+        rows.change(database, f"UPDATE analyses SET {column} = '{time}'")
 
 
 def test_expired_analyses_are_deleted_in_batches(database: Database) -> None:

@@ -5,8 +5,10 @@ The statements are those that the functions really send; see ``plans.py``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +25,7 @@ from cinemill.core.page_position import PagePosition
 from cinemill.storage.analyses import analyses, results, reviews
 from cinemill.storage.analyses.frame_scores import list_frame_scores
 from cinemill.storage.analyses.metrics import measure_period
-from cinemill.storage.analyses.records import FramePosition
+from cinemill.storage.analyses.records import FramePosition, ReviewAction
 from cinemill.storage.analyses.regions import list_regions
 from cinemill.storage.database import Database
 from cinemill.storage.media import assets
@@ -135,6 +137,9 @@ def test_analysis_queries_use_indexes(filled: Database, name: str) -> None:
     assert_by_index(filled, BY_INDEX[name])
 
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "analysis-tables.md"
+WORDS = {*JobState, *ReviewAction}
+"""Values that the page names next to the columns."""
 TABLES = [
     "analyses",
     "analysis_results",
@@ -165,6 +170,32 @@ def test_deletion_of_an_asset_reads_no_table_of_analyses_from_end_to_end(filled:
             == 0
         )
         raise RollBack
+
+
+def list_documented_queries() -> list[str]:
+    blocks = re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    return [query for block in blocks for query in block.split(";\n") if query.strip()]
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_documented_queries_run_and_use_indexes(filled: Database, number: int) -> None:
+    query = text(list_documented_queries()[number])
+    assert_by_index(filled, lambda c: c.execute(query))
+
+
+def test_documented_queries_are_all_tested() -> None:
+    assert len(list_documented_queries()) == 9
+
+
+def test_documented_columns_exist(filled: Database) -> None:
+    """The page names each table with its columns."""
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|(.*)\|$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    assert {table for table, _ in rows} == set(TABLES)
+    for table, cells in rows:
+        columns = {name for name in re.findall(r"`(\w+)`", cells) if name not in WORDS}
+        listed = ", ".join(sorted(columns))
+        with filled.begin() as connection:
+            connection.execute(text(f"SELECT {listed} FROM {table} LIMIT 1"))
 
 
 def test_plan_without_an_index_would_be_noticed(filled: Database) -> None:

@@ -45,11 +45,13 @@ def list_frame_scores(
     after: FramePosition | None = None,
     from_ms: int = 0,
     until_ms: int | None = None,
+    face_number: int | None = None,
     limit: int = 1000,
 ) -> list[StoredFrameScore]:
     """Return scores by time, from ``from_ms`` to before ``until_ms``; those ``after`` a position.
 
-    An analysis that does not exist has none.
+    ``face_number`` selects one face, or with 0 the frames as a whole. An analysis that
+    does not exist has none.
     """
     query = (
         select(tables.frame_scores)
@@ -63,6 +65,8 @@ def list_frame_scores(
     )
     if until_ms is not None:
         query = query.where(_COLUMNS.time_ms < until_ms)
+    if face_number is not None:
+        query = query.where(_COLUMNS.face_number == face_number)
     return [_read_frame(row) for row in connection.execute(query).mappings()]
 
 

@@ -78,6 +78,11 @@ analyses = Table(
     Column("finished_at", DateTime(timezone=True)),
     Column("expires_at", DateTime(timezone=True)),
     CheckConstraint(
+        "created_at BETWEEN '0002-01-01Z' AND '9999-01-01Z'"
+        " AND expires_at BETWEEN '0002-01-01Z' AND '9999-01-01Z'",
+        name="analyses_times_check",
+    ),
+    CheckConstraint(
         "state IN ('pending', 'running', 'completed', 'failed', 'cancelled')",
         name="analyses_state_check",
     ),

@@ -30,6 +30,9 @@ CREATE TABLE analyses (
     started_at timestamptz,
     finished_at timestamptz,
     expires_at timestamptz,
+    -- PostgreSQL knows times that Python cannot read, such as infinity.
+    CONSTRAINT analyses_times_check CHECK (created_at BETWEEN '0002-01-01Z' AND '9999-01-01Z'
+        AND expires_at BETWEEN '0002-01-01Z' AND '9999-01-01Z'),
     CONSTRAINT analyses_state_check
         CHECK (state IN ('pending', 'running', 'completed', 'failed', 'cancelled')),
     CONSTRAINT analyses_verdict_check CHECK (verdict IN
