@@ -98,7 +98,6 @@ IN_ORDER: dict[str, Callable[[Connection], object]] = {
     "by work": lambda c: analyses.find_by_work(c, "key-77"),
     "review queue": reviews.list_review_queue,
     "page of the review queue": lambda c: reviews.list_review_queue(c, after=PAGE),
-    "review queue of an owner": lambda c: reviews.list_review_queue(c, owner="owner-5"),
     "frames": lambda c: list_frame_scores(c, "analysis-40000", limit=500),
     "page of frames": lambda c: list_frame_scores(
         c, "analysis-40000", after=FramePosition(200_000, 5000), limit=500
@@ -115,6 +114,7 @@ def test_pages_of_analyses_are_read_in_index_order(filled: Database, name: str) 
 
 
 BY_INDEX: dict[str, Callable[[Connection], object]] = {
+    "review queue of an owner": lambda c: reviews.list_review_queue(c, owner="owner-5"),
     "analysis": lambda c: analyses.get_analysis(c, "analysis-7"),
     "result": lambda c: results.get_result(c, "analysis-7"),
     "metrics": lambda c: results.get_metrics(c, "analysis-7"),
