@@ -188,8 +188,14 @@ class Settings(BaseSettings):
     )
     """Folders from which videos may be imported by path, separated as in PATH."""
 
-    cache_ttl_embeddings: fields.Count = setting("CACHE_TTL_EMBEDDINGS", 86_400)
+    cache_ttl_embeddings: fields.Count = setting(
+        "CACHE_TTL_EMBEDDINGS", 86_400, le=parsers.MAX_TTL_SECONDS
+    )
     """Seconds for which embeddings are cached in Redis."""
+    cache_ttl_results: fields.Count = setting(
+        "CACHE_TTL_RESULTS", 604_800, le=parsers.MAX_TTL_SECONDS
+    )
+    """Seconds for which the results of analyses are cached in Redis. Default: 7 days."""
     cuda_visible_devices: fields.Devices | None = setting("CUDA_VISIBLE_DEVICES")
     """GPUs to use, by index or UUID. Empty: none. Unset: all."""
     gpu_memory_fraction: fields.Share = setting("GPU_MEMORY_FRACTION", 0.8)

@@ -14,6 +14,8 @@ from cinemill.addresses import parse_sentinel
 MASK = str(SecretStr("secret"))
 MAX_PROCESSES = 1024
 """The maximum number of processes of one worker."""
+MAX_TTL_SECONDS = 10 * 365 * 24 * 3600
+"""Ten years: a time to live that Redis and PostgreSQL can add to any date."""
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", re.IGNORECASE | re.ASCII)
 _DEVICE = re.compile(r"-1|\d+|(GPU|MIG)-[0-9A-Za-z/-]+|all|none|void", re.ASCII)

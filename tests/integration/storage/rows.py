@@ -173,6 +173,7 @@ def connect_as_stranger(database: Database) -> Iterator[Connection]:
 def forget_everything(database: Database) -> None:
     """A DELETE: of the few rows that a test makes it is much quicker than TRUNCATE."""
     change(database, "DELETE FROM asset")
+    change(database, "DELETE FROM analyses")
     change(database, "DELETE FROM job")
     change(database, "DELETE FROM hardware_encoder")
     change(database, "DELETE FROM dead_message")

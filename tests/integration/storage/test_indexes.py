@@ -1,7 +1,6 @@
 """Every listed query finds its rows by an index, with ten thousand runs queued and a long past.
 
-The statements are those that the functions really send: they are caught on the connection and
-explained by PostgreSQL with the values that they were sent with.
+The statements are those that the functions really send; see ``plans.py``.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, text
+from tests.integration.storage.plans import OneConnection, assert_by_index
 
 from cinemill.core.job import JobState
 from cinemill.core.media import ArtifactKind
@@ -19,8 +19,6 @@ from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims, dispatch, job_changes, job_queries, recovery, statistics
 from cinemill.storage.media import assets, findings
 
-SMALL_TABLES = {"hardware_encoder"}
-"""A row for each encoder of each worker: read from end to end sooner than by any index."""
 QUEUED = 10_000
 ENDED = 30_000
 
@@ -78,49 +76,6 @@ def filled(migrated: Database) -> Iterator[Database]:
     yield migrated
     with migrated.begin() as connection:
         connection.execute(text("TRUNCATE asset, job CASCADE"))
-
-
-class RollBack(Exception):
-    """Ends a transaction whose changes are not wanted."""
-
-
-def explain(database: Database, ask: Callable[[Connection], object]) -> list[Any]:
-    """The plans of all statements that ``ask`` sends."""
-    sent: list[tuple[str, Any]] = []
-
-    def note(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        sent.append((statement, parameters))
-
-    plans = []
-    with pytest.raises(RollBack), database.begin() as connection:
-        event.listen(connection, "before_cursor_execute", note)
-        ask(connection)
-        event.remove(connection, "before_cursor_execute", note)
-        for statement, parameters in sent:
-            answer = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
-            plans.append(answer.scalar_one())
-        raise RollBack
-    assert plans
-    return plans
-
-
-def scans_whole_tables(plan: Any) -> list[str]:
-    """Tables that a plan reads from end to end."""
-    found = []
-    if isinstance(plan, dict):
-        if plan.get("Node Type") == "Seq Scan" and not plan.get("One-Time Filter"):
-            found.append(str(plan.get("Relation Name")))
-        for value in plan.values():
-            found += scans_whole_tables(value)
-    if isinstance(plan, list):
-        for value in plan:
-            found += scans_whole_tables(value)
-    return found
-
-
-def assert_by_index(database: Database, ask: Callable[[Connection], object]) -> None:
-    for plan in explain(database, ask):
-        assert set(scans_whole_tables(plan)) <= SMALL_TABLES
 
 
 RELAY: dict[str, Callable[[Connection], object]] = {
@@ -203,18 +158,6 @@ def ask_for_asset(connection: Connection) -> None:
 
 def test_asset_lookup_by_owner_and_content_uses_indexes(filled: Database) -> None:
     assert_by_index(filled, ask_for_asset)
-
-
-class OneConnection(Database):
-    """The database as functions see it that begin their own transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    def begin(self) -> Any:
-        from contextlib import nullcontext
-
-        return nullcontext(self.connection)
 
 
 ASSETS: dict[str, Callable[[Database], object]] = {

@@ -92,6 +92,15 @@ class TestDefaults:
             "ENSEMBLE_WEIGHT_CLIP",
         }
 
+    def test_caches_have_a_time_to_live_of_their_own(self, home: Path) -> None:
+        settings = load({"CINEMILL_HOME": str(home), "CACHE_TTL_RESULTS": "60"})
+        assert (settings.cache_ttl_embeddings, settings.cache_ttl_results) == (86_400, 60)
+        assert load({"CINEMILL_HOME": str(home)}).cache_ttl_results == 604_800
+        for name in ("CACHE_TTL_EMBEDDINGS", "CACHE_TTL_RESULTS"):
+            for value in ("0", "1000000000000"):
+                with pytest.raises(SettingsInvalid, match=name):
+                    load({"CINEMILL_HOME": str(home), name: value})
+
     def test_settings_are_frozen(self, home: Path) -> None:
         settings = load({"CINEMILL_HOME": str(home)})
         with pytest.raises(ValidationError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import cinemill.storage.analyses.tables  # noqa: F401 – its tables are of the same schema
 from cinemill.storage.tables import metadata
 
 connection = context.config.attributes["connection"]

@@ -1,0 +1,1 @@
+"""Rows of analyses: verdicts, frames' scores, suspicious regions, metrics and reviews."""

@@ -1,0 +1,57 @@
+"""Rows of suspicious regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy.dialects.postgresql import insert
+
+from cinemill.storage.analyses import tables
+from cinemill.storage.analyses.frame_scores import read_box, write_box
+from cinemill.storage.analyses.records import SuspiciousRegion
+
+_COLUMNS = tables.suspicious_regions.c
+
+
+def insert_regions(
+    connection: Connection, analysis_id: str, regions: Sequence[SuspiciousRegion]
+) -> None:
+    """Insert the regions of an analysis that has none yet; they are numbered from 1."""
+    if not regions:
+        return
+    rows = [
+        {
+            "analysis_id": analysis_id,
+            "number": number,
+            "face_number": region.face_number,
+            "start_ms": region.start_ms,
+            "end_ms": region.end_ms,
+            "score": region.score,
+            "evidence": None if region.evidence is None else dict(region.evidence),
+            **write_box(region.box),
+        }
+        for number, region in enumerate(regions, start=1)
+    ]
+    connection.execute(insert(tables.suspicious_regions).values(rows))
+
+
+def list_regions(connection: Connection, analysis_id: str) -> list[SuspiciousRegion]:
+    """Return the regions of an analysis by number; those of one that does not exist are none."""
+    query = (
+        select(tables.suspicious_regions)
+        .where(_COLUMNS.analysis_id == analysis_id)
+        .order_by(_COLUMNS.number)
+    )
+    return [_read_region(row) for row in connection.execute(query).mappings()]
+
+
+def _read_region(row: RowMapping) -> SuspiciousRegion:
+    return SuspiciousRegion(
+        start_ms=row["start_ms"],
+        end_ms=row["end_ms"],
+        score=row["score"],
+        box=read_box(row),
+        face_number=row["face_number"],
+        evidence=row["evidence"],
+    )

@@ -1,0 +1,136 @@
+"""Bytes in Redis with a time to live, where no failure is worth an error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from enum import StrEnum
+from typing import Any
+
+from redis.exceptions import RedisError, ResponseError
+
+from cinemill.storage.cache.entries import HEAD_READ_BYTES, depends_on
+from cinemill.storage.redis_servers import drop_refusing, open_redis
+
+SOCKET_TIMEOUT_SECONDS = 2.0
+PAUSE_AFTER_FAULT_SECONDS = 1.0
+"""A Redis that is away or frozen costs a lookup once in a while, and not each time."""
+SCAN_COUNT = 200
+"""Entries whose heads are read, and which are deleted, in one command."""
+
+
+class Lookup(StrEnum):
+    """How a lookup ended; the words name a metric."""
+
+    HIT = "hit"
+    MISS = "miss"
+    DAMAGED = "damaged"
+    """There was an entry that is not what was written; it was deleted."""
+    UNAVAILABLE = "unavailable"
+    """Redis did not respond, or was not asked because it had just not responded."""
+
+
+Observe = Callable[[Lookup], None]
+
+
+def ignore(lookup: Lookup) -> None:
+    """Observe nothing."""
+
+
+class CacheStore:
+    """A connection to Redis for caches. Safe to share between threads; never raises RedisError."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis: Any = open_redis(
+            redis_url,
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+            health_check_interval=10,
+        )
+        self._suspended_until = 0.0
+
+    def read(self, key: str, *, most_bytes: int) -> tuple[Lookup, bytes]:
+        """Return a value of at most so many bytes; a larger one, or another type, is deleted."""
+        if self._is_suspended():
+            return Lookup.UNAVAILABLE, b""
+        try:
+            # One byte more than is allowed tells an oversized value, and nobody reads all of it.
+            value: bytes = self._redis.getrange(key, 0, most_bytes)
+        except RedisError as error:
+            if _is_wrong_type(error):
+                self.delete([key])
+                return Lookup.DAMAGED, b""
+            self._suspend(error)
+            return Lookup.UNAVAILABLE, b""
+        if len(value) > most_bytes:
+            self.delete([key])
+            return Lookup.DAMAGED, b""
+        return (Lookup.HIT, value) if value else (Lookup.MISS, b"")
+
+    def write(self, key: str, value: bytes, *, ttl_seconds: int) -> bool:
+        """Store a value for so many seconds, 1 or more; whether it was stored."""
+        if self._is_suspended():
+            return False
+        try:
+            self._redis.set(key, value, ex=ttl_seconds)
+        except RedisError as error:
+            self._suspend(error)
+            return False
+        return True
+
+    def delete(self, keys: Sequence[str | bytes]) -> int:
+        """Delete keys and return how many there were, as far as Redis responds."""
+        if not keys or self._is_suspended():
+            return 0
+        try:
+            return int(self._redis.unlink(*keys))
+        except RedisError as error:
+            self._suspend(error)
+            return 0
+
+    def delete_model(self, prefix: str, model: str) -> int:
+        """Delete the entries below a prefix that depend on a model, and unreadable ones; how many.
+
+        Nothing relies on it: with a changed model every key is another. It frees their memory.
+        """
+        deleted = 0
+        try:
+            for keys in self._scan(f"{prefix}*"):
+                heads = self._read_heads(keys)
+                deleted += self.delete([key for key, head in heads if depends_on(head, model)])
+        except RedisError as error:
+            self._suspend(error)
+        return deleted
+
+    def _scan(self, pattern: str) -> Iterator[list[bytes]]:
+        cursor = 0
+        while True:
+            cursor, keys = self._redis.scan(cursor, match=pattern, count=SCAN_COUNT, _type="string")
+            yield keys
+            if cursor == 0:
+                return
+
+    def _read_heads(self, keys: list[bytes]) -> list[tuple[bytes, bytes]]:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.getrange(key, 0, HEAD_READ_BYTES - 1)
+            heads = pipeline.execute(raise_on_error=False)
+        # A key that became another type or was deleted in the meantime is left alone.
+        pairs = zip(keys, heads, strict=True)
+        return [(key, head) for key, head in pairs if isinstance(head, bytes) and head]
+
+    def close(self) -> None:
+        with suppress(RedisError):
+            self._redis.close()
+
+    def _is_suspended(self) -> bool:
+        return time.monotonic() < self._suspended_until
+
+    def _suspend(self, error: Exception) -> None:
+        drop_refusing(self._redis, error)
+        self._suspended_until = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
+
+
+def _is_wrong_type(error: Exception) -> bool:
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
