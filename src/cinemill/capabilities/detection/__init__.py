@@ -1,0 +1,1 @@
+"""Detection of manipulated faces in videos."""
