@@ -41,19 +41,21 @@ UNCHANGED = Alteration()
 
 
 def draw_alteration(random: np.random.Generator) -> Alteration:
-    """Draw a change that an observer may or may not see."""
-    frequency = random.uniform() < 0.5
+    """Draw a change, of any strength from hardly visible to plain."""
+    strength = random.uniform(0.15, 1.0)
+    channels = random.uniform(-20, 20, 3) * strength * (random.uniform() < 0.5)
+    is_blurred = random.uniform() < 0.5
     return Alteration(
-        red=int(random.integers(-20, 21)),
-        green=int(random.integers(-20, 21)),
-        blue=int(random.integers(-20, 21)),
-        hue=int(random.integers(-8, 9)),
-        saturation=float(random.uniform(0.7, 1.3)),
-        value=float(random.uniform(0.8, 1.2)),
-        contrast=float(random.uniform(0.85, 1.15)),
-        brightness=int(random.integers(-15, 16)),
-        downscale=float(random.uniform(0.35, 0.9)) if frequency else 1.0,
-        sharpen=0.0 if frequency else float(random.uniform(20, 120)),
+        red=round(channels[0]),
+        green=round(channels[1]),
+        blue=round(channels[2]),
+        hue=round(random.uniform(-6, 6) * strength),
+        saturation=float(1 + random.uniform(-0.3, 0.3) * strength),
+        value=float(1 + random.uniform(-0.2, 0.2) * strength),
+        contrast=float(1 + random.uniform(-0.15, 0.15) * strength),
+        brightness=round(random.uniform(-15, 15) * strength),
+        downscale=float(random.uniform(0.35, 0.9)) if is_blurred else 1.0,
+        sharpen=0.0 if is_blurred else float(random.uniform(20, 120)),
     )
 
 

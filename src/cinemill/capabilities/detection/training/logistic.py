@@ -23,6 +23,7 @@ _MOST_INNER_ITERATIONS = 100
 _GRADIENT_TOLERANCE = 1e-6
 _SUFFICIENT_DECREASE = 1e-4
 _MOST_HALVINGS = 40
+_BLOCK_ROWS = 1024
 
 
 class TrainingImpossible(InputRejected):
@@ -115,17 +116,29 @@ def _prepare(
     labels = np.asarray(is_fake, bool)
     if rows.ndim != 2 or labels.shape != (len(rows),) or labels.all() or not labels.any():
         raise TrainingImpossible("A head is trained on a row of features for each real and fake.")
-    if not np.isfinite(rows).all():
-        raise TrainingImpossible("A feature is not a finite number.")
     if strength <= 0:
         raise TrainingImpossible("The strength of the penalty must be above 0.")
-    mean = rows.mean(axis=0, dtype=np.float64)
-    deviation = rows.std(axis=0, dtype=np.float64)
+    mean, deviation = _measure_columns(rows)
     # A feature that never changes carries nothing; its weight stays 0.
     deviation[deviation < 1e-12] = np.inf
     weights = _balance(labels) if example_weights is None else np.asarray(example_weights, float)
     signs = np.where(labels, 1.0, -1.0)
     return _Problem(rows, signs, weights / weights.sum(), mean, deviation, strength)
+
+
+def _measure_columns(rows: Matrix) -> tuple[Vector, Vector]:
+    """Return means and deviations, block by block: a double-precision copy would not fit."""
+    blocks = [rows[start : start + _BLOCK_ROWS] for start in range(0, len(rows), _BLOCK_ROWS)]
+    if not all(np.isfinite(block).all() for block in blocks):
+        raise TrainingImpossible("A feature is not a finite number.")
+    total = np.zeros(rows.shape[1])
+    squares = np.zeros(rows.shape[1])
+    for block in blocks:
+        total += block.sum(axis=0, dtype=np.float64)
+    mean = total / len(rows)
+    for block in blocks:
+        squares += ((block - mean) ** 2).sum(axis=0)
+    return mean, np.sqrt(squares / len(rows))
 
 
 def _balance(labels: NDArray[np.bool_]) -> Vector:
