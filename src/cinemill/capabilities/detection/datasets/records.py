@@ -17,8 +17,8 @@ class DatasetInvalid(InputRejected):
 
     code = "dataset_invalid"
     hint = (
-        "Give the folder into which the data set was unpacked, unchanged. The how-to on training "
-        "shows the layout of each; 'folder' takes your own real/ and fake/."
+        "Give the folder into which the data set was unpacked, unchanged; "
+        "docs/reference/detection-datasets.md shows each layout. 'folder' takes your own videos."
     )
 
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ Features = Mapping[str, NDArray[np.float16]]
 """Rows by the name of their level: N × D."""
 
 LARGEST_ENTRY_BYTES = 64 * 1024 * 1024
-_CHECKSUM = "sha256"
+_COMMENT_CHARACTERS = 64
 _T = TypeVar("_T")
 
 
@@ -50,7 +51,15 @@ class FeatureStore:
             return _decode(_read(path), key)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
+        except (
+            ValueError,
+            KeyError,
+            RuntimeError,
+            OSError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ):
             path.unlink(missing_ok=True)
             return None
 
@@ -113,12 +122,25 @@ def extract_features(
 
 def _encode(key: str, features: Features) -> bytes:
     rows = {name: np.ascontiguousarray(values, np.float16) for name, values in features.items()}
-    if _CHECKSUM in rows:
-        raise ValueError(f"A level may not be named {_CHECKSUM}.")
     stored = io.BytesIO()
-    checksum = np.frombuffer(_checksum(key, rows), np.uint8)
-    np.savez(stored, allow_pickle=False, **rows, **{_CHECKSUM: checksum})
-    return stored.getvalue()
+    np.savez(stored, allow_pickle=False, **rows)
+    # The checksum is the archive's comment, so that the file is an ordinary .npz as well.
+    content = stored.getvalue()[:-2] + _COMMENT_CHARACTERS.to_bytes(2, "little")
+    return content + _checksum(key, content)
+
+
+def _decode(data: bytes, key: str) -> Features:
+    content, checksum = data[:-_COMMENT_CHARACTERS], data[-_COMMENT_CHARACTERS:]
+    if checksum != _checksum(key, content):
+        raise ValueError("checksum differs")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if sum(member.file_size for member in archive.infolist()) > LARGEST_ENTRY_BYTES:
+            raise ValueError("too large")
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        rows = {name: arrays[name] for name in arrays.files}
+    if any(values.dtype != np.float16 or values.ndim != 2 for values in rows.values()):
+        raise ValueError("not rows of float16")
+    return rows
 
 
 def _read(path: Path) -> bytes:
@@ -129,23 +151,5 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _decode(data: bytes, key: str) -> Features:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(member.file_size for member in archive.infolist()) > LARGEST_ENTRY_BYTES:
-            raise ValueError("too large")
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive_of_arrays:
-        arrays = {name: archive_of_arrays[name] for name in archive_of_arrays.files}
-    checksum = arrays.pop(_CHECKSUM).tobytes()
-    if any(rows.dtype != np.float16 or rows.ndim != 2 for rows in arrays.values()):
-        raise ValueError("not rows of float16")
-    if checksum != _checksum(key, arrays):
-        raise ValueError("checksum differs")
-    return arrays
-
-
-def _checksum(key: str, rows: Features) -> bytes:
-    digest = hashlib.sha256(key.encode())
-    for name in sorted(rows):
-        digest.update(f"{name}\x00{rows[name].shape}\x00".encode())
-        digest.update(rows[name].tobytes())
-    return digest.digest()
+def _checksum(key: str, content: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + content).hexdigest().encode()
