@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,18 +134,23 @@ def test_extraction_resumes_where_it_was_stopped(tmp_path: Path) -> None:
     computed: list[int] = []
     seen: list[Extraction] = []
 
-    def compute(number: int) -> Features:
-        computed.append(number)
-        return make_features(number)
+    def compute(numbers: Sequence[int]) -> list[Features]:
+        computed.extend(numbers)
+        return [make_features(number) for number in numbers]
 
     first = list(
-        extract_features(items, store, compute, total=6, should_stop=lambda: len(computed) == 3)
+        extract_features(
+            items, store, compute, total=6, batch=2, should_stop=lambda: len(computed) >= 3
+        )
     )
-    assert len(first) == 3
-    again = dict(extract_features(items, store, compute, total=6, on_progress=seen.append))
-    assert computed == [0, 1, 2, 3, 4, 5]
-    assert seen[-1] == Extraction(done=6, total=6, reused=3)
-    assert np.array_equal(again[items[2][0]]["head"], make_features(2)["head"])
+    assert [key for key, _ in first] == [key for key, _ in items[:4]]
+    next(tmp_path.rglob(f"{items[1][0]}.npz")).unlink()
+    again = list(extract_features(items, store, compute, total=6, batch=3, on_progress=seen.append))
+    assert computed == [0, 1, 2, 3, 1, 4, 5]
+    assert seen == [Extraction(3, 6, 2), Extraction(6, 6, 3)]
+    assert [key for key, _ in again] == [key for key, _ in items]
+    for number, (_, features) in enumerate(again):
+        assert np.array_equal(features["head"], make_features(number)["head"])
 
 
 def make_faces(counts: list[int]) -> list[FaceReference]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import pytest
@@ -35,17 +35,12 @@ from cinemill.capabilities.detection.evaluation.video_scores import FrameScore
 from cinemill.capabilities.detection.training.feature_store import (
     Features,
     FeatureStore,
-    extract_features,
-    feature_key,
 )
 from cinemill.capabilities.detection.training.head_fit import HeadFit, fit_head
-from cinemill.capabilities.detection.training.randomness import item_random
+from cinemill.capabilities.detection.training.pair_features import PairPlan, extract_pairs
+from cinemill.capabilities.detection.training.pair_schedule import FaceReference
 from cinemill.capabilities.detection.training.self_blending import (
     Control,
-    SourcePair,
-    draw_recipe,
-    make_control,
-    make_pair,
 )
 
 if TYPE_CHECKING:
@@ -78,8 +73,12 @@ def place_landmarks() -> Landmarks:
 LANDMARKS = place_landmarks()
 
 
-def describe(pixels: Pixels) -> Features:
+def describe(pictures: NDArray[np.uint8]) -> Features:
     """Color and sharpness of each cell of a grid, against the whole picture's."""
+    return {"cells": np.stack([describe_one(one) for one in pictures]).astype(np.float16)}
+
+
+def describe_one(pixels: Pixels) -> NDArray[np.float64]:
     values = pixels.astype(np.float64)
     grey = values.mean(axis=2)
     detail = np.abs(np.diff(grey, axis=0, append=grey[-1:])) + np.abs(
@@ -89,7 +88,7 @@ def describe(pixels: Pixels) -> Features:
     side = SIZE // CELLS
     cells = layers.reshape(CELLS, side, CELLS, side, 4).mean(axis=(1, 3))
     offsets = (cells - cells.mean(axis=(0, 1))).reshape(-1)
-    return {"cells": np.concatenate([offsets, abs(offsets)])[None].astype(np.float16)}
+    return np.concatenate([offsets, abs(offsets)])
 
 
 @dataclass(frozen=True)
@@ -98,41 +97,36 @@ class Examples:
 
     features: NDArray[np.float32]
     is_fake: list[bool]
-    records: list[VideoRecord]
+    faces: list[FaceReference]
 
     @property
     def identities(self) -> list[str]:
-        return [record.identity for record in self.records]
+        return [face.identity for face in self.faces]
 
 
 def make_examples(
     records: Sequence[VideoRecord], store: FeatureStore, control: Control | None = None
 ) -> Examples:
-    items: list[tuple[str, Pixels]] = []
-    labels: list[bool] = []
-    owners: list[VideoRecord] = []
-    for record in records:
-        for number, pair in enumerate(make_pairs(record, control)):
-            for is_fake, pixels in ((False, pair.real), (True, pair.fake)):
-                digest = hashlib.sha256(pixels.tobytes()).hexdigest()
-                items.append((feature_key(digest, "cells@1", str(number)), pixels))
-                labels.append(is_fake)
-                owners.append(record)
-    rows = [
-        features["cells"][0]
-        for _, features in extract_features(items, store, describe, total=len(items))
+    paths = {record.key: record.path for record in records}
+    faces = [FaceReference(record.key, record.identity, 0) for record in records]
+    pairs = [
+        *extract_pairs(
+            faces,
+            PairPlan(SEED, TAKES, control),
+            store,
+            lambda face: (np.asarray(Image.open(paths[face.video]).convert("RGB")), LANDMARKS),
+            describe,
+            content_hashes={
+                key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in paths.items()
+            },
+            versions=["cells@1"],
+        )
     ]
-    return Examples(np.asarray(rows, np.float32), labels, owners)
-
-
-def make_pairs(record: VideoRecord, control: Control | None) -> Iterable[SourcePair]:
-    pixels = np.asarray(Image.open(record.path).convert("RGB"))
-    for take in range(TAKES):
-        recipe = draw_recipe(item_random(SEED, record.key.name, take), SIZE, SIZE)
-        if control is None:
-            yield make_pair(pixels, LANDMARKS, recipe)
-        else:
-            yield make_control(pixels, LANDMARKS, recipe, control)
+    return Examples(
+        features=np.concatenate([one.features["cells"] for one in pairs]).astype(np.float32),
+        is_fake=[False, True] * len(pairs),
+        faces=[one.face for one in pairs for _ in range(2)],
+    )
 
 
 def score(fitted: HeadFit, examples: Examples) -> NDArray[np.float64]:
@@ -171,12 +165,12 @@ def measure(fitted: HeadFit, examples: Examples) -> Measurement:
     scores = score(fitted, examples)
     frames = [
         FrameScore(
-            VideoKey("painted", "blend" if is_fake else "real", record.key.name),
+            VideoKey("painted", "blend" if is_fake else "real", face.video.name),
             is_fake,
-            record.identity,
+            face.identity,
             float(value),
         )
-        for is_fake, record, value in zip(examples.is_fake, examples.records, scores, strict=True)
+        for is_fake, face, value in zip(examples.is_fake, examples.faces, scores, strict=True)
     ]
     return measure_scores(
         frames,
@@ -227,3 +221,23 @@ def test_run_is_reported_on_one_page(run: Run) -> None:
     assert json.loads(json.dumps(report.to_json(), allow_nan=False))["seed"] == SEED
     assert f"{run.measurement.videos.figures.auc:.3f}" in write_page(report)
     assert list_caveats(report)
+
+
+def test_pairs_in_the_store_are_not_blended_again(run: Run) -> None:
+    def never(*_arguments: object) -> NoReturn:
+        raise AssertionError("loaded or computed again")
+
+    faces = [FaceReference(record.key, record.identity, 0) for record in run.split.train]
+    pairs = extract_pairs(
+        faces,
+        PairPlan(SEED, TAKES),
+        run.store,
+        never,
+        never,
+        content_hashes={
+            record.key: hashlib.sha256(record.path.read_bytes()).hexdigest()
+            for record in run.split.train
+        },
+        versions=["cells@1"],
+    )
+    assert len([*pairs]) == len(faces) * TAKES

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -95,29 +96,34 @@ def feature_key(content_hash: str, *versions: str) -> str:
 def extract_features(
     items: Iterable[tuple[str, _T]],
     store: FeatureStore,
-    compute: Callable[[_T], Features],
+    compute: Callable[[Sequence[_T]], Sequence[Features]],
     *,
     total: int,
+    batch: int = 8,
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[Extraction], None] = lambda _progress: None,
 ) -> Iterator[tuple[str, Features]]:
-    """Yield the features of each item, computed only where the store has none.
+    """Yield the features of each item in order, computed only where the store has none.
 
-    ``items`` are keys with what ``compute`` takes. Ends early when ``should_stop`` says so; what
-    was computed until then is stored.
+    ``items`` are keys with what ``compute`` takes, several at once; it returns features for each.
+    Ends early when ``should_stop`` says so; what was computed until then is stored.
     """
-    reused = 0
-    for done, (key, item) in enumerate(items, start=1):
+    done = reused = 0
+    remaining = iter(items)
+    while chunk := list(itertools.islice(remaining, batch)):
         if should_stop():
             return
-        features = store.load(key)
-        if features is None:
-            features = compute(item)
-            store.save(key, features)
-        else:
-            reused += 1
+        found = {key: features for key, _ in chunk if (features := store.load(key)) is not None}
+        missing = [(key, item) for key, item in chunk if key not in found]
+        reused += len(found)
+        if missing:
+            computed = compute([item for _, item in missing])
+            for (key, _), features in zip(missing, computed, strict=True):
+                store.save(key, features)
+                found[key] = features
+        done += len(chunk)
         on_progress(Extraction(done, total, reused))
-        yield key, features
+        yield from ((key, found[key]) for key, _ in chunk)
 
 
 def _encode(key: str, features: Features) -> bytes:
