@@ -1,0 +1,1 @@
+"""Published sets of real and manipulated videos, read as they are distributed."""

@@ -1,0 +1,1 @@
+"""Measurements of a detector: error rates, calibration, intervals and the printed report."""

@@ -1,0 +1,81 @@
+"""Whether a probability means what it says: expected calibration error and the table behind it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cinemill.capabilities.detection.evaluation.ranking import Numbers, UnmeasurableScores
+
+BINS = 10
+_Z_95 = 1.959964
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Videos whose probability lies in a range; the upper end belongs to the next one."""
+
+    lower: float
+    upper: float
+    count: int
+    mean_probability: float
+    share_fake: float
+    share_lower: float
+    """Lower end of Wilson's 95 % interval of ``share_fake``."""
+    share_upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Calibration of a set of probabilities; empty bins are left out."""
+
+    expected_error: float
+    """Mean distance of probability and observed share, weighted by the videos in each bin."""
+    maximum_error: float
+    bins: tuple[ReliabilityBin, ...]
+
+
+def measure_reliability(
+    is_fake: ArrayLike, probabilities: ArrayLike, bins: int = BINS
+) -> Reliability:
+    """Compare probabilities with what was observed, in so many bins of equal width.
+
+    Raises UnmeasurableScores if a probability is outside 0 to 1, or there is none.
+    """
+    labels = np.asarray(is_fake, bool)
+    values = np.asarray(probabilities, float)
+    if not len(values) or labels.shape != values.shape:
+        raise UnmeasurableScores("There are no probabilities, or not one for each label.")
+    if not ((values >= 0) & (values <= 1)).all():
+        raise UnmeasurableScores("A probability is outside the range 0 to 1.")
+    numbers = np.minimum((values * bins).astype(int), bins - 1)
+    table = tuple(
+        _describe_bin(number, bins, values[numbers == number], labels[numbers == number])
+        for number in np.unique(numbers)
+    )
+    errors = np.asarray([abs(one.mean_probability - one.share_fake) for one in table])
+    shares = np.asarray([one.count for one in table]) / len(values)
+    return Reliability(float(errors @ shares), float(errors.max()), table)
+
+
+def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share, which stays inside 0 to 1 even for a few videos."""
+    if count == 0:
+        return 0.0, 1.0
+    share, z2 = hits / count, _Z_95**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = _Z_95 * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
+    return min(max(0.0, middle - half), share), max(min(1.0, middle + half), share)
+
+
+def _describe_bin(
+    number: int, bins: int, values: Numbers, labels: NDArray[np.bool_]
+) -> ReliabilityBin:
+    fakes, count = int(np.sum(labels)), int(np.size(labels))
+    lower, upper = wilson_interval(fakes, count)
+    mean = float(np.mean(values))
+    share = fakes / count
+    return ReliabilityBin(number / bins, (number + 1) / bins, count, mean, share, lower, upper)

@@ -1,0 +1,1 @@
+"""Training of heads: self-blended images, augmentation, stored features and the fit."""
