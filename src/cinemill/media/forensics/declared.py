@@ -142,7 +142,7 @@ def check_settings(encoder: EncoderName | None, table: PacketTable) -> list[Fore
 
 
 def _check_interval(encoder: EncoderName, table: PacketTable) -> list[str]:
-    keys = np.append(np.flatnonzero(table.is_key), len(table.is_key))
+    keys = np.append(table.key_places, len(table.is_key))
     most = encoder.number("keyint")
     longest = int(np.diff(keys).max(initial=0))
     if not most or longest <= most + 1:

@@ -30,7 +30,7 @@ FEWEST_PLACES = 4
 """A beat must be seen so often."""
 FEWEST_FRAMES = 60
 MOST_FRAMES = 20_000
-WEAK_CHANCE, STRONG_CHANCE = 1e-3, 1e-6
+WEAK_CHANCE, STRONG_CHANCE = 1e-2, 1e-5
 """Probability of a beat as clear as this one in a video that has none."""
 PATTERN_SHARE, FEWEST_PATTERN_PLACES = 0.85, 12
 """Of the places of a period shorter than :data:`SHORTEST_BEAT`, so many must be costly for it to be
@@ -62,8 +62,9 @@ def find_earlier_encoding(table: PacketTable) -> list[ForensicsFinding]:
             FindingCode.ENCODED_AGAIN,
             FindingStrength.STRONG if beat.chance < STRONG_CHANCE else FindingStrength.WEAK,
             f"Every {beat.frames} frames ({seconds:.2f} s) a frame costs more than its neighbors, "
-            f"{beat.places} times in all, as the key frames of an earlier encoding do. Something "
-            "in the picture that changes at exactly this beat would look the same.",
+            f"{beat.places} times in all, as the key frames of an earlier encoding do, at this "
+            "distance or a multiple of it. Something in the picture that changes at exactly this "
+            "beat would look the same.",
             round(float(times[beat.first]) * 1000),
             {"beat_frames": beat.frames, "places": beat.places, "chance": beat.chance},
         )

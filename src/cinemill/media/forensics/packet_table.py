@@ -46,6 +46,11 @@ class PacketTable:
         return np.argsort(self.times, kind="stable")
 
     @property
+    def key_places(self) -> NDArray[np.intp]:
+        """Return the positions of the key frames among all frames in the order of display."""
+        return np.flatnonzero(self.is_key[self.display_order])
+
+    @property
     def seconds(self) -> float:
         """Return the time from the first to the last frame."""
         return float(np.ptp(self.times)) if len(self.times) else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cinemill.core.origin.forensics import FindingCode, FindingStrength, ForensicsFinding
 from cinemill.media.forensics.encoders import EncoderName, read_encoder
@@ -17,6 +18,8 @@ BEAT_SHARE = 0.75
 MOST_FINDINGS = 10
 FEWEST_SIDE_FRAMES = 24
 """Frames before and after a change of structure."""
+LEAST_REORDERED = 0.25
+"""Of the frames of a part that was encoded with B-frames."""
 _OFTEN = 0.5
 
 
@@ -61,7 +64,7 @@ def find_key_frames_off_beat(
     table: PacketTable, encoder: EncoderName | None
 ) -> list[ForensicsFinding]:
     """Find key frames that come too early in a stream where they come at a steady beat."""
-    keys = np.flatnonzero(table.is_key)
+    keys = table.key_places
     # The last interval is cut short by the end of the video.
     intervals = np.diff(keys)
     if len(intervals) < FEWEST_INTERVALS:
@@ -69,16 +72,16 @@ def find_key_frames_off_beat(
     beat, count = Counter(intervals.tolist()).most_common(1)[0]
     if beat < 2 or count < BEAT_SHARE * len(intervals) or beat < intervals.max():
         return []
-    has_scene_cuts = encoder is None or encoder.number("scenecut") not in {0.0}
+    has_scene_cuts = encoder is None or encoder.number("scenecut") != 0
     early = keys[1:][intervals < beat]
-    return [_describe_early(table, int(packet), int(beat), has_scene_cuts) for packet in early][
-        :MOST_FINDINGS
+    times = table.times[table.display_order]
+    return [
+        _describe_early(float(times[place]), int(beat), has_scene_cuts=has_scene_cuts)
+        for place in early[:MOST_FINDINGS]
     ]
 
 
-def _describe_early(
-    table: PacketTable, packet: int, beat: int, has_scene_cuts: bool
-) -> ForensicsFinding:
+def _describe_early(seconds: float, beat: int, *, has_scene_cuts: bool) -> ForensicsFinding:
     sentence = f"Key frames come every {beat} frames, and this one comes early. "
     if has_scene_cuts:
         sentence += (
@@ -92,7 +95,7 @@ def _describe_early(
         FindingCode.KEY_FRAME_OFF_BEAT,
         FindingStrength.WEAK if has_scene_cuts else FindingStrength.STRONG,
         sentence,
-        round(float(table.times[packet]) * 1000),
+        round(seconds * 1000),
         {"beat_frames": beat},
     )
 
@@ -107,38 +110,33 @@ def find_structure_changes(table: PacketTable, cadence: Cadence) -> list[Forensi
 
 def _find_reorder_change(table: PacketTable) -> ForensicsFinding | None:
     reordered = table.is_reordered()
-    if not reordered.any():
+    places = np.flatnonzero(reordered)
+    if not len(places):
         return None
-    first, last = int(np.argmax(reordered)), len(reordered) - 1 - int(np.argmax(reordered[::-1]))
     keys = np.flatnonzero(table.is_key)
-    starts = keys[keys <= first]
-    ends = keys[keys > last]
-    for packet, is_start in (
-        (starts.max(initial=0), True),
-        (ends.min(initial=len(reordered)), False),
-    ):
-        inside = reordered[packet:] if is_start else reordered[:packet]
-        outside = len(reordered) - len(inside)
-        if outside < FEWEST_SIDE_FRAMES or len(inside) < FEWEST_SIDE_FRAMES:
-            continue
-        if float(inside.mean()) < _MOST_REORDERED / 2:
-            continue
-        return _describe_change(
-            table,
-            int(packet),
-            "From here on, frames are stored out of order (B-frames), and none before."
-            if is_start
-            else "Up to here, frames are stored out of order (B-frames), and none after.",
-        )
+    start = int(keys[keys <= places[0]].max(initial=0))
+    end = int(keys[keys > places[-1]].min(initial=len(reordered)))
+    if _is_half(reordered, slice(start, None)):
+        what = "From here on, frames are stored out of order (B-frames), and none before."
+        return _describe_change(table, start, what)
+    if _is_half(reordered, slice(None, end)):
+        what = "Up to here, frames are stored out of order (B-frames), and none after."
+        return _describe_change(table, end, what)
     return None
 
 
-_MOST_REORDERED = 0.5
+def _is_half(reordered: NDArray[np.bool_], part: slice) -> bool:
+    """Check whether all reordered frames are in this part, many of it, and much is outside."""
+    inside = reordered[part]
+    outside = len(reordered) - len(inside)
+    enough = min(len(inside), outside) >= FEWEST_SIDE_FRAMES
+    return enough and float(inside.mean()) >= LEAST_REORDERED
 
 
 def _find_delay_change(table: PacketTable, cadence: Cadence) -> ForensicsFinding | None:
     """Find a key frame that waits for another number of frames than those before."""
-    keys = np.flatnonzero(table.is_key & np.isfinite(table.delays))
+    # At the beginning, frames may wait for others than later on.
+    keys = np.flatnonzero(table.is_key & np.isfinite(table.delays))[1:]
     if len(keys) < 2 or not table.is_reordered().any():
         return None
     waits = np.rint(table.delays[keys] / cadence.step_seconds).astype(int)
