@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cinemill.core.documents import JsonObject
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 class FindingStrength(StrEnum):
@@ -46,7 +53,7 @@ class ForensicsState(StrEnum):
     FAILED = "failed"
 
 
-FactValue = str | int | float | bool
+FactValue = bool | int | float | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +65,17 @@ class ForensicsFinding:
     sentence: str
     time_ms: int | None = None
     """Milliseconds after the first frame; None where it is about the whole video."""
-    facts: dict[str, FactValue] = field(default_factory=dict)
+    facts: Mapping[str, FactValue] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {**asdict(self), "code": self.code.value, "strength": self.strength.value}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> ForensicsFinding:
-        """Return the finding of a document that :meth:`to_json` wrote."""
-        return cls(
-            **{
-                **document,
-                "code": FindingCode(document["code"]),
-                "strength": FindingStrength(document["strength"]),
-            }
-        )
+        return {
+            "code": self.code.value,
+            "strength": self.strength.value,
+            "sentence": self.sentence,
+            "time_ms": self.time_ms,
+            "facts": dict(self.facts),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +107,16 @@ class ForensicsReport:
         }
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> ForensicsReport:
-        """Return the report of a document that :meth:`to_json` wrote."""
-        fields = {name: value for name, value in document.items() if name != "limits"}
-        return cls(
-            **{
-                **fields,
-                "state": ForensicsState(document["state"]),
-                "findings": tuple(map(ForensicsFinding.from_json, document["findings"])),
-                "not_examined": tuple(document["not_examined"]),
-            }
-        )
+    def from_json(cls, document: JsonObject) -> ForensicsReport:
+        """Return the report of a document that :meth:`to_json` wrote. Raises ValueError."""
+        return _adapter().validate_python(document)
+
+
+@cache
+def _adapter() -> TypeAdapter[ForensicsReport]:
+    from pydantic import TypeAdapter  # the process that reads hostile files does without
+
+    return TypeAdapter(ForensicsReport)
 
 
 LIMITS = (

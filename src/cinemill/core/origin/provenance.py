@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cinemill.core.documents import JsonObject
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 INSTALL_COMMAND = "pip install 'cinemill[provenance]'"
 TRUST_SETTING = "CINEMILL_C2PA_TRUST_ANCHORS"
@@ -129,23 +135,16 @@ class ProvenanceReport:
         }
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> ProvenanceReport:
-        """Return the report of a document that :meth:`to_json` wrote."""
-        signer = document["signer"]
-        return cls(
-            state=ProvenanceState(document["state"]),
-            reason=document["reason"],
-            signer=None if signer is None else Signer(**signer),
-            claim_generator=document["claim_generator"],
-            title=document["title"],
-            actions=tuple(StatedAction(**one) for one in document["actions"]),
-            ingredients=tuple(StatedIngredient(**one) for one in document["ingredients"]),
-            problems=tuple(ProvenanceProblem(**one) for one in document["problems"]),
-            manifests=document["manifests"],
-            is_shortened=document["is_shortened"],
-            has_trust_list=document["has_trust_list"],
-            reader=document["reader"],
-        )
+    def from_json(cls, document: JsonObject) -> ProvenanceReport:
+        """Return the report of a document that :meth:`to_json` wrote. Raises ValueError."""
+        return _adapter().validate_python(document)
+
+
+@cache
+def _adapter() -> TypeAdapter[ProvenanceReport]:
+    from pydantic import TypeAdapter  # the process that reads hostile files does without
+
+    return TypeAdapter(ProvenanceReport)
 
 
 def describe_state(report: ProvenanceReport) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import av
 
@@ -14,7 +14,16 @@ from cinemill.core.origin.forensics import ForensicsReport, ForensicsState
 from cinemill.media.forensics.examine import examine_file
 
 
-def handle_request(request: dict[str, Any]) -> dict[str, Any]:
+class ExaminationRequest(TypedDict):
+    """A video, its container, the stream to examine, and the time to spend."""
+
+    path: str
+    format: str
+    stream_index: int
+    cpu_seconds: float
+
+
+def handle_request(request: ExaminationRequest) -> dict[str, Any]:
     """Return ``{"report": …}``."""
     try:
         report = examine_file(

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from cinemill.core.origin.provenance import ProvenanceReport, ProvenanceState
 from cinemill.media.provenance.manifest import read_store
@@ -65,7 +65,15 @@ def _clip(message: str) -> str:
     ]
 
 
-def handle_request(request: dict[str, Any]) -> dict[str, Any]:
+class CredentialsRequest(TypedDict):
+    """A file, its type, and the certificates (PEM) to trust."""
+
+    path: str
+    mime_type: str
+    trust_anchors: str
+
+
+def handle_request(request: CredentialsRequest) -> dict[str, Any]:
     """Return ``{"report": …}``."""
     report = read_credentials(Path(request["path"]), request["mime_type"], request["trust_anchors"])
     return {"report": report.to_json()}

@@ -25,7 +25,10 @@ BASE_SECONDS = 30
 SLOWEST_BYTES_PER_SECOND = 20 * 1024**2
 """A signed file is hashed as a whole; slower than this is no disk but a hanging reader."""
 _MODULE = "cinemill.media.provenance.child"
-_MIME_TYPES = {SourceFormat.MP4: "video/mp4", SourceFormat.AVI: "video/avi"}
+_MIME_TYPES: dict[SourceFormat | MaterialFormat, str] = {
+    SourceFormat.MP4: "video/mp4",
+    SourceFormat.AVI: "video/avi",
+}
 """Containers for which C2PA defines a place for credentials (specification 2.1, annex A)."""
 
 
@@ -41,7 +44,7 @@ def read_provenance(
 
     Raises what ``should_stop`` returns, and CommandFailed if the reader itself cannot start.
     """
-    mime_type = _MIME_TYPES.get(container_format) if container_format in {*SourceFormat} else None
+    mime_type = _MIME_TYPES.get(container_format)
     if mime_type is None:
         return ProvenanceReport(
             ProvenanceState.UNSUPPORTED,
