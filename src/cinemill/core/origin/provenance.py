@@ -35,8 +35,11 @@ class ProvenanceState(StrEnum):
     """They could not be read: the file broke its reader, or a limit was reached."""
 
 
-SETTLED_STATES = frozenset({*ProvenanceState} - {ProvenanceState.NOT_CHECKED})
-"""States worth keeping: the same file, reader and trust list would give the same again."""
+SETTLED_STATES = frozenset(
+    {*ProvenanceState} - {ProvenanceState.NOT_CHECKED, ProvenanceState.FAILED}
+)
+"""States worth keeping: the same file, reader and trust list would give the same again. A failure
+may be due to a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
-from cinemill.core.origin.forensics import FindingCode, FindingStrength, ForensicsFinding
+from cinemill.core.origin.forensics import (
+    FactValue,
+    FindingCode,
+    FindingStrength,
+    ForensicsFinding,
+)
 from cinemill.media.forensics.encoders import EncoderName, HeaderTags
 from cinemill.media.forensics.packet_table import PacketTable
 from cinemill.media.forensics.timing import Cadence
@@ -182,7 +186,7 @@ def _describe_names(tags: HeaderTags, encoder: EncoderName | None) -> ForensicsF
     parts = [f"encoder {encoder.name}"] if encoder is not None else []
     parts += [f"program {name}" for name in tags.programs[:3]]
     parts += [f"camera {tags.camera.strip()}"] if tags.camera.strip() else []
-    facts: dict[str, Any] = {}
+    facts: dict[str, FactValue] = {}
     if encoder is not None:
         facts["encoder"] = encoder.name
     if tags.programs:

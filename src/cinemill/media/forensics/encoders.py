@@ -19,6 +19,8 @@ _SOFTWARE = re.compile(
 )
 _MAKER_KEYS = ("com.apple.quicktime.make", "make", "manufacturer")
 _MODEL_KEYS = ("com.apple.quicktime.model", "model", "com.android.model")
+# Nearly every program that writes MP4 calls its tracks so.
+_ANYBODYS_NAMES = frozenset({"VideoHandler", "SoundHandler"})
 _PROGRAM_KEYS = (
     "encoder",
     "com.apple.quicktime.software",
@@ -82,7 +84,9 @@ def find_encoder(table: PacketTable) -> EncoderName | None:
 def read_header_tags(*groups: Mapping[str, str]) -> HeaderTags:
     """Return camera and programs of the metadata of a container and its stream."""
     tags = {key.lower(): _clip(value) for group in reversed(groups) for key, value in group.items()}
-    named = (_clip(group.get(key, "")) for group in groups for key in (*group,) if _is_program(key))
+    named = (
+        _clip(value) for group in groups for key, value in group.items() if _is_program(key, value)
+    )
     return HeaderTags(
         maker=next((tags[key] for key in _MAKER_KEYS if tags.get(key)), ""),
         model=next((tags[key] for key in _MODEL_KEYS if tags.get(key)), ""),
@@ -90,8 +94,8 @@ def read_header_tags(*groups: Mapping[str, str]) -> HeaderTags:
     )
 
 
-def _is_program(key: str) -> bool:
-    return key.lower() in _PROGRAM_KEYS
+def _is_program(key: str, value: str) -> bool:
+    return key.lower() in _PROGRAM_KEYS and value not in _ANYBODYS_NAMES
 
 
 def _clip(value: str) -> str:

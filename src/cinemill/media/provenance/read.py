@@ -20,6 +20,7 @@ from cinemill.media.provenance.trust_list import NO_TRUST_LIST, TrustList
 
 READER_PACKAGE = "c2pa-python"
 MEMORY_BYTES = 1024**3
+"""The reader hashes in blocks: a signed file of 1.2 GB took 545 MB."""
 MAX_ANSWER_BYTES = 1024**2
 BASE_SECONDS = 30
 SLOWEST_BYTES_PER_SECOND = 20 * 1024**2
