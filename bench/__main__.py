@@ -20,6 +20,7 @@ MODULES = (
     "feature_film",
     "render",
     "cache",
+    "forensics",
     # Last: a process that has loaded a model is large, and so appears every process that it starts.
     "captions",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -71,6 +72,14 @@ def _check_executable(path: Path) -> Path:
     return path
 
 
+def _check_certificates(path: Path) -> Path:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError("the file has no valid certificates in PEM") from error
+    return path
+
+
 def _split_folders(value: object) -> object:
     text = os.pathsep.join(value) if isinstance(value, list) else value
     return tuple(filter(None, text.split(os.pathsep))) if isinstance(text, str) else value
@@ -104,6 +113,7 @@ Folders = Annotated[
 Folder = Annotated[Path, BeforeValidator(_absolute)]
 ExistingFile = Annotated[FilePath, BeforeValidator(_check_readable), BeforeValidator(_absolute)]
 Program = Annotated[ExistingFile, AfterValidator(_check_executable)]
+Certificates = Annotated[ExistingFile, AfterValidator(_check_certificates)]
 Bytes = Annotated[
     ByteSize,
     BeforeValidator(parsers.spell_size),

@@ -211,6 +211,10 @@ class Settings(BaseSettings):
     ensemble_weight_clip: checks.ClipWeight = setting("ENSEMBLE_WEIGHT_CLIP", 0.4)
     """Weight of the CLIP score; must sum to 1 with ENSEMBLE_WEIGHT_RESNET50."""
 
+    c2pa_trust_anchors: fields.Certificates | None = setting("CINEMILL_C2PA_TRUST_ANCHORS")
+    """File of certificates (PEM) whose signatures in content credentials (C2PA) are trusted.
+    Default: none, so that every signer is reported as untrusted."""
+
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _warnings: tuple[str, ...] = PrivateAttr(default=())
 

@@ -78,6 +78,8 @@ class ArtifactKind(StrEnum):
     CAPTIONS_VTT = "captions_vtt"
     CAPTIONS_TEXT = "captions_text"
     CAPTIONS_JSON = "captions_json"
+    PROVENANCE = "provenance"
+    """Content credentials of the source, read when it came in, as JSON."""
     FINDING = "finding"
     """What a package's capability found out, as JSON; the variant begins with its name."""
 

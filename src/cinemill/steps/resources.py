@@ -52,6 +52,8 @@ class StepResources:
     """What this worker's trials have shown to work, best first."""
     slots: int = 1
     """Processes that work on this machine."""
+    c2pa_trust_anchors: Path | None = None
+    """Certificates in PEM whose signatures on videos are trusted."""
     threads: int = 1
     """An encoder's share of its cores, where all of them encode."""
     fetch_models: bool = False

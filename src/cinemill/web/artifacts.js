@@ -23,6 +23,7 @@ const NAMES = {
   shot_frames: () => "Frames for shots",
   model_frames: () => "Frames for models",
   audio: () => "Audio, 16 kHz mono",
+  provenance: () => "Content credentials (JSON)",
   source: () => "Original",
 };
 const ORDER = Object.keys(NAMES);

@@ -132,6 +132,7 @@ def build_resources(context: WorkerContext) -> StepResources:
         node=context.node,
         hardware=context.hardware.encoders,
         slots=context.slots,
+        c2pa_trust_anchors=settings.c2pa_trust_anchors,
         threads=max(1, usable_cpus() // context.slots),
         fetch_models=settings.fetch_models,
     )

@@ -282,7 +282,9 @@ def test_work_done_before_the_upgrade_is_reused(upgraded: Upgraded, role: str) -
 
 
 def read_keys(upgraded: Upgraded) -> set[str]:
-    return {key for (key,) in upgraded.query("SELECT step_key FROM artifact")}
+    """Return the keys of work; videos of older versions get their content credentials read."""
+    query = "SELECT step_key FROM artifact WHERE kind <> 'provenance'"
+    return {key for (key,) in upgraded.query(query)}
 
 
 def find_hashes(value: Any) -> Iterator[str]:

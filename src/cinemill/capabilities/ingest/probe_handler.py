@@ -1,14 +1,17 @@
-"""Probing a stored video, once."""
+"""Probing a stored video, once, and reading the content credentials of its original bytes."""
 
 from __future__ import annotations
 
 from functools import partial
 
+from cinemill.core.media import MediaInfo
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.probe.probe import probe
+from cinemill.steps.provenance import SourceProvenance, find_provenance
 from cinemill.steps.resources import StepResources, effective_limits, find_asset, stage_seconds
 from cinemill.steps.source_results import ProbeResult
+from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 
 
@@ -24,7 +27,15 @@ def probe_source(resources: StepResources, context: StepContext) -> StepOutcome:
         effective_limits(resources, context),
         sandbox=resources.sandbox,
     )
+    provenance = find_provenance(resources, context, asset, media)
     return StepOutcome(
         write_result(ProbeResult(asset.id, media, stage_seconds(context))),
-        partial(assets.record_media, asset_id=asset.id, media=media),
+        partial(_save, asset_id=asset.id, media=media, provenance=provenance),
     )
+
+
+def _save(
+    connection: Connection, *, asset_id: str, media: MediaInfo, provenance: SourceProvenance
+) -> None:
+    assets.record_media(connection, asset_id, media)
+    provenance.save(connection, asset_id)

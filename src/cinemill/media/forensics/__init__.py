@@ -1,0 +1,1 @@
+"""Encoder forensics: traces of encoding again, cutting and joining in packets and headers."""

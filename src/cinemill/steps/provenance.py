@@ -1,0 +1,115 @@
+"""Content credentials of a job's source: read once from the original bytes, then kept.
+
+A copy without encoding loses them, so they are read when a video comes in, and stored as an
+artifact of the asset. Which signers are trusted may change later: another trust list or another
+version of the reader is another key, under which the original is read again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import structlog
+
+from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.core.origin.provenance import (
+    SETTLED_STATES,
+    ProvenanceReport,
+    ProvenanceState,
+)
+from cinemill.errors import CommandFailed, InputRejected
+from cinemill.jobs.step import StepContext
+from cinemill.media.provenance.read import read_provenance, reader_version
+from cinemill.media.provenance.trust_list import TrustList, read_trust_list
+from cinemill.steps.content_key import content_key
+from cinemill.steps.publish import publish_artifact
+from cinemill.steps.resources import StepResources
+from cinemill.storage.database import Connection
+from cinemill.storage.media import assets
+from cinemill.storage.media.assets import AssetRecord
+
+STAGE = "provenance"
+STAGE_VERSION = 1
+"""Increase it when the same file, reader and trust list would give another report."""
+FILENAME_SUFFIX = "provenance.json"
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProvenance:
+    """Content credentials of a source, and the artifact that keeps them."""
+
+    report: ProvenanceReport
+    artifact: Artifact | None = None
+    """None where there is nothing worth keeping: they could not be looked for."""
+    step_key: str = ""
+
+    def save(self, connection: Connection, asset_id: str) -> None:
+        """Point the asset at the artifact, if there is one."""
+        if self.artifact is not None:
+            assets.save_artifacts(connection, asset_id, self.step_key, [self.artifact])
+
+
+def find_provenance(
+    resources: StepResources, context: StepContext, asset: AssetRecord, media: MediaInfo
+) -> SourceProvenance:
+    """Return the source's content credentials: as kept, else read from the original now.
+
+    Never fails because of the file or of a missing reader. Raises what the step's ``should_stop``
+    returns, and DiskFull.
+    """
+    try:
+        trust_list = read_trust_list(resources.c2pa_trust_anchors)
+        key = provenance_key(asset.sha256, trust_list)
+        kept = _find_kept(resources, key)
+        if kept is not None:
+            return kept
+        report = read_provenance(
+            resources.files.path(asset.sha256),
+            media.format,
+            sandbox=resources.sandbox,
+            trust_list=trust_list,
+            should_stop=context.should_stop,
+        )
+    except (CommandFailed, InputRejected) as error:
+        # What is wrong here is the installation: the video itself can be processed all the same.
+        log.warning("content credentials were not read", asset_id=asset.id, why=error.message)
+        return SourceProvenance(ProvenanceReport(ProvenanceState.FAILED, error.message))
+    if report.state not in SETTLED_STATES:
+        return SourceProvenance(report)
+    return SourceProvenance(report, _publish(resources, context, asset, report), key)
+
+
+def provenance_key(sha256: str, trust_list: TrustList) -> str:
+    """Return the key of the work: the same bytes, reader and trust list give the same report."""
+    return content_key(sha256, STAGE, STAGE_VERSION, reader_version(), trust_list.fingerprint)
+
+
+def _find_kept(resources: StepResources, key: str) -> SourceProvenance | None:
+    artifact = assets.find_step_artifacts(resources.database, key).get(ArtifactKind.PROVENANCE)
+    if artifact is None or not resources.files.exists(artifact.sha256):
+        return None
+    with resources.files.open(artifact.sha256) as file:
+        try:
+            report = ProvenanceReport.from_json(json.load(file))
+        except (KeyError, TypeError, ValueError):
+            return None  # written by another version: read again
+    return SourceProvenance(report, artifact, key)
+
+
+def _publish(
+    resources: StepResources, context: StepContext, asset: AssetRecord, report: ProvenanceReport
+) -> Artifact:
+    path = context.folder / FILENAME_SUFFIX
+    path.write_text(json.dumps(report.to_json(), indent=1) + "\n", "utf-8")
+    stem = PurePath(asset.filename).stem or "film"
+    return publish_artifact(
+        resources.files,
+        path,
+        ArtifactKind.PROVENANCE,
+        filename=f"{stem}-{FILENAME_SUFFIX}",
+        media_type="application/json",
+        facts={"state": report.state.value, "is_generative": report.is_generative},
+    )
