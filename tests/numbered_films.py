@@ -24,7 +24,14 @@ _DRAW = f"geq=lum='if(lt(Y,{SIZE[1] // 2}),{_BARS},{_MOTION})':cb=128:cr='100+mo
 H264 = ("-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-g", "12")
 H264_B = ("-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "25", "-b_strategy", "0")
 H264_OPEN = (*H264_B, "-x264-params", "open-gop=1:bframes=3:keyint=12:min-keyint=12:scenecut=0")
-H264_REFRESH = ("-c:v", "libx264", "-preset", "veryfast", "-x264-params", "intra-refresh=1:keyint=15")
+H264_REFRESH = (
+    "-c:v",
+    "libx264",
+    "-preset",
+    "veryfast",
+    "-x264-params",
+    "intra-refresh=1:keyint=15",
+)
 HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:keyint=15")
 HEVC_OPEN = (
     *("-c:v", "libx265", "-preset", "veryfast"),

@@ -13,7 +13,7 @@ from tests import numbered_films as numbered
 from tests.numbered_films import make_numbered, read_number, variable_numbers
 
 from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.frames.exact import read_every_frame, read_frames
+from cinemill.media.frames.exact import read_frames
 from cinemill.media.frames.index import FrameIndex, read_index
 
 FRAMES = 75
@@ -109,18 +109,14 @@ CASES = [
 def create(case: Case, folder: Path) -> Path:
     path = folder / case.name
     encoded = path if case.make is None else folder / f"whole-{case.name}"
-    make_numbered(
-        encoded, case.codec, frames=FRAMES, filters=case.filters, extra=case.extra
-    )
+    make_numbered(encoded, case.codec, frames=FRAMES, filters=case.filters, extra=case.extra)
     return path if case.make is None else case.make(encoded, path)
 
 
 def read_numbers(path: Path, index: FrameIndex, positions: Sequence[int]) -> list[int]:
     """Return the numbers shown by the frames at these positions of the index."""
     pts = [int(index.pts[position]) for position in positions]
-    frames = list(
-        read_frames(path, index, pts, limits=LIMITS, max_width=4096, max_pixels=10**7)
-    )
+    frames = list(read_frames(path, index, pts, limits=LIMITS, max_width=4096, max_pixels=10**7))
     assert [frame.pts for frame in frames] == pts
     assert [frame.time_ms for frame in frames] == [index.time_ms(time) for time in pts]
     return [read_number(frame.pixels) for frame in frames]

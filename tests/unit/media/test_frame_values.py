@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import SimpleNamespace
@@ -73,7 +75,7 @@ def test_frame_without_a_matrix_is_upright() -> None:
     assert read_orientation(SimpleNamespace(side_data={})) == Orientation()
 
 
-def stamp(times: list[int | None], *, has_jumps: bool = False) -> list[int]:
+def stamp(times: Sequence[int | None], *, has_jumps: bool = False) -> list[int]:
     stream = SimpleNamespace(
         average_rate=Fraction(25), guessed_rate=None, time_base=Fraction(1, 1000)
     )
@@ -101,7 +103,7 @@ def test_clock_closes_long_gaps_of_joined_streams_only() -> None:
 @given(st.lists(st.none() | st.integers(-(2**40), 2**40), max_size=40), st.booleans())
 def test_clock_always_rises(times: list[int | None], has_jumps: bool) -> None:
     stamped = stamp(times, has_jumps=has_jumps)
-    assert all(after > before for before, after in zip(stamped, stamped[1:], strict=False))
+    assert all(after > before for before, after in itertools.pairwise(stamped))
 
 
 def test_pace_shows_the_first_frame_of_each_interval() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -85,7 +86,7 @@ def videos(draw: st.DrawFn) -> tuple[FrameIndex, list[Shot]]:
     index = make_index([int(t) for t in np.cumsum(steps)])
     marks = sorted(draw(st.sets(st.integers(1, index.end_ms), max_size=30)))
     edges = [0, *marks, index.end_ms + 1]
-    return index, [Shot(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return index, [Shot(a, b) for a, b in itertools.pairwise(edges)]
 
 
 @given(videos(), st.integers(1, 40), st.integers(1, 4))

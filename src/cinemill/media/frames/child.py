@@ -96,7 +96,7 @@ class FrameServer:
             "last_duration": scan.last_duration,
             "has_packet_times": has_packet_times,
             "is_seekable": has_packet_times and video.format in SEEKABLE_FORMATS,
-            "is_cut_off": video.is_cut_off(shown_seconds),
+            "is_cut_off": video.is_cut_off(shown_seconds, len(scan.pts)),
         }
 
     def _frames(self) -> dict[str, Any]:
@@ -144,7 +144,7 @@ class FrameServer:
                     self._note_alive()
             return {
                 "decode_errors": video.decode_errors,
-                "is_cut_off": video.is_cut_off(pace.shown_seconds),
+                "is_cut_off": video.is_cut_off(pace.shown_seconds, pace.frames),
             }
 
     def _write_frame(self, pts: int, seconds: Fraction, pixels: Any) -> None:
@@ -172,12 +172,15 @@ class Pace:
         """From the first frame to the last one seen."""
         self.shown_seconds = 0.0
         """From the first frame to the end of the last one seen."""
+        self.frames = 0
+        """All that were seen."""
 
     def is_due(self, pts: int, duration: int) -> bool:
         """Check whether this frame, which is the next in order, is to be shown."""
         if self._first is None:
             self._first = pts
         self.seconds = (pts - self._first) * self._time_base
+        self.frames += 1
         self.shown_seconds = float(self.seconds + duration * self._time_base)
         if self._rate is None:
             return True

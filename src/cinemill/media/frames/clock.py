@@ -59,7 +59,9 @@ def create_clock(video: OpenVideo, *, uses_dts: bool) -> FrameClock:
 
 def needs_dts(video: OpenVideo) -> bool:
     """Check on the first frames whether only their decoding times rise. Reads from the start."""
-    frames = [(frame.pts, frame.dts) for frame in itertools.islice(video.decode_all(), CHECKED_FRAMES)]
+    frames = [
+        (frame.pts, frame.dts) for frame in itertools.islice(video.decode_all(), CHECKED_FRAMES)
+    ]
     return not are_rising(pts for pts, _ in frames) and are_rising(dts for _, dts in frames)
 
 

@@ -129,4 +129,3 @@ def decode_by_clock(
 def _skip_unless(video: OpenVideo, is_wanted: bool) -> None:
     can_skip = not is_wanted and video.codec.codec.canonical_name in _SKIPPING_CODECS
     video.codec.skip_frame = "NONREF" if can_skip else "DEFAULT"
-

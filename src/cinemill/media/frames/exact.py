@@ -54,9 +54,7 @@ def read_frames(
         "max_width": max_width,
         "max_pixels": min(max_pixels, MAX_FRAME_PIXELS),
     }
-    records = decode_records(
-        path, request, limits=limits, sandbox=sandbox, should_stop=should_stop
-    )
+    records = decode_records(path, request, limits=limits, sandbox=sandbox, should_stop=should_stop)
     for kind, payload in records:
         if kind is RecordKind.FRAME:
             yield _unpack_frame(payload)
@@ -88,9 +86,7 @@ def read_every_frame(
         "rate": None if rate is None else str(rate),
     }
     found = False
-    records = decode_records(
-        path, request, limits=limits, sandbox=sandbox, should_stop=should_stop
-    )
+    records = decode_records(path, request, limits=limits, sandbox=sandbox, should_stop=should_stop)
     for kind, payload in records:
         if kind is RecordKind.FRAME:
             found = True

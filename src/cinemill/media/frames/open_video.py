@@ -83,14 +83,23 @@ class OpenVideo:
             yield from self.decode(packet)
         yield from self.decode(None)
 
-    def is_cut_off(self, shown_seconds: float) -> bool:
+    def is_cut_off(self, shown_seconds: float, frames: int) -> bool:
         """Check whether the file ends before its video, of which so much was found."""
         if self.is_broken or self.boxes.is_cut_off or not ends_cleanly(self.path, self.format):
             return True
         if self.format in UNDECLARED_FORMATS or self.boxes.has_edit_list:
             return False
         declared = stream_seconds(self.container, self.stream)
-        return shown_seconds < declared - max(TOLERANCE_SECONDS, TOLERANCE_SHARE * declared)
+        slack = max(TOLERANCE_SECONDS, TOLERANCE_SHARE * declared)
+        return shown_seconds < declared - slack or self._lacks_frames(frames)
+
+    def _lacks_frames(self, frames: int) -> bool:
+        """Check the number of frames where the header of an AVI states it.
+
+        Its clock counts frames and not time, and goes by what is there.
+        """
+        declared = self.stream.frames if self.format is SourceFormat.AVI else 0
+        return bool(frames < declared - max(2, TOLERANCE_SHARE * declared))
 
 
 @contextmanager

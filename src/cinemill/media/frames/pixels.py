@@ -44,8 +44,8 @@ class SizeBound:
     def fit(self, width: int, height: int) -> tuple[int, int]:
         """Return the size for a frame that is displayed in the given one."""
         scale = min(1.0, self.max_width / width, math.sqrt(self.max_pixels / (width * height)))
-        fitted = max(1, round(height * scale))
-        return max(1, min(round(width * scale), self.max_pixels // fitted)), fitted
+        fitted = max(1, min(round(width * scale), self.max_pixels))
+        return fitted, max(1, min(round(height * scale), self.max_pixels // fitted))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Scan:
     """Of the frame that is shown last, in ticks; 0 where it is unknown."""
 
     def add(self, pts: int, is_key: bool, duration: int | None) -> None:
-        """Raises MediaRejected beyond the limit."""
+        """Add a frame. Raises MediaRejected beyond the limit."""
         if len(self.pts) >= MAX_FRAMES:
             raise reject("media_too_long")
         self.pts.append(pts)
@@ -88,7 +88,10 @@ def scan_packets(video: OpenVideo, on_packet: Callable[[], None]) -> Scan | None
 
 
 def scan_frames(video: OpenVideo, clock: FrameClock, on_packet: Callable[[], None]) -> Scan:
-    """Return the frames by decoding them all. Calls ``on_packet`` for each. Raises MediaRejected."""
+    """Return the frames by decoding them all. Calls ``on_packet`` for each.
+
+    Raises MediaRejected.
+    """
     scan = Scan()
     for frame in video.decode_all():
         on_packet()

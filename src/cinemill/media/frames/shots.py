@@ -179,6 +179,7 @@ def _find_fades(steps: _Steps, cuts: Sequence[int]) -> list[int]:
         before = spread[max(0, start - FADE_FRAMES) : start]
         after = spread[end : end + FADE_FRAMES]
         has_images = before.max(initial=0) > FULL_SPREAD and after.max(initial=0) > FULL_SPREAD
-        if has_images and not any(start - 1 <= cut <= end + 1 for cut in cuts):
+        sudden = (*cuts, *steps.flashes)
+        if has_images and not any(start - 1 <= number <= end + 1 for number in sudden):
             found.append((start + end) // 2)
     return found

@@ -34,7 +34,8 @@ def to_sdr(pixels: NDArray[np.uint16], transfer: int) -> NDArray[np.uint8]:
     brightest = np.maximum(linear.max(axis=-1), 1e-6)
     linear *= (_hable(brightest) / _hable(np.float32(_PEAK)) / brightest)[..., None]
     levels = np.clip(linear * (_LEVELS - 1), 0, _LEVELS - 1).astype(np.uint16)
-    return _gamma_table()[levels]
+    shown: NDArray[np.uint8] = _gamma_table()[levels]
+    return shown
 
 
 @functools.cache
