@@ -16,12 +16,14 @@ from cinemill.media.frames.index import FrameIndex
 from cinemill.media.frames.sampling import choose_frames, share_out
 
 
-def make_index(pts: list[int], time_base: Fraction = Fraction(1, 1000)) -> FrameIndex:
+def make_index(
+    pts: list[int], time_base: Fraction = Fraction(1, 1000), *, key_every: int = 12
+) -> FrameIndex:
     return FrameIndex(
         container=SourceFormat.MP4,
         time_base=time_base,
         pts=np.array(pts, dtype=np.int64),
-        is_key=np.array([n % 12 == 0 for n in range(len(pts))]),
+        is_key=np.array([n % key_every == 0 for n in range(len(pts))]),
         last_duration=40,
         has_packet_times=True,
         is_seekable=True,
@@ -34,7 +36,12 @@ def regular(count: int, step: int = 40) -> FrameIndex:
 
 
 def test_frames_are_the_middles_of_equal_parts_of_one_shot() -> None:
-    assert choose_frames(regular(101), [Shot(0, 4040)], 4) == [980, 1980, 2980, 3980]
+    index = make_index([500 + n * 40 for n in range(101)], key_every=1000)
+    assert choose_frames(index, [Shot(0, 4040)], 4) == [980, 1980, 2980, 3980]
+
+
+def test_key_frames_near_the_middles_are_preferred() -> None:
+    assert choose_frames(regular(101), [Shot(0, 4040)], 4) == [980, 1940, 2900, 3860]
 
 
 def test_each_shot_gets_a_frame_and_long_ones_more() -> None:

@@ -29,7 +29,14 @@ from cinemill.media.frames.decode import (
 )
 from cinemill.media.frames.open_video import OpenVideo, open_video
 from cinemill.media.frames.pixels import ExactSize, PixelConverter, SizeBound
-from cinemill.media.frames.records import FRAME_HEAD, RecordKind, write_end, write_record
+from cinemill.media.frames.records import (
+    FRAME_HEAD,
+    Facts,
+    RecordKind,
+    Request,
+    write_end,
+    write_record,
+)
 from cinemill.media.frames.scan import SEEKABLE_FORMATS, Scan, scan_frames, scan_packets
 from cinemill.media.probe.metadata import reject
 
@@ -41,7 +48,7 @@ _THREADS = min(4, os.cpu_count() or 1)
 class FrameServer:
     """Handles one request and writes records to ``sink``."""
 
-    def __init__(self, request: dict[str, Any], sink: BinaryIO) -> None:
+    def __init__(self, request: Request, sink: BinaryIO) -> None:
         self._request = request
         self._sink = sink
         self._path = Path(request["path"])
@@ -51,6 +58,7 @@ class FrameServer:
 
     def serve(self) -> None:
         """Write all records of the response, the last of kind END."""
+        facts: Facts
         work = {"index": self._index, "frames": self._frames, "all": self._all}
         try:
             facts = work[self._request["what"]]()
@@ -71,7 +79,7 @@ class FrameServer:
         with self._open(_THREADS) as video:
             yield video, create_clock(video, uses_dts=uses_dts)
 
-    def _index(self) -> dict[str, Any]:
+    def _index(self) -> Facts:
         with self._open() as video:
             scan = scan_packets(video, self._note_alive)
             if scan is not None:
@@ -80,9 +88,7 @@ class FrameServer:
             scan = scan_frames(video, clock, self._note_alive)
             return self._write_index(video, scan, has_packet_times=False)
 
-    def _write_index(
-        self, video: OpenVideo, scan: Scan, *, has_packet_times: bool
-    ) -> dict[str, Any]:
+    def _write_index(self, video: OpenVideo, scan: Scan, *, has_packet_times: bool) -> Facts:
         time_base = video.stream.time_base
         if not scan.pts:
             raise reject("media_damaged")
@@ -99,7 +105,7 @@ class FrameServer:
             "is_cut_off": video.is_cut_off(shown_seconds, len(scan.pts)),
         }
 
-    def _frames(self) -> dict[str, Any]:
+    def _frames(self) -> Facts:
         targets = [Target(*pair) for pair in self._request["targets"]]
         remaining = {target.pts for target in targets}
         if self._request["is_seekable"]:
@@ -130,7 +136,7 @@ class FrameServer:
             self._write_frame(pts, seconds, converter.convert(frame))
             remaining.discard(pts)
 
-    def _all(self) -> dict[str, Any]:
+    def _all(self) -> Facts:
         size = ExactSize(self._request["width"], self._request["height"])
         rate = Fraction(self._request["rate"]) if self._request["rate"] else None
         with self._open_with_clock() as (video, clock):
@@ -143,7 +149,6 @@ class FrameServer:
                 else:
                     self._note_alive()
             return {
-                "decode_errors": video.decode_errors,
                 "is_cut_off": video.is_cut_off(pace.shown_seconds, pace.frames),
             }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +13,13 @@ from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.frames.index import FrameIndex
 from cinemill.media.frames.process import ShouldStop, decode_records, never_stop, reject
-from cinemill.media.frames.records import FRAME_HEAD, MAX_PAYLOAD_BYTES, RecordKind
+from cinemill.media.frames.records import (
+    FRAME_HEAD,
+    MAX_PAYLOAD_BYTES,
+    RecordKind,
+    Request,
+    read_end,
+)
 
 MAX_FRAME_PIXELS = (MAX_PAYLOAD_BYTES - FRAME_HEAD.size) // 3
 SHOT_FRAME_SIZE = (48, 27)
@@ -45,7 +50,7 @@ def read_frames(
     targets = [(time, index.key_before(time)) for time in sorted(set(pts))]
     if not targets:
         return
-    request = {
+    request: Request = {
         "what": "frames",
         "targets": targets,
         "first_pts": int(index.pts[0]),
@@ -58,7 +63,7 @@ def read_frames(
     for kind, payload in records:
         if kind is RecordKind.FRAME:
             yield _unpack_frame(payload)
-        elif json.loads(bytes(payload))["missing"]:
+        elif read_end(payload)["missing"]:
             raise reject("media_truncated" if index.is_cut_off else "media_damaged")
 
 
@@ -79,7 +84,7 @@ def read_every_frame(
     last frame of a video that is cut off, ``media_damaged`` if there is none at all; otherwise as
     :func:`read_index` does.
     """
-    request = {
+    request: Request = {
         "what": "all",
         "width": width,
         "height": height,
@@ -91,7 +96,7 @@ def read_every_frame(
         if kind is RecordKind.FRAME:
             found = True
             yield _unpack_frame(payload)
-        elif json.loads(bytes(payload))["is_cut_off"]:
+        elif read_end(payload)["is_cut_off"]:
             raise reject("media_truncated")
     if not found:
         raise reject("media_damaged")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +14,7 @@ from cinemill.core.timing import to_milliseconds
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.frames.process import ShouldStop, decode_records, never_stop, reject
-from cinemill.media.frames.records import RecordKind
+from cinemill.media.frames.records import Facts, RecordKind, read_end
 from cinemill.media.probe.probe import sniff_file
 
 
@@ -99,17 +97,15 @@ def read_index(
     Raises MediaRejected with a code of ``core.media.REJECTION_CODES``, CommandFailed,
     CommandStalled, and what ``should_stop`` returns.
     """
-    columns: dict[RecordKind, memoryview] = {}
     records = decode_records(
         path, {"what": "index"}, limits=limits, sandbox=sandbox, should_stop=should_stop
     )
-    for kind, payload in records:
-        columns[kind] = payload
-    return _build_index(sniff_file(path), columns, json.loads(bytes(columns[RecordKind.END])))
+    columns = dict(records)
+    return _build_index(sniff_file(path), columns, read_end(columns[RecordKind.END]))
 
 
 def _build_index(
-    container: SourceFormat, columns: dict[RecordKind, memoryview], facts: dict[str, Any]
+    container: SourceFormat, columns: dict[RecordKind, memoryview], facts: Facts
 ) -> FrameIndex:
     pts = np.frombuffer(columns[RecordKind.TIMESTAMPS], dtype=np.int64)
     is_key = np.frombuffer(columns[RecordKind.KEYS], dtype=np.bool_)

@@ -7,6 +7,7 @@ the signal that kills the child when its parent dies follows the *thread* that s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -17,13 +18,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from cinemill.core.media import REJECTION_CODES
 from cinemill.errors import CommandFailed, CommandStalled, MediaRejected
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox, prepare_child, wrap_command
-from cinemill.media.frames.records import MAX_PAYLOAD_BYTES, RECORD_HEAD, RecordKind
+from cinemill.media.frames.records import (
+    MAX_PAYLOAD_BYTES,
+    RECORD_HEAD,
+    Facts,
+    RecordKind,
+    Request,
+    read_end,
+)
 from cinemill.media.probe.probe import interpreter_folders, sniff_file
 
 ShouldStop = Callable[[], Exception | None]
@@ -44,7 +51,7 @@ def never_stop() -> Exception | None:
 
 def decode_records(
     path: Path,
-    request: dict[str, Any],
+    request: Request,
     *,
     limits: Limits,
     sandbox: Sandbox | None,
@@ -58,7 +65,7 @@ def decode_records(
     ``command_failed``, ``command_timed_out``, ``out_of_memory``) if the process failed for other
     reasons than the file; CommandStalled; and what ``should_stop`` returns.
     """
-    request = {
+    asked: Request = {
         **request,
         "path": str(path.absolute()),
         "format": sniff_file(path).value,
@@ -67,11 +74,11 @@ def decode_records(
     process = _start(path.absolute(), limits, sandbox or detect_sandbox())
     reader = _RecordReader(process, limits, should_stop)
     try:
-        reader.send(json.dumps(request).encode())
+        reader.send(json.dumps(asked).encode())
         while True:
             kind, payload = reader.read()
             if kind is RecordKind.END:
-                _raise_for_facts(json.loads(bytes(payload)))
+                _raise_for_facts(read_end(payload))
                 yield kind, payload
                 return
             if kind is not RecordKind.ALIVE:
@@ -105,7 +112,7 @@ def _start(path: Path, limits: Limits, sandbox: Sandbox) -> subprocess.Popen[byt
     )
 
 
-def _raise_for_facts(facts: dict[str, Any]) -> None:
+def _raise_for_facts(facts: Facts) -> None:
     if "rejected" in facts:
         raise reject(str(facts["rejected"]))
     if "failed" in facts:
@@ -156,10 +163,8 @@ class _RecordReader:
 
     def close(self) -> None:
         """Kill the process with all it started, if it still runs."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
         self._selector.close()
         for stream in (self._stdout, self._stderr, self._stdin):
