@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests import films
@@ -105,6 +106,25 @@ CASES = [
     Case("wmv2.wmv", numbered.WMV2),
 ]
 
+DAILY = frozenset(
+    {
+        *("b-frames.mp4", "open-gop.mp4", "vfr.mp4", "edit-list.mp4", "short-edit.mp4"),
+        *("hevc-open.mp4", "cfr.mov", "edit-list.mov", "long-last.mov"),
+        *("b-frames.mkv", "open-gop.mkv", "vfr.mkv", "decoding-times.mkv", "vp9.webm"),
+        *("b-frames.ts", "offset.ts", "hevc.ts", "b-frames.avi", "mpeg4-b.avi"),
+        *("open-gop.flv", "flv1.flv", "vfr.wmv", "wmv2.wmv", "mpeg2.mpg"),
+    }
+)
+"""Each container and each oddity once; the nightly run has time for all combinations."""
+
+
+def list_cases() -> list[Any]:
+    """Return the cases, those of the nightly run marked."""
+    return [
+        pytest.param(case, id=case.name, marks=() if case.name in DAILY else pytest.mark.nightly)
+        for case in CASES
+    ]
+
 
 def create(case: Case, folder: Path) -> Path:
     path = folder / case.name
@@ -122,7 +142,7 @@ def read_numbers(path: Path, index: FrameIndex, positions: Sequence[int]) -> lis
     return [read_number(frame.pixels) for frame in frames]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", list_cases())
 def test_frame_by_timestamp_shows_the_number_of_its_time(case: Case, tmp_path: Path) -> None:
     path, numbers = create(case, tmp_path), list(case.numbers)
     index = read_index(path, LIMITS)

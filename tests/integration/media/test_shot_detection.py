@@ -26,6 +26,8 @@ CUTS_MS = {
     "bigbuckbunny": [],
     "expressive_face": [],
 }
+NIGHTLY = frozenset({"noface_face", "bigbuckbunny", "expressive_face"})
+"""Real videos that take longer to decode."""
 TOLERANCE_MS = 45
 
 
@@ -50,7 +52,10 @@ def count_found(found: list[int], true: list[int]) -> int:
     return hits
 
 
-@pytest.mark.parametrize("name", CUTS_MS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.nightly if name in NIGHTLY else ()) for name in CUTS_MS],
+)
 def test_cuts_of_a_real_video_are_found_and_no_others(name: str) -> None:
     found, true = find_cuts(fetch(name)), CUTS_MS[name]
     assert len(found) == len(true)
