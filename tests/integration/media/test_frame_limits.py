@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -197,7 +198,8 @@ def test_killed_process_is_a_failure_that_may_be_retried(tmp_path: Path) -> None
     frames = read_every_frame(film, limits=LIMITS, width=480, height=270)
     next(frames)
     for process in decoding_processes():
-        process.send_signal(signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it died with the sandbox around it
+            process.send_signal(signal.SIGKILL)
     _, failed = read_until_error(frames)
     assert isinstance(failed, CommandFailed)
     assert failed.is_retryable
