@@ -9,6 +9,7 @@ from bench.report import print_table
 
 MODULES = (
     "prepare",
+    "frames",
     "engine",
     "broker",
     "upload",

@@ -129,7 +129,7 @@ def _read(
     streams = list(container.streams)
     if len(streams) > limits.max_streams:
         raise reject("media_too_many_streams")
-    stream = _choose_video(container.streams.video)
+    stream = choose_video(container.streams.video)
     _check_size(stream, limits)
     duration_seconds = container_seconds(container)
     if max(duration_seconds, stream_seconds(container, stream)) > limits.max_duration_seconds:
@@ -157,7 +157,7 @@ def _read(
     )
 
 
-def _choose_video(streams: Iterable[Any]) -> Any:
+def choose_video(streams: Iterable[Any]) -> Any:
     """Return the default video stream, else the first. Cover art is no video."""
     videos = [stream for stream in streams if not is_cover_art(stream)]
     if not videos:

@@ -94,7 +94,7 @@ def _run_child(
         [sys.executable, "-I", "-m", _MODULE],
         limits=tight,
         folder=None,
-        readable=[*_interpreter_folders(), path],
+        readable=[*interpreter_folders(), path],
     )
     try:
         done = subprocess.run(
@@ -127,7 +127,7 @@ def _parse_response(done: subprocess.CompletedProcess[bytes]) -> dict[str, dict[
 
 
 @functools.cache
-def _interpreter_folders() -> tuple[Path, ...]:
+def interpreter_folders() -> tuple[Path, ...]:
     """Return the folders that this Python needs to start, and nothing more."""
     folders = {Path(sys.prefix), Path(sys.base_prefix), Path(cinemill.__file__).parent.parent}
     return (*sorted(folders), *library_folders())

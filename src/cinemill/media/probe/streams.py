@@ -59,7 +59,7 @@ def list_decodable_audio(streams: Iterable[Any]) -> list[Any]:
 def describe_video(container: Any, stream: Any, first: FirstFrame) -> tuple[VideoStream, list[str]]:
     frame, codec = first.frame, stream.codec_context
     rotation, warnings = _rotation(frame.rotation)
-    display = _display_size(frame.width, frame.height, codec.sample_aspect_ratio, rotation)
+    display = display_size(frame.width, frame.height, codec.sample_aspect_ratio, rotation)
     fps = stream.average_rate or stream.guessed_rate or Fraction(0)
     return (
         VideoStream(
@@ -105,7 +105,7 @@ def _rotation(counterclockwise: float) -> tuple[int, list[str]]:
     return turned, [f"rotation of {clockwise:g} degrees shown as {turned}"] if skewed else []
 
 
-def _display_size(
+def display_size(
     width: int, height: int, sample_aspect: Fraction | None, rotation: int
 ) -> tuple[int, int]:
     """Return the size after sample aspect ratio and rotation. Absurd ratios count as square."""

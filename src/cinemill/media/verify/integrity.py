@@ -20,7 +20,7 @@ TOLERANCE_SECONDS = 0.1
 """Headers are rounded, and players tolerate a missing last frame."""
 UNCOUNTED_EDIT_SECONDS = 2 * ENCODER_DELAY_SECONDS
 """An edit may hide up to this much at a video's ends without being reported as one."""
-_UNDECLARED = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS, SourceFormat.OGG})
+UNDECLARED_FORMATS = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS, SourceFormat.OGG})
 """Containers whose duration is a guess from the file's end."""
 _OGG_LAST_PAGE_BYTES = 65_307
 _OGG_END_OF_STREAM = 0x04
@@ -75,7 +75,7 @@ def is_short(info: MediaInfo, decoded: Decoded) -> bool:
     """Check whether less was decoded than the header declares."""
     if decoded.frames == 0:
         return True
-    if info.format in _UNDECLARED:
+    if info.format in UNDECLARED_FORMATS:
         return False
     return _is_short_by_time(info, decoded) or _lacks_frames(info, decoded)
 

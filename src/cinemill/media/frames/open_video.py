@@ -1,0 +1,144 @@
+"""An untrusted video, open in the decoding process: its packets and decoded frames in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+from av.stream import Discard
+
+from cinemill.core.media import SourceFormat
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.probe.durations import stream_seconds
+from cinemill.media.probe.metadata import choose_video, reject
+from cinemill.media.probe.mp4_boxes import BoxFacts, read_boxes
+from cinemill.media.verify.integrity import (
+    TOLERANCE_SECONDS,
+    TOLERANCE_SHARE,
+    UNDECLARED_FORMATS,
+    ends_cleanly,
+)
+
+PROBLEMS = (av.FFmpegError, ValueError, OverflowError)
+"""Raised by PyAV for a broken file; MemoryError is reported apart."""
+
+
+@dataclass(slots=True)
+class OpenVideo:
+    """A container with its chosen video stream, and what reading it has shown so far."""
+
+    path: Path
+    container: Any
+    stream: Any
+    format: SourceFormat
+    boxes: BoxFacts
+    limits: Limits
+    is_broken: bool = False
+    """Reading ended with an error, not at the end of the file."""
+    decode_errors: int = 0
+
+    @property
+    def codec(self) -> Any:
+        return self.stream.codec_context
+
+    def read_packets(self) -> Iterator[Any]:
+        """Yield the video's packets as they are stored, up to the end or the first error."""
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except PROBLEMS:
+                self.is_broken = True
+                return
+            if packet is None:
+                return
+            if packet.size or packet.pts is not None or packet.dts is not None:
+                yield packet
+
+    def decode(self, packet: Any) -> list[Any]:
+        """Return the frames that the decoder outputs for a packet, or at the end for None.
+
+        Packets that cannot be decoded are counted. Raises MediaRejected for a frame that is too
+        large.
+        """
+        try:
+            frames: list[Any] = self.codec.decode(packet)
+        except av.EOFError:
+            return []
+        except PROBLEMS:
+            self.decode_errors += 1
+            return []
+        for frame in frames:
+            if frame.width * frame.height > self.limits.max_pixels:
+                raise reject("media_too_many_pixels")
+        return frames
+
+    def decode_all(self) -> Iterator[Any]:
+        """Yield every frame in display order, from the current position to the end."""
+        for packet in self.read_packets():
+            yield from self.decode(packet)
+        yield from self.decode(None)
+
+    def is_cut_off(self, shown_seconds: float, frames: int) -> bool:
+        """Check whether the file ends before its video, of which so much was found."""
+        if self.is_broken or self.boxes.is_cut_off or not ends_cleanly(self.path, self.format):
+            return True
+        if self.format in UNDECLARED_FORMATS or self.boxes.has_edit_list:
+            return False
+        declared = stream_seconds(self.container, self.stream)
+        slack = max(TOLERANCE_SECONDS, TOLERANCE_SHARE * declared)
+        return shown_seconds < declared - slack or self._lacks_frames(frames)
+
+    def _lacks_frames(self, frames: int) -> bool:
+        """Check the number of frames where the header of an AVI states it.
+
+        Its clock counts frames and not time, and goes by what is there.
+        """
+        declared = self.stream.frames if self.format is SourceFormat.AVI else 0
+        return bool(frames < declared - max(2, TOLERANCE_SHARE * declared))
+
+
+@contextmanager
+def open_video(
+    path: Path, container_format: SourceFormat, limits: Limits, *, threads: int = 1
+) -> Iterator[OpenVideo]:
+    """Open a video for reading, with so many threads for its decoder.
+
+    Raises MediaRejected with a code of ``core.media.REJECTION_CODES``.
+    """
+    boxes = read_boxes(path) if container_format is SourceFormat.MP4 else BoxFacts()
+    try:
+        container = av.open(
+            f"file:{path}",
+            format=container_format.value,
+            options={
+                "protocol_whitelist": "file",
+                "format_whitelist": container_format.value,
+                "max_pixels": str(limits.max_pixels),
+            },
+            metadata_errors="replace",
+        )
+    except PROBLEMS as broken:
+        is_cut_off = boxes.is_cut_off and not boxes.has_index
+        raise reject("media_truncated" if is_cut_off else "media_unreadable") from broken
+    with container:
+        yield _choose(OpenVideo(path, container, None, container_format, boxes, limits), threads)
+
+
+def _choose(video: OpenVideo, threads: int) -> OpenVideo:
+    streams = list(video.container.streams)
+    if len(streams) > video.limits.max_streams:
+        raise reject("media_too_many_streams")
+    video.stream = choose_video(video.container.streams.video)
+    if video.stream.width * video.stream.height > video.limits.max_pixels:
+        raise reject("media_too_many_pixels")
+    for stream in streams:
+        if stream.index != video.stream.index:
+            stream.discard = Discard.all
+    video.codec.thread_count = threads
+    video.codec.thread_type = "AUTO"
+    return video

@@ -1,0 +1,185 @@
+"""Shots of a video: cuts, and fades through one color, found on tiny frames.
+
+A cut is a step between two frames that stands out from the steps around it: in absolute terms, so
+that noise is none, and relative to its neighbors, so that motion is none. Color counts, not only
+brightness: cuts between flat images of one brightness are cuts. A flash, after which the image is
+the one before, is none. A fade leads through frames of one color; the boundary is in their middle.
+Times come from the frames, so a variable rate and gaps need nothing special.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cinemill.core.frames import Shot
+
+SHORTEST_SHOT_MS = 200
+FLASH_MS = 250
+"""An image that is back within this time was not left."""
+LEAST_CHANGE = 6.0
+"""Mean difference of neighboring frames, in levels of 255, below which nothing is a cut."""
+LEAST_SHARE = 0.3
+"""Share of the image that a cut changes by more than :data:`CHANGED_LEVELS`."""
+CHANGED_LEVELS = 10
+STEP_RATIO = 1.8
+"""How much larger a cut is than any step around it."""
+NEIGHBORS = 6
+"""Steps on either side that a cut is compared with. Its direct neighbors are not: an encoder, or a
+conversion of frame rates, may blend the frames of a cut."""
+RETURN_SHARE = 0.5
+"""The image before a step is back if it differs by less than this share of the step."""
+FLAT_SPREAD = 5.0
+"""Standard deviation, in levels, below which a frame has one color."""
+FULL_SPREAD = 20.0
+"""Standard deviation of what a fade leads to and from."""
+FADE_FRAMES = 50
+"""A fade begins and ends within so many frames of its flat ones."""
+_BLOCK_FRAMES = 256
+_LOOKAHEAD = 32
+"""Frames that are searched for the end of a flash."""
+
+TinyFrame = NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class _Steps:
+    """What is kept of all frames; entry n of the lists is about frame n and the one before."""
+
+    times_ms: list[int] = field(default_factory=list)
+    change: list[float] = field(default_factory=list)
+    share: list[float] = field(default_factory=list)
+    spread: list[float] = field(default_factory=list)
+    flashes: dict[int, int] = field(default_factory=dict)
+    """Frame that begins a flash, and the first one after it."""
+
+
+def detect_shots(frames: Iterable[tuple[int, TinyFrame]], end_ms: int) -> list[Shot]:
+    """Return the shots of a video, which cover it without gaps up to ``end_ms``.
+
+    ``frames`` are all its frames (milliseconds, 27 × 48 × 3 RGB; other sizes work) in order of
+    time. Keeps a few numbers of each, and a few hundred images. Returns no shot if there is no
+    frame.
+    """
+    steps = _measure(frames)
+    if not steps.times_ms:
+        return []
+    starts = [steps.times_ms[0], *_starts(steps, end_ms)]
+    ends = [*starts[1:], max(end_ms, steps.times_ms[-1] + 1)]
+    return [Shot(start, end) for start, end in zip(starts, ends, strict=True)]
+
+
+def _measure(frames: Iterable[tuple[int, TinyFrame]]) -> _Steps:
+    steps = _Steps()
+    carried: list[tuple[int, TinyFrame]] = []
+    for block in _blocks(frames):
+        window = [*carried, *block]
+        images = np.stack([image for _, image in window]).astype(np.int16)
+        _add_steps(steps, block, images)
+        _find_flashes(steps, images)
+        carried = window[-_LOOKAHEAD - 1 :]
+    return steps
+
+
+def _blocks(frames: Iterable[tuple[int, TinyFrame]]) -> Iterator[list[tuple[int, TinyFrame]]]:
+    iterator = iter(frames)
+    while block := list(itertools.islice(iterator, _BLOCK_FRAMES)):
+        yield block
+
+
+def _add_steps(
+    steps: _Steps, block: Sequence[tuple[int, TinyFrame]], images: NDArray[np.int16]
+) -> None:
+    """Add the block's frames, which are the last of ``images``."""
+    new = images[-len(block) :]
+    before = images[-len(block) - 1 : -1] if len(images) > len(block) else images[:-1]
+    difference = np.abs(new[len(new) - len(before) :] - before)
+    change = difference.mean(axis=(1, 2, 3))
+    share = (difference.max(axis=3) > CHANGED_LEVELS).mean(axis=(1, 2))
+    first = [0.0] * (len(new) - len(before))
+    steps.times_ms += [time for time, _ in block]
+    steps.change += [*first, *change.tolist()]
+    steps.share += [*first, *share.tolist()]
+    steps.spread += new.std(axis=(1, 2)).max(axis=1).tolist()
+
+
+def _find_flashes(steps: _Steps, images: NDArray[np.int16]) -> None:
+    """Note each large step among ``images``, the last frames, after which the image comes back.
+
+    A step near the end is looked at again with the next block.
+    """
+    offset = len(steps.times_ms) - len(images)
+    for place in range(1, len(images)):
+        number = offset + place
+        if not _is_large(steps, number):
+            continue
+        limit_ms = steps.times_ms[number] + FLASH_MS
+        later = [
+            n
+            for n in range(number + 1, min(number + 1 + _LOOKAHEAD, len(steps.times_ms)))
+            if steps.times_ms[n] <= limit_ms
+        ]
+        ahead = images[place + 1 : place + 1 + len(later)]
+        back = np.abs(ahead - images[place - 1]).mean(axis=(1, 2, 3))
+        found = np.flatnonzero(back < RETURN_SHARE * steps.change[number])
+        if found.size:
+            steps.flashes[number] = later[int(found[0])]
+
+
+def _is_large(steps: _Steps, number: int) -> bool:
+    return steps.change[number] >= LEAST_CHANGE and steps.share[number] >= LEAST_SHARE
+
+
+def _starts(steps: _Steps, end_ms: int) -> list[int]:
+    """Return when shots begin, but for the first; none is too short."""
+    cuts = _find_cuts(steps)
+    starts: list[int] = []
+    latest = steps.times_ms[0]
+    for number in sorted({*cuts, *_find_fades(steps, cuts)}):
+        time_ms = steps.times_ms[number]
+        if time_ms - latest >= SHORTEST_SHOT_MS and end_ms - time_ms >= SHORTEST_SHOT_MS:
+            starts.append(time_ms)
+            latest = time_ms
+    return starts
+
+
+def _find_cuts(steps: _Steps) -> list[int]:
+    """Return the frames that a cut leads to."""
+    in_flash = {n for start, end in steps.flashes.items() for n in range(start, end + 1)}
+    change = np.array([0.0 if n in in_flash else value for n, value in enumerate(steps.change)])
+    return [
+        number
+        for number in range(1, len(change))
+        if number not in in_flash and _is_large(steps, number) and _stands_out(change, number)
+    ]
+
+
+def _stands_out(change: NDArray[np.float64], number: int) -> bool:
+    direct = change[max(0, number - 1) : number + 2]
+    if change[number] < direct.max():
+        return False
+    around = [
+        *change[max(0, number - NEIGHBORS) : max(0, number - 1)],
+        *change[number + 2 : number + 1 + NEIGHBORS],
+    ]
+    return bool(change[number] >= STEP_RATIO * max(around, default=0.0))
+
+
+def _find_fades(steps: _Steps, cuts: Sequence[int]) -> list[int]:
+    """Return the middle frames of flat ranges between images, where no cut leads in or out."""
+    spread = np.array(steps.spread)
+    is_flat = np.concatenate([[False], spread < FLAT_SPREAD, [False]])
+    edges = np.flatnonzero(is_flat[1:] != is_flat[:-1])
+    found = []
+    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        before = spread[max(0, start - FADE_FRAMES) : start]
+        after = spread[end : end + FADE_FRAMES]
+        has_images = before.max(initial=0) > FULL_SPREAD and after.max(initial=0) > FULL_SPREAD
+        sudden = (*cuts, *steps.flashes)
+        if has_images and not any(start - 1 <= number <= end + 1 for number in sudden):
+            found.append((start + end) // 2)
+    return found
