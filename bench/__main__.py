@@ -19,6 +19,7 @@ MODULES = (
     "chunks",
     "feature_film",
     "render",
+    "inference",
     # Last: a process that has loaded a model is large, and so appears every process that it starts.
     "captions",
 )
