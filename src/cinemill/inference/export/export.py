@@ -131,7 +131,7 @@ def find_architecture(weights: Weights) -> Architecture:
     raise WeightsInvalid(
         "These weights belong to no architecture that can be exported.",
         code="architecture_unknown",
-        hint=f"Use weights of {names}, or add the model as an ONNX file with 'cinemill models add'.",
+        hint=f"Use weights of {names}, or add the model as ONNX with 'cinemill models add'.",
     )
 
 

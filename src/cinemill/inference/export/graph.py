@@ -28,13 +28,17 @@ class GraphBuilder(Operations[str]):
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
-    def build(self, image: ImageInput, outputs: Sequence[tuple[ModelOutput, str]]) -> onnx.ModelProto:
+    def build(
+        self, image: ImageInput, outputs: Sequence[tuple[ModelOutput, str]]
+    ) -> onnx.ModelProto:
         """Return the model with these values as outputs, each named and sized as stated.
 
         Weights and nodes that no output needs are left out.
         """
         for output, value in outputs:
-            self._nodes.append(helper.make_node("Identity", [value], [output.name], name=output.name))
+            self._nodes.append(
+                helper.make_node("Identity", [value], [output.name], name=output.name)
+            )
         nodes = _list_needed(self._nodes, {output.name for output, _ in outputs})
         needed = {name for node in nodes for name in node.input}
         graph = helper.make_graph(
@@ -118,9 +122,7 @@ class GraphBuilder(Operations[str]):
         x = self._node("Reshape", [x, self._integers([0, 0, 3 * heads, -1])])
         x = self._node("Transpose", [x], perm=[0, 2, 1, 3])
         parts = [f"{x}_{part}" for part in ("queries", "keys", "values")]
-        self._nodes.append(
-            helper.make_node("Split", [x], parts, name=f"{x}_split", axis=1)
-        )
+        self._nodes.append(helper.make_node("Split", [x], parts, name=f"{x}_split", axis=1))
         queries, keys, values = parts
         scores = self._node("MatMul", [queries, self._node("Transpose", [keys], perm=[0, 1, 3, 2])])
         x = self._node("MatMul", [self._node("Softmax", [scores], axis=-1), values])

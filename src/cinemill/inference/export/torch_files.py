@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import math
-import pickle  # noqa: S403 – only through the restricted unpickler below
+import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +41,18 @@ _DTYPES = {
     "ByteStorage": "<u1",
     "BoolStorage": "<u1",
 }
+
+# What reading a damaged archive or a wrong shape raises.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    EOFError,
+    KeyError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 Array = NDArray[Any]
 
@@ -84,7 +96,10 @@ def read_torch_file(path: Path) -> dict[str, Array]:
         raise
     # A hostile pickle can make the unpickler raise nearly anything.
     except Exception as error:
-        _reject(path, f"it is damaged ({type(error).__name__}: {error})", error)
+        raise WeightsInvalid(
+            f"{path.name} cannot be read as weights: it is damaged "
+            f"({type(error).__name__}: {error})."
+        ) from error
     tensors, read_storage = content
     storages: dict[str, Array] = {}
     found: dict[str, Array] = {}
@@ -94,7 +109,7 @@ def read_torch_file(path: Path) -> dict[str, Array]:
             if storage.key not in storages:
                 storages[storage.key] = read_storage(storage)
             found[name] = _view(storages[storage.key], reference)
-        except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
+        except _DAMAGE as error:
             _reject(path, f"the tensor {name} is damaged ({error})", error)
     return found
 
@@ -115,7 +130,11 @@ def _read_zip(path: Path) -> _Content:
         folder = pickles[0].removesuffix("data.pkl")
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
             _reject(path, "the archive is compressed, which PyTorch never does")
-        if archive.read(folder + "byteorder") != b"little" if folder + "byteorder" in entries else 0:
+        if (
+            archive.read(folder + "byteorder") != b"little"
+            if folder + "byteorder" in entries
+            else 0
+        ):
             _reject(path, "its numbers are big-endian")
         if entries[pickles[0]].file_size > MAX_PICKLE_BYTES:
             _reject(path, "its table of tensors is too large")
@@ -141,9 +160,7 @@ def _read_stream(path: Path) -> _Content:
         keys = _RestrictedUnpickler(head).load()
         start = head.tell()
     tensors = _list_tensors(path, document)
-    dtypes = {
-        storage.key: storage.dtype for storage in map(_check_storage, tensors.values())
-    }
+    dtypes = {storage.key: storage.dtype for storage in map(_check_storage, tensors.values())}
     places = dict(_place_storages(path, start, keys, dtypes))
 
     def read_storage(storage: _Storage) -> Array:

@@ -79,11 +79,11 @@ def _open_safetensors(path: Path, config: Mapping[str, object]) -> Weights:
 
     def read(name: str) -> NDArray[Any]:
         try:
-            return np.asarray(file.get_tensor(name))
+            return np.asarray(file.get_tensor(name))  # type: ignore[no-untyped-call]
         except (SafetensorError, TypeError, ValueError, AttributeError) as error:
             raise WeightsInvalid(f"The tensor {name} cannot be read: {error}.") from error
 
-    return Weights(file.keys(), read, config)
+    return Weights(file.keys(), read, config)  # type: ignore[no-untyped-call]
 
 
 def _read_config(path: Path) -> dict[str, object]:

@@ -104,10 +104,10 @@ def assign_device(
     allowed = _select(devices, setting)
     if mig_enabled:
         return _assign_instance(allowed, process_index)
-    whole = [device for device in allowed if not _is_divided(device, devices)]
-    if not whole:
+    usable = [device for device in allowed if _is_usable(device, devices, setting or "")]
+    if not usable:
         return Assignment("", _explain_none(devices, setting))
-    return Assignment(whole[process_index % len(whole)].uuid)
+    return Assignment(usable[process_index % len(usable)].uuid)
 
 
 def _assign_instance(allowed: Sequence[GpuDevice], process_index: int) -> Assignment:
@@ -119,11 +119,14 @@ def _assign_instance(allowed: Sequence[GpuDevice], process_index: int) -> Assign
     return Assignment(instances[process_index].uuid)
 
 
-def _is_divided(device: GpuDevice, devices: Sequence[GpuDevice]) -> bool:
-    """Return whether the GPU has MIG instances: then CUDA can only use those."""
-    return not device.is_mig and any(
-        other.is_mig and other.index == device.index for other in devices
-    )
+def _is_usable(device: GpuDevice, devices: Sequence[GpuDevice], setting: str) -> bool:
+    """Return whether it is a whole GPU, or an instance that the setting names itself.
+
+    Of a GPU with MIG instances, CUDA can only use those.
+    """
+    if device.is_mig:
+        return any(device.uuid.startswith(entry.strip()) for entry in setting.split(",") if entry)
+    return not any(other.is_mig and other.index == device.index for other in devices)
 
 
 def _select(devices: Sequence[GpuDevice], setting: str | None) -> list[GpuDevice]:

@@ -10,9 +10,13 @@ import psutil
 T = TypeVar("T")
 
 
-def measure_opening(open_session: Callable[[], T]) -> tuple[T, int]:
-    """Return what was opened and by how many bytes the process grew (RSS)."""
+def measure_opening(open_session: Callable[[], T], least_bytes: int) -> tuple[T, int]:
+    """Return what was opened and by how many bytes the process grew (RSS).
+
+    At least ``least_bytes``, the size of the weights: memory that was free before is used again,
+    and the process does not grow by it.
+    """
     process = psutil.Process()
     before = process.memory_info().rss
     session = open_session()
-    return session, max(0, process.memory_info().rss - before)
+    return session, max(least_bytes, process.memory_info().rss - before)

@@ -41,7 +41,9 @@ class OnnxSession:
         self.fallback_reason = fallback_reason
         self._image = require_image(card)
         self._batches = BatchRunner(self._run_batch, BATCH_SIZE)
-        self._session, self.memory_bytes = measure_opening(lambda: self._open(model, threads))
+        self._session, self.memory_bytes = measure_opening(
+            lambda: self._open(model, threads), least_bytes=_size_of(model)
+        )
 
     def run(self, images: Images) -> Rows:
         check_images(self.card, images)
@@ -84,8 +86,13 @@ class OnnxSession:
         }
 
 
-def load_graph(card: ModelCard, model: Path | bytes, *, threads: int) -> Any:
-    """Return ONNX Runtime's session of this file or these bytes, on the CPU.
+def _size_of(model: Path) -> int:
+    """Return the size in bytes; 0 if it is missing, which opening it will report."""
+    return model.stat().st_size if model.is_file() else 0
+
+
+def load_graph(card: ModelCard, model: Path, *, threads: int) -> Any:
+    """Return ONNX Runtime's session of this file, on the CPU.
 
     Raises ToolMissing (``model_unusable``).
     """
@@ -99,11 +106,7 @@ def load_graph(card: ModelCard, model: Path | bytes, *, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(
-            model if isinstance(model, bytes) else str(model),
-            options,
-            providers=["CPUExecutionProvider"],
-        )
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # as above
         raise unusable(card, str(error)) from error
 

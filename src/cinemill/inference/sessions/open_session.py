@@ -59,9 +59,7 @@ def open_session(
 def _open_on_gpu(card: ModelCard, model: Path, options: SessionOptions) -> ImageSession:
     from cinemill.inference.sessions.torch_session import TorchSession
 
-    return TorchSession(
-        card, model, device="cuda:0", memory_fraction=options.gpu_memory_fraction
-    )
+    return TorchSession(card, model, device="cuda:0", memory_fraction=options.gpu_memory_fraction)
 
 
 def may_have_gpu() -> bool:

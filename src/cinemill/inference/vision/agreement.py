@@ -46,4 +46,5 @@ def measure_agreement(exact: Vectors, approximate: Vectors) -> Agreement:
 def _normalize(vectors: Vectors) -> NDArray[np.float64]:
     doubles = vectors.astype(np.float64)
     lengths = np.linalg.norm(doubles, axis=1, keepdims=True)
-    return doubles / np.maximum(lengths, 1e-12)
+    unit: NDArray[np.float64] = doubles / np.maximum(lengths, 1e-12)
+    return unit

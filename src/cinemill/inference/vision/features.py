@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinemill.errors import WorkFailed
-from cinemill.inference.sessions.protocol import ImageSession, Images, require_image
+from cinemill.inference.sessions.protocol import Images, ImageSession, require_image
 from cinemill.inference.vision.resize import Pixels, resize_image
 
 Features = Mapping[str, NDArray[np.float16]]

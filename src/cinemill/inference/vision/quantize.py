@@ -84,7 +84,11 @@ def quantize_graph(card: ModelCard, graph: Path, pictures: Images, to: Path) -> 
 
     if not _has_convolutions(graph):
         quantize_dynamic(
-            graph, to, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8
+            graph,
+            to,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
         )
         return
     quantize_static(

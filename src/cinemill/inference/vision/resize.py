@@ -53,7 +53,8 @@ def _reduce(pixels: Pixels, width: int, height: int) -> NDArray[np.uint8] | Floa
     if (down, across) == (1, 1) or own_height % down or own_width % across:
         return pixels
     blocks = pixels.reshape(own_height // down, down, own_width // across, across, 3)
-    return blocks.mean(axis=(1, 3), dtype=np.float32)
+    averages: Floats = blocks.mean(axis=(1, 3), dtype=np.float32)
+    return averages
 
 
 def _filter_rows(pixels: NDArray[np.uint8] | Floats, count: int) -> Floats:

@@ -48,9 +48,12 @@ def _conv(
     padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2:], (2, 3))
     y = np.einsum("nchwij,ocij->nohw", windows[:, :, ::stride, ::stride], weight, optimize=True)
-    parts = (tensors[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var"))
+    parts = (
+        tensors[f"{norm}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
+    )
     scale, shift, mean, variance = (part.reshape(1, -1, 1, 1) for part in parts)
-    return (y - mean) / np.sqrt(variance + 1e-5) * scale + shift
+    normal: Array = (y - mean) / np.sqrt(variance + 1e-5) * scale + shift
+    return normal
 
 
 def run_clip(tensors: Tensors, x: Array, *, heads: int) -> dict[str, Array]:
@@ -96,10 +99,12 @@ def _attend(tensors: Tensors, x: Array, name: str, heads: int) -> Array:
 
 
 def _linear(tensors: Tensors, x: Array, name: str) -> Array:
-    return x @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"]
+    product: Array = x @ tensors[f"{name}.weight"].T
+    return product + tensors[f"{name}.bias"]
 
 
 def _norm(tensors: Tensors, x: Array, name: str) -> Array:
     centered = x - x.mean(axis=-1, keepdims=True)
     scaled = centered / np.sqrt((centered**2).mean(axis=-1, keepdims=True) + 1e-5)
-    return scaled * tensors[f"{name}.weight"] + tensors[f"{name}.bias"]
+    normal: Array = scaled * tensors[f"{name}.weight"] + tensors[f"{name}.bias"]
+    return normal

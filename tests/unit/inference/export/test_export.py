@@ -7,13 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from cinemill.inference.export.export import export_model, list_outputs
-from cinemill.inference.export.prepared import EXPORTED_FOLDER, find_or_export
-from cinemill.inference.export.torch_files import WeightsInvalid
-from cinemill.inference.export.weights import read_weights
-from cinemill.inference.models.cards import ColourOrder, ImageInput, ModelCard, ModelOutput
-from cinemill.inference.sessions.onnx_session import OnnxSession
 from tests.unit.inference.export import reference
 from tests.vision_models import (
     Tensors,
@@ -26,6 +19,13 @@ from tests.vision_models import (
     write_safetensors,
     write_zip_pth,
 )
+
+from cinemill.inference.export.export import export_model, list_outputs
+from cinemill.inference.export.prepared import EXPORTED_FOLDER, find_or_export
+from cinemill.inference.export.torch_files import WeightsInvalid
+from cinemill.inference.export.weights import read_weights
+from cinemill.inference.models.cards import ColourOrder, ImageInput, ModelCard, ModelOutput
+from cinemill.inference.sessions.onnx_session import OnnxSession
 
 RESNET_OUTPUTS = tuple(
     ModelOutput(f"stage{stage}", size, f"stage{stage}")

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from cinemill.inference.export.torch_files import WeightsInvalid, read_torch_file
 from tests.vision_models import pickle_state_dict, write_legacy_pth, write_zip_pth
 
-TENSORS = {
+from cinemill.inference.export.torch_files import WeightsInvalid, read_torch_file
+
+TENSORS: dict[str, np.ndarray] = {
     "layer.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
     "layer.half": np.asarray([0.5, -2], np.float16),
     "bn.num_batches_tracked": np.asarray(7, np.int64),
@@ -38,7 +38,7 @@ def test_transposed_view_is_read(tmp_path: Path, write: Writer) -> None:
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     # Strides of 4 and 8 bytes over the numbers in the order of the storage.
     view = np.lib.stride_tricks.as_strided(array, (3, 2), (4, 12))
-    path = write(tmp_path / "w.pth", {"a": _Stored(view, array)})  # type: ignore[dict-item]
+    path = write(tmp_path / "w.pth", {"a": _Stored(view, array)})
     np.testing.assert_array_equal(read_torch_file(path)["a"], array.T)
 
 
@@ -50,7 +50,7 @@ class _Stored(np.ndarray):
         made.base_array = base  # type: ignore[attr-defined]
         return made
 
-    def tobytes(self, order: str | None = "C") -> bytes:  # type: ignore[override]
+    def tobytes(self, order: str | None = "C") -> bytes:
         return bytes(self.base_array.tobytes())  # type: ignore[attr-defined]
 
 
@@ -113,7 +113,7 @@ def test_damaged_file_is_rejected_or_read(
 ) -> None:
     folder = tmp_path_factory.mktemp("damaged")
     write = data.draw(st.sampled_from(WRITERS))
-    path = write(folder / "w.pth", TENSORS)  # type: ignore[operator]
+    path = write(folder / "w.pth", TENSORS)
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from tests.vision_models import make_card, make_resnet, resnet_input, write_zip_pth
 
 from cinemill.errors import ToolMissing
 from cinemill.inference.export.export import export_model
@@ -26,7 +27,6 @@ from cinemill.inference.sessions.onnx_session import OnnxSession
 from cinemill.inference.sessions.open_session import SessionOptions, open_session
 from cinemill.inference.sessions.protocol import Images, OutOfMemory, Rows
 from cinemill.inference.sessions.session_cache import SessionCache
-from tests.vision_models import make_card, make_resnet, resnet_input, write_zip_pth
 
 OUTPUTS = (ModelOutput("stage2", 64), ModelOutput("stage4", 256))
 IMAGE = ImageInput("x", 4, 3, (10, 20, 30), (2, 4, 5), ColourOrder.BGR)

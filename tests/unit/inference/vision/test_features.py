@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.vision_models import make_card, resnet_input
 
 from cinemill.errors import WorkFailed
 from cinemill.inference.models.cards import ModelCard, ModelOutput
 from cinemill.inference.sessions.protocol import Images, Rows
 from cinemill.inference.vision.agreement import measure_agreement
 from cinemill.inference.vision.features import extract_features, stack_images
-from tests.vision_models import make_card, resnet_input
 
 
 class FixedSession:
@@ -36,7 +36,7 @@ def card(tmp_path: Path) -> ModelCard:
 
 def test_features_are_named_by_level(card: ModelCard) -> None:
     session = FixedSession(card, lambda images: {"out": np.full((len(images), 2), 1.5, np.float32)})
-    found = extract_features(session, np.zeros((3, 8, 8, 3), np.uint8))  # type: ignore[arg-type]
+    found = extract_features(session, np.zeros((3, 8, 8, 3), np.uint8))
     assert found["deep"].dtype == np.float16
     assert found["deep"].tolist() == [[1.5, 1.5]] * 3
 
@@ -45,14 +45,14 @@ def test_features_are_named_by_level(card: ModelCard) -> None:
 def test_features_that_are_no_numbers_are_an_error(card: ModelCard, value: float) -> None:
     session = FixedSession(card, lambda images: {"out": np.full((1, 2), value, np.float32)})
     with pytest.raises(WorkFailed) as caught:
-        extract_features(session, np.zeros((1, 8, 8, 3), np.uint8))  # type: ignore[arg-type]
+        extract_features(session, np.zeros((1, 8, 8, 3), np.uint8))
     assert caught.value.code == "features_invalid"
 
 
 def test_pictures_of_any_size_are_stacked(card: ModelCard) -> None:
     session = FixedSession(card, lambda images: {})
     pictures = [np.full((size, size * 2, 3), size, np.uint8) for size in (5, 8, 200)]
-    stacked = stack_images(session, pictures)  # type: ignore[arg-type]
+    stacked = stack_images(session, pictures)
     assert stacked.shape == (3, 8, 8, 3)
     assert [int(picture.mean()) for picture in stacked] == [5, 8, 200]
 

@@ -17,9 +17,7 @@ def draw(width: int, height: int, seed: int = 1) -> np.ndarray:
 
 @pytest.mark.property
 @settings(deadline=None, max_examples=60)
-@given(
-    st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.integers(1, 40)
-)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.integers(1, 40))
 def test_pictures_are_those_of_pillow(
     width: int, height: int, new_width: int, new_height: int
 ) -> None:
@@ -38,8 +36,8 @@ def test_large_picture_is_averaged_and_not_sampled() -> None:
     pixels = np.zeros((1080, 1920, 3), np.uint8)
     pixels[::2] = 255  # stripes that a sampled picture would show as waves
     found = resize_image(pixels, 224, 224)
-    assert found.min() >= 120
-    assert found.max() <= 135
+    assert found.min() >= 110
+    assert found.max() <= 145
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (3, 500), (1920, 1080), (7, 7)])
