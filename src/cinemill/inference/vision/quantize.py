@@ -20,6 +20,7 @@ from cinemill.inference.vision.features import extract_features
 MIN_AGREEMENT = 0.99
 MIN_PICTURES = 64
 _CALIBRATION_BATCH = 8
+_EXACT_CONVOLUTIONS = 3
 SUFFIX = "-int8"
 
 
@@ -99,16 +100,26 @@ def quantize_graph(card: ModelCard, graph: Path, pictures: Images, to: Path) -> 
         per_channel=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
+        # The first layers see raw pixels: what they lose is lost for every level.
+        nodes_to_exclude=_list_convolutions(graph)[:_EXACT_CONVOLUTIONS],
     )
 
 
 def _has_convolutions(graph: Path) -> bool:
     """Return whether most of the model is convolutions; a ViT has one, for its patches."""
+    kinds = [kind for kind, _ in _list_nodes(graph)]
+    return kinds.count("Conv") > kinds.count("MatMul")
+
+
+def _list_convolutions(graph: Path) -> list[str]:
+    return [name for kind, name in _list_nodes(graph) if kind == "Conv"]
+
+
+def _list_nodes(graph: Path) -> list[tuple[str, str]]:
     import onnx
 
     nodes = onnx.load(str(graph), load_external_data=False).graph.node
-    kinds = [node.op_type for node in nodes]
-    return kinds.count("Conv") > kinds.count("MatMul")
+    return [(node.op_type, node.name) for node in nodes]
 
 
 class _CalibrationReader:
