@@ -166,7 +166,7 @@ def preprocess(jpeg: bytes) -> Any:
     return torch.from_numpy(((pixels - mean) / std).transpose(2, 0, 1).copy())
 
 
-def run_stage(model: nn.Module, frame: Image.Image) -> object:
+def run_stage(model: Any, frame: Image.Image) -> object:
     """Write frames as JPEG, as one program does, and read them as the other does."""
     jpegs = []
     for _ in range(BATCH):
@@ -190,7 +190,8 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     frame = Image.open(folder / "frame.png").convert("RGB")
     found: dict[str, dict[str, float]] = {}
-    for name, model in (("resnet50", ResNet50()), ("clip_vit_b32", Clip())):
+    models: dict[str, Any] = {"resnet50": ResNet50(), "clip_vit_b32": Clip()}
+    for name, model in models.items():
         load(model, folder / f"{name}.npz")
         batch = torch.randn(BATCH, 3, 224, 224)
 

@@ -28,7 +28,8 @@ def draw_pictures(count: int = 96) -> np.ndarray:
     random = np.random.default_rng(4)
     colours = random.integers(0, 256, (count, 1, 1, 3))
     noise = random.integers(-20, 20, (count, 32, 32, 3))
-    return np.clip(colours + noise, 0, 255).astype(np.uint8)
+    pictures: np.ndarray = np.clip(colours + noise, 0, 255).astype(np.uint8)
+    return pictures
 
 
 def test_model_that_agrees_gets_a_card_with_the_figure(
