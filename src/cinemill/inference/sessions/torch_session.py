@@ -23,7 +23,7 @@ from cinemill.inference.sessions.protocol import (
     check_images,
     require_image,
 )
-from cinemill.inference.sessions.torch_graph import TorchGraph, UnsupportedGraph
+from cinemill.inference.sessions.torch_graph import Tensor, TorchGraph, UnsupportedGraph
 
 
 class TorchSession:
@@ -96,10 +96,10 @@ class TorchSession:
         # From pinned memory the copy overlaps with what the GPU is doing.
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
-    def _download(self, values: Mapping[str, Any], count: int) -> Rows:
+    def _download(self, values: Mapping[str, Tensor], count: int) -> Rows:
         return {name: rows.reshape(count, -1) for name, rows in self._list_rows(values)}
 
-    def _list_rows(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _list_rows(self, values: Mapping[str, Tensor]) -> Iterator[tuple[str, Any]]:
         for output in self.card.outputs:
             if output.name not in values:
                 raise UnsupportedGraph(f"it has no output {output.name}")
