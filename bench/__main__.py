@@ -22,6 +22,7 @@ MODULES = (
     "render",
     "cache",
     "forensics",
+    "inference",
     # Last: a process that has loaded a model is large, and so appears every process that it starts.
     "captions",
 )

@@ -1,0 +1,1 @@
+"""Export of published weights to ONNX graphs with features of several levels as outputs."""

@@ -1,0 +1,1 @@
+"""Loaded models that take pictures, behind one protocol."""

@@ -1,0 +1,79 @@
+"""Open a model on the best device that this process has."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from cinemill.errors import CinemillError
+from cinemill.inference.export.prepared import find_or_export
+from cinemill.inference.models.cards import ModelCard, find_model
+from cinemill.inference.sessions.devices import VISIBLE
+from cinemill.inference.sessions.onnx_session import OnnxSession
+from cinemill.inference.sessions.protocol import ImageSession
+from cinemill.telemetry import get_logger
+
+MAX_THREADS = 8
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """How the models of a process are run."""
+
+    threads: int = 0
+    """Threads of a layer; 0 for one for each processor that the process may use, at most 8."""
+    use_gpu: bool = True
+    """Use a GPU if this process has one and PyTorch is installed."""
+    gpu_memory_fraction: float = 0.8
+
+
+DEFAULT_OPTIONS = SessionOptions()
+
+
+def open_session(
+    card: ModelCard, folder: Path, options: SessionOptions = DEFAULT_OPTIONS
+) -> ImageSession:
+    """Load the model, on the GPU if possible.
+
+    ``folder`` holds the models. Weights that are not an ONNX graph are exported first, once. If the
+    GPU cannot be used, the session says why in ``fallback_reason``.
+
+    Raises ToolMissing (``model_missing``, ``model_damaged``, ``model_unusable``), WeightsInvalid.
+    """
+    model = find_or_export(card, find_model(card, folder), folder)
+    reason = ""
+    if options.use_gpu and may_have_gpu():
+        try:
+            return _open_on_gpu(card, model, options)
+        except (CinemillError, RuntimeError, OSError) as error:
+            reason = str(error)
+            log.warning("the GPU cannot be used", model=card.name, why=reason)
+    threads = options.threads or min(MAX_THREADS, usable_cpus())
+    return OnnxSession(card, model, threads=threads, fallback_reason=reason)
+
+
+def _open_on_gpu(card: ModelCard, model: Path, options: SessionOptions) -> ImageSession:
+    from cinemill.inference.sessions.torch_session import TorchSession
+
+    return TorchSession(card, model, device="cuda:0", memory_fraction=options.gpu_memory_fraction)
+
+
+def may_have_gpu() -> bool:
+    """Return whether PyTorch is installed and NVIDIA's driver offers a device to this process.
+
+    PyTorch is not imported to find out: on a CPU that would take seconds and 400 MB.
+    """
+    if os.environ.get(VISIBLE, "all").strip() in ("", "-1"):
+        return False
+    return Path("/proc/driver/nvidia/version").exists() and find_spec("torch") is not None
+
+
+def usable_cpus() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
