@@ -34,7 +34,7 @@ from cinemill.inference.models.cards import (
     hash_file,
     verify_files,
 )
-from cinemill.local.model_download import fetch_model
+from cinemill.inference.models.fetch import fetch_model
 
 Tensors = dict[str, NDArray[np.float32]]
 LITE0_WEIGHTS = "efficientnet_lite0.pth"

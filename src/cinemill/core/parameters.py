@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from cinemill.core.described_model import DescribedModel
+from cinemill.docstrings import DescribedModel
 from cinemill.errors import InputRejected
 
 Location = tuple[int | str, ...]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cinemill.core.described_model import DescribedModel
+from cinemill.docstrings import DescribedModel
 
 PREFIX = "/api/v1"
 """Where everything of this version is."""

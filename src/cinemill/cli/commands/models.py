@@ -189,12 +189,8 @@ def _find_folder() -> Path:
 
 
 def _export(card: ModelCard, folder: Path, given: Path | None, target: Path | None) -> Path:
-    from cinemill.inference.export.export import (  # type: ignore[import-not-found, unused-ignore]
-        export_model,
-    )
-    from cinemill.inference.export.prepared import (  # type: ignore[import-not-found, unused-ignore]
-        find_or_export,
-    )
+    from cinemill.inference.export.export import export_model
+    from cinemill.inference.export.prepared import find_or_export
     from cinemill.inference.models.cards import find_model
 
     if given is None and target is None:
