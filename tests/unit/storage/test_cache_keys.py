@@ -25,7 +25,7 @@ def test_keys_are_equal_only_if_all_inputs_are(
     right: tuple[str, list[ModelIdentity], dict[str, object]],
 ) -> None:
     keys = [compose_key(*one) for one in (left, right)]  # type: ignore[arg-type]
-    # JSON tells True from 1, which Python's comparison does not.
+    # JSON distinguishes True and 1, which Python's comparison does not.
     assert (keys[0] == keys[1]) is (repr(normalized(left)) == repr(normalized(right)))
 
 

@@ -131,7 +131,7 @@ def export(
         typer.Option(
             "--to",
             metavar="FILE",
-            help="ONNX file to write. Default: beside your weights, or in the models folder.",
+            help="ONNX file to write. Default: next to your weights, or in the models folder.",
             dir_okay=False,
         ),
     ] = None,

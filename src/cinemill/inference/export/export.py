@@ -52,7 +52,7 @@ def export_model(card: ModelCard, weights: Path, to: Path) -> None:
 
     Raises WeightsInvalid (``weights_invalid``, ``architecture_unknown``, ``level_unknown``).
     """
-    # Imported here: whoever only runs a model needs neither.
+    # Imported here: a process that only runs a model needs neither.
     from cinemill.inference.export.graph import GraphBuilder, save_model
 
     image = _require_image(card)

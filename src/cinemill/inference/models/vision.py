@@ -200,7 +200,7 @@ CARDS = (
     ),
     _detector(
         "deepfake-detector-v2",
-        "ViT-B/16 that tells forged faces from real ones, 8 bit; its author claims 92 % accuracy "
+        "ViT-B/16 that finds forged faces, 8 bit; its author claims 92 % accuracy "
         "on his own data; not measured here",
         ModelFile(
             "model_quantized.onnx",
@@ -215,7 +215,7 @@ CARDS = (
     ),
     _detector(
         "deepfake-vs-real",
-        "ViT-B/16 that tells forged faces from real ones, 8 bit; not measured here; its hash is "
+        "ViT-B/16 that finds forged faces, 8 bit; not measured here; its hash is "
         "unknown until the first download, which the hub is trusted for",
         ModelFile("model_quantized.onnx", "", 95_000_000, is_size_exact=False),
         HubSource(
@@ -226,7 +226,7 @@ CARDS = (
     ),
     _detector(
         "community-forensics",
-        "ViT-S/16 that tells wholly generated pictures from photographs, whatever is in them "
+        "ViT-S/16 that separates wholly generated pictures from photographs, whatever is in them "
         "(CVPR 2025); not measured here",
         ModelFile(
             "model.onnx",

@@ -23,7 +23,7 @@ class TrustList:
 
     @property
     def fingerprint(self) -> str:
-        """Return what tells two lists apart; empty without any certificate."""
+        """Return a text that differs between two lists; empty without any certificate."""
         return hashlib.sha256(self.pem.encode()).hexdigest()[:16] if self.pem else ""
 
 

@@ -55,7 +55,7 @@ class CacheStore:
         if self._is_suspended():
             return Lookup.UNAVAILABLE, b""
         try:
-            # One byte more than is allowed tells an oversized value, and nobody reads all of it.
+            # One byte more than is allowed shows an oversized value, and nobody reads all of it.
             value: bytes = self._redis.getrange(key, 0, most_bytes)
         except RedisError as error:
             if _is_wrong_type(error):

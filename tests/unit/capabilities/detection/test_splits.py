@@ -1,4 +1,4 @@
-"""Splits without anyone on two sides, and checks that find whoever is."""
+"""Splits with nobody on two sides, and checks that find those who are."""
 
 from __future__ import annotations
 

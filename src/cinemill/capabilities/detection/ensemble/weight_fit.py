@@ -21,7 +21,7 @@ def fit_weights(logits: Mapping[str, ArrayLike], is_manipulated: ArrayLike) -> d
     upside down.
 
     Raises InputRejected: ``calibration_classes`` without both classes, ``calibration_useless`` if
-    no member tells them apart.
+    no member separates them.
     """
     names = sorted(logits)
     columns = np.stack([np.asarray(logits[name], np.float64) for name in names], axis=1)

@@ -1,7 +1,7 @@
 """Intervals for figures, by drawing identities again and again.
 
 Videos of one person resemble each other, so that drawing videos would promise too much: 1,000
-videos of ten people tell about ten people. All videos of a drawn person are counted together.
+videos of ten people inform about ten people. All videos of a drawn person are counted together.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How well scores rank fakes above reals: AUC, average precision, EER and rates at thresholds.
 
-A score is a number that is higher the more likely a video is fake. Scores that are equal are never
-told apart: whatever order they come in, the figures are the same. Every figure accepts weights, by
-which a bootstrap counts a video several times without copying it.
+A score is a number that is higher the more likely a video is fake. Equal
+scores are never distinguished: whatever order they come in, the figures are the same. Every figure
+accepts weights, by which a bootstrap counts a video several times without copying it.
 """
 
 from __future__ import annotations

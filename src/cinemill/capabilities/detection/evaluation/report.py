@@ -28,7 +28,7 @@ class HeadStatement:
 
 @dataclass(frozen=True, slots=True)
 class ControlOutcome:
-    """How well the head tells apart pairs in which there is nothing to find."""
+    """How well the head separates pairs in which there is nothing to find."""
 
     control: str
     auc: float
@@ -84,7 +84,7 @@ def list_caveats(report: EvaluationReport) -> list[str]:
         and not one.holds(report.measurement.thresholds[0].nominal_fpr)
     ]
     caveats += [
-        f"The head tells apart the control pairs '{one.control}' (AUC {one.auc:.2f}): it has "
+        f"The head separates the control pairs '{one.control}' (AUC {one.auc:.2f}): it has "
         "learnt something other than blending."
         for one in report.controls
         if abs(one.auc - 0.5) > 0.1

@@ -26,7 +26,7 @@ def list_batches(
 ) -> Iterator[tuple[FaceReference, ...]]:
     """Yield all faces once, in batches of so many pairs.
 
-    People take turns, so that a batch holds as many of them as it can: whoever appears in a
+    People take turns, so that a batch holds as many of them as it can: a person who appears in a
     thousand frames does not fill it. The order is that of the seed and epoch alone. Raises
     ValueError if a batch holds no pair.
     """

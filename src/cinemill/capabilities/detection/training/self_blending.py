@@ -85,7 +85,7 @@ class Control(StrEnum):
     """Pairs in which there is nothing to find, or only one thing."""
 
     IDENTITY = "identity"
-    """Source and target are the same: the fake equals the real, and nothing may tell them apart."""
+    """Source and target are the same: the fake equals the real, and nothing may separate them."""
     WHOLE_PICTURE = "whole_picture"
     """The "fake" is altered as a whole and has no boundary: a head that finds it has learnt colors
     or resampling."""

@@ -225,7 +225,7 @@ def test_every_band_and_reason_has_a_sentence_that_promises_nothing() -> None:
 def test_flaws_of_faces_have_reasons() -> None:
     for flaw in ("face_too_small", "face_blurred", "face_turned_away", "face_cut_off"):
         assert find_face_reason(flaw).value == flaw.replace("face_", "faces_")
-    assert find_face_reason("never heard of") is Reason.FACES_UNUSABLE
+    assert find_face_reason("unknown flaw") is Reason.FACES_UNUSABLE
 
 
 def test_decision_says_how_often_it_errs_and_for_which_videos() -> None:
