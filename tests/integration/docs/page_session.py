@@ -107,10 +107,10 @@ class Reader:
         return text
 
 
-def shorten_samples(folder: Path) -> Path:
-    """Create sample videos of three seconds and 480 lines for pages that take any video."""
+def shrink_samples(folder: Path) -> Path:
+    """Create a sample video of 480 lines for pages that take any video."""
     folder.mkdir()
-    video = ["-i", f"file:{fetch('bigbuckbunny')}", "-t", "3", "-vf", "scale=-2:480"]
+    video = ["-i", f"file:{fetch('bigbuckbunny')}", "-vf", "scale=-2:480"]
     coding = ["-c:v", "libx264", "-preset", "veryfast", "-c:a", "copy"]
     run([*video, *coding, f"file:{folder / 'bigbuckbunny.mp4'}"])
     return folder

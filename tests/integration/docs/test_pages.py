@@ -14,7 +14,7 @@ from tests.integration.docs.page_session import (
     clone_for,
     run_blocks,
     running_instance,
-    shorten_samples,
+    shrink_samples,
 )
 from tests.speech import fetch_models
 
@@ -32,7 +32,7 @@ def name_page(page: Page) -> str:
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """With an instance that runs and has a model, as pages assume that start none."""
     folder = tmp_path_factory.mktemp("reader")
-    reader = clone_for(Reader(folder, samples=shorten_samples(folder / "samples")))
+    reader = clone_for(Reader(folder, samples=shrink_samples(folder / "samples")))
     reader.data.mkdir(parents=True)
     (reader.data / "models").symlink_to(fetch_models("tiny.en"))
     with running_instance(reader):
