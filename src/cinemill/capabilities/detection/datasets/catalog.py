@@ -34,7 +34,7 @@ LICENCES: Mapping[str, str] = {
     "folder": "",
 }
 """What a trained head's manifest says of its data unless the user says otherwise; for ``folder``
-the user must say it."""
+the user must say it. These are summaries: the terms that were accepted at download decide."""
 
 
 def read_dataset(name: str, root: Path) -> DatasetListing:

@@ -11,8 +11,7 @@ from cinemill.capabilities.detection.datasets.picture_hash import find_close_pai
 from cinemill.capabilities.detection.datasets.records import VideoKey, VideoRecord
 
 MOST_DIFFERENT_BITS = 4
-"""Of 64: re-encodings of one frame differ in 0 to 4 bits, frames of other footage in 20 and more.
-"""
+"""Of 64. Chosen on 20 painted pictures and their re-encodings; not measured on real frames."""
 
 
 class LeakKind(StrEnum):

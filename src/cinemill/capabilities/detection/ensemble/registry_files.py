@@ -108,7 +108,7 @@ def report_missing(what: str, name: str) -> ToolMissing:
     return ToolMissing(
         f"The {what} {name} is not installed.",
         code="head_missing",
-        hint="'cinemill detect heads' lists those that are; 'cinemill detect train' trains one.",
+        hint="Copy it into the folder of heads or ensembles of this installation.",
     )
 
 

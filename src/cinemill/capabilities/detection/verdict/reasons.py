@@ -50,7 +50,7 @@ _FLAWS = {
 }
 
 _SENTENCES = {
-    Reason.NO_MODEL: "Install or train a detector: see 'cinemill detect train'.",
+    Reason.NO_MODEL: "Install a trained detector.",
     Reason.FAILED: "The analysis ended with an error; its code and message are in the analysis.",
     Reason.NO_FACES_FOUND: "No frame that was examined shows a face.",
     Reason.TOO_FEW_FACES: "Too few frames show a face that can be examined.",
