@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.encodings import ENCODERS, cut, encode, join, make_source
 from tests.films import make_edit_list, make_film, make_sound_only, remux, run, truncate
+from tests.waiting import wait_until
 
 from cinemill.core.media import MediaInfo, SourceFormat
 from cinemill.core.origin.forensics import (
@@ -174,10 +177,19 @@ def test_audio_is_unsupported(tmp_path: Path) -> None:
 
 def test_examining_stops_when_the_step_must_stop(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mp4")
-    with pytest.raises(JobCancelled):
-        examine_encoding(
-            film,
-            probe_here(film),
-            sandbox=detect_sandbox(),
-            should_stop=lambda: JobCancelled("cancelled"),
-        )
+    info, sandbox = probe_here(film), detect_sandbox()
+    for number in range(60):  # while the sandbox starts, a little later each time
+
+        def stop(seconds: float = number / 4000) -> JobCancelled:
+            time.sleep(seconds)
+            return JobCancelled("cancelled")
+
+        with pytest.raises(JobCancelled):
+            examine_encoding(film, info, sandbox=sandbox, should_stop=stop)
+    wait_until(lambda: not find_users(film))
+
+
+def find_users(film: Path) -> list[int]:
+    """Return processes whose command names the film, as that of a sandbox does."""
+    commands = psutil.process_iter(["pid", "cmdline"])
+    return [one.pid for one in commands if str(film) in (one.info["cmdline"] or [])]

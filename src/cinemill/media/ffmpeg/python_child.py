@@ -7,10 +7,12 @@ processor time, wall time and the size of the answer are all limited.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -120,7 +122,9 @@ def _wait(
             _check_time(now, ends_at)
             time.sleep(POLL_SECONDS)
     except BaseException:
-        child.kill()
+        # Its group: a sandbox that is killed while it starts leaves its own child behind.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
         raise
 
 
