@@ -79,6 +79,13 @@ its worker dies meanwhile, the message is the only record of the job, so it must
 The timeout is longer than a worker waits for a frozen database, since such a worker is alive and
 returns the message itself.
 """
+RESTORE_LOCK_SECONDS = 10
+"""Seconds after which the lock of a worker that queues held messages again is free.
+
+A worker that dies with it, or whose command arrives after a network fault, never releases it.
+kombu's own 300 seconds once kept every held message from every worker for that long. If it runs out
+while its holder still works, no message is queued twice: each one is moved in a transaction.
+"""
 
 
 def broker_options() -> dict[str, Any]:
@@ -95,6 +102,7 @@ def broker_options() -> dict[str, Any]:
         "health_check_interval": 10,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
+        "unacked_mutex_expire": RESTORE_LOCK_SECONDS,
         "priority_steps": list(range(REDIS_STEPS)),
         "global_keyprefix": KEY_PREFIX,
         "queue_order_strategy": f"{__name__}:PriorityFirstCycle",
