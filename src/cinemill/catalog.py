@@ -57,7 +57,6 @@ _PLANNED_QUEUES = (
     Queue("embeddings", 7, 2 * GIB, 25, **HOUR_LIMITS, description="Text and image embeddings"),
     Queue("knowledge_graph", 6, 7 * GIB // 2, 25, **HOUR_LIMITS, description="Entities, relations"),
     Queue("video_analysis", 5, 4 * GIB, 25, **HOUR_LIMITS, description="Shots, key frames"),
-    Queue("detection", 5, 4 * GIB, 25, **HOUR_LIMITS, description="Deepfake analysis"),
 )
 """Of capabilities to come; users' scripts name them already."""
 

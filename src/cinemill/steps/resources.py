@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +17,22 @@ from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.steps.source_results import IMPORT
+from cinemill.storage.cache.caches import Caches
 from cinemill.storage.database import Database
 from cinemill.storage.media.assets import AssetRecord, get_asset
 from cinemill.storage.media.files import LocalFiles
 
 ANY_STEP = ResultOf("", Timed)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionSettings:
+    """What a person chose about detection."""
+
+    clip_model: str = "openai/clip-vit-base-patch32"
+    resnet50_path: Path | None = None
+    weights: Mapping[str, float] | None = None
+    """Of the members of the ensemble; None if nobody set them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,9 @@ class StepResources:
     """Where attempts have their private folders."""
     service: JobService
     events: EventPublisher
+    caches: Caches
+    """Of features, of results, and of the hashes of files."""
+    detection: DetectionSettings = DetectionSettings()
     retention_days: float = 30.0
     """After which ended jobs, dead messages and unused pieces are deleted."""
     stuck_hours: float = 2.0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cinemill.capability.checks import find_handler_flaw
 from cinemill.capability.composition import Composition, Installed
 from cinemill.catalog import COMPOSITION
+from cinemill.config import Settings
 from cinemill.config.fields import usable_cpus
 from cinemill.errors import CapabilityUnusable, CinemillError
 from cinemill.inference.models.cards import MODELS_FOLDER
@@ -16,7 +17,8 @@ from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
 from cinemill.steps.discovery import LeftOut
 from cinemill.steps.package_code import contained, describe
-from cinemill.steps.resources import StepResources
+from cinemill.steps.resources import DetectionSettings, StepResources
+from cinemill.storage.cache.caches import open_caches
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import WorkerContext
 
@@ -127,6 +129,12 @@ def build_resources(context: WorkerContext) -> StepResources:
         work_folder=context.work_folder,
         service=context.service,
         events=context.events,
+        caches=open_caches(
+            context.redis_url,
+            embeddings_ttl_seconds=settings.cache_ttl_embeddings,
+            results_ttl_seconds=settings.cache_ttl_results,
+        ),
+        detection=_read_detection(settings),
         retention_days=settings.retention_days,
         stuck_hours=settings.stuck_hours,
         node=context.node,
@@ -135,4 +143,17 @@ def build_resources(context: WorkerContext) -> StepResources:
         c2pa_trust_anchors=settings.c2pa_trust_anchors,
         threads=max(1, usable_cpus() // context.slots),
         fetch_models=settings.fetch_models,
+    )
+
+
+def _read_detection(settings: Settings) -> DetectionSettings:
+    weights = {
+        "resnet50": settings.ensemble_weight_resnet50,
+        "clip": settings.ensemble_weight_clip,
+    }
+    is_set = bool({f"ensemble_weight_{name}" for name in weights} & settings.model_fields_set)
+    return DetectionSettings(
+        clip_model=settings.clip_model_name,
+        resnet50_path=settings.resnet50_model_path,
+        weights=weights if is_set else None,
     )

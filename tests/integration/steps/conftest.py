@@ -19,6 +19,7 @@ from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
 from cinemill.steps.resources import StepResources
+from cinemill.storage.cache.caches import open_caches
 from cinemill.storage.database import Database, migrate
 from cinemill.storage.media.files import LocalFiles
 
@@ -53,6 +54,9 @@ def resources(migrated: Database, tmp_path: Path) -> Iterator[StepResources]:
         work_folder=tmp_path / "work",
         service=JobService(migrated, catalog=CATALOG),
         events=EventPublisher("redis://127.0.0.1:1/0", catalog=CATALOG),
+        caches=open_caches(
+            "redis://127.0.0.1:1/0", embeddings_ttl_seconds=60, results_ttl_seconds=60
+        ),
     )
     forget_everything(migrated)
 

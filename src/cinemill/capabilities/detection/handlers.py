@@ -1,0 +1,215 @@
+"""Detection of manipulated faces in a video: looked up, or examined and decided."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from cinemill.capabilities.detection.detector import (
+    Detector,
+    DetectorOptions,
+    identify_model,
+    load_detector,
+)
+from cinemill.capabilities.detection.findings import (
+    RESULT_VERSION,
+    Work,
+    decide_findings,
+    find_no_model,
+    mark_cached,
+    needs_review,
+    read_document,
+    write_document,
+    write_job_result,
+)
+from cinemill.capabilities.detection.plan import DetectionParameters, plan_examination
+from cinemill.capabilities.detection.source import VideoSource, locate_source
+from cinemill.capabilities.detection.video_faces import VideoFaces, read_embeddings
+from cinemill.errors import InputRejected, ToolMissing
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.media.frames.sampling import DEFAULT_COUNT, FAST_COUNT
+from cinemill.steps.resources import StepResources, find_asset, stage_seconds
+from cinemill.steps.source_results import PROBE
+from cinemill.storage.analyses.analyses import create_analysis
+from cinemill.storage.analyses.results import Findings, save_findings
+from cinemill.storage.cache.keys import compose_key
+from cinemill.storage.database import Connection
+from cinemill.storage.jobs import job_changes
+
+EXAMINATION_VERSION = 1
+"""Raise it whenever the same video would give other faces or features."""
+
+
+def look_up_analysis(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Return what is known of the video, or add the steps that examine it.
+
+    Result: that of ``detect_video``, or nothing where the video is examined. Raises InputRejected
+    (``path_forbidden``, ``source_not_found`` and others), NotFound (``asset_not_found``).
+    """
+    began = time.monotonic()
+    source = locate_source(resources, context)
+    known = _find_known(resources, context, source, began) if source.asset_id else None
+    if known is None or source.asset_id is None:
+        path = None if source.asset_id else source.path
+        write = partial(_assign, job_id=context.run.job_id, asset_id=source.asset_id)
+        return StepOutcome(write=write, steps=plan_examination(path=path))
+    return _conclude(context, source.sha256, source.asset_id, known, _find_detector(resources))
+
+
+def _find_known(
+    resources: StepResources, context: StepContext, source: VideoSource, began: float
+) -> Findings | None:
+    """Return the findings that need no examination: cached, decided on cached features, or none."""
+    detector = _find_detector(resources)
+    if detector is None:
+        return find_no_model(_measure_work(began, is_cached=False))
+    frames = count_frames(context)
+    document = resources.caches.results.find(result_key(source.sha256, detector, frames))
+    findings = read_document(document) if document else None
+    if findings is not None:
+        return mark_cached(findings, _seconds_since(began))
+    faces = _find_faces(resources, source.sha256, detector, frames)
+    if faces is None:
+        return None
+    findings = decide_findings(faces, detector, _measure_work(began, is_cached=True))
+    _cache(resources, source.sha256, detector, frames, findings)
+    return findings
+
+
+def analyze_video(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Examine the faces of the job's video and decide the verdict.
+
+    Result: that of ``detect_video``. Raises MediaRejected, InputRejected (``model_missing`` and
+    others), WorkFailed, CommandFailed.
+    """
+    began = time.monotonic()
+    asset = find_asset(resources, context)
+    detector = _find_detector(resources)
+    if detector is None:
+        findings = find_no_model(_measure_work(began, is_cached=False))
+        return _conclude(context, asset.sha256, asset.id, findings, None)
+    frames = count_frames(context)
+    # A retry, or another job of the same video, may have left its features.
+    faces = _find_faces(resources, asset.sha256, detector, frames)
+    is_cached = faces is not None
+    if faces is None:
+        # Imported here: NumPy and models take megabytes, and a lookup needs neither.
+        from cinemill.capabilities.detection.video_examination import examine_video
+
+        info = context.result_of(PROBE).media
+        faces = examine_video(resources, context, asset, info, detector, frames=frames)
+        key = features_key(asset.sha256, detector, frames)
+        resources.caches.embeddings.store(key, faces.to_embeddings())
+    context.report(0.98, "Deciding")
+    stages = {name: seconds or 0.0 for name, seconds in stage_seconds(context).items()}
+    seconds = _seconds_since(began)
+    work = Work(seconds, {**stages, "analyze": seconds}, is_cached, device="cpu")
+    findings = decide_findings(faces, detector, work)
+    _cache(resources, asset.sha256, detector, frames, findings)
+    return _conclude(context, asset.sha256, asset.id, findings, detector)
+
+
+def count_frames(context: StepContext) -> int:
+    """Return how many frames of the video are examined."""
+    return FAST_COUNT if context.job_parameters(DetectionParameters).fast else DEFAULT_COUNT
+
+
+def features_key(sha256: str, detector: Detector, frames: int) -> str:
+    """Return the key of a video's features: no head is part of it."""
+    models = [identify_model(card) for card in detector.models]
+    return compose_key(sha256, models, {"version": EXAMINATION_VERSION, "frames": frames})
+
+
+def result_key(sha256: str, detector: Detector, frames: int) -> str:
+    """Return the key of a video's findings by these heads, weights and calibration."""
+    calibration = detector.ensemble.calibration
+    options: dict[str, Any] = {
+        "version": RESULT_VERSION,
+        "features": features_key(sha256, detector, frames),
+        "ensemble": detector.ensemble.subject,
+        "weights": detector.ensemble.weight_source.value,
+        "calibration": calibration.model_dump(mode="json") if calibration else None,
+    }
+    return compose_key(sha256, [], options)
+
+
+def _find_detector(resources: StepResources) -> Detector | None:
+    """Return the installed detector. Raises InputRejected where it cannot be used."""
+    settings = resources.detection
+    options = DetectorOptions(
+        home=resources.home,
+        models_dir=resources.models_dir,
+        clip_model=settings.clip_model,
+        weights=settings.weights,
+    )
+    try:
+        return load_detector(options)
+    except ToolMissing as missing:
+        # No number of attempts mends a head; the job may be retried once somebody has.
+        rejected = InputRejected(missing.message, code=missing.code, hint=missing.hint)
+        rejected.is_retryable = True
+        raise rejected from missing
+
+
+def _find_faces(
+    resources: StepResources, sha256: str, detector: Detector, frames: int
+) -> VideoFaces | None:
+    found = resources.caches.embeddings.find(features_key(sha256, detector, frames))
+    return read_embeddings(found) if found else None
+
+
+def _cache(
+    resources: StepResources, sha256: str, detector: Detector, frames: int, findings: Findings
+) -> None:
+    names = [card.name for card in detector.models]
+    key = result_key(sha256, detector, frames)
+    resources.caches.results.store(key, write_document(findings), models=names)
+
+
+def _conclude(
+    context: StepContext,
+    sha256: str,
+    asset_id: str,
+    findings: Findings,
+    detector: Detector | None,
+) -> StepOutcome:
+    step_key = result_key(sha256, detector, count_frames(context)) if detector else ""
+    write = partial(
+        _save,
+        job_id=context.run.job_id,
+        asset_id=asset_id,
+        is_fast=context.job_parameters(DetectionParameters).fast,
+        step_key=step_key,
+        findings=findings,
+    )
+    result = write_job_result(findings, job_id=context.run.job_id, asset_id=asset_id)
+    return StepOutcome(result, write)
+
+
+def _assign(connection: Connection, *, job_id: str, asset_id: str | None) -> None:
+    if asset_id is not None:
+        job_changes.assign_asset(connection, job_id, asset_id)
+
+
+def _save(
+    connection: Connection,
+    *,
+    job_id: str,
+    asset_id: str,
+    is_fast: bool,
+    step_key: str,
+    findings: Findings,
+) -> None:
+    job_changes.assign_asset(connection, job_id, asset_id)
+    create_analysis(connection, job_id, asset_id=asset_id, is_fast=is_fast)
+    save_findings(connection, job_id, step_key, findings, needs_review=needs_review(findings))
+
+
+def _measure_work(began: float, *, is_cached: bool) -> Work:
+    seconds = _seconds_since(began)
+    return Work(seconds, {"look_up": seconds}, is_cached)
+
+
+def _seconds_since(began: float) -> float:
+    return round(time.monotonic() - began, 4)

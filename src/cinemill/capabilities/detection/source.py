@@ -1,0 +1,59 @@
+"""The video of a detection: a stored asset, or a file by its path that may be known already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from cinemill.capabilities.detection.plan import DetectionParameters
+from cinemill.errors import NotFound
+from cinemill.jobs.step import StepContext
+from cinemill.steps.input_paths import resolve_input
+from cinemill.steps.resources import StepResources
+from cinemill.storage.media import assets
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSource:
+    """A video by its content."""
+
+    sha256: str
+    asset_id: str | None
+    """None if the owner of the job has no asset of these bytes yet."""
+    path: str | None = None
+    """Where it can be imported from, if it is not an asset."""
+
+
+def locate_source(resources: StepResources, context: StepContext) -> VideoSource:
+    """Return the video of the job. A file that was hashed before is not read again.
+
+    Raises NotFound (``asset_not_found``, ``file_missing``), InputRejected (``path_forbidden``,
+    ``source_not_found`` and others).
+    """
+    named = context.job_parameters(DetectionParameters).asset
+    asset_id = context.run.asset_id or (named if _is_id(named) else None)
+    if asset_id is not None:
+        asset = assets.get_asset(resources.database, asset_id)
+        if asset.owner != context.run.owner:
+            raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
+        return VideoSource(asset.sha256, asset.id)
+    return _locate_file(resources, context, str(named))
+
+
+def _locate_file(resources: StepResources, context: StepContext, path: str) -> VideoSource:
+    real = resolve_input(path, resources.input_roots)
+    size_bytes = max(1, real.stat().st_size)
+    found = resources.caches.files.hash_file(
+        real,
+        on_progress=lambda done_bytes: context.report(done_bytes / size_bytes, "Reading the video"),
+        should_stop=context.should_stop,
+    )
+    asset = assets.find_asset(resources.database, owner=context.run.owner, sha256=found.sha256)
+    return VideoSource(found.sha256, asset.id if asset else None, path)
+
+
+def _is_id(text: str | None) -> bool:
+    try:
+        return str(UUID(text)) == text if text else False
+    except ValueError:
+        return False

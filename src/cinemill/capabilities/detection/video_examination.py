@@ -1,0 +1,155 @@
+"""Examining a stored video: its models fetched, its shots found, its frames chosen and read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from cinemill.capabilities.detection.detector import Detector
+from cinemill.capabilities.detection.examine import Examination, examine_frames, number_shots
+from cinemill.capabilities.detection.video_faces import VideoFaces
+from cinemill.core.frames import Frame, Shot
+from cinemill.core.media import ArtifactKind, MediaInfo
+from cinemill.errors import NotFound
+from cinemill.inference.faces.detector import CARD as FACE_DETECTOR
+from cinemill.inference.faces.detector import open_face_detector
+from cinemill.inference.models.catalog import get_card
+from cinemill.inference.sessions.session_cache import process_sessions
+from cinemill.jobs.step import StepContext
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.frames.exact import SHOT_FRAME_SIZE, read_every_frame, read_frames
+from cinemill.media.frames.index import FrameIndex, read_index
+from cinemill.media.frames.sampling import DEFAULT_COUNT, FAST_COUNT, choose_frames
+from cinemill.media.frames.shots import detect_shots
+from cinemill.steps.models import FETCH_SHARE, ensure_model
+from cinemill.steps.resources import StepResources, effective_limits
+from cinemill.storage.media import assets
+from cinemill.storage.media.assets import AssetRecord
+
+FRAME_WIDTH = 1920
+FRAME_PIXELS = 1920 * 1920
+"""Frames are read no larger: faces that matter are large, and memory is bounded."""
+INDEX_END, SHOTS_END, FRAMES_END = 0.35, 0.6, 0.97
+"""Shares of the step's progress when each part is done, after the models are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Video:
+    """A stored video, and what it is read with."""
+
+    resources: StepResources
+    context: StepContext
+    path: Path
+    limits: Limits
+    info: MediaInfo
+
+    def read_index(self) -> FrameIndex:
+        return read_index(
+            self.path,
+            self.limits,
+            sandbox=self.resources.sandbox,
+            should_stop=self.context.should_stop,
+        )
+
+    def read_small_frames(self, path: Path) -> Iterator[Frame]:
+        width, height = SHOT_FRAME_SIZE
+        return read_every_frame(
+            path,
+            limits=self.limits,
+            width=width,
+            height=height,
+            sandbox=self.resources.sandbox,
+            should_stop=self.context.should_stop,
+        )
+
+    def read_frames(self, index: FrameIndex, pts: Sequence[int]) -> Iterator[Frame]:
+        return read_frames(
+            self.path,
+            index,
+            pts,
+            limits=self.limits,
+            max_width=FRAME_WIDTH,
+            max_pixels=FRAME_PIXELS,
+            sandbox=self.resources.sandbox,
+            should_stop=self.context.should_stop,
+        )
+
+
+def examine_video(
+    resources: StepResources,
+    context: StepContext,
+    asset: AssetRecord,
+    info: MediaInfo,
+    detector: Detector,
+    *,
+    frames: int,
+) -> VideoFaces:
+    """Return the faces of a video and their features, from so many frames.
+
+    Raises MediaRejected (``media_truncated`` where frames are missing, and others), InputRejected
+    (``model_missing`` and others), ToolMissing, WorkFailed, CommandFailed.
+    """
+    done = _fetch_models(resources, context, detector)
+    path = resources.files.path(asset.sha256)
+    video = _Video(resources, context, path, effective_limits(resources, context), info)
+    context.report(done, "Reading the video's frame times")
+    index = video.read_index()
+    shots = _find_shots(video, asset, index, is_fast=frames < DEFAULT_COUNT)
+    pts = choose_frames(index, shots, frames)
+    context.report(SHOTS_END, "Looking at faces")
+
+    def report(number: int) -> None:
+        share = SHOTS_END + (FRAMES_END - SHOTS_END) * number / max(1, len(pts))
+        context.report(share, f"Looking at faces: frame {number} of {len(pts)}")
+
+    examination = Examination(
+        detector=open_face_detector(resources.models_dir),
+        models=detector.models,
+        sessions=process_sessions(),
+        models_dir=resources.models_dir,
+        on_frame=report,
+    )
+    numbered = number_shots(video.read_frames(index, pts), shots)
+    return examine_frames(examination, numbered, info)
+
+
+def _fetch_models(resources: StepResources, context: StepContext, detector: Detector) -> float:
+    """Make sure that every model is here; return the share of the progress that is done then."""
+    cards = [get_card(FACE_DETECTOR), *detector.models]
+    done = 0.0
+    for card in cards:
+        done = ensure_model(resources, context, card, begin=done, share=FETCH_SHARE / len(cards))
+    return done
+
+
+def _find_shots(
+    video: _Video, asset: AssetRecord, index: FrameIndex, *, is_fast: bool
+) -> Sequence[Shot]:
+    """Return the shots, from the frames that ingest stored if there are any.
+
+    Without these the whole video is decoded. A fast analysis does without: it takes the parts
+    between its few frames for shots, so that no track joins what a cut may separate.
+    """
+    stored = _find_shot_frames(video.resources, asset)
+    if stored is None and is_fast:
+        return _split_evenly(index.end_ms)
+    video.context.report(INDEX_END, "Finding shots")
+    frames = video.read_small_frames(stored or video.path)
+    return detect_shots(((frame.time_ms, frame.pixels) for frame in frames), index.end_ms)
+
+
+def _split_evenly(end_ms: int) -> list[Shot]:
+    edges = [end_ms * number // FAST_COUNT for number in range(FAST_COUNT + 1)]
+    return [Shot(start, end) for start, end in pairwise(edges) if end > start]
+
+
+def _find_shot_frames(resources: StepResources, asset: AssetRecord) -> Path | None:
+    """Return the small frames that ingest stored, if they are there."""
+    try:
+        artifact = assets.get_artifact(resources.database, asset.id, ArtifactKind.SHOT_FRAMES)
+    except NotFound:
+        return None
+    sha256 = artifact.artifact.sha256
+    return resources.files.path(sha256) if resources.files.exists(sha256) else None
