@@ -16,7 +16,7 @@ from cinemill.api.middleware.security_headers import SecurityHeaders
 from cinemill.api.models.documents import PREFIX
 from cinemill.api.models.problems import WITH_TOKEN, WITHOUT_TOKEN
 from cinemill.api.routes import (
-    analyses,
+    analysis,
     assets,
     captions,
     contract,
@@ -62,7 +62,7 @@ V1_ROUTERS = tuple(
         timelines,
         events,
         assets,
-        analyses,
+        analysis,
         captions,
         models,
         stats,

@@ -1,0 +1,11 @@
+"""The endpoints of analyses: verdicts, what they rest on, and what people decide about them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from cinemill.api.routes.analysis import findings, requests, reviews
+
+router = APIRouter()
+for part in (requests, findings, reviews):
+    router.include_router(part.router)

@@ -1,0 +1,82 @@
+"""What an analysis found: the scores of its frames, and its suspicious regions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.models.analyses import (
+    FrameScoreDocument,
+    FrameScorePage,
+    RegionDocument,
+    RegionPage,
+)
+from cinemill.api.models.pages import (
+    Cursor,
+    PageLimit,
+    cut_page,
+    decode_cursor,
+    encode_cursor,
+)
+from cinemill.api.models.problems import problems
+from cinemill.api.state import StateDep
+from cinemill.errors import InputRejected
+from cinemill.storage.analyses import analyses, frame_scores, regions
+from cinemill.storage.analyses.records import FramePosition
+
+router = APIRouter(tags=["analyses"], route_class=BoundedRoute)
+
+
+@router.get("/analyses/{analysis_id}/frames", responses=problems(404, 422))
+def list_frames(
+    analysis_id: str,
+    state: StateDep,
+    face: Annotated[
+        int | None, Query(ge=0, description="Number of a face; 0 for frames as a whole.")
+    ] = None,
+    from_ms: Annotated[int, Query(ge=0)] = 0,
+    until_ms: Annotated[int | None, Query(ge=0)] = None,
+    limit: PageLimit = 500,
+    cursor: Cursor = None,
+) -> FrameScorePage:
+    """List the scores of an analysis by time, from ``from_ms`` to before ``until_ms``."""
+    with state.database.begin() as connection:
+        analyses.get_analysis(connection, analysis_id)
+        found = frame_scores.list_frame_scores(
+            connection,
+            analysis_id,
+            after=_decode_place(cursor),
+            from_ms=from_ms,
+            until_ms=until_ms,
+            face_number=face,
+            limit=limit + 1,
+        )
+    page, has_more = cut_page(found, limit)
+    following = encode_cursor(*(str(part) for part in page[-1].place)) if has_more else None
+    return FrameScorePage(
+        frames=[FrameScoreDocument.from_record(one) for one in page], next=following
+    )
+
+
+def _decode_place(cursor: str | None) -> FramePosition | None:
+    if cursor is None:
+        return None
+    parts = decode_cursor(cursor, 2)
+    if not all(part.isascii() and part.isdecimal() and len(part) < 18 for part in parts):
+        raise InputRejected(
+            "This cursor does not belong to this list.",
+            code="cursor_invalid",
+            hint="Send the 'next' of the previous page as it is.",
+        )
+    return FramePosition(int(parts[0]), int(parts[1]))
+
+
+@router.get("/analyses/{analysis_id}/regions", responses=problems(404))
+def list_regions(analysis_id: str, state: StateDep) -> RegionPage:
+    """List the ranges of time in which a face looks manipulated."""
+    with state.database.begin() as connection:
+        analyses.get_analysis(connection, analysis_id)
+        found = regions.list_regions(connection, analysis_id)
+    return RegionPage(regions=[RegionDocument.from_record(one) for one in found], next=None)

@@ -1,0 +1,123 @@
+"""Analyses of videos: requested, listed and read."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.models.analyses import (
+    AnalysisDetails,
+    AnalysisDocument,
+    AnalysisPage,
+    CreateAnalysisRequest,
+    VerdictName,
+)
+from cinemill.api.models.documents import PREFIX
+from cinemill.api.models.pages import (
+    Cursor,
+    PageLimit,
+    cut_page,
+    decode_position,
+    encode_position,
+)
+from cinemill.api.models.problems import CREATED, problems
+from cinemill.api.state import OWNER, AppState, StateDep
+from cinemill.core.job import JobState
+from cinemill.storage.analyses import analyses, results
+from cinemill.storage.analyses.records import Analysis
+from cinemill.storage.media.assets import get_asset
+
+router = APIRouter(tags=["analyses"], route_class=BoundedRoute)
+
+DETECT = "detect_video"
+
+
+@router.post(
+    "/assets/{asset_id}/analyses", status_code=201, responses=CREATED | problems(404, 409, 413, 422)
+)
+def create_analysis(
+    asset_id: str,
+    state: StateDep,
+    response: Response,
+    request: CreateAnalysisRequest | None = None,
+) -> AnalysisDocument:
+    """Examine a video for manipulated faces. Follow its job's events until it has ended."""
+    wanted = request or CreateAnalysisRequest()
+    get_asset(state.database, asset_id)
+    job = state.jobs.create_job(
+        DETECT,
+        owner=OWNER,
+        asset_id=asset_id,
+        params={"fast": wanted.fast},
+        priority=wanted.priority,
+    )
+    response.headers["Location"] = f"{PREFIX}/analyses/{job.id}"
+    return AnalysisDocument.from_record(_get(state, job.id))
+
+
+@router.get("/assets/{asset_id}/analyses", responses=problems(404, 422))
+def list_asset_analyses(
+    asset_id: str, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
+) -> AnalysisPage:
+    """List the analyses of a video, newest first."""
+    get_asset(state.database, asset_id)
+    return _list(state, limit, cursor, asset_id=asset_id)
+
+
+@router.get("/analyses", responses=problems(422))
+def list_analyses(
+    state: StateDep,
+    status: JobState | None = None,
+    verdict: VerdictName | None = None,
+    limit: PageLimit = 50,
+    cursor: Cursor = None,
+) -> AnalysisPage:
+    """List analyses, newest first."""
+    return _list(state, limit, cursor, status=status, verdict=verdict)
+
+
+def _list(
+    state: AppState,
+    limit: int,
+    cursor: str | None,
+    *,
+    asset_id: str | None = None,
+    status: JobState | None = None,
+    verdict: str | None = None,
+) -> AnalysisPage:
+    with state.database.begin() as connection:
+        found = analyses.list_analyses(
+            connection,
+            asset_id=asset_id,
+            owner=OWNER,
+            state=status,
+            verdict=verdict,
+            after=decode_position(cursor),
+            limit=limit + 1,
+        )
+    return write_page(found, limit)
+
+
+@router.get("/analyses/{analysis_id}", responses=problems(404))
+def read_analysis(analysis_id: str, state: StateDep) -> AnalysisDetails:
+    """Return an analysis: verdict, reasons, faces, versions, and what it took."""
+    with state.database.begin() as connection:
+        one = analyses.get_analysis(connection, analysis_id)
+        result = results.get_result(connection, analysis_id)
+        metrics = results.get_metrics(connection, analysis_id)
+    return AnalysisDetails.from_parts(one, result, metrics)
+
+
+def _get(state: AppState, analysis_id: str) -> Analysis:
+    with state.database.begin() as connection:
+        return analyses.get_analysis(connection, analysis_id)
+
+
+def write_page(found: list[Analysis], limit: int) -> AnalysisPage:
+    """Return one page of a list of which one more than ``limit`` was read."""
+    page, has_more = cut_page(found, limit)
+    return AnalysisPage(
+        analyses=[AnalysisDocument.from_record(one) for one in page],
+        next=encode_position(page[-1].created_at, page[-1].id) if has_more else None,
+    )

@@ -1,0 +1,68 @@
+"""What people decide about analyses, and the queue of those that need a decision."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.models.analyses import (
+    AnalysisPage,
+    ReviewDocument,
+    ReviewPage,
+    ReviewRequest,
+)
+from cinemill.api.models.pages import (
+    Cursor,
+    PageLimit,
+    decode_position,
+)
+from cinemill.api.models.problems import problems
+from cinemill.api.routes.analysis.requests import write_page
+from cinemill.api.state import OWNER, StateDep
+from cinemill.storage.analyses import analyses, reviews
+from cinemill.storage.analyses.records import ReviewAction
+from cinemill.storage.database import Connection
+
+router = APIRouter(tags=["analyses"], route_class=BoundedRoute)
+
+
+@router.get("/reviews", responses=problems(422))
+def list_review_queue(
+    state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
+) -> AnalysisPage:
+    """List the analyses that a person should decide about, oldest first."""
+    with state.database.begin() as connection:
+        found = reviews.list_review_queue(
+            connection, owner=OWNER, after=decode_position(cursor), limit=limit + 1
+        )
+    return write_page(found, limit)
+
+
+@router.get("/analyses/{analysis_id}/reviews", responses=problems(404))
+def list_reviews(analysis_id: str, state: StateDep) -> ReviewPage:
+    """List what people decided about an analysis, oldest first; nothing in it ever changes."""
+    with state.database.begin() as connection:
+        analyses.get_analysis(connection, analysis_id)
+        found = reviews.list_reviews(connection, analysis_id)
+    return ReviewPage(reviews=[ReviewDocument.from_record(one) for one in found], next=None)
+
+
+@router.post(
+    "/analyses/{analysis_id}/reviews", status_code=201, responses=problems(404, 409, 413, 422)
+)
+def add_review(analysis_id: str, request: ReviewRequest, state: StateDep) -> ReviewDocument:
+    """Accept the model's verdict, override it, or flag the analysis for others to look at."""
+    with state.database.begin() as connection:
+        _add(connection, analysis_id, request)
+        added = reviews.list_reviews(connection, analysis_id)[-1]
+    return ReviewDocument.from_record(added)
+
+
+def _add(connection: Connection, analysis_id: str, request: ReviewRequest) -> int:
+    person = {"reviewer": request.reviewer, "reason": request.reason}
+    if request.action is ReviewAction.FLAG:
+        return reviews.flag_analysis(connection, analysis_id, **person)
+    if request.action is ReviewAction.ACCEPT:
+        return reviews.accept_verdict(connection, analysis_id, **person, seen=request.seen)
+    verdict = request.verdict or ""
+    return reviews.override_verdict(connection, analysis_id, verdict, **person, seen=request.seen)
