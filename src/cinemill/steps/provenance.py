@@ -19,16 +19,18 @@ from cinemill.core.origin.provenance import (
     ProvenanceReport,
     ProvenanceState,
 )
-from cinemill.errors import CommandFailed, InputRejected
+from cinemill.errors import CommandFailed, InputRejected, NotFound
 from cinemill.jobs.step import StepContext
 from cinemill.media.provenance.read import read_provenance, reader_version
 from cinemill.media.provenance.trust_list import TrustList, read_trust_list
 from cinemill.steps.content_key import content_key
+from cinemill.steps.kept_findings import read_document
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import StepResources
-from cinemill.storage.database import Connection
+from cinemill.storage.database import Connection, Database
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
+from cinemill.storage.media.files import LocalFiles
 
 STAGE = "provenance"
 STAGE_VERSION = 1
@@ -113,3 +115,18 @@ def _publish(
         media_type="application/json",
         facts={"state": report.state.value, "is_generative": report.is_generative},
     )
+
+
+def read_kept_provenance(
+    database: Database, files: LocalFiles, asset_id: str
+) -> ProvenanceReport | None:
+    """Return the content credentials that were read when the asset came in, if they were kept."""
+    try:
+        record = assets.get_artifact(database, asset_id, ArtifactKind.PROVENANCE)
+    except NotFound:
+        return None
+    document = read_document(files, record.artifact)
+    try:
+        return ProvenanceReport.from_json(document) if document is not None else None
+    except ValueError:
+        return None  # written by another version

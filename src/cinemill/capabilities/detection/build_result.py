@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cinemill.capabilities.detection.ensemble.fusion import Ensemble, Member
 from cinemill.capabilities.detection.ensemble.scoring import EnsembleScores
+from cinemill.capabilities.detection.ensemble.training_statement import TrainingStatement
 from cinemill.capabilities.detection.results import (
     CalibrationResult,
     DetectionResult,
@@ -16,6 +17,8 @@ from cinemill.capabilities.detection.results import (
     ReasonResult,
     RegionResult,
     TrackResult,
+    TrainingDataResult,
+    TrainingResult,
 )
 from cinemill.capabilities.detection.verdict.aggregation import aggregate_track
 from cinemill.capabilities.detection.verdict.bands import Band
@@ -34,6 +37,8 @@ from cinemill.capabilities.detection.verdict.verdict import (
     decide_verdict,
     find_part_band,
 )
+
+MOST_DATASETS = 50
 
 
 def build_result(
@@ -179,6 +184,19 @@ def _describe_member(member: Member, scores: EnsembleScores) -> MemberResult:
         digest=head.digest,
         logit=_finite(scores.member_logits.get(member.name)),
         distance=_finite(distances.get(member.name)),
+        training=_describe_training(head.training),
+    )
+
+
+def _describe_training(statement: TrainingStatement) -> TrainingResult:
+    """Return what a head says about its training; of many data sets, the first."""
+    return TrainingResult(
+        method=statement.method,
+        datasets=tuple(
+            TrainingDataResult(one.name, one.licence, one.identities, one.videos)
+            for one in statement.datasets[:MOST_DATASETS]
+        ),
+        metrics={name: value for name, value in statement.metrics.items() if math.isfinite(value)},
     )
 
 

@@ -27,7 +27,7 @@ from cinemill.storage.analyses.records import (
 )
 from cinemill.storage.analyses.results import Findings
 
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 """Raise it whenever the same features and heads would give other findings."""
 REVIEWED_BANDS = frozenset({Band.INCONCLUSIVE, Band.LIKELY_MANIPULATED})
 """What a person should look at."""
@@ -170,6 +170,14 @@ def mark_cached(findings: Findings, seconds: float) -> Findings:
         stage_seconds={"look_up": seconds},
         cache_hit=True,
     )
+    return replace(findings, metrics=metrics)
+
+
+def add_stage(findings: Findings, name: str, seconds: float) -> Findings:
+    """Return the findings with one more stage in what they took."""
+    stages = {**findings.metrics.stage_seconds, name: seconds}
+    total = round(findings.metrics.processing_seconds + seconds, 4)
+    metrics = replace(findings.metrics, processing_seconds=total, stage_seconds=stages)
     return replace(findings, metrics=metrics)
 
 

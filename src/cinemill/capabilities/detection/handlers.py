@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
+
+import structlog
 
 from cinemill.capabilities.detection.detector import (
     Detector,
@@ -12,9 +15,11 @@ from cinemill.capabilities.detection.detector import (
     identify_model,
     load_detector,
 )
+from cinemill.capabilities.detection.encoding_report import keep_encoding_report
 from cinemill.capabilities.detection.findings import (
     RESULT_VERSION,
     Work,
+    add_stage,
     decide_findings,
     find_no_model,
     mark_cached,
@@ -23,12 +28,16 @@ from cinemill.capabilities.detection.findings import (
     write_document,
     write_job_result,
 )
+from cinemill.capabilities.detection.illustrations.records import NAME as PICTURES
+from cinemill.capabilities.detection.illustrations.records import pictures_key
 from cinemill.capabilities.detection.plan import DetectionParameters, plan_examination
 from cinemill.capabilities.detection.source import VideoSource, locate_source
 from cinemill.capabilities.detection.video_faces import VideoFaces, read_embeddings
-from cinemill.errors import InputRejected, ToolMissing
+from cinemill.core.media import MediaInfo
+from cinemill.errors import InputRejected, ToolMissing, WorkFailed
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.frames.sampling import DEFAULT_COUNT, FAST_COUNT
+from cinemill.steps.kept_findings import KeptFinding, keep_finding
 from cinemill.steps.resources import StepResources, find_asset, stage_seconds
 from cinemill.steps.source_results import PROBE
 from cinemill.storage.analyses.analyses import create_analysis
@@ -36,6 +45,9 @@ from cinemill.storage.analyses.results import Findings, save_findings
 from cinemill.storage.cache.keys import compose_key
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import job_changes
+from cinemill.storage.media.assets import AssetRecord
+
+log = structlog.get_logger(__name__)
 
 EXAMINATION_VERSION = 1
 """Raise it whenever the same video would give other faces or features."""
@@ -93,11 +105,11 @@ def analyze_video(resources: StepResources, context: StepContext) -> StepOutcome
     # A retry, or another job of the same video, may have left its features.
     faces = _find_faces(resources, asset.sha256, detector, frames)
     is_cached = faces is not None
+    info = context.result_of(PROBE).media
     if faces is None:
         # Imported here: NumPy and models take megabytes, and a lookup needs neither.
         from cinemill.capabilities.detection.video_examination import examine_video
 
-        info = context.result_of(PROBE).media
         faces = examine_video(resources, context, asset, info, detector, frames=frames)
         key = features_key(asset.sha256, detector, frames)
         resources.caches.embeddings.store(key, faces.to_embeddings())
@@ -106,8 +118,45 @@ def analyze_video(resources: StepResources, context: StepContext) -> StepOutcome
     seconds = _seconds_since(began)
     work = Work(seconds, {**stages, "analyze": seconds}, is_cached, device="cpu")
     findings = decide_findings(faces, detector, work)
+    key = result_key(asset.sha256, detector, frames)
+    findings, pictures = _illustrate(resources, context, asset, info, detector, findings, key)
+    kept = [pictures, keep_encoding_report(resources, context, asset, info)]
     _cache(resources, asset.sha256, detector, frames, findings)
-    return _conclude(context, asset.sha256, asset.id, findings, detector)
+    return _conclude(context, asset.sha256, asset.id, findings, detector, kept)
+
+
+def _illustrate(
+    resources: StepResources,
+    context: StepContext,
+    asset: AssetRecord,
+    info: MediaInfo,
+    detector: Detector,
+    findings: Findings,
+    step_key: str,
+) -> tuple[Findings, KeptFinding | None]:
+    """Return the findings with maps of evidence, and the pictures that were kept of their faces.
+
+    A verdict without pictures is as good as one with them, so a failure here is only logged.
+    """
+    from cinemill.capabilities.detection.video_examination import illustrate_video
+
+    began = time.monotonic()
+    try:
+        illustrated, pictures = illustrate_video(
+            resources, context, asset, info, detector, findings
+        )
+    except (InputRejected, WorkFailed) as error:
+        log.warning("no pictures were taken", asset_id=asset.id, why=error.message)
+        return findings, None
+    illustrated = add_stage(illustrated, "illustrate", _seconds_since(began))
+    if not pictures.pictures:
+        return illustrated, None
+    key = pictures_key(step_key)
+    # One document for each detector and number of frames: an older analysis keeps its own.
+    name = f"{PICTURES}-{key[:12]}"
+    document = pictures.to_json()
+    kept = keep_finding(resources, context, asset, document, name=name, step_key=key)
+    return illustrated, kept
 
 
 def count_frames(context: StepContext) -> int:
@@ -173,6 +222,7 @@ def _conclude(
     asset_id: str,
     findings: Findings,
     detector: Detector | None,
+    kept: Sequence[KeptFinding | None] = (),
 ) -> StepOutcome:
     step_key = result_key(sha256, detector, count_frames(context)) if detector else ""
     write = partial(
@@ -182,6 +232,7 @@ def _conclude(
         is_fast=context.job_parameters(DetectionParameters).fast,
         step_key=step_key,
         findings=findings,
+        kept=[one for one in kept if one is not None],
     )
     result = write_job_result(findings, job_id=context.run.job_id, asset_id=asset_id)
     return StepOutcome(result, write)
@@ -200,10 +251,13 @@ def _save(
     is_fast: bool,
     step_key: str,
     findings: Findings,
+    kept: Sequence[KeptFinding],
 ) -> None:
     job_changes.assign_asset(connection, job_id, asset_id)
     create_analysis(connection, job_id, asset_id=asset_id, is_fast=is_fast)
     save_findings(connection, job_id, step_key, findings, needs_review=needs_review(findings))
+    for one in kept:
+        one.save(connection, asset_id)
 
 
 def _measure_work(began: float, *, is_cached: bool) -> Work:

@@ -73,6 +73,25 @@ class RegionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingDataResult:
+    """A source of training data."""
+
+    name: str
+    licence: str
+    identities: int
+    videos: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """How a head was trained, and what was measured on data that was held out."""
+
+    method: str
+    datasets: tuple[TrainingDataResult, ...]
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class MemberResult:
     """A model of the ensemble, and what it says alone."""
 
@@ -89,6 +108,8 @@ class MemberResult:
     logit: float | None = None
     distance: float | None = None
     """From the training data: about 1 for data like it."""
+    training: TrainingResult | None = None
+    """What the head says about its training."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from cinemill.capabilities.detection.detector import Detector
 from cinemill.capabilities.detection.examine import Examination, examine_frames, number_shots
+from cinemill.capabilities.detection.illustrations.records import FacePictures
+from cinemill.capabilities.detection.illustrations.take import Illustrator, illustrate
 from cinemill.capabilities.detection.video_faces import VideoFaces
 from cinemill.core.frames import Frame, Shot
 from cinemill.core.media import ArtifactKind, MediaInfo
@@ -25,6 +27,7 @@ from cinemill.media.frames.sampling import DEFAULT_COUNT, FAST_COUNT, choose_fra
 from cinemill.media.frames.shots import detect_shots
 from cinemill.steps.models import FETCH_SHARE, ensure_model
 from cinemill.steps.resources import StepResources, effective_limits
+from cinemill.storage.analyses.results import Findings
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
 
@@ -113,6 +116,39 @@ def examine_video(
     )
     numbered = number_shots(video.read_frames(index, pts), shots)
     return examine_frames(examination, numbered, info)
+
+
+def illustrate_video(
+    resources: StepResources,
+    context: StepContext,
+    asset: AssetRecord,
+    info: MediaInfo,
+    detector: Detector,
+    findings: Findings,
+) -> tuple[Findings, FacePictures]:
+    """Return the findings with maps of evidence, and pictures of the faces that they rest on.
+
+    Raises as :func:`examine_video` does.
+    """
+    path = resources.files.path(asset.sha256)
+    video = _Video(resources, context, path, effective_limits(resources, context), info)
+
+    def report(number: int, count: int) -> None:
+        if (stop := context.should_stop()) is not None:
+            raise stop
+        context.report(FRAMES_END, f"Mapping what the scores depend on: {number} of {count}")
+
+    return illustrate(
+        Illustrator(
+            detector=detector,
+            sessions=process_sessions(),
+            models_dir=resources.models_dir,
+            read_frames=lambda pts: video.read_frames(video.read_index(), pts) if pts else iter(()),
+            display_width=info.video.display_width,
+            on_map=report,
+        ),
+        findings,
+    )
 
 
 def _fetch_models(resources: StepResources, context: StepContext, detector: Detector) -> float:
