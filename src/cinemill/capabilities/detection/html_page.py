@@ -14,6 +14,7 @@ from html import escape
 
 LONGEST_TEXT = 4096
 """In characters; the remainder is left out."""
+LINE_BREAK = "\n"
 MOST_MARKS = 4
 """Combining marks on one letter; a hundred of them would cover the lines above."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
@@ -68,14 +69,16 @@ def write_policy(style: str) -> str:
 
 def write_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table of texts; nothing for one without rows."""
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape_text(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    body = "".join("<tr>" + "".join(map(_write_cell, row)) + "</tr>" for row in rows)
     if not body:
         return ""
     head = "".join(f"<th>{escape_text(one)}</th>" for one in columns)
     title = f"<caption>{escape_text(caption)}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _write_cell(text: str) -> str:
+    return f"<td>{escape_text(text, keep=LINE_BREAK)}</td>"
 
 
 def write_list(sentences: Iterable[str], css: str = "") -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from html import escape
 
 from cinemill.capabilities.detection.evaluation.bootstrap import Interval
 from cinemill.capabilities.detection.evaluation.charts import draw_reliability, draw_risk_coverage
 from cinemill.capabilities.detection.evaluation.measurement import RankedSet
 from cinemill.capabilities.detection.evaluation.report import EvaluationReport, list_caveats
+from cinemill.capabilities.detection.html_page import write_html, write_list, write_table
 
 _FIGURES = {
     "auc": "AUC",
@@ -46,7 +46,7 @@ def write_page(report: EvaluationReport) -> str:
     parts = [
         _introduction(report),
         "<h2>Before you quote a figure</h2>",
-        _list(list_caveats(report), css="caveats"),
+        write_list(list_caveats(report), css="caveats"),
         "<h2>How well fakes are found</h2>",
         _figures_table(report),
         _methods_table(report),
@@ -56,14 +56,7 @@ def write_page(report: EvaluationReport) -> str:
         _robustness_table(report),
         _remainder(report),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{escape(title)}</h1>{''.join(parts)}</body></html>\n"
-    )
+    return write_html(title, f"<h1>{escape(title)}</h1>{''.join(parts)}", _STYLE)
 
 
 def _introduction(report: EvaluationReport) -> str:
@@ -90,7 +83,7 @@ def _figures_table(report: EvaluationReport) -> str:
         ("Real and fake", f"{videos.reals} + {videos.fakes}", f"{frames.reals} + {frames.fakes}")
     )
     rows.append(("People", str(videos.identities), str(frames.identities)))
-    return _table("With 95% intervals over people", ("", "Videos", "Frames"), rows)
+    return write_table("With 95% intervals over people", ("", "Videos", "Frames"), rows)
 
 
 def _methods_table(report: EvaluationReport) -> str:
@@ -98,7 +91,9 @@ def _methods_table(report: EvaluationReport) -> str:
         (name, _with_interval(one, "auc"), _with_interval(one, "equal_error_rate"), str(one.fakes))
         for name, one in report.measurement.by_method.items()
     ]
-    return _table("By method", ("Data set and method", "AUC", "Equal error rate", "Fakes"), rows)
+    return write_table(
+        "By method", ("Data set and method", "AUC", "Equal error rate", "Fakes"), rows
+    )
 
 
 def _thresholds_table(report: EvaluationReport) -> str:
@@ -106,7 +101,9 @@ def _thresholds_table(report: EvaluationReport) -> str:
         (f"{one.nominal_fpr:.0%}", f"{one.realised_fpr:.1%}", f"{one.tpr:.1%}")
         for one in report.measurement.thresholds
     ]
-    return _table("Thresholds", ("False alarms promised", "False alarms here", "Fakes found"), rows)
+    return write_table(
+        "Thresholds", ("False alarms promised", "False alarms here", "Fakes found"), rows
+    )
 
 
 def _robustness_table(report: EvaluationReport) -> str:
@@ -121,7 +118,7 @@ def _robustness_table(report: EvaluationReport) -> str:
         for one in report.robustness
     ]
     columns = ("Re-encoded as", "Reals flagged", "Fakes flagged", "No verdict", "AUC")
-    table = _table("", columns, rows)
+    table = write_table("", columns, rows)
     return f"<h2>After re-encoding</h2>{table}" if table else ""
 
 
@@ -144,10 +141,10 @@ def _remainder(report: EvaluationReport) -> str:
         for one in report.leaks[:50]
     ]
     return (
-        _table("Controls: 0.5 is right", ("Pairs", "AUC"), controls)
-        + _table("Without a score", ("Reason", "Count"), unscored)
-        + ("<h2>Shared by training and test</h2>" + _list(leaks) if leaks else "")
-        + ("<h2>About the data</h2>" + _list(report.notes) if report.notes else "")
+        write_table("Controls: 0.5 is right", ("Pairs", "AUC"), controls)
+        + write_table("Without a score", ("Reason", "Count"), unscored)
+        + ("<h2>Shared by training and test</h2>" + write_list(leaks) if leaks else "")
+        + ("<h2>About the data</h2>" + write_list(report.notes) if report.notes else "")
     )
 
 
@@ -159,19 +156,3 @@ def _with_interval(ranked: RankedSet, name: str) -> str:
 
 def _format_interval(interval: Interval | None) -> str:
     return f" ({interval.lower:.3f}–{interval.upper:.3f})" if interval else ""
-
-
-def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    head = "".join(f"<th>{escape(one)}</th>" for one in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _list(sentences: Iterable[str], css: str = "") -> str:
-    items = "".join(f"<li>{escape(one)}</li>" for one in sentences)
-    return f'<ul class="{css}">{items}</ul>' if css else f"<ul>{items}</ul>"

@@ -1,0 +1,39 @@
+"""The report of an analysis: as JSON for programs, and as a page to print."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.models.analysis_reports import AnalysisReportDocument
+from cinemill.api.models.problems import problems
+from cinemill.api.state import StateDep
+from cinemill.capabilities.detection.analysis_report.gather import gather_report
+from cinemill.capabilities.detection.analysis_report.page import POLICY, write_page
+
+router = APIRouter(tags=["analyses"], route_class=BoundedRoute)
+
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    # It shows reviews, which may be added at any time, and people's faces.
+    "Cache-Control": "private, no-store",
+}
+
+
+@router.get("/analyses/{analysis_id}/report.json", responses=problems(404, 409))
+def read_report(analysis_id: str, state: StateDep) -> AnalysisReportDocument:
+    """Return everything that is stored about an analysis that has ended."""
+    report = gather_report(state.database, state.files, analysis_id)
+    return AnalysisReportDocument.from_report(report)
+
+
+@router.get(
+    "/analyses/{analysis_id}/report.html",
+    response_class=HTMLResponse,
+    responses=problems(404, 409),
+)
+def read_report_page(analysis_id: str, state: StateDep) -> HTMLResponse:
+    """Return the report as one page that loads and runs nothing, for screens and for paper."""
+    report = gather_report(state.database, state.files, analysis_id)
+    return HTMLResponse(write_page(report), headers=_HEADERS)
