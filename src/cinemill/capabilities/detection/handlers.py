@@ -9,6 +9,11 @@ from typing import Any
 
 import structlog
 
+from cinemill.capabilities.detection.cached_findings import (
+    mark_cached,
+    read_document,
+    write_document,
+)
 from cinemill.capabilities.detection.detector import (
     Detector,
     DetectorOptions,
@@ -22,10 +27,7 @@ from cinemill.capabilities.detection.findings import (
     add_stage,
     decide_findings,
     find_no_model,
-    mark_cached,
     needs_review,
-    read_document,
-    write_document,
     write_job_result,
 )
 from cinemill.capabilities.detection.illustrations.records import NAME as PICTURES
