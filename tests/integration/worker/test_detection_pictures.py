@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.detection import OPTIONS, make_calibration_videos
 from tests.detectors import BACKBONE, link_models, make_constant_head
 from tests.integration.worker.conftest import Stack
@@ -80,6 +82,6 @@ def test_examination_keeps_what_its_report_shows(
     assert cached.regions == report.regions
 
 
-def decode(jpeg: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def decode(jpeg: str) -> NDArray[Any]:
     context = av.CodecContext.create("mjpeg", "r")
     return context.decode(av.Packet(base64.b64decode(jpeg)))[0].to_ndarray(format="rgb24")

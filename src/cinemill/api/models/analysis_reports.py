@@ -74,7 +74,7 @@ class ReportRegion(RegionDocument):
     @classmethod
     def from_record(cls, one: SuspiciousRegion) -> Self:
         plain = RegionDocument.from_record(one)
-        evidence = dict(one.evidence) if one.evidence else None
+        evidence: OpenObject | None = {**one.evidence} if one.evidence else None
         return cls(**plain.model_dump(), evidence=evidence)
 
 

@@ -18,7 +18,7 @@ from cinemill.capabilities.detection.illustrations.records import (
 from cinemill.capabilities.detection.results import DetectionResult
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import JobState
-from cinemill.errors import Conflict
+from cinemill.errors import Conflict, NotFound
 from cinemill.steps.kept_findings import find_kept, read_document
 from cinemill.steps.provenance import read_kept_provenance
 from cinemill.storage.analyses import analyses, frame_scores, regions, results, reviews
@@ -48,7 +48,7 @@ def gather_report(database: Database, files: LocalFiles, analysis_id: str) -> An
         found = regions.list_regions(connection, analysis_id)
         trail = reviews.list_reviews(connection, analysis_id)
     asset = get_asset(database, analysis.asset_id) if analysis.asset_id else None
-    lengths = {Part.FRAMES: (scores, MOST_FRAMES), Part.REVIEWS: (trail, MOST_REVIEWS)}
+    are_cut = {Part.FRAMES: len(scores) > MOST_FRAMES, Part.REVIEWS: len(trail) > MOST_REVIEWS}
     return AnalysisReport(
         analysis=analysis,
         created_at=datetime.now(UTC),
@@ -65,7 +65,7 @@ def gather_report(database: Database, files: LocalFiles, analysis_id: str) -> An
         provenance=read_kept_provenance(database, files, asset.id) if asset else None,
         encoding=find_encoding_report(database, files, asset.sha256) if asset else None,
         pictures=_find_pictures(database, files, analysis),
-        shortened=frozenset(part for part, (rows, most) in lengths.items() if len(rows) > most),
+        shortened=frozenset(part for part, is_cut in are_cut.items() if is_cut),
     )
 
 
@@ -91,7 +91,10 @@ def _require_end(analysis: Analysis) -> None:
 
 
 def _read_source_name(connection: Connection, analysis_id: str) -> str:
-    named = get_job(connection, analysis_id).params.get("asset")
+    try:
+        named = get_job(connection, analysis_id).params.get("asset")
+    except NotFound:
+        return ""  # an analysis outlives its job
     return named if isinstance(named, str) else ""
 
 

@@ -107,9 +107,8 @@ def _draw_frame(frame: FrameScore, scale: Scale) -> str:
     x = scale.x(frame.time_ms)
     when = format_time(frame.time_ms)
     if frame.score is None:
-        y = _TOP + _PLOT_HEIGHT - 5
         return (
-            f'<circle class="open" cx="{x:.1f}" cy="{y}" r="3"><title>{when}: no score '
+            f'<circle class="open" cx="{x:.1f}" cy="{_TOP + _PLOT_HEIGHT - 5}" r="3"><title>{when}: no score '
             f"({escape_text(frame.exclusion)})</title></circle>"
         )
     y = f"{_y(frame.score):.1f}"

@@ -62,7 +62,8 @@ def illustrate(illustrator: Illustrator, findings: Findings) -> tuple[Findings, 
     chosen = choose_faces(findings)
     peaks = find_peaks(findings)
     mapped = {(one.time_ms, one.face_number): at for at, one in peaks.items()}
-    pictures, maps = [], {}
+    pictures: list[FacePicture] = []
+    maps: dict[int, EvidenceMap] = {}
     for face, pixels, box in _cut_out(illustrator, chosen):
         pictures.append(_take(face, pixels, box))
         at = mapped.get((face.time_ms, face.face_number))
