@@ -319,7 +319,7 @@ def _list_regions(result: DetectionResult) -> list[SuspiciousRegion]:
     ]
 
 
-KEPT_TEXTS = frozenset({"jpeg", "verdict", "sha256"})
+KEPT_TEXTS = frozenset({"jpeg", "verdict", "sha256", "id"})
 """Fields whose texts the software writes itself."""
 
 

@@ -20,7 +20,8 @@ from tests.analysis_reports import (
 from tests.integration.api.conftest import RunningApi
 from tests.integration.storage import analysis_rows, rows
 
-from cinemill.capabilities.detection.analysis_report.page import POLICY
+from cinemill.capabilities.detection.analysis_report.gather import gather_report
+from cinemill.capabilities.detection.analysis_report.page import write_response_policy
 from cinemill.capabilities.detection.analysis_report.records import AnalysisReport
 from cinemill.capabilities.detection.encoding_report import NAME as ENCODING_NAME
 from cinemill.capabilities.detection.encoding_report import encoding_key
@@ -51,7 +52,7 @@ class Store:
 
     def __init__(self, api: RunningApi, database: Database, folder: Path) -> None:
         self.database = database
-        self._files = LocalFiles(api.home / "objects")
+        self.files = LocalFiles(api.home / "objects")
         self._folder = folder
 
     def register(self) -> str:
@@ -76,7 +77,7 @@ class Store:
         path = self._folder / uuid4().hex
         path.write_text(json.dumps(document), "utf-8")
         artifact = publish_artifact(
-            self._files, path, kind, filename="f.json", media_type="application/json"
+            self.files, path, kind, filename="f.json", media_type="application/json"
         )
         with self.database.begin() as connection:
             assets.save_artifacts(connection, str(job.asset_id), key, [artifact], variant=variant)
@@ -141,7 +142,9 @@ def test_report_holds_all_that_is_stored(api: RunningApi, store: Store) -> None:
 def test_page_has_a_strict_policy_and_is_not_kept(api: RunningApi, store: Store) -> None:
     job = store.complete(make_report())
     response = api.http.get(f"/api/v1/analyses/{job.id}/report.html")
-    assert response.headers["content-security-policy"] == POLICY
+    policy = response.headers["content-security-policy"]
+    assert policy == write_response_policy(gather_report(store.database, store.files, job.id))
+    assert "script-src" not in policy
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert response.headers["cache-control"] == "private, no-store"
     assert response.headers["x-content-type-options"] == "nosniff"

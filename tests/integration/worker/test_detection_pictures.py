@@ -55,7 +55,7 @@ def test_examination_keeps_what_its_report_shows(
     stack: Stack, films_folder: Path, detector: None
 ) -> None:
     film = str(put_sample(films_folder, "expressive_face"))
-    result = detect(stack, film, fast=True)
+    result = detect(stack, film)
     report = gather_report(stack.database, stack.files, result["analysis_id"])
     assert report.band == "likely_manipulated"
     assert report.metrics is not None
@@ -75,7 +75,7 @@ def test_examination_keeps_what_its_report_shows(
     page = write_page(report)
     assert page.count('class="edge"') == len([one for one in maps if one is not None])
     # An answer from the cache shows the same.
-    again = detect(stack, film, fast=True)
+    again = detect(stack, film)
     assert again["cache_hit"]
     cached = gather_report(stack.database, stack.files, again["analysis_id"])
     assert cached.pictures == report.pictures

@@ -10,15 +10,15 @@ from cinemill.api.models.analysis_reports import AnalysisReportDocument
 from cinemill.api.models.problems import problems
 from cinemill.api.state import StateDep
 from cinemill.capabilities.detection.analysis_report.gather import gather_report
-from cinemill.capabilities.detection.analysis_report.page import POLICY, write_page
+from cinemill.capabilities.detection.analysis_report.page import (
+    write_page,
+    write_response_policy,
+)
 
 router = APIRouter(tags=["analyses"], route_class=BoundedRoute)
 
-_HEADERS = {
-    "Content-Security-Policy": POLICY,
-    # It shows reviews, which may be added at any time, and people's faces.
-    "Cache-Control": "private, no-store",
-}
+_CACHING = "private, no-store"
+"""A report shows reviews, which may be added at any time, and people's faces."""
 
 
 @router.get("/analyses/{analysis_id}/report.json", responses=problems(404, 409))
@@ -36,4 +36,8 @@ def read_report(analysis_id: str, state: StateDep) -> AnalysisReportDocument:
 def read_report_page(analysis_id: str, state: StateDep) -> HTMLResponse:
     """Return the report as one page that loads and runs nothing, for screens and for paper."""
     report = gather_report(state.database, state.files, analysis_id)
-    return HTMLResponse(write_page(report), headers=_HEADERS)
+    headers = {
+        "Content-Security-Policy": write_response_policy(report),
+        "Cache-Control": _CACHING,
+    }
+    return HTMLResponse(write_page(report), headers=headers)

@@ -104,9 +104,9 @@ def _write_calibration(one: CalibrationResult) -> str:
         ("Data", one.data),
         (
             "Unmanipulated videos",
-            f"{one.unmanipulated_videos} of {one.unmanipulated_groups} people",
+            _count_videos(one.unmanipulated_videos, one.unmanipulated_groups),
         ),
-        ("Manipulated videos", f"{one.manipulated_videos} of {one.manipulated_groups} people"),
+        ("Manipulated videos", _count_videos(one.manipulated_videos, one.manipulated_groups)),
         (
             "False accusations promised",
             f"at most {format_percent(one.nominal_false_positive_rate)} of unmanipulated videos",
@@ -119,6 +119,10 @@ def _write_calibration(one: CalibrationResult) -> str:
         ("Cleared below", _describe_threshold(one.clear_score)),
     ]
     return facts(rows)
+
+
+def _count_videos(videos: int, groups: int) -> str:
+    return f"{count(videos, 'video')} of {count(groups, 'person or source', 'people or sources')}"
 
 
 def _describe_threshold(score: float | None) -> str:

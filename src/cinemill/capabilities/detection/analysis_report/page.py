@@ -18,7 +18,7 @@ from cinemill.capabilities.detection.analysis_report.face_sections import (
 from cinemill.capabilities.detection.analysis_report.figures import format_moment
 from cinemill.capabilities.detection.analysis_report.parts import paragraph
 from cinemill.capabilities.detection.analysis_report.records import AnalysisReport
-from cinemill.capabilities.detection.analysis_report.style import STYLE
+from cinemill.capabilities.detection.analysis_report.style import write_style
 from cinemill.capabilities.detection.analysis_report.verdict_sections import (
     write_analysis,
     write_file,
@@ -40,10 +40,7 @@ _SECTIONS = (
     write_scores,
     write_versions,
 )
-POLICY = (
-    f"{write_policy(STYLE)}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
-)
-"""For the response that carries a page."""
+_RESPONSE_POLICY = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
 
 
 def write_page(report: AnalysisReport) -> str:
@@ -53,5 +50,14 @@ def write_page(report: AnalysisReport) -> str:
     return write_html(
         f"Examination of {report.filename or report.analysis.id}",
         f"<main>{body}</main><footer>{paragraph(written, 'note')}</footer>",
-        STYLE,
+        _write_style(report),
     )
+
+
+def write_response_policy(report: AnalysisReport) -> str:
+    """Return the content security policy of the response that carries the report's page."""
+    return f"{write_policy(_write_style(report))}; {_RESPONSE_POLICY}"
+
+
+def _write_style(report: AnalysisReport) -> str:
+    return write_style(report.analysis.id, report.asset.sha256 if report.asset else "")

@@ -1,6 +1,11 @@
 """The look of a report: light on every screen, and on A4 and Letter alike."""
 
-STYLE = """
+from __future__ import annotations
+
+import re
+
+_FOOT = re.compile(r"[^0-9A-Za-z-]")
+_STYLE = """
 :root { color-scheme: light; --ink: #1b2026; --soft: #535c66; --line: #cfd5dc; --paper: #fff;
   --mark: #1d4f86; --region: #b3541e; --pale: #f4f6f8; }
 * { box-sizing: border-box; }
@@ -65,7 +70,6 @@ footer { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: .6rem
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; }
   .wrap { overflow-x: auto; } .wrap table { min-width: 30rem; } }
 @page { margin: 17mm 16mm 19mm;
-  @bottom-left { content: "Cinemill – examination of faces"; font: 8pt system-ui, sans-serif; }
   @bottom-right { content: "Page " counter(page) " of " counter(pages);
     font: 8pt system-ui, sans-serif; } }
 @media print {
@@ -74,7 +78,20 @@ footer { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: .6rem
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .scroll, .wrap { overflow: visible; } .scroll svg, .wrap table { min-width: 0; }
   h2, h3, caption { break-after: avoid; }
-  figure, tr, .verdict, .decision, .track, dl > * { break-inside: avoid; }
+  figure, tr, dl, .verdict, .decision, .track { break-inside: avoid; }
+  .hash { font-size: 7.5pt; } dl { grid-template-columns: 4.2cm 1fr; }
   thead { display: table-header-group; }
   p, li { orphans: 3; widows: 3; } }
 """
+
+
+def write_style(analysis_id: str, sha256: str) -> str:
+    """Return the style of a report whose printed pages all name the analysis and the file.
+
+    Of both, only letters, digits and hyphens are kept.
+    """
+    named = f"Analysis {_FOOT.sub('', analysis_id)[:64]}"
+    if sha256:
+        named += f", file {_FOOT.sub('', sha256)[:16]}"
+    foot = f'content: "{named}"; font: 8pt system-ui, sans-serif;'
+    return f"{_STYLE}@page {{ @bottom-left {{ {foot} }} }}\n"

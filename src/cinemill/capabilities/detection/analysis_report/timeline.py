@@ -14,7 +14,7 @@ from cinemill.capabilities.detection.html_page import escape_text
 from cinemill.storage.analyses.records import FrameScore, SuspiciousRegion
 
 _WIDTH, _HEIGHT = 720, 112
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 98, 16, 22
+_LEFT, _RIGHT, _TOP, _BOTTOM = 24, 128, 16, 22
 _PLOT_WIDTH, _PLOT_HEIGHT = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 _STEPS_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200)
 _MOST_TICKS = 8
@@ -108,8 +108,8 @@ def _draw_frame(frame: FrameScore, scale: Scale) -> str:
     when = format_time(frame.time_ms)
     if frame.score is None:
         return (
-            f'<circle class="open" cx="{x:.1f}" cy="{_TOP + _PLOT_HEIGHT - 5}" r="3"><title>{when}: no score '
-            f"({escape_text(frame.exclusion)})</title></circle>"
+            f'<circle class="open" cx="{x:.1f}" cy="{_TOP + _PLOT_HEIGHT - 5}" r="3">'
+            f"<title>{when}: no score ({escape_text(frame.exclusion)})</title></circle>"
         )
     y = f"{_y(frame.score):.1f}"
     is_high = scale.flag_score is not None and frame.score > scale.flag_score

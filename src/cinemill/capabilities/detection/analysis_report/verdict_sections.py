@@ -29,6 +29,17 @@ from cinemill.core.media import MediaInfo
 from cinemill.storage.analyses.records import Review, ReviewAction
 
 LONGEST_NAME = 300
+_CONTAINERS = {
+    "mov": "MP4 or QuickTime",
+    "matroska": "Matroska or WebM",
+    "avi": "AVI",
+    "flv": "Flash video",
+    "asf": "Windows Media (ASF)",
+    "mpegts": "MPEG transport stream",
+    "mpeg": "MPEG program stream",
+    "ogg": "Ogg",
+    "mxf": "MXF",
+}
 
 
 def write_header(report: AnalysisReport) -> str:
@@ -47,7 +58,7 @@ def _write_verdict(report: AnalysisReport) -> str:
     score = report.result.score if report.result else None
     shown = [f"Verdict of the model: {band.value}"]
     if score is not None:
-        shown.append(f"score {format_score(score)} of 1")
+        shown.append(f"score {format_score(score)} on a scale of 0 to 1")
     error = report.analysis.error
     failure = paragraph(f"{error.message} {error.hint}".strip()) if error else ""
     code = f"{paragraph(f'Code: {error.code}', 'note')}" if error else ""
@@ -113,7 +124,7 @@ def _list_media(media: MediaInfo) -> list[tuple[str, str]]:
     rate = f", {float(video.fps):.3g} frames a second" if video.fps else ""
     sound = ", ".join(dict.fromkeys(one.codec for one in media.audio)) or "none"
     return [
-        ("Container", media.format.value),
+        ("Container", _CONTAINERS.get(media.format.value, media.format.value)),
         ("Video", f"{video.codec}, {video.display_width} × {video.display_height}{rate}"),
         ("Audio", sound),
         ("Duration", format_clock(round(seconds)) if seconds else "unknown"),

@@ -25,7 +25,7 @@ from tests.analysis_reports import (
 )
 
 from cinemill.capabilities.detection.analysis_report.face_sections import MOST_ROWS, MOST_TIMELINES
-from cinemill.capabilities.detection.analysis_report.page import POLICY, write_page
+from cinemill.capabilities.detection.analysis_report.page import write_page, write_response_policy
 from cinemill.capabilities.detection.analysis_report.records import AnalysisReport, Part
 from cinemill.capabilities.detection.analysis_report.statements import (
     HEADINGS,
@@ -122,7 +122,9 @@ def test_page_loads_nothing_and_is_made_for_paper(report: AnalysisReport) -> Non
 def test_policy_allows_the_style_of_the_page_and_no_script(report: AnalysisReport) -> None:
     style = re.findall(r"<style>(.*?)</style>", write_page(report), re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style[0].encode()).digest()).decode()
-    directives = dict(one.strip().partition(" ")[::2] for one in POLICY.split(";"))
+    directives = dict(
+        one.strip().partition(" ")[::2] for one in write_response_policy(report).split(";")
+    )
     assert len(style) == 1
     assert directives == {
         "default-src": "'none'",
@@ -133,6 +135,14 @@ def test_policy_allows_the_style_of_the_page_and_no_script(report: AnalysisRepor
         "frame-ancestors": "'none'",
         "sandbox": "",
     }
+
+
+def test_printed_pages_name_the_analysis_and_the_file(report: AnalysisReport) -> None:
+    assert report.asset is not None
+    named = f'"Analysis {report.analysis.id}, file {report.asset.sha256[:16]}"'
+    assert f"@bottom-left {{ content: {named};" in write_page(report)
+    hostile = replace(report.analysis, id='x"} </style><b>')
+    assert 'content: "Analysis xstyleb, file' in write_page(replace(report, analysis=hostile))
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
