@@ -26,12 +26,14 @@ from cinemill.capabilities.detection.analysis_report.statements import (
     NO_PROVENANCE,
     SEPARATE,
     list_limits,
+    name_verdict,
 )
 from cinemill.capabilities.detection.html_page import escape_text, write_list, write_table
 from cinemill.capabilities.detection.results import CalibrationResult, MemberResult
 from cinemill.core.origin.forensics import LIMITS as ENCODING_LIMITS
 from cinemill.core.origin.forensics import ForensicsReport, ForensicsState
 from cinemill.core.origin.provenance import ProvenanceReport
+from cinemill.storage.analyses.records import ReviewAction
 
 MOST_FINDINGS = 40
 MOST_ACTIONS = 20
@@ -40,6 +42,12 @@ _WEIGHTS = {
     "settings": "a person set them",
     "training": "fitted to the training data",
     "default": "the defaults",
+}
+
+_ACTIONS = {
+    ReviewAction.FLAG: "asked for a review",
+    ReviewAction.ACCEPT: "agreed",
+    ReviewAction.OVERRIDE: "decided otherwise",
 }
 
 
@@ -207,14 +215,14 @@ def write_reviews(report: AnalysisReport) -> str:
         (
             format_moment(one.created_at),
             one.reviewer,
-            one.action.value,
-            one.verdict or "–",
+            _ACTIONS[one.action],
+            name_verdict(one.verdict) if one.verdict else "–",
             one.reason,
-            one.model_verdict,
+            name_verdict(one.model_verdict),
         )
         for one in report.reviews
     ]
-    columns = ("When", "Who", "Action", "Verdict", "Reason", "Model's verdict then")
+    columns = ("When", "Who", "What they did", "Verdict", "Reason", "The model said")
     table = wide(write_table("Oldest first. Entries are never changed.", columns, rows))
     return section("Reviews by people", table or paragraph("Nobody has reviewed this analysis."))
 

@@ -34,10 +34,13 @@ _NOT_MEANT = {
         _NOT_AUTHENTIC,
         "It does not rule out a manipulation of another kind, or in frames that were not examined.",
     ),
-    Band.INCONCLUSIVE: (_NOTHING_EITHER_WAY,),
+    Band.INCONCLUSIVE: (
+        _NOTHING_EITHER_WAY,
+        "High or low scores of single frames, faces or regions are no finding either.",
+    ),
     Band.NO_FACE: (_NOTHING_EITHER_WAY, "Only faces are examined, and none could be."),
     Band.NO_MODEL: (_NOTHING_EITHER_WAY, "Nothing in the video was examined."),
-    Band.FAILED: (_NOTHING_EITHER_WAY, "Nothing in the video was scored."),
+    Band.FAILED: (_NOTHING_EITHER_WAY,),
 }
 
 SEPARATE = (
@@ -128,6 +131,11 @@ def _list_omissions(report: AnalysisReport) -> Iterator[str]:
         yield f"Only the last {len(report.reviews)} entries of the audit trail are shown."
     if report.result is not None and report.details is None:
         yield OTHER_VERSION
+
+
+def name_verdict(verdict: str) -> str:
+    """Return a stored verdict in words; one that this version does not know as it is."""
+    return HEADINGS[Band(verdict)] if verdict in {*Band} else verdict
 
 
 def describe_mode(report: AnalysisReport) -> str:

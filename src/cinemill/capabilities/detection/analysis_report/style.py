@@ -11,13 +11,13 @@ _STYLE = """
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; background: #e9ecef; }
 body { font: 15px/1.5 system-ui, "Helvetica Neue", Arial, sans-serif; color: var(--ink);
-  background: var(--paper); max-width: 54rem; margin: 1.5rem auto; padding: 2.25rem 2.5rem; }
+  background: var(--paper); max-width: 54rem; margin: 1.5rem auto; padding: 2.25rem 2.5rem;
+  overflow-wrap: anywhere; }
 p, ul, dl { margin: .4rem 0 .8rem; } ul { padding-left: 1.2rem; }
 h1 { font-size: 1.65rem; line-height: 1.2; margin: .2rem 0 .4rem; letter-spacing: -.01em; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; padding-bottom: .25rem;
   border-bottom: 1.5px solid var(--ink); }
 h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
-bdi, td, dd, li, p { overflow-wrap: anywhere; }
 .kicker, .note, figcaption, caption { color: var(--soft); font-size: .85rem; }
 .kicker { margin: 0; letter-spacing: .01em; }
 .file { font-size: 1.05rem; margin: 0 0 1rem; }
@@ -42,7 +42,7 @@ table { border-collapse: collapse; width: 100%; font-size: .88rem; margin: .5rem
 caption { text-align: left; padding-bottom: .25rem; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem .3rem 0; text-align: left;
   vertical-align: top; }
-th { font-weight: 600; border-bottom-color: var(--ink); }
+th { font-weight: 600; border-bottom-color: var(--ink); white-space: nowrap; }
 .scroll { overflow-x: auto; } .scroll svg { min-width: 38rem; }
 .timeline { display: block; width: 100%; height: auto; }
 svg text { font-size: 11px; fill: var(--ink); font-family: inherit; }
@@ -79,7 +79,7 @@ footer { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: .6rem
   .scroll, .wrap { overflow: visible; } .scroll svg, .wrap table { min-width: 0; }
   h2, h3, caption { break-after: avoid; }
   figure, tr, dl, .verdict, .decision, .track { break-inside: avoid; }
-  .hash { font-size: 7.5pt; } dl { grid-template-columns: 4.2cm 1fr; }
+  .hash { font-size: 7.5pt; } dl { grid-template-columns: 4.7cm 1fr; }
   thead { display: table-header-group; }
   p, li { orphans: 3; widows: 3; } }
 """

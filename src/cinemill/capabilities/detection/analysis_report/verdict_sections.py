@@ -22,6 +22,7 @@ from cinemill.capabilities.detection.analysis_report.statements import (
     describe_mode,
     list_meanings,
     list_misreadings,
+    name_verdict,
 )
 from cinemill.capabilities.detection.html_page import escape_text, isolate_text, write_list
 from cinemill.capabilities.detection.verdict.bands import Band
@@ -56,7 +57,8 @@ def write_header(report: AnalysisReport) -> str:
 def _write_verdict(report: AnalysisReport) -> str:
     band = report.band
     score = report.result.score if report.result else None
-    shown = [f"Verdict of the model: {band.value}"]
+    kind = "Outcome" if band in {Band.FAILED, Band.NO_MODEL} else "Verdict of the model"
+    shown = [f"{kind}: {band.value}"]
     if score is not None:
         shown.append(f"score {format_score(score)} on a scale of 0 to 1")
     error = report.analysis.error
@@ -87,7 +89,7 @@ def _write_decision(report: AnalysisReport) -> str:
 
 def _describe_decision(decision: Review) -> str:
     who = isolate_text(decision.reviewer, most=LONGEST_NAME)
-    verdict = escape_text(_name_verdict(decision.verdict or ""))
+    verdict = escape_text(name_verdict(decision.verdict or ""))
     if decision.action is ReviewAction.ACCEPT:
         return f"Reviewed by {who}, who agrees with the model: {verdict}"
     return f"Reviewed by {who}, who decided otherwise: {verdict}"
@@ -95,10 +97,6 @@ def _describe_decision(decision: Review) -> str:
 
 def _describe_moment(decision: Review) -> str:
     return f"{format_moment(decision.created_at)}. A review never changes the model's verdict."
-
-
-def _name_verdict(verdict: str) -> str:
-    return HEADINGS[Band(verdict)] if verdict in {*Band} else verdict
 
 
 def write_file(report: AnalysisReport) -> str:
