@@ -42,7 +42,7 @@ class Work:
     device: str = ""
 
 
-def decide_findings(faces: VideoFaces, detector: Detector, work: Work) -> Findings:
+def decide_findings(faces: VideoFaces, detector: Detector, work: Work, *, frames: int) -> Findings:
     """Run the heads on a video's features and decide its verdict.
 
     Raises InputRejected (``features_invalid``) for features that no longer fit the heads.
@@ -57,7 +57,7 @@ def decide_findings(faces: VideoFaces, detector: Detector, work: Work) -> Findin
     ]
     result = build_result(
         detector.ensemble,
-        score_tracks(detector.ensemble, tracks),
+        score_tracks(detector.ensemble, tracks, frames=frames),
         faces.facts.count_faces(),
         bits_per_pixel=faces.facts.bits_per_pixel,
         most_gap_ms=2 * faces.facts.interval_ms,
