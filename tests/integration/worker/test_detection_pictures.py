@@ -20,14 +20,14 @@ from tests.integration.worker.test_detection import detect, put_sample
 
 from cinemill.capabilities.detection.analysis_report.gather import gather_report
 from cinemill.capabilities.detection.analysis_report.page import write_page
-from cinemill.capabilities.detection.detector import (
-    DEFAULT_ENSEMBLE,
-    ENSEMBLES_FOLDER,
-    HEADS_FOLDER,
-)
+from cinemill.capabilities.detection.detector import DEFAULT_ENSEMBLE
 from cinemill.capabilities.detection.ensemble.ensemble_files import write_ensemble
 from cinemill.capabilities.detection.ensemble.fusion import WeightSource, make_ensemble
 from cinemill.capabilities.detection.ensemble.head_files import write_head
+from cinemill.capabilities.detection.ensemble.registry_files import (
+    ENSEMBLES_FOLDER,
+    HEADS_FOLDER,
+)
 from cinemill.capabilities.detection.illustrations.records import read_evidence
 from cinemill.capabilities.detection.verdict.calibration import fit_calibration
 from cinemill.core.origin.forensics import ForensicsState

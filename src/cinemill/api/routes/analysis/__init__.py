@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from cinemill.api.routes.analysis import findings, reports, requests, reviews
 
-router = APIRouter()
-for part in (requests, findings, reviews, reports):
-    router.include_router(part.router)
+ROUTERS = (requests.router, findings.router, reviews.router, reports.router)
