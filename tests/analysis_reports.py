@@ -23,6 +23,7 @@ from cinemill.capabilities.detection.ensemble.fusion import (
     make_ensemble,
 )
 from cinemill.capabilities.detection.ensemble.scoring import EnsembleScores
+from cinemill.capabilities.detection.illustrations.choice import choose_faces, find_peaks
 from cinemill.capabilities.detection.illustrations.records import (
     EvidenceMap,
     FacePicture,
@@ -66,6 +67,7 @@ from cinemill.storage.analyses.records import (
     ReviewAction,
     SuspiciousRegion,
 )
+from cinemill.storage.analyses.results import Findings
 from cinemill.storage.media.assets import AssetRecord
 
 BEGAN = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
@@ -175,6 +177,23 @@ def make_report(
     # As the database returns it.
     document = json.loads(json.dumps(result.to_json(), allow_nan=False))
     frames = tuple(_list_frames(result))
+    stored = Result(
+        verdict=result.verdict.value,
+        score=result.score,
+        reasons=tuple(one.code.value for one in result.reasons),
+        face_count=len(result.tracks),
+        versions={"result": 2, "heads": {"tiny": "d" * 64}},
+        report=document,
+    )
+    metrics = Metrics(
+        8.25, {"probe": 0.4, "analyze": 7.1, "illustrate": 0.75}, 32, False, 0.9, "cpu"
+    )
+    findings = Findings(stored, frames, _list_regions(result), metrics)
+    peaks = find_peaks(findings)
+    regions = [
+        replace(one, evidence=make_map(peaks[at].time_ms).to_json() if at in peaks else None)
+        for at, one in enumerate(findings.regions)
+    ]
     return AnalysisReport(
         analysis=make_analysis(result.verdict.value),
         created_at=BEGAN + timedelta(hours=2),
@@ -182,27 +201,18 @@ def make_report(
         asset=AssetRecord(
             "a5a5", "local", "c0ffee" * 10 + "abcd", 48_211_904, "interview.mp4", MEDIA, BEGAN
         ),
-        result=Result(
-            verdict=result.verdict.value,
-            score=result.score,
-            reasons=tuple(one.code.value for one in result.reasons),
-            face_count=len(result.tracks),
-            versions={"result": 2, "heads": {"tiny": "d" * 64}},
-            report=document,
-        ),
+        result=stored,
         details=read_details(document),
-        metrics=Metrics(
-            8.25, {"probe": 0.4, "analyze": 7.1, "illustrate": 0.75}, 32, False, 0.9, "cpu"
-        ),
+        metrics=metrics,
         frames=frames,
-        regions=tuple(_list_regions(result)),
+        regions=regions,
         reviews=(
             make_review(1, ReviewAction.FLAG, None, "The mouth looks odd at 0:31."),
             make_review(2, ReviewAction.OVERRIDE, "inconclusive", "The source has\nconfirmed it."),
         ),
         provenance=PROVENANCE,
         encoding=ENCODING,
-        pictures=make_pictures(frames),
+        pictures=make_pictures(choose_faces(findings)),
     )
 
 
@@ -269,17 +279,10 @@ def make_jpeg(shade: int = 120) -> str:
     return base64.b64encode(encode_jpeg(pixels)).decode("ascii")
 
 
-def make_pictures(frames: Sequence[FrameScore]) -> FacePictures:
-    """Return a picture of the highest and of the lowest sighting of each face."""
-    chosen = []
-    for number in sorted({one.face_number for one in frames if one.face_number}):
-        seen = [one for one in frames if one.face_number == number and one.score is not None]
-        seen.sort(key=lambda one: one.score or 0.0)
-        chosen += [
-            FacePicture(one.face_number, one.time_ms, one.score, make_jpeg())
-            for one in (seen[:1] + seen[-1:])
-        ]
-    return FacePictures(tuple(chosen[:12]))
+def make_pictures(faces: Sequence[FrameScore]) -> FacePictures:
+    return FacePictures(
+        tuple(FacePicture(one.face_number, one.time_ms, one.score, make_jpeg()) for one in faces)
+    )
 
 
 def make_map(time_ms: int) -> EvidenceMap:
@@ -313,7 +316,6 @@ def _list_regions(result: DetectionResult) -> list[SuspiciousRegion]:
             one.score,
             Box(one.left, one.top, one.width, one.height),
             one.track,
-            make_map(one.peak_ms).to_json(),
         )
         for one in result.regions
     ]
