@@ -47,9 +47,12 @@ def name_scores(pictures: Sequence[FacePicture]) -> Iterator[tuple[FacePicture, 
     if not scored:
         yield from ((one, "no score") for one in pictures[:1])
         return
-    yield scored[0], f"highest score, {format_score(scored[0].score)}"
-    if len(scored) > 1:
-        yield scored[-1], f"lowest score, {format_score(scored[-1].score)}"
+    highest, lowest = scored[0], scored[-1]
+    if highest.score == lowest.score:
+        yield highest, f"score {format_score(highest.score)}"
+        return
+    yield highest, f"highest score, {format_score(highest.score)}"
+    yield lowest, f"lowest score, {format_score(lowest.score)}"
 
 
 def _draw(picture: FacePicture | None, marks: str = "") -> str:

@@ -111,6 +111,8 @@ def test_pictures_are_named_by_their_scores() -> None:
         "lowest score, below 0.01",
     ]
     assert [words for _, words in name_scores(faces[1])] == ["no score"]
+    alike = [FacePicture(3, at, 0.5, "") for at in range(2)]
+    assert [words for _, words in name_scores(alike)] == ["score 0.50"]
 
 
 def test_figures_are_written_for_people() -> None:
