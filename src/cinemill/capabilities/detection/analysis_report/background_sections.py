@@ -14,6 +14,7 @@ from cinemill.capabilities.detection.analysis_report.parts import (
     facts,
     hashes,
     paragraph,
+    prose,
     section,
     wide,
 )
@@ -28,16 +29,23 @@ from cinemill.capabilities.detection.analysis_report.statements import (
     list_limits,
     name_verdict,
 )
-from cinemill.capabilities.detection.html_page import escape_text, write_list, write_table
+from cinemill.capabilities.detection.html_page import (
+    escape_text,
+    isolate_text,
+    write_list,
+    write_table,
+)
 from cinemill.capabilities.detection.results import CalibrationResult, MemberResult
 from cinemill.core.origin.forensics import LIMITS as ENCODING_LIMITS
 from cinemill.core.origin.forensics import ForensicsReport, ForensicsState
 from cinemill.core.origin.provenance import ProvenanceReport
-from cinemill.storage.analyses.records import ReviewAction
+from cinemill.storage.analyses.records import Review, ReviewAction
 
 MOST_FINDINGS = 40
 MOST_ACTIONS = 20
 MOST_DATASETS = 12
+LONGEST_NAME = 300
+NO_REVIEW = "Nobody has reviewed this analysis."
 _WEIGHTS = {
     "settings": "a person set them",
     "training": "fitted to the training data",
@@ -211,20 +219,20 @@ def _write_encoding(one: ForensicsReport | None) -> str:
 
 def write_reviews(report: AnalysisReport) -> str:
     """Return the audit trail, oldest first."""
-    rows = [
-        (
-            format_moment(one.created_at),
-            one.reviewer,
-            _ACTIONS[one.action],
-            name_verdict(one.verdict) if one.verdict else "–",
-            one.reason,
-            name_verdict(one.model_verdict),
-        )
-        for one in report.reviews
-    ]
-    columns = ("When", "Who", "What they did", "Verdict", "Reason", "The model said")
-    table = wide(write_table("Oldest first. Entries are never changed.", columns, rows))
-    return section("Reviews by people", table or paragraph("Nobody has reviewed this analysis."))
+    entries = "".join(_write_review(one) for one in report.reviews)
+    about = "Oldest first. No entry is ever changed." if entries else NO_REVIEW
+    return section("Reviews by people", paragraph(about, "note"), entries)
+
+
+def _write_review(one: Review) -> str:
+    who = isolate_text(one.reviewer, most=LONGEST_NAME)
+    verdict = f": {name_verdict(one.verdict)}" if one.verdict else ""
+    did = escape_text(f"{_ACTIONS[one.action]}{verdict}")
+    when = f"{format_moment(one.created_at)}. The model said: {name_verdict(one.model_verdict)}."
+    return (
+        f'<div class="entry"><p><strong>{who} {did}</strong></p>{prose(one.reason)}'
+        f"{paragraph(when, 'note')}</div>"
+    )
 
 
 def write_limits(report: AnalysisReport) -> str:

@@ -35,7 +35,8 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
 .columns h3 { margin-top: .6rem; }
 .decision { border: 1.5px solid var(--ink); border-top: 0; border-left-width: .6rem;
   padding: .7rem 1.25rem; }
-.decision p { margin: .15rem 0; }
+.decision p, .entry p { margin: .15rem 0; }
+.entry { border-left: 3px solid var(--line); padding-left: .9rem; margin: 0 0 .9rem; }
 dl { display: grid; grid-template-columns: minmax(8rem, 13rem) 1fr; gap: .2rem 1rem; }
 dt { color: var(--soft); } dd { margin: 0; }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; margin: .5rem 0 1rem; }
@@ -78,7 +79,7 @@ footer { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: .6rem
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .scroll, .wrap { overflow: visible; } .scroll svg, .wrap table { min-width: 0; }
   h2, h3, caption { break-after: avoid; }
-  figure, tr, dl, .verdict, .decision, .track { break-inside: avoid; }
+  figure, tr, dl, .verdict, .decision, .entry, .track { break-inside: avoid; }
   .hash { font-size: 7.5pt; } dl { grid-template-columns: 4.7cm 1fr; }
   thead { display: table-header-group; }
   p, li { orphans: 3; widows: 3; } }
