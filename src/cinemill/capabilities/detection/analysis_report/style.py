@@ -82,6 +82,9 @@ footer { border-top: 1px solid var(--line); margin-top: 2rem; padding-top: .6rem
   figure, tr, dl, .verdict, .decision, .entry, .track { break-inside: avoid; }
   .hash { font-size: 7.5pt; } dl { grid-template-columns: 4.7cm 1fr; }
   thead { display: table-header-group; }
+  .faces { display: block; }
+  .faces figure { display: inline-block; vertical-align: top; margin-right: 5mm; }
+  dl + dl { break-before: avoid; }
   p, li { orphans: 3; widows: 3; } }
 """
 
