@@ -19,6 +19,7 @@ from cinemill.api.routes import operations
 from cinemill.api.schema import Application, add_schemas
 
 DOCUMENTS_WITH_LISTS = {
+    "/analyses/{analysis_id}/report.json": "one report",
     "/assets/{asset_id}": "the artifacts of one video, which the page shows together",
     "/jobs/{job_id}": "one job",
     "/jobs/{job_id}/status": "the steps of one job",
