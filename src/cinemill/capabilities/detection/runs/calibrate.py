@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cinemill.capabilities.detection.datasets.records import VideoKey, VideoRecord
+from cinemill.capabilities.detection.detector import DEFAULT_ENSEMBLE
 from cinemill.capabilities.detection.ensemble.ensemble_files import write_ensemble
 from cinemill.capabilities.detection.ensemble.fusion import Ensemble
-from cinemill.capabilities.detection.ensemble.head_files import list_heads, write_calibration
+from cinemill.capabilities.detection.ensemble.head_files import write_calibration
 from cinemill.capabilities.detection.ensemble.training_statement import Grade
 from cinemill.capabilities.detection.runs.examined_videos import Examiner
 from cinemill.capabilities.detection.runs.scored_videos import (
@@ -177,9 +178,13 @@ def _describe_data(request: CalibrationRequest, videos: Sequence[CalibrationVide
 
 
 def _store(bench: Workbench, request: CalibrationRequest, ensemble: Ensemble) -> bool:
-    """Store the calibration with the ensemble, and with the head if it is one head alone."""
-    write_ensemble(bench.ensembles, request.name, ensemble)
+    """Store the calibration with a head that is alone, else with the ensemble.
+
+    Returns whether analyses use it now.
+    """
     heads = list(ensemble.heads.values())
-    if len(heads) == 1 and heads[0].name in list_heads(bench.heads) and ensemble.calibration:
+    if len(heads) == 1 and ensemble.calibration is not None:
         write_calibration(bench.heads, heads[0].name, ensemble.calibration)
+    if len(heads) > 1 or request.name == DEFAULT_ENSEMBLE:
+        write_ensemble(bench.ensembles, request.name, ensemble)
     return use_by_default(bench, ensemble, replaces=request.is_for_use)

@@ -10,10 +10,11 @@ from pathlib import Path
 from cinemill.capabilities.detection.datasets.records import VideoKey, VideoRecord
 from cinemill.capabilities.detection.detector import (
     Detector,
+    describe_space,
     find_backbone,
     load_detector,
 )
-from cinemill.capabilities.detection.ensemble.features import join_levels
+from cinemill.capabilities.detection.ensemble.features import check_space, join_levels
 from cinemill.capabilities.detection.ensemble.fusion import make_ensemble_of_one
 from cinemill.capabilities.detection.ensemble.head_files import read_head
 from cinemill.capabilities.detection.ensemble.scoring import (
@@ -24,7 +25,7 @@ from cinemill.capabilities.detection.ensemble.scoring import (
 from cinemill.capabilities.detection.evaluation.reencoding import Reencoding
 from cinemill.capabilities.detection.runs.blends import VideoBlender
 from cinemill.capabilities.detection.runs.examined_videos import Change, ExaminedVideo, Examiner
-from cinemill.capabilities.detection.runs.workbench import Workbench, ensure_models
+from cinemill.capabilities.detection.runs.workbench import Workbench, ensure_models, name_member
 from cinemill.capabilities.detection.verdict.evidence import FaceCounts
 from cinemill.capabilities.detection.video_faces import VideoFaces
 from cinemill.errors import CommandFailed, InputRejected, ToolMissing
@@ -93,7 +94,9 @@ def find_detector(bench: Workbench, name: str, *, needs_mesh: bool) -> Detector:
 def _find_head(bench: Workbench, name: str) -> Detector:
     head = read_head(bench.heads, name)
     card = find_backbone(head.space.model, bench.detector_options)
-    return Detector(make_ensemble_of_one(card.name, head), {card.name: card})
+    check_space(head.space, describe_space(card, head.space.normalization), head.name)
+    member = name_member(bench, card)
+    return Detector(make_ensemble_of_one(member, head), {member: card})
 
 
 def list_tasks(

@@ -44,6 +44,7 @@ from cinemill.capabilities.detection.runs.workbench import (
     TRAINING_FOLDER,
     Workbench,
     ensure_models,
+    name_member,
 )
 from cinemill.capabilities.detection.training.feature_store import FeatureStore
 from cinemill.capabilities.detection.training.head_fit import fit_fusion_weights
@@ -150,7 +151,8 @@ def _prepare_folder(bench: Workbench, request: TrainingRequest) -> Path:
             hint="Choose another name; add --use to have analyses use the new head.",
         )
     folder = bench.home / TRAINING_FOLDER / "unfinished" / request.name
-    taken = {*list_heads(bench.heads)} & {*name_heads(request.name, request.members).values()}
+    names = name_heads(request.name, request.members)
+    taken = {*list_heads(bench.heads)} & {*names.values()}
     is_taken = bool(taken) or (bench.ensembles / f"{request.name}.json").exists()
     # A run that was killed while it installed its heads goes on as well.
     if is_taken and not (request.resumes and folder.exists()):
@@ -171,15 +173,15 @@ def _prepare_folder(bench: Workbench, request: TrainingRequest) -> Path:
     return folder
 
 
-def _find_backbone(bench: Workbench, member: str) -> Backbone:
-    card = find_backbone(member, bench.detector_options)
+def _find_backbone(bench: Workbench, name: str) -> Backbone:
+    card = find_backbone(name, bench.detector_options)
     if card.image is None or not card.outputs or card.score is not None:
         raise InputRejected(
-            f"{member} is no model whose features a head can be trained on.",
+            f"{name} is no model whose features a head can be trained on.",
             code="backbone_unsuitable",
             hint="Choose a model for image features, as 'cinemill models list' shows them.",
         )
-    return Backbone(member, card)
+    return Backbone(name_member(bench, card), card)
 
 
 def _require_people(found: FoundFaces) -> None:
@@ -239,7 +241,7 @@ def _describe_heads(
 ) -> dict[str, Head]:
     datasets = _describe_data(request, found)
     people = sum(data.identities for data in datasets)
-    names = name_heads(request.name, request.members)
+    names = name_heads(request.name, list(trained))
     return {
         member: Head(
             name=names[member],
@@ -298,7 +300,8 @@ def _install(
     for head in heads.values():
         _write_head(bench, head)
     ensemble = make_ensemble(heads, weights, source)
-    write_ensemble(bench.ensembles, request.name, ensemble)
+    if len(heads) > 1:
+        write_ensemble(bench.ensembles, request.name, ensemble)
     return ensemble
 
 

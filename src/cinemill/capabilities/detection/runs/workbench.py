@@ -8,9 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cinemill.capabilities.detection.detector import (
+    CLIP,
     ENSEMBLES_FOLDER,
     HEADS_FOLDER,
     DetectorOptions,
+    find_backbone,
 )
 from cinemill.capabilities.detection.runs.progress import RunProgress
 from cinemill.errors import ToolMissing
@@ -71,6 +73,12 @@ def require_extras(*extras: str) -> None:
             code="extra_missing",
             hint=f"Install with: pip install 'cinemill[{','.join(missing)}]'.",
         )
+
+
+def name_member(bench: Workbench, card: ModelCard) -> str:
+    """Return the name of a model in an ensemble: that of its card, or ``clip`` for CLIP's."""
+    clip = find_backbone(CLIP, bench.detector_options)
+    return CLIP if card.name == clip.name else card.name
 
 
 def ensure_models(bench: Workbench, cards: Iterable[ModelCard]) -> None:
