@@ -144,7 +144,7 @@ def _remainder(report: EvaluationReport) -> str:
         for one in report.leaks[:50]
     ]
     return (
-        _table("Controls: 0.5 is right", ("Pairs", "AUC"), controls)
+        _table("Controls: 0.5 is right, but for placement_only", ("Pairs", "AUC"), controls)
         + _table("Without a score", ("Reason", "Count"), unscored)
         + ("<h2>Shared by training and test</h2>" + _list(leaks) if leaks else "")
         + ("<h2>About the data</h2>" + _list(report.notes) if report.notes else "")

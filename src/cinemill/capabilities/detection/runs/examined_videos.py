@@ -27,6 +27,7 @@ from cinemill.capabilities.detection.runs.workbench import Workbench
 from cinemill.capabilities.detection.training.degradation import compress_jpeg
 from cinemill.capabilities.detection.training.feature_store import feature_key
 from cinemill.capabilities.detection.video_faces import VideoFaces, read_embeddings
+from cinemill.core.documents import JsonObject
 from cinemill.core.frames import Frame
 from cinemill.inference.faces.detector import open_face_detector
 from cinemill.inference.sessions.session_cache import process_sessions
@@ -146,7 +147,7 @@ class Examiner:
 
     def _store(self, key: str, examined: ExaminedVideo) -> None:
         embeddings = examined.faces.to_embeddings()
-        more = {"sha256": examined.sha256, "hashes": list(examined.hashes)}
+        more: JsonObject = {"sha256": examined.sha256, "hashes": list(examined.hashes)}
         data = pack(key, replace(embeddings, facts={**embeddings.facts, **more}))
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

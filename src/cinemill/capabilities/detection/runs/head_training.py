@@ -51,7 +51,8 @@ class TrainedHead:
     """AUC on each kind of control pair."""
 
     def score(self, rows: Features) -> NDArray[np.float64]:
-        projected = rows if self.projection is None else self.projection.apply(rows)
+        wide = rows.astype(np.float64)
+        projected = wide if self.projection is None else self.projection.apply(wide)
         logits: NDArray[np.float64] = projected @ self.weights.astype(np.float64) + self.bias
         return logits
 

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 
 def open_bench(display: RunDisplay) -> Workbench:
+    """Return what a run works with, from the effective settings."""
     from cinemill.capabilities.detection.runs.progress import RunProgress
     from cinemill.capabilities.detection.runs.workbench import Workbench
     from cinemill.inference.models.cards import MODELS_FOLDER
     from cinemill.media.ffmpeg.limits import Limits
     from cinemill.media.ffmpeg.sandbox import detect_sandbox
+    from cinemill.telemetry import log_warnings_only
 
+    log_warnings_only()
     settings = connect.load_settings()
     return Workbench(
         home=settings.home,
@@ -55,6 +58,7 @@ def _read_weights(settings: Settings) -> dict[str, float] | None:
 
 
 def list_calibration_videos(choice: VideoChoice, *, reviews: bool) -> list[VideoRecord]:
+    """Return the videos that were named, and with ``reviews`` those that people decided about."""
     from cinemill.capabilities.detection.runs.video_lists import list_videos
 
     has_folders = choice.real or choice.fake or choice.dataset
