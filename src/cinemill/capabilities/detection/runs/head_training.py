@@ -29,6 +29,8 @@ from cinemill.errors import InputRejected
 
 BLENDED = "self-blended"
 """The method of fakes that are made here."""
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.01, 100.0
+NO_SCALING = Scaling(1.0, 0.0)
 CONTROL_FACES = 100
 """People are mixed in their order, so that the first ones are of many people."""
 
@@ -112,9 +114,11 @@ def _project(rows: PairRows, removed: int) -> Projection:
 def _scale(logits: NDArray[np.float64], is_fake: Sequence[bool]) -> Scaling:
     """Return the scaling of logits on people left out; none for a head that finds nothing."""
     try:
-        return fit_scaling(logits, is_fake)
+        found = fit_scaling(logits, is_fake)
     except InputRejected:
-        return Scaling(1.0, 0.0)
+        return NO_SCALING
+    # A slope of next to nothing is that of chance, and would blow up or flatten every score.
+    return found if LEAST_TEMPERATURE <= found.temperature <= MOST_TEMPERATURE else NO_SCALING
 
 
 def _measure(rows: PairRows, logits: NDArray[np.float64], seed: int) -> dict[str, float]:
