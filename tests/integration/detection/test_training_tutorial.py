@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from click.testing import Result
 from tests.detectors import BACKBONE, FACE_DETECTOR, link_models
 from tests.integration.docs.markdown_pages import ROOT, parse_page
 from tools.samples import main as fetch_samples
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cinemill.capabilities.detection.detector import DetectorOptions, load_detector
 from cinemill.capabilities.detection.ensemble.head_files import read_head

@@ -82,33 +82,44 @@ Use = Annotated[
     typer.Option("--use", help="Have analyses use it even if they use another detector now."),
 ]
 
+Backbones = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Model for features; repeat it for an ensemble. Default: efficientnet-lite0.",
+    ),
+]
+Licence = Annotated[
+    str, typer.Option(metavar="TEXT", help="Licence of the videos, for the head's file.")
+]
+RemovedDirections = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=512,
+        help="Leading directions of real faces that are removed; identity is in them.",
+    ),
+]
+Rate = Annotated[
+    float,
+    typer.Option(
+        min=0.0001, max=0.5, help="Share of false alarms, and of misses, that is promised."
+    ),
+]
+
 
 def train(
+    context: typer.Context,
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the new head.")],
     real: Real = None,
     dataset: Dataset = None,
     root: Root = None,
-    backbone: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODEL",
-            help="Model for features; repeat it for an ensemble. Default: efficientnet-lite0.",
-        ),
-    ] = None,
-    licence: Annotated[
-        str, typer.Option(metavar="TEXT", help="Licence of the videos, for the head's file.")
-    ] = "",
+    backbone: Backbones = None,
+    licence: Licence = "",
     seed: Seed = 0,
     frames: FramesOfVideo = None,
     takes: Annotated[int, typer.Option(min=1, max=100, help="Blends of each face.")] = 2,
-    remove_directions: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=512,
-            help="Leading directions of real faces that are removed; identity is in them.",
-        ),
-    ] = 0,
+    remove_directions: RemovedDirections = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a training that was stopped.")
     ] = False,
@@ -138,19 +149,7 @@ def train(
         frames=frames or runs.DEFAULT_FRAMES,
         takes=takes,
         removed_directions=remove_directions,
-        command=describe_command(
-            "train",
-            {
-                "--name": name,
-                "--real": real,
-                "--dataset": dataset,
-                "--backbone": backbone,
-                "--seed": seed,
-                "--frames": frames,
-                "--takes": takes,
-                "--remove-directions": remove_directions,
-            },
-        ),
+        command=describe_command(context),
         resumes=resume,
         restarts=restart,
         is_for_use=use,
@@ -165,6 +164,7 @@ def train(
 
 
 def calibrate(
+    context: typer.Context,
     name: DetectorName,
     real: Real = None,
     fake: Fake = None,
@@ -177,12 +177,7 @@ def calibrate(
             "--reviews", help="Use the stored videos that people have decided about in reviews."
         ),
     ] = False,
-    rate: Annotated[
-        float,
-        typer.Option(
-            min=0.0001, max=0.5, help="Share of false alarms, and of misses, that is promised."
-        ),
-    ] = 0.05,
+    rate: Rate = 0.05,
     frames: FramesOfVideo = None,
     seed: Seed = 0,
     use: Use = False,
@@ -208,20 +203,7 @@ def calibrate(
         rate=rate,
         frames=frames or DEFAULT_COUNT,
         seed=seed,
-        command=describe_command(
-            "calibrate",
-            {
-                "": name,
-                "--real": real,
-                "--fake": fake,
-                "--dataset": dataset,
-                "--blends": blends,
-                "--reviews": reviews,
-                "--rate": rate,
-                "--frames": frames,
-                "--seed": seed,
-            },
-        ),
+        command=describe_command(context),
         is_for_use=use,
     )
     with RunDisplay(hidden=json) as display:
@@ -230,6 +212,7 @@ def calibrate(
 
 
 def evaluate(
+    context: typer.Context,
     name: DetectorName,
     real: Real = None,
     fake: Fake = None,
@@ -271,19 +254,7 @@ def evaluate(
         grid_videos=grid,
         frames=frames or DEFAULT_COUNT,
         seed=seed,
-        command=describe_command(
-            "evaluate",
-            {
-                "": name,
-                "--real": real,
-                "--fake": fake,
-                "--dataset": dataset,
-                "--blends": blends,
-                "--grid": grid,
-                "--frames": frames,
-                "--seed": seed,
-            },
-        ),
+        command=describe_command(context),
     )
     with RunDisplay(hidden=json) as display:
         report = runs.evaluate(open_bench(display), request)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import typer
 
 from cinemill.cli import connect
 
@@ -94,17 +95,21 @@ def _list_reviewed() -> list[VideoRecord]:
     return list_reviewed(found)
 
 
-def describe_command(command: str, given: Mapping[str, Any]) -> str:
-    """Return the command with the options that were given; of folders only their names.
+def describe_command(context: typer.Context) -> str:
+    """Return the command that is running, with the options that were given.
 
-    It is stored in files that may be passed on, and paths say who somebody is.
+    It is stored in files that may be passed on, and paths say who somebody is: of folders it has
+    only the names.
     """
-    words = ["cinemill", "detect", command]
-    for option, value in given.items():
-        for one in value if isinstance(value, list) else [value]:
-            if one is None or one is False:
-                continue
-            words += [option] if option else []
+    words = ["cinemill", "detect", str(context.info_name)]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE" or name == "json":
+            continue
+        value = context.params[name]
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += parameter.opts[:1] if parameter.param_type_name == "option" else []
             if one is not True:
-                words.append(one.name or "." if isinstance(one, Path) else str(one))
+                words.append(one.resolve().name if isinstance(one, Path) else str(one))
     return shlex.join(words)
