@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cinemill import __version__
+from cinemill.capabilities.detection.datasets.catalog import LICENCE_SOURCE, LICENCES
 from cinemill.capabilities.detection.datasets.records import VideoRecord
 from cinemill.capabilities.detection.detector import DEFAULT_ENSEMBLE, find_backbone
 from cinemill.capabilities.detection.ensemble.ensemble_files import read_ensemble, write_ensemble
@@ -277,12 +278,18 @@ def _describe_data(request: TrainingRequest, found: FoundFaces) -> tuple[DataSet
         DataSet(
             name=name,
             licence=find_licence(name, request.licence)[:200],
-            licence_source="" if request.licence else "as its authors state; not checked",
+            licence_source=_name_licence_source(name, request.licence),
             identities=len({one.identity for one in used if one.key.dataset == name}),
             videos=sum(one.key.dataset == name for one in used),
         )
         for name in sorted({record.key.dataset for record in used})
     )
+
+
+def _name_licence_source(dataset: str, given: str) -> str:
+    if given:
+        return "as the person who trained it says"
+    return LICENCE_SOURCE if LICENCES.get(dataset) else ""
 
 
 def _install(
