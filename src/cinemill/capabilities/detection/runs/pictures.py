@@ -17,7 +17,7 @@ from cinemill.capabilities.detection.runs.workbench import Workbench
 from cinemill.capabilities.detection.video_examination import FRAME_PIXELS, FRAME_WIDTH
 from cinemill.core.frames import Frame, Shot
 from cinemill.core.media import NO_PICTURE, MaterialFormat, MediaInfo
-from cinemill.errors import MediaRejected
+from cinemill.errors import MediaRejected, NotFound
 from cinemill.media.frames.exact import SHOT_FRAME_SIZE, read_every_frame, read_frames
 from cinemill.media.frames.index import FrameIndex, read_index
 from cinemill.media.frames.sampling import choose_frames
@@ -42,7 +42,12 @@ class PictureSource:
 
 
 def hash_content(path: Path) -> str:
-    """Return the SHA-256 of a file, or of all files of a folder with their names."""
+    """Return the SHA-256 of a file, or of all files of a folder with their names.
+
+    Raises NotFound (``file_missing``).
+    """
+    if not path.exists():
+        raise NotFound(f"There is no {path}.", code="file_missing")
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
