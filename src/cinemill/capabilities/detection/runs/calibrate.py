@@ -124,7 +124,7 @@ def calibrate(bench: Workbench, request: CalibrationRequest) -> CalibrationOutco
 def _refuse_seen(bench: Workbench, ensemble: Ensemble, videos: Sequence[ScoredVideo]) -> None:
     """Raise InputRejected (``calibration_seen``) for videos that a head was trained on."""
     known = {video.sha256 for video in read_training_lists(bench.home, ensemble) or ()}
-    seen = sorted({one.task.path.name for one in videos if one.examined.sha256 in known})
+    seen = sorted({one.task.key.name for one in videos if one.examined.sha256 in known})
     if seen:
         named = ", ".join(seen[:_MOST_NAMED]) + (" and others" if len(seen) > _MOST_NAMED else "")
         raise InputRejected(

@@ -88,14 +88,20 @@ def measure_controls(
     faces: Sequence[FaceReference],
     seed: int,
     store: FeatureStore,
+    *,
+    part: tuple[int, int],
 ) -> dict[str, float]:
-    """Return the AUC on pairs in which nothing is to be found: 0.5 is right."""
+    """Return the AUC on pairs in which nothing is to be found: 0.5 is right.
+
+    These are the controls of backbone number ``part[0]`` of ``part[1]``.
+    """
     chosen = faces[:CONTROL_FACES]
     measured = {}
-    for control in Control:
+    for number, control in enumerate(Control):
+        place = (part[0] * len(Control) + number, part[1] * len(Control))
         plan = PairPlan(seed, control=control)
         what = f"Measuring the control {control.value}"
-        rows = compute_rows(bench, backbone, found, chosen, plan, store, what=what)
+        rows = compute_rows(bench, backbone, found, chosen, plan, store, what=what, part=place)
         # Where a row lies in a matrix may change the last bits of its product.
         measured[control.value] = roc_auc(rows.is_fake, head.score(rows.features).round(6))
     return measured

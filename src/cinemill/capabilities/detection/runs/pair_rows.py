@@ -86,8 +86,11 @@ def compute_rows(
     store: feature_store.FeatureStore,
     *,
     what: str,
+    part: tuple[int, int] = (0, 1),
 ) -> PairRows:
     """Return the features of the pairs of these faces; stored ones are not computed again.
+
+    It is part number ``part[0]`` of ``part[1]`` equal ones of its stage.
 
     Raises ToolMissing, WorkFailed.
     """
@@ -101,7 +104,9 @@ def compute_rows(
         nonlocal reused
         sentence = f"{what}: {progress.done} of {progress.total} pairs"
         is_reused, reused = progress.reused > reused, progress.reused
-        bench.progress.report(progress.done, progress.total, sentence, is_reused=is_reused)
+        number, parts = part
+        done, total = progress.done + number * progress.total, parts * progress.total
+        bench.progress.report(done, total, sentence, is_reused=is_reused)
 
     with process_sessions().use(backbone.card, bench.models_dir) as session:
         pairs = [

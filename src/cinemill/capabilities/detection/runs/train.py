@@ -106,12 +106,13 @@ def train(bench: Workbench, request: TrainingRequest) -> TrainingOutcome:
     (``head_exists``, ``training_unfinished``); TrainingImpossible; InputRejected (``head_name``);
     ToolMissing, DependencyUnavailable, DiskFull.
     """
-    folder = _prepare_folder(bench, request)
+    folder = _choose_folder(bench, request)
     bench.progress.plan({"faces": 5, "features": 5, "fit": 0.5, "controls": 1})
     bench.progress.enter("faces", "Looking for models")
     backbones = [_find_backbone(bench, member) for member in request.members]
     cards = [get_card(FACE_DETECTOR), get_card(FACE_MESH), *(one.card for one in backbones)]
     ensure_models(bench, cards)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     reals = [record for record in request.records if not record.is_fake]
     sizes = tuple(sorted({backbone.size for backbone in backbones}))
     plan = SearchPlan(request.frames, sizes)
@@ -142,7 +143,7 @@ def train(bench: Workbench, request: TrainingRequest) -> TrainingOutcome:
     )
 
 
-def _prepare_folder(bench: Workbench, request: TrainingRequest) -> Path:
+def _choose_folder(bench: Workbench, request: TrainingRequest) -> Path:
     """Return the folder for what is unfinished. Everything that can be refused is refused here."""
     check_name(request.name)
     if request.name == DEFAULT_ENSEMBLE:
@@ -160,7 +161,7 @@ def _prepare_folder(bench: Workbench, request: TrainingRequest) -> Path:
         raise Conflict(
             f"There is a head named {request.name} already.",
             code="head_exists",
-            hint="Choose another name, or delete the old head first.",
+            hint="Choose another name, or delete the old head with 'cinemill detect heads remove'.",
         )
     if request.restarts:
         shutil.rmtree(folder, ignore_errors=True)
@@ -170,7 +171,6 @@ def _prepare_folder(bench: Workbench, request: TrainingRequest) -> Path:
             code="training_unfinished",
             hint="Add --resume to go on with it, or --restart to begin again.",
         )
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
 
@@ -205,11 +205,19 @@ def _train_members(
     faces = order_faces(found, request.seed)
     plan = PairPlan(request.seed, request.takes)
     bench.progress.enter("features", "Blending faces")
+    count = len(backbones)
     rows = {
         one.member: compute_rows(
-            bench, one, found, faces, plan, store, what=f"Blending faces for {one.card.name}"
+            bench,
+            one,
+            found,
+            faces,
+            plan,
+            store,
+            what=f"Blending faces for {one.card.name}",
+            part=(number, count),
         )
-        for one in backbones
+        for number, one in enumerate(backbones)
     }
     bench.progress.enter("fit", "Fitting")
     trained = {
@@ -223,10 +231,17 @@ def _train_members(
         one.member: replace(
             trained[one.member],
             controls=measure_controls(
-                bench, one, trained[one.member], found, faces, request.seed, store
+                bench,
+                one,
+                trained[one.member],
+                found,
+                faces,
+                request.seed,
+                store,
+                part=(number, count),
             ),
         )
-        for one in backbones
+        for number, one in enumerate(backbones)
     }
 
 
