@@ -13,7 +13,7 @@ from cinemill.storage.analyses import reviews
 from cinemill.storage.database import Database
 from cinemill.storage.media.assets import get_asset
 
-WORDS = {"reviewer": "Eve Example", "reason": "The mouth does not match the sound."}
+REVIEWER, REASON = "Eve Example", "The mouth does not match the sound."
 
 
 def test_reviewed_videos_are_calibrated_with_by_the_last_decision(
@@ -26,10 +26,14 @@ def test_reviewed_videos_are_calibrated_with_by_the_last_decision(
     for job in (accepted, overridden, undecided, unseen):
         complete(database, job, needs_review=True)
     with database.begin() as connection:
-        reviews.accept_verdict(connection, accepted.id, **WORDS)
-        reviews.accept_verdict(connection, overridden.id, **WORDS)
-        reviews.override_verdict(connection, overridden.id, "no_manipulation_found", **WORDS)
-        reviews.override_verdict(connection, undecided.id, "inconclusive", **WORDS)
+        reviews.accept_verdict(connection, accepted.id, reviewer=REVIEWER, reason=REASON)
+        reviews.accept_verdict(connection, overridden.id, reviewer=REVIEWER, reason=REASON)
+        reviews.override_verdict(
+            connection, overridden.id, "no_manipulation_found", reviewer=REVIEWER, reason=REASON
+        )
+        reviews.override_verdict(
+            connection, undecided.id, "inconclusive", reviewer=REVIEWER, reason=REASON
+        )
 
     records = list_calibration_videos(VideoChoice(), reviews=True)
 
