@@ -76,6 +76,19 @@ def configure_logging(service: str, *, level: str = "info", log_file: Path | Non
     root.setLevel(level.upper())
 
 
+def log_warnings_only() -> None:
+    """Send warnings to stderr and drop the rest, unless this process logs in its own way already.
+
+    For a command that works in its own process: its stdout holds the result.
+    """
+    if not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            # Not the stderr of now, which a caller may have replaced for a while.
+            logger_factory=lambda *_arguments: structlog.PrintLogger(sys.stderr),
+        )
+
+
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
 

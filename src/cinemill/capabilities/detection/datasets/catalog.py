@@ -34,7 +34,9 @@ LICENCES: Mapping[str, str] = {
     "folder": "",
 }
 """What a trained head's manifest says of its data unless the user says otherwise; for ``folder``
-the user must say it. These are summaries: the terms that were accepted at download decide."""
+the user must say it."""
+LICENCE_SOURCE = "as its authors state; check before use"
+"""Who states these: they are summaries, and the terms that were accepted at download decide."""
 
 
 def read_dataset(name: str, root: Path) -> DatasetListing:

@@ -11,7 +11,9 @@ from cinemill.capabilities.detection.datasets.picture_hash import find_close_pai
 from cinemill.capabilities.detection.datasets.records import VideoKey, VideoRecord
 
 MOST_DIFFERENT_BITS = 4
-"""Of 64. Chosen on 20 painted pictures and their re-encodings; not measured on real frames."""
+"""Of 64. On 108 frames of nine sample videos: 82 to 95 % of those that are saved as JPEG of quality
+30 to 90, down to a third of their size, differ in at most so many; frames of different footage
+differ in at least 15."""
 
 
 class LeakKind(StrEnum):

@@ -141,7 +141,7 @@ def _remainder(report: EvaluationReport) -> str:
         for one in report.leaks[:50]
     ]
     return (
-        write_table("Controls: 0.5 is right", ("Pairs", "AUC"), controls)
+        write_table("Controls: 0.5 is right, but for placement_only", ("Pairs", "AUC"), controls)
         + write_table("Without a score", ("Reason", "Count"), unscored)
         + ("<h2>Shared by training and test</h2>" + write_list(leaks) if leaks else "")
         + ("<h2>About the data</h2>" + write_list(report.notes) if report.notes else "")

@@ -1,0 +1,1 @@
+"""``cinemill detect``: verdicts about videos, and what they rest on."""

@@ -1,0 +1,170 @@
+"""Training that stops and goes on, what it refuses, and what calibration learns from people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.detectors import BACKBONE, FACE_DETECTOR, link_models
+from tests.faces import read_pictures
+from tests.integration.detection.test_training_tutorial import FACE_MESH, invoke
+from tools.samples import fetch
+
+from cinemill.capabilities.detection.datasets.own_folder import read_reals
+from cinemill.capabilities.detection.ensemble.head_files import read_head
+from cinemill.capabilities.detection.evaluation.reencoding import Reencoding
+from cinemill.capabilities.detection.evaluation.robustness import ROBUSTNESS_GRID
+from cinemill.capabilities.detection.runs.calibrate import ReviewedVideo, list_reviewed
+from cinemill.capabilities.detection.runs.progress import RunProgress, RunState
+from cinemill.capabilities.detection.runs.train import TrainingRequest, train
+from cinemill.capabilities.detection.runs.workbench import Workbench
+from cinemill.errors import CinemillError, Conflict, InputRejected
+from cinemill.media.ffmpeg.binary import find_ffmpeg
+from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.sandbox import detect_sandbox
+from cinemill.media.probe.probe import probe
+
+PEOPLE = ("single_face", "obama_speech", "carphone")
+
+
+class Recorder:
+    """Keeps what a run reports, and stops it at a sentence as Ctrl-C would."""
+
+    def __init__(self, stop_at: str = "") -> None:
+        self.states: list[RunState] = []
+        self.stop_at = stop_at
+
+    def show(self, state: RunState) -> None:
+        self.states.append(state)
+        if self.stop_at and state.sentence.startswith(self.stop_at):
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of numbered images for each of three people."""
+    folder = tmp_path_factory.mktemp("faces")
+    for person in PEOPLE:
+        (folder / person).mkdir()
+        for number, pixels in enumerate(read_pictures(person, 2)):
+            Image.fromarray(pixels).save(folder / person / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    link_models(folder, FACE_DETECTOR, BACKBONE, FACE_MESH)
+    return folder
+
+
+def make_bench(home: Path, models: Path, recorder: Recorder) -> Workbench:
+    return Workbench(
+        home,
+        models,
+        "openai/clip-vit-base-patch32",
+        Limits(),
+        detect_sandbox(),
+        may_fetch=False,
+        progress=RunProgress(recorder.show),
+    )
+
+
+def make_request(faces: Path) -> TrainingRequest:
+    return TrainingRequest("tiny", read_reals(faces).records, frames=2, takes=1, seed=4)
+
+
+def test_stopped_training_is_resumed_and_gives_the_same_head(
+    faces: Path, models: Path, tmp_path: Path
+) -> None:
+    request = make_request(faces)
+    whole = train(make_bench(tmp_path / "whole", models, Recorder()), request)
+    stopped = Recorder("Measuring the control")
+    home = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        train(make_bench(home, models, stopped), request)
+    assert not (home / "heads").exists()
+    with pytest.raises(Conflict) as refused:
+        train(make_bench(home, models, Recorder()), request)
+    assert refused.value.code == "training_unfinished"
+
+    resumed = Recorder()
+    again = train(make_bench(home, models, resumed), replace(request, resumes=True))
+    assert again.ensemble.subject == whole.ensemble.subject
+    assert again.is_default
+    shares = [state.share for state in resumed.states]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert not list((home / "training" / "unfinished").iterdir()), "crops of faces are left"
+    with pytest.raises(Conflict) as taken:
+        train(make_bench(home, models, Recorder()), request)
+    assert taken.value.code == "head_exists"
+    assert read_head(home / "heads", "tiny").training.metrics["identities"] == 3
+
+
+def test_training_on_too_few_people_is_refused_with_the_number(
+    faces: Path, models: Path, tmp_path: Path
+) -> None:
+    records = read_reals(faces).records[:2]
+    request = replace(make_request(faces), records=records)
+    with pytest.raises(InputRejected) as refused:
+        train(make_bench(tmp_path, models, Recorder()), request)
+    assert refused.value.code == "training_impossible"
+    assert "2 people" in refused.value.message
+
+
+def test_training_without_its_model_names_the_command(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    with pytest.raises(CinemillError) as missing:
+        train(make_bench(tmp_path, tmp_path / "models", Recorder()), make_request(faces))
+    assert missing.value.code == "model_missing"
+    assert "cinemill models fetch" in missing.value.hint
+
+
+@pytest.mark.parametrize("command", ["train", "calibrate", "evaluate"])
+def test_missing_extra_is_named_with_its_pip_command(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "cinemill.capabilities.detection.runs.workbench.find_spec", lambda _name: None
+    )
+    name = ["--name", "x"] if command == "train" else ["x", "--blends"]
+    result = invoke(command, *name, "--real", str(tmp_path), "--json")
+    assert result.exit_code == 3
+    error = json.loads(result.stderr)["error"]
+    assert error["code"] == "extra_missing"
+    assert "pip install 'cinemill[train,faces]'" in error["hint"]
+
+
+def test_unknown_detector_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CINEMILL_HOME", str(tmp_path))
+    (tmp_path / "person").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "person" / "1.png")
+    result = invoke("calibrate", "nobody", "--real", str(tmp_path), "--json")
+    assert json.loads(result.stderr)["error"]["code"] == "head_missing"
+
+
+def test_last_decision_of_people_is_the_truth() -> None:
+    videos = [
+        ReviewedVideo("a", Path("a"), "likely_manipulated"),
+        ReviewedVideo("b", Path("b"), "likely_manipulated"),
+        ReviewedVideo("b", Path("b"), "no_manipulation_found"),
+        ReviewedVideo("c", Path("c"), "inconclusive"),
+    ]
+    found = {record.key.name: record.is_fake for record in list_reviewed(videos)}
+    assert found == {"a": True, "b": False}
+
+
+@pytest.mark.parametrize("name", ["h264 400 kb/s 360p", "vp9 crf 36"])
+def test_condition_of_the_grid_is_really_encoded(name: str, tmp_path: Path) -> None:
+    condition = next(one for one in ROBUSTNESS_GRID if one.name == name)
+    reencoding = Reencoding(condition, find_ffmpeg(), Limits(), detect_sandbox())
+    source = fetch("carphone_distorted")
+    found = probe(reencoding.apply(source, tmp_path), Limits()).video
+    before = probe(source, Limits()).video
+    assert condition.codec is not None
+    assert found.codec == condition.codec.value
+    assert found.display_height == before.display_height, "a small video is never enlarged"
