@@ -35,6 +35,17 @@ def read_index() -> FileResponse:
     return FileResponse(FOLDER / "index.html", headers=_HEADERS)
 
 
+@router.get("/assets/{asset_id}")
+def read_asset_page(asset_id: str) -> FileResponse:
+    """Return the page of any video; its script reports one that does not exist."""
+    return FileResponse(FOLDER / "asset.html", headers=_HEADERS)
+
+
+@router.get("/reviews")
+def read_review_queue() -> FileResponse:
+    return FileResponse(FOLDER / "reviews.html", headers=_HEADERS)
+
+
 @router.get("/docs")
 def read_docs() -> FileResponse:
     return FileResponse(FOLDER / "docs.html", headers=_HEADERS)
