@@ -30,7 +30,6 @@ export class Lanes {
   #video = null;
   #lanes = [];
   #isUnfolded = false;
-  #head = element("div", { className: "lanes-head" });
   #ruler = element("div", { className: "ruler lanes-ruler" });
 
   // ``onSeek(ms)`` is called when a person chooses a time.
@@ -52,7 +51,7 @@ export class Lanes {
     const show = () => this.#moveTo(1000 * video.currentTime);
     const run = () => {
       show();
-      if (!video.paused && this.#head.isConnected) requestAnimationFrame(run);
+      if (!video.paused && this.#ruler.isConnected) requestAnimationFrame(run);
     };
     video.addEventListener("play", run);
     for (const name of ["seeking", "seeked", "pause", "loadedmetadata"]) video.addEventListener(name, show);
@@ -69,12 +68,10 @@ export class Lanes {
   #draw() {
     const shown = this.#isUnfolded ? this.#lanes : this.#lanes.slice(0, SHOWN_LANES);
     const rows = shown.map((lane) => this.#row(lane));
-    const over = element("div", { className: "lanes-over" }, this.#head);
-    over.setAttribute("aria-hidden", "true");
     this.#ruler.setAttribute("aria-hidden", "true");
     const axis = element("div", { className: "lane axis" }, element("div", { className: "lane-label" }), this.#ruler);
     this.#place.replaceChildren(
-      element("div", { className: "lanes-body" }, axis, ...rows, over), ...this.#more());
+      element("div", { className: "lanes-body" }, axis, ...rows), ...this.#more());
     this.#moveTo(this.#ms);
   }
 
@@ -114,7 +111,7 @@ export class Lanes {
     const parts = spans.map((span) => this.#span(span));
     if (points.some(({ value }) => value !== null)) parts.push(this.#curve(points, limit));
     if (points.length <= MAX_DOTS) parts.push(...points.map((point) => this.#dot(point, limit)));
-    return parts;
+    return [...parts, element("span", { className: "lane-head" })];
   }
 
   #span({ start, end, text = "", words, isMarked }) {
@@ -150,8 +147,9 @@ export class Lanes {
 
   #moveTo(ms) {
     this.#ms = ms;
-    this.#head.style.left = `${Math.min(100, ms / (10 * this.#seconds))}%`;
+    const left = `${Math.min(100, ms / (10 * this.#seconds))}%`;
     for (const track of this.#place.querySelectorAll(".lane-track")) {
+      track.lastElementChild.style.left = left;
       const lane = this.#lanes.find(({ id }) => String(id) === track.dataset.lane);
       track.setAttribute("aria-valuenow", (ms / 1000).toFixed(2));
       track.setAttribute("aria-valuetext", describeAt(lane, ms));
