@@ -96,12 +96,12 @@ export class AnalysisPanel {
     this.#replace("none", null,
       element("h2", { tabIndex: -1, textContent: "Manipulated faces" }),
       element("p", { className: "quiet", textContent: "This video has not been analysed yet. Faces in sampled frames are examined on this server; nothing leaves it." }),
-      this.#buildRequest("button primary"));
+      this.#buildRequest("Analyse for manipulated faces", "button primary"));
   }
 
-  #buildRequest(className) {
+  #buildRequest(words, className) {
     const fast = element("input", { type: "checkbox" });
-    const start = button("Analyse for manipulated faces", async () => {
+    const start = button(words, async () => {
       start.disabled = true;
       try {
         const { id } = await createAnalysis(this.#asset.id, fast.checked);
@@ -183,7 +183,7 @@ export class AnalysisPanel {
     this.#showFindings(null);
     this.#replace("cancelled", analysis, this.#buildHead(analysis),
       element("p", { className: "sentence", textContent: "This analysis was cancelled." }),
-      this.#buildRequest("button"));
+      this.#buildRequest("Analyse again", "button"));
   }
 
   async #showFailed(analysis, turn) {
@@ -201,7 +201,7 @@ export class AnalysisPanel {
         actions,
         element("p", { className: "line faint" },
           element("span", {}, "Code ", element("code", { className: "code", textContent: code })))),
-      this.#buildRequest("button"));
+      this.#buildRequest("Analyse again", "button"));
     announce(`The analysis failed. ${message}`);
   }
 
@@ -223,7 +223,7 @@ export class AnalysisPanel {
     const review = element("section", { className: "reviews" });
     const canReview = REVIEWABLE.has(details.verdict);
     this.#replace("completed", details, this.#buildHead(details), buildVerdict(details),
-      ...this.#buildRegions(regions), ...(canReview ? [review] : []), this.#buildRequest("button"));
+      ...this.#buildRegions(regions), ...(canReview ? [review] : []), this.#buildRequest("Analyse again", "button"));
     announce(nameVerdict(details.verdict));
     if (canReview) await this.#showReviews(review, details);
   }

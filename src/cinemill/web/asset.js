@@ -102,6 +102,8 @@ function showPlayer(asset, captions, onReady) {
     return;
   }
   place.hidden = false;
+  const { display_width: width, display_height: height } = asset.media?.video ?? {};
+  if (width && height) place.style.setProperty("--aspect", String(width / height));
   find("no-player").hidden = true;
   const files = Object.fromEntries(asset.artifacts.map((artifact) => [artifact.kind, artifact]));
   onReady(buildPlayer(place, {

@@ -17,9 +17,9 @@ export function buildVerdict(details) {
     ...(details.needs_review ? [element("span", { className: "badge", textContent: "Needs a review" })] : []));
   const card = element("article", { className: `verdict ${verdict}` }, head);
   if (details.reviewed_verdict) card.append(buildPersonal(details));
-  // The first sentence is that of the band.
+  // The first sentence is that of the band, which says more than the heading except for a flag.
   const [band, ...others] = details.sentences;
-  if (band) card.append(element("p", { className: "sentence", textContent: band }));
+  if (band && verdict !== "likely_manipulated") card.append(element("p", { className: "sentence", textContent: band }));
   if (verdict === "no_model") card.append(buildGuide());
   else card.append(...(others.length ? [buildList(others)] : []));
   if (details.score !== null) card.append(...buildScore(details));
