@@ -15,7 +15,7 @@ from cinemill.client import Client
 from cinemill.storage.database import Database
 
 from .analysis_rows import BOX, STEP_MS, add_analysis, add_failed_analysis, make_findings
-from .conftest import Instance, OpenPage
+from .conftest import Instance, OpenPage, write_captions
 from .test_page import check_layout
 
 WIDTH = 640
@@ -277,7 +277,7 @@ def test_failed_analysis_shows_why(
     error = page.locator("#analysis .error")
     expect(error.locator(".code")).to_have_text("command_failed")
     expect(error.locator(".hint")).to_have_text("Retry the job.")
-    expect(page.get_by_role("button", name="Analyse for manipulated faces")).to_be_visible()
+    expect(page.get_by_role("button", name="Analyse again")).to_be_visible()
 
 
 def test_running_analysis_shows_its_progress(
@@ -286,14 +286,13 @@ def test_running_analysis_shows_its_progress(
     """Progress comes from the job's events, and the verdict appears when they end."""
     analysis = add_analysis(database, video["asset_id"], make_findings())
     page = open_page()
-    listed = page.request.get(
-        f"{instance.address}/api/v1/assets/{video['asset_id']}/analyses"
-    ).json()
+    api = f"{instance.address}/api/v1"
+    listed = page.request.get(f"{api}/assets/{video['asset_id']}/analyses").json()
     for one in listed["analyses"]:
         if one["id"] == analysis:
             one.update(status="running", verdict=None)
     page.route("**/assets/*/analyses?*", lambda route: route.fulfill(json=listed))
-    status = page.request.get(f"{instance.address}/api/v1/jobs/{analysis}/status").json()
+    status = page.request.get(f"{api}/jobs/{analysis}/status").json()
     looking = {
         **status,
         "status": "running",
@@ -369,3 +368,44 @@ def test_video_page_is_linked_from_the_result_and_the_list(
     page.get_by_role("link", name="Video’s page").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("faces.mp4")
     expect(page.locator("#facts")).to_contain_text("640 × 360")
+
+
+def test_captions_are_a_lane_too(
+    open_page: OpenPage, talk: dict[str, Any], instance: Instance
+) -> None:
+    page = open_page()
+    cues = [
+        {"start_ms": 0, "end_ms": 900, "lines": ["The first."]},
+        {"start_ms": 2000, "end_ms": 3000, "lines": ["The second."]},
+    ]
+    address = f"{instance.address}/api/v1/assets/{talk['asset_id']}/captions/en"
+    write_captions(page, address, cues)
+    page.goto(f"{instance.address}/assets/{talk['asset_id']}")
+    lane = page.get_by_role("slider", name="Captions, English")
+    expect(lane.locator(".span")).to_have_text(["The first.", "The second."])
+    expect(page.locator(".player video")).to_have_js_property("readyState", 4)
+    lane.press("End")
+    wait_for_time(page, 2.0)
+    expect(lane).to_have_attribute("aria-valuetext", re.compile("The second."))
+
+
+def test_traces_of_encoding_stand_apart_from_the_verdict(
+    open_page: OpenPage, video: dict[str, Any], instance: Instance
+) -> None:
+    page = open_page()
+    asset = page.request.get(f"{instance.address}/api/v1/assets/{video['asset_id']}").json()
+    url = "/api/v1/assets/none/files/finding?variant=encoding"
+    asset["artifacts"].append(
+        {**asset["artifacts"][0], "kind": "finding", "variant": "encoding", "url": url}
+    )
+    trace = {"code": "joined", "strength": "strong", "sentence": "Joined here.", "time_ms": 1000}
+    report = {"state": "examined", "reason": "", "findings": [trace], "limits": "Only traces."}
+    page.route("**/api/v1/assets/*", lambda route: route.fulfill(json=asset))
+    page.route(f"**{url}".replace("?", "\\?"), lambda route: route.fulfill(json=report))
+    page.goto(f"{instance.address}/assets/{video['asset_id']}")
+    panel = page.get_by_role("region", name="Apart from the verdict")
+    expect(panel).to_contain_text("No part of this enters the score or the verdict.")
+    expect(panel.locator(".traces li")).to_contain_text("Strong sign")
+    expect(page.locator(".player video")).to_have_js_property("readyState", 4)
+    panel.get_by_role("button", name="Show 0:01.000").click()
+    wait_for_time(page, 1.0)
