@@ -15,8 +15,6 @@ from tests.speech import fetch_models
 
 from cinemill.capabilities.detection.detector import (
     DEFAULT_ENSEMBLE,
-    ENSEMBLES_FOLDER,
-    HEADS_FOLDER,
     describe_space,
 )
 from cinemill.capabilities.detection.ensemble.ensemble_files import write_ensemble
@@ -27,6 +25,10 @@ from cinemill.capabilities.detection.ensemble.fusion import (
 )
 from cinemill.capabilities.detection.ensemble.head import Head
 from cinemill.capabilities.detection.ensemble.head_files import write_head
+from cinemill.capabilities.detection.ensemble.registry_files import (
+    ENSEMBLES_FOLDER,
+    HEADS_FOLDER,
+)
 from cinemill.capabilities.detection.ensemble.training_statement import Grade
 from cinemill.capabilities.detection.verdict.calibration import fit_calibration
 from cinemill.inference.models.catalog import get_card

@@ -53,22 +53,19 @@ FILES_FOLDER = "objects"
 _START_HINT = "Run 'cinemill up', which starts an embedded one, or set {name}."
 
 
-V1_ROUTERS = tuple(
-    module.router
-    for module in (
-        uploads,
-        jobs,
-        dead_letters,
-        timelines,
-        events,
-        assets,
-        analysis,
-        captions,
-        models,
-        stats,
-        logs,
-        operations,
-    )
+V1_ROUTERS = (
+    uploads.router,
+    jobs.router,
+    dead_letters.router,
+    timelines.router,
+    events.router,
+    assets.router,
+    *analysis.ROUTERS,
+    captions.router,
+    models.router,
+    stats.router,
+    logs.router,
+    operations.router,
 )
 """Served below ``/api/v1``."""
 UNVERSIONED_ROUTERS = (contract.router, operations.router, unversioned.router)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
@@ -130,6 +131,12 @@ class FaceDocument(Document):
     sightings: int
     """Frames in which it was examined."""
 
+    @classmethod
+    def from_track(cls, *, band: str, faces: Sequence[object], **others: Any) -> Self:
+        """Return the document of a track of the stored report."""
+        shared = {name: others[name] for name in ("number", "start_ms", "end_ms", "score")}
+        return cls(verdict=band, sightings=len(faces), **shared)
+
 
 class AnalysisDetails(AnalysisDocument):
     """An analysis with everything but its frames and regions, which are lists of their own."""
@@ -161,24 +168,13 @@ class AnalysisDetails(AnalysisDocument):
             confidence=metrics.confidence if metrics else None,
             reasons=[ReasonDocument(**reason) for reason in report.get("reasons", ())],
             sentences=list(report.get("sentences", ())),
-            faces=[_read_track(track) for track in report.get("tracks", ())],
+            faces=[FaceDocument.from_track(**track) for track in report.get("tracks", ())],
             members=list(report.get("members", ())),
             calibration=report.get("calibration"),
             examined=report.get("faces", {}),
             versions=dict(result.versions) if result else {},
             metrics=AnalysisMetrics.from_record(metrics) if metrics else None,
         )
-
-
-def _read_track(track: dict[str, Any]) -> FaceDocument:
-    return FaceDocument(
-        number=track["number"],
-        start_ms=track["start_ms"],
-        end_ms=track["end_ms"],
-        verdict=track["band"],
-        score=track["score"],
-        sightings=len(track["faces"]),
-    )
 
 
 class AnalysisPage(Page):

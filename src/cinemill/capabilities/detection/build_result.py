@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cinemill.capabilities.detection.ensemble.fusion import Ensemble, Member
 from cinemill.capabilities.detection.ensemble.scoring import EnsembleScores
+from cinemill.capabilities.detection.ensemble.training_statement import Grade
 from cinemill.capabilities.detection.results import (
     CalibrationResult,
     DetectionResult,
@@ -19,14 +20,16 @@ from cinemill.capabilities.detection.results import (
 )
 from cinemill.capabilities.detection.verdict.aggregation import aggregate_track
 from cinemill.capabilities.detection.verdict.bands import Band
-from cinemill.capabilities.detection.verdict.calibration import Calibration
+from cinemill.capabilities.detection.verdict.calibration import (
+    STARTER_MARGIN,
+    Calibration,
+)
 from cinemill.capabilities.detection.verdict.evidence import FaceCounts
 from cinemill.capabilities.detection.verdict.regions import (
     MOST_GAP_MS,
     ScoredTrack,
     find_regions,
 )
-from cinemill.capabilities.detection.verdict.scaling import Scaling
 from cinemill.capabilities.detection.verdict.statements import describe_verdict
 from cinemill.capabilities.detection.verdict.verdict import (
     NO_MODEL,
@@ -50,7 +53,7 @@ def build_result(
     calibration says nothing about a video, it says nothing about its faces. Logits are always
     stated.
     """
-    calibration = ensemble.calibration
+    calibration = _find_calibration(ensemble)
     verdict = (
         decide_verdict(faces, scores.video, calibration, bits_per_pixel=bits_per_pixel)
         if ensemble.heads
@@ -70,6 +73,17 @@ def build_result(
         weights_from=ensemble.weight_source.value,
         calibration=describe_calibration(calibration) if calibration else None,
     )
+
+
+def _find_calibration(ensemble: Ensemble) -> Calibration | None:
+    """Return the calibration; with a starter head it decides nothing but clear cases."""
+    calibration = ensemble.calibration
+    if calibration is None or not any(
+        head.grade is Grade.STARTER for head in ensemble.heads.values()
+    ):
+        return calibration
+    margin = max(calibration.margin, STARTER_MARGIN)
+    return calibration.model_copy(update={"margin": margin})
 
 
 def build_empty_result(verdict: Verdict, faces: FaceCounts) -> DetectionResult:
@@ -102,7 +116,7 @@ class _Scale:
     """None if it says nothing about this video."""
 
     def score(self, logit: float) -> float | None:
-        return _scale(logit, self.calibration.scaling) if self.calibration else None
+        return _scale(logit, self.calibration) if self.calibration else None
 
     def band(self, logit: float) -> Band:
         if self.calibration is None:
@@ -142,8 +156,8 @@ def _describe_track(track: ScoredTrack, scale: _Scale) -> TrackResult:
 def _list_regions(
     verdict: Verdict, scores: EnsembleScores, calibration: Calibration | None, most_gap_ms: int
 ) -> tuple[RegionResult, ...]:
-    """Return the regions of a video that is flagged, or whose score does not decide it."""
-    if calibration is None or verdict.score is None or verdict.band is Band.NO_MANIPULATION_FOUND:
+    """Return the regions of a video that is flagged: a part accuses no more than the whole."""
+    if calibration is None or verdict.band is not Band.LIKELY_MANIPULATED:
         return ()
     return tuple(
         RegionResult(
@@ -154,7 +168,7 @@ def _list_regions(
             top=one.top,
             width=one.width,
             height=one.height,
-            score=calibration.scaling.probability(one.logit),
+            score=calibration.probability(one.logit),
             peak_ms=one.peak_ms,
             sightings=one.sightings,
         )
@@ -193,13 +207,13 @@ def describe_calibration(calibration: Calibration) -> CalibrationResult:
         unmanipulated_groups=known.groups,
         manipulated_videos=len(fakes.scores),
         manipulated_groups=fakes.groups,
-        flag_score=_scale(calibration.flag_logit, calibration.scaling),
-        clear_score=_scale(calibration.clear_logit, calibration.scaling),
+        flag_score=_scale(calibration.flag_logit, calibration),
+        clear_score=_scale(calibration.clear_logit, calibration),
     )
 
 
-def _scale(logit: float, scaling: Scaling) -> float | None:
-    return scaling.probability(logit) if math.isfinite(logit) else None
+def _scale(logit: float, calibration: Calibration) -> float | None:
+    return calibration.probability(logit) if math.isfinite(logit) else None
 
 
 def _finite(value: float | None) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -22,21 +22,20 @@ def read_document(document: JsonObject) -> Findings | None:
     try:
         return Findings(
             result=Result(**cached["result"]),
-            frames=[_read_frame(row) for row in cached["frames"]],
-            regions=[_read_region(row) for row in cached["regions"]],
+            frames=[_read_frame(**row) for row in cached["frames"]],
+            regions=[_read_region(**row) for row in cached["regions"]],
             metrics=Metrics(**cached["metrics"]),
         )
     except (KeyError, TypeError):
         return None
 
 
-def _read_frame(row: Mapping[str, Any]) -> FrameScore:
-    box = row["box"]
-    return FrameScore(**{**row, "box": None if box is None else Box(*box)})
+def _read_frame(*, box: Sequence[float] | None, **others: Any) -> FrameScore:
+    return FrameScore(box=None if box is None else Box(*box), **others)
 
 
-def _read_region(row: Mapping[str, Any]) -> SuspiciousRegion:
-    return SuspiciousRegion(**{**row, "box": Box(*row["box"])})
+def _read_region(*, box: Sequence[float], **others: Any) -> SuspiciousRegion:
+    return SuspiciousRegion(box=Box(*box), **others)
 
 
 def mark_cached(findings: Findings, seconds: float) -> Findings:

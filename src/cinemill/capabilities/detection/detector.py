@@ -14,15 +14,16 @@ from cinemill.capabilities.detection.ensemble.features import (
     check_space,
 )
 from cinemill.capabilities.detection.ensemble.fusion import Ensemble, WeightSource, make_ensemble
+from cinemill.capabilities.detection.ensemble.registry_files import (
+    ENSEMBLES_FOLDER,
+    HEADS_FOLDER,
+)
 from cinemill.errors import NotFound, ToolMissing
 from cinemill.inference.models.cards import ModelCard
 from cinemill.inference.models.catalog import find_card
 from cinemill.inference.vision.features import PREPROCESSING_VERSION
 from cinemill.storage.cache.keys import ModelIdentity
 
-HEADS_FOLDER = "heads"
-ENSEMBLES_FOLDER = "ensembles"
-"""Folders below the home folder."""
 DEFAULT_ENSEMBLE = "default"
 """The ensemble that analyses use."""
 RESNET50, CLIP = "resnet50", "clip"
@@ -72,6 +73,8 @@ def load_detector(options: DetectorOptions, name: str = DEFAULT_ENSEMBLE) -> Det
         if missing.code == "head_missing":
             return None
         raise
+    if not any(one.weight for one in ensemble.members if one.head is not None):
+        return None  # No head is left, or none that counts.
     cards = {}
     for member, head in ensemble.heads.items():
         cards[member] = find_backbone(member, options)

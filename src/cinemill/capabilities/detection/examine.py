@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cinemill.capabilities.detection.verdict.reasons import TOO_MANY_FACES
 from cinemill.capabilities.detection.video_faces import (
     ExaminedFace,
     ExaminedFrame,
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
     from cinemill.core.frames import Pixels
 
 BATCH_FACES = 8
-MOST_FACES = 1_000
-"""Of a video; forty in each of 25 frames. More are counted, and not examined."""
-TOO_MANY = "too_many_faces"
+MOST_FACES = 40
+"""Of a frame. More are counted, not examined, and no verdict is given."""
 Place = tuple[int, FaceBox]
 """The time of a frame in milliseconds, and a face in it."""
 
@@ -108,7 +108,7 @@ def examine_frames(
         }
         for number, one in enumerate(scan_frames(examination.detector, frames), start=1):
             scale = info.video.display_width / one.frame.pixels.shape[1]
-            boxes, flawed = _choose_faces(one, MOST_FACES - len(places))
+            boxes, flawed = _choose_faces(one)
             flaws.update(flawed)
             for box in boxes:
                 places.append(((one.frame.time_ms, box), one.frame.pts))
@@ -117,9 +117,12 @@ def examine_frames(
             scanned.append(ExaminedFrame(one.frame.time_ms, one.frame.pts, one.exclusion))
             usable.append(FrameFaces(one.frame.time_ms, one.shot, tuple(boxes)))
             examination.on_frame(number)
+        devices = sorted({collector.session.device for collector in collectors.values()})
         features = {name: collector.finish() for name, collector in collectors.items()}
     faces, order = _order_faces(usable, places, scale)
-    facts = VideoFacts(tuple(scanned), faces, dict(flaws), measure_bits_per_pixel(info))
+    facts = VideoFacts(
+        tuple(scanned), faces, dict(flaws), measure_bits_per_pixel(info), ", ".join(devices)
+    )
     ordered = {
         name: {level: rows[order] for level, rows in levels.items()}
         for name, levels in features.items()
@@ -127,13 +130,13 @@ def examine_frames(
     return VideoFaces(facts, ordered)
 
 
-def _choose_faces(one: ScannedFrame, room: int) -> tuple[list[FaceBox], Counter[str]]:
+def _choose_faces(one: ScannedFrame) -> tuple[list[FaceBox], Counter[str]]:
     """Return the faces that are examined, the most certain first, and the flaws of the others."""
     usable = [face.box for face in one.faces if not face.flaw]
     flaws = Counter(face.flaw.value for face in one.faces if face.flaw)
-    if len(usable) > room:
-        flaws[TOO_MANY] = len(usable) - room
-    return usable[:room], flaws
+    if len(usable) > MOST_FACES:
+        flaws[TOO_MANY_FACES] = len(usable) - MOST_FACES
+    return usable[:MOST_FACES], flaws
 
 
 def _order_faces(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ class Work:
     device: str = ""
 
 
-def decide_findings(faces: VideoFaces, detector: Detector, work: Work) -> Findings:
+def decide_findings(faces: VideoFaces, detector: Detector, work: Work, *, frames: int) -> Findings:
     """Run the heads on a video's features and decide its verdict.
 
     Raises InputRejected (``features_invalid``) for features that no longer fit the heads.
@@ -57,7 +57,7 @@ def decide_findings(faces: VideoFaces, detector: Detector, work: Work) -> Findin
     ]
     result = build_result(
         detector.ensemble,
-        score_tracks(detector.ensemble, tracks),
+        score_tracks(detector.ensemble, tracks, frames=frames),
         faces.facts.count_faces(),
         bits_per_pixel=faces.facts.bits_per_pixel,
         most_gap_ms=2 * faces.facts.interval_ms,
@@ -158,7 +158,7 @@ def write_job_result(findings: Findings, *, job_id: str, asset_id: str) -> dict[
         "reasons": list(findings.result.reasons),
         "sentences": report["sentences"],
         "frame_count": findings.metrics.frame_count,
-        "faces": [_summarize_track(track) for track in report["tracks"]],
+        "faces": [_summarize_track(**track) for track in report["tracks"]],
         "regions": report["regions"],
         "processing_seconds": findings.metrics.processing_seconds,
         "stages": dict(findings.metrics.stage_seconds),
@@ -167,7 +167,6 @@ def write_job_result(findings: Findings, *, job_id: str, asset_id: str) -> dict[
     }
 
 
-def _summarize_track(track: Mapping[str, Any]) -> dict[str, Any]:
+def _summarize_track(*, faces: Sequence[object], **others: Any) -> dict[str, Any]:
     """Return a track without its faces, which the analysis lists in pages."""
-    shown = {name: value for name, value in track.items() if name != "faces"}
-    return {**shown, "sightings": len(track["faces"])}
+    return {**others, "sightings": len(faces)}

@@ -28,9 +28,13 @@ from cinemill.capabilities.detection.findings import (
 from cinemill.capabilities.detection.plan import DetectionParameters, plan_examination
 from cinemill.capabilities.detection.source import VideoSource, locate_source
 from cinemill.capabilities.detection.video_faces import VideoFaces, read_embeddings
-from cinemill.errors import InputRejected, ToolMissing
+from cinemill.errors import ToolMissing
+from cinemill.inference.faces.detector import CARD as FACE_DETECTOR
+from cinemill.inference.faces.quality import QUALITY_VERSION
+from cinemill.inference.models.catalog import get_card
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.frames.sampling import DEFAULT_COUNT, FAST_COUNT
+from cinemill.steps.models import reject_model
 from cinemill.steps.resources import StepResources, find_asset, stage_seconds
 from cinemill.steps.source_results import PROBE
 from cinemill.storage.analyses.analyses import create_analysis
@@ -39,6 +43,7 @@ from cinemill.storage.cache.keys import compose_key
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import job_changes
 
+DAY_SECONDS = 86_400.0
 EXAMINATION_VERSION = 1
 """Raise it whenever the same video would give other faces or features."""
 
@@ -51,19 +56,23 @@ def look_up_analysis(resources: StepResources, context: StepContext) -> StepOutc
     """
     began = time.monotonic()
     source = locate_source(resources, context)
-    known = _find_known(resources, context, source, began) if source.asset_id else None
+    detector = _find_detector(resources)
+    known = _find_known(resources, context, source, detector, began) if source.asset_id else None
     if known is None or source.asset_id is None:
         path = None if source.asset_id else source.path
         write = partial(_assign, job_id=context.run.job_id, asset_id=source.asset_id)
         return StepOutcome(write=write, steps=plan_examination(path=path))
-    return _conclude(context, source.sha256, source.asset_id, known, _find_detector(resources))
+    return _conclude(resources, context, source.sha256, source.asset_id, known, detector)
 
 
 def _find_known(
-    resources: StepResources, context: StepContext, source: VideoSource, began: float
+    resources: StepResources,
+    context: StepContext,
+    source: VideoSource,
+    detector: Detector | None,
+    began: float,
 ) -> Findings | None:
     """Return the findings that need no examination: cached, decided on cached features, or none."""
-    detector = _find_detector(resources)
     if detector is None:
         return find_no_model(_measure_work(began, is_cached=False))
     frames = count_frames(context)
@@ -74,7 +83,8 @@ def _find_known(
     faces = _find_faces(resources, source.sha256, detector, frames)
     if faces is None:
         return None
-    findings = decide_findings(faces, detector, _measure_work(began, is_cached=True))
+    work = _measure_work(began, is_cached=True)
+    findings = decide_findings(faces, detector, work, frames=frames)
     _cache(resources, source.sha256, detector, frames, findings)
     return findings
 
@@ -90,26 +100,31 @@ def analyze_video(resources: StepResources, context: StepContext) -> StepOutcome
     detector = _find_detector(resources)
     if detector is None:
         findings = find_no_model(_measure_work(began, is_cached=False))
-        return _conclude(context, asset.sha256, asset.id, findings, None)
+        return _conclude(resources, context, asset.sha256, asset.id, findings, None)
     frames = count_frames(context)
     # A retry, or another job of the same video, may have left its features.
     faces = _find_faces(resources, asset.sha256, detector, frames)
     is_cached = faces is not None
     if faces is None:
-        # Imported here: NumPy and models take megabytes, and a lookup needs neither.
+        # Imported here: models and readers of frames take megabytes, and a lookup needs neither.
         from cinemill.capabilities.detection.video_examination import examine_video
 
         info = context.result_of(PROBE).media
-        faces = examine_video(resources, context, asset, info, detector, frames=frames)
+        try:
+            faces = examine_video(resources, context, asset, info, detector, frames=frames)
+        except ToolMissing as missing:
+            # A damaged model stays damaged at the next attempt.
+            raise reject_model(missing) from missing
         key = features_key(asset.sha256, detector, frames)
         resources.caches.embeddings.store(key, faces.to_embeddings())
     context.report(0.98, "Deciding")
     stages = {name: seconds or 0.0 for name, seconds in stage_seconds(context).items()}
     seconds = _seconds_since(began)
-    work = Work(seconds, {**stages, "analyze": seconds}, is_cached, device="cpu")
-    findings = decide_findings(faces, detector, work)
+    stages["analyze"] = seconds
+    work = Work(seconds, stages, is_cached, device=faces.facts.device)
+    findings = decide_findings(faces, detector, work, frames=frames)
     _cache(resources, asset.sha256, detector, frames, findings)
-    return _conclude(context, asset.sha256, asset.id, findings, detector)
+    return _conclude(resources, context, asset.sha256, asset.id, findings, detector)
 
 
 def count_frames(context: StepContext) -> int:
@@ -120,7 +135,13 @@ def count_frames(context: StepContext) -> int:
 def features_key(sha256: str, detector: Detector, frames: int) -> str:
     """Return the key of a video's features: no head is part of it."""
     models = [identify_model(card) for card in detector.models]
-    return compose_key(sha256, models, {"version": EXAMINATION_VERSION, "frames": frames})
+    finder = get_card(FACE_DETECTOR)
+    options: dict[str, Any] = {
+        "version": EXAMINATION_VERSION,
+        "frames": frames,
+        "faces": [finder.name, finder.revision, QUALITY_VERSION],
+    }
+    return compose_key(sha256, models, options)
 
 
 def result_key(sha256: str, detector: Detector, frames: int) -> str:
@@ -149,9 +170,7 @@ def _find_detector(resources: StepResources) -> Detector | None:
         return load_detector(options)
     except ToolMissing as missing:
         # No number of attempts mends a head; the job may be retried once somebody has.
-        rejected = InputRejected(missing.message, code=missing.code, hint=missing.hint)
-        rejected.is_retryable = True
-        raise rejected from missing
+        raise reject_model(missing) from missing
 
 
 def _find_faces(
@@ -170,6 +189,7 @@ def _cache(
 
 
 def _conclude(
+    resources: StepResources,
     context: StepContext,
     sha256: str,
     asset_id: str,
@@ -184,6 +204,7 @@ def _conclude(
         is_fast=context.job_parameters(DetectionParameters).fast,
         step_key=step_key,
         findings=findings,
+        ttl_seconds=resources.retention_days * DAY_SECONDS,
     )
     result = write_job_result(findings, job_id=context.run.job_id, asset_id=asset_id)
     return StepOutcome(result, write)
@@ -202,10 +223,18 @@ def _save(
     is_fast: bool,
     step_key: str,
     findings: Findings,
+    ttl_seconds: float,
 ) -> None:
     job_changes.assign_asset(connection, job_id, asset_id)
     create_analysis(connection, job_id, asset_id=asset_id, is_fast=is_fast)
-    save_findings(connection, job_id, step_key, findings, needs_review=needs_review(findings))
+    save_findings(
+        connection,
+        job_id,
+        step_key,
+        findings,
+        needs_review=needs_review(findings),
+        ttl_seconds=ttl_seconds,
+    )
 
 
 def _measure_work(began: float, *, is_cached: bool) -> Work:

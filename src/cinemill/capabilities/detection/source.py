@@ -12,6 +12,9 @@ from cinemill.steps.input_paths import resolve_input
 from cinemill.steps.resources import StepResources
 from cinemill.storage.media import assets
 
+MOST_PROGRESS = 0.02
+"""Of the step, while it is the only one of its job and its progress is the job's."""
+
 
 @dataclass(frozen=True, slots=True)
 class VideoSource:
@@ -34,10 +37,10 @@ def locate_source(resources: StepResources, context: StepContext) -> VideoSource
     asset_id = context.run.asset_id or (named if _is_id(named) else None)
     if asset_id is not None:
         asset = assets.get_asset(resources.database, asset_id)
-        if asset.owner != context.run.owner:
-            raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
         return VideoSource(asset.sha256, asset.id)
-    return _locate_file(resources, context, str(named))
+    if named is None:
+        raise NotFound("The video of this job was deleted.", code="asset_not_found")
+    return _locate_file(resources, context, named)
 
 
 def _locate_file(resources: StepResources, context: StepContext, path: str) -> VideoSource:
@@ -45,7 +48,9 @@ def _locate_file(resources: StepResources, context: StepContext, path: str) -> V
     size_bytes = max(1, real.stat().st_size)
     found = resources.caches.files.hash_file(
         real,
-        on_progress=lambda done_bytes: context.report(done_bytes / size_bytes, "Reading the video"),
+        on_progress=lambda done_bytes: context.report(
+            MOST_PROGRESS * done_bytes / size_bytes, "Reading the video"
+        ),
         should_stop=context.should_stop,
     )
     asset = assets.find_asset(resources.database, owner=context.run.owner, sha256=found.sha256)

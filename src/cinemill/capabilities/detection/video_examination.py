@@ -129,12 +129,13 @@ def _find_shots(
 ) -> Sequence[Shot]:
     """Return the shots, from the frames that ingest stored if there are any.
 
-    Without these the whole video is decoded. A fast analysis does without: it takes the parts
-    between its few frames for shots, so that no track joins what a cut may separate.
+    Without these the whole video is decoded. A fast analysis does without, whatever is stored: it
+    takes the parts between its few frames for shots, so that no track joins what a cut may
+    separate, and the same video always gets the same tracks.
     """
-    stored = _find_shot_frames(video.resources, asset)
-    if stored is None and is_fast:
+    if is_fast:
         return _split_evenly(index.end_ms)
+    stored = _find_shot_frames(video.resources, asset)
     video.context.report(INDEX_END, "Finding shots")
     frames = video.read_small_frames(stored or video.path)
     return detect_shots(((frame.time_ms, frame.pixels) for frame in frames), index.end_ms)

@@ -50,6 +50,8 @@ class VideoFacts:
     """Faces that were found and not examined, by flaw."""
     bits_per_pixel: float | None
     """Of the video's encoding, None if it is unknown."""
+    device: str = ""
+    """What the models ran on, such as ``cpu``."""
 
     def count_faces(self) -> FaceCounts:
         return FaceCounts(

@@ -28,6 +28,10 @@ NOSE_DEPTH = 0.55
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
+QUALITY_VERSION = 1
+"""Raise it whenever another face would be found unusable."""
+
+
 class FaceFlaw(StrEnum):
     """Why a face cannot be examined; the empty text says that it can."""
 

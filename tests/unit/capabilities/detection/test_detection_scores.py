@@ -106,7 +106,7 @@ def build(ensemble: Ensemble, tracks: list[TrackFeatures], faces: FaceCounts | N
     """The result as it is after JSON; numbers that JSON does not know are refused."""
     usable = sum(len(one.track.faces) for one in tracks)
     counts = faces or FaceCounts(frames=32, frames_without_face=0, usable=usable)
-    result = build_result(ensemble, score_tracks(ensemble, tracks), counts)
+    result = build_result(ensemble, score_tracks(ensemble, tracks), counts, bits_per_pixel=1.0)
     return json.loads(json.dumps(result.to_json(), allow_nan=False))
 
 

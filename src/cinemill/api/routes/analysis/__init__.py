@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from cinemill.api.routes.analysis import findings, requests, reviews
 
-router = APIRouter()
-for part in (requests, findings, reviews):
-    router.include_router(part.router)
+ROUTERS = (requests.router, findings.router, reviews.router)

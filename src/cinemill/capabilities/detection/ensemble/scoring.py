@@ -16,7 +16,7 @@ from cinemill.capabilities.detection.verdict.aggregation import (
     aggregate_video,
 )
 from cinemill.capabilities.detection.verdict.distance import summarize_distances
-from cinemill.capabilities.detection.verdict.evidence import VideoScores
+from cinemill.capabilities.detection.verdict.evidence import STANDARD_FRAMES, VideoScores
 from cinemill.capabilities.detection.verdict.regions import ScoredFace, ScoredTrack
 from cinemill.core.faces import FaceTrack
 
@@ -43,8 +43,12 @@ class EnsembleScores:
     """None if no face was scored."""
 
 
-def score_tracks(ensemble: Ensemble, tracks: Sequence[TrackFeatures]) -> EnsembleScores:
+def score_tracks(
+    ensemble: Ensemble, tracks: Sequence[TrackFeatures], *, frames: int = STANDARD_FRAMES
+) -> EnsembleScores:
     """Return the scores of the faces, of each member, and of the video.
+
+    ``frames`` is the number of frames in which faces were looked for.
 
     Raises ValueError if a member that is there has no features of a track, or another number of
     them than there are faces.
@@ -62,6 +66,7 @@ def score_tracks(ensemble: Ensemble, tracks: Sequence[TrackFeatures]) -> Ensembl
         aggregation=AGGREGATION_VERSION,
         distances=_measure_distances(ensemble, filled),
         disagreement=measure_disagreement(ensemble, members),
+        frames=frames,
         missing=ensemble.missing,
     )
     scored = tuple(_attach(one.track, row) for one, row in zip(filled, fused, strict=True))

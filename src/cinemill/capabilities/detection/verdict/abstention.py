@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from cinemill.capabilities.detection.verdict.bands import Band
 from cinemill.capabilities.detection.verdict.calibration import LEAST_FACES, Calibration
 from cinemill.capabilities.detection.verdict.evidence import FaceCounts, VideoScores
-from cinemill.capabilities.detection.verdict.reasons import Reason, find_face_reason
+from cinemill.capabilities.detection.verdict.reasons import TOO_MANY_FACES, Reason, find_face_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,13 @@ class Abstention:
 
 
 def find_face_abstention(faces: FaceCounts, calibration: Calibration | None) -> Abstention | None:
-    """Return the abstention for a video with too few faces that can be examined."""
+    """Return the abstention for a video with too few faces that can be examined, or too many."""
     if not faces.frames:
         return Abstention(Band.FAILED, (Reason.FAILED,))
     if not faces.found:
         return Abstention(Band.NO_FACE, (Reason.NO_FACES_FOUND,))
+    if faces.excluded.get(TOO_MANY_FACES):
+        return Abstention(Band.INCONCLUSIVE, (Reason.TOO_MANY_FACES,))
     if faces.usable >= (calibration.least_faces if calibration else LEAST_FACES):
         return None
     return Abstention(Band.INCONCLUSIVE, (Reason.TOO_FEW_FACES, *_list_flaws(faces)))
@@ -62,6 +64,8 @@ def find_calibration_abstention(
         reasons.append(Reason.NOT_CALIBRATED)
     elif not scores.missing and not _is_about(calibration, scores):
         reasons.append(Reason.CALIBRATED_FOR_OTHERS)
+    elif calibration.frames != scores.frames:
+        reasons.append(Reason.CALIBRATED_FOR_OTHER_FRAMES)
     return Abstention(Band.INCONCLUSIVE, tuple(reasons)) if reasons else None
 
 
@@ -77,7 +81,7 @@ def find_domain_abstention(
     if scores.tracks > calibration.most_tracks:
         reasons.append(Reason.MORE_FACES_THAN_CALIBRATED)
     least = calibration.least_bits_per_pixel
-    if least is not None and bits_per_pixel is not None and bits_per_pixel < least:
+    if least is not None and (bits_per_pixel is None or bits_per_pixel < least):
         reasons.append(Reason.TOO_COMPRESSED)
     if calibration.is_far(scores.distances):
         reasons.append(Reason.FAR_FROM_TRAINING_DATA)

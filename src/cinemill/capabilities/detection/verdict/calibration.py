@@ -15,6 +15,7 @@ from cinemill.capabilities.detection.verdict.conformal import (
     group_scores,
     is_rejected,
 )
+from cinemill.capabilities.detection.verdict.evidence import STANDARD_FRAMES
 from cinemill.capabilities.detection.verdict.scaling import Scaling, fit_scaling
 from cinemill.capabilities.detection.verdict.strict_model import StrictModel
 from cinemill.errors import InputRejected
@@ -61,6 +62,9 @@ class Calibration(StrictModel):
     """Tracks of the calibration video that has most."""
     least_bits_per_pixel: float | None = Field(default=None, ge=0)
     """Of the most strongly compressed calibration video; None if it was not measured."""
+    frames: int = Field(default=STANDARD_FRAMES, ge=1, le=100_000)
+    """Frames looked at in each video. The highest of few scores is distributed otherwise than that
+    of many, so this holds for no analysis that looks at another number of them."""
     data: str = Field(max_length=2000)
     """What the videos are, in a sentence for the report."""
     command: str = Field(default="", max_length=2000)
@@ -106,6 +110,11 @@ class Calibration(StrictModel):
         """The highest confidence that so many calibration videos can support."""
         groups = min(self.unmanipulated.groups, self.manipulated.groups)
         return 1 - 1 / (groups + 1)
+
+    def probability(self, logit: float) -> float:
+        """Return the calibrated probability of a manipulation, as extreme as the data supports."""
+        most = self.most_confidence
+        return min(max(self.scaling.probability(logit), 1 - most), most)
 
     @property
     def can_decide(self) -> bool:
@@ -169,6 +178,8 @@ class CalibrationOptions:
     nominal_false_positive_rate: float = NOMINAL_RATE
     nominal_miss_rate: float = NOMINAL_RATE
     margin: float = 0.0
+    frames: int = STANDARD_FRAMES
+    """That were looked at in each video."""
 
 
 def fit_calibration(videos: Sequence[CalibrationVideo], options: CalibrationOptions) -> Calibration:
@@ -198,6 +209,7 @@ def fit_calibration(videos: Sequence[CalibrationVideo], options: CalibrationOpti
         disagreements=_group_disagreements(videos),
         most_tracks=max(video.tracks for video in videos),
         least_bits_per_pixel=_find_least_bits(videos),
+        frames=options.frames,
         data=options.data,
         command=options.command,
     )

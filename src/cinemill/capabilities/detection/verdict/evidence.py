@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+STANDARD_FRAMES = 32
+"""Frames of a video that an analysis looks at, unless it is a fast one."""
+
 
 @dataclass(frozen=True, slots=True)
 class FaceCounts:
@@ -37,6 +40,8 @@ class VideoScores:
     """For each member that measures distances."""
     disagreement: float | None = None
     """None for an ensemble of one."""
+    frames: int = STANDARD_FRAMES
+    """That the analysis looked at, with a face or without."""
     missing: tuple[str, ...] = ()
     """Members that should have been used and were not there."""
 

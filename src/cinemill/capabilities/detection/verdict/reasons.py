@@ -22,6 +22,8 @@ class Reason(StrEnum):
     SCORES_UNUSABLE = "scores_unusable"
     NOT_CALIBRATED = "not_calibrated"
     CALIBRATED_FOR_OTHERS = "calibrated_for_others"
+    CALIBRATED_FOR_OTHER_FRAMES = "calibrated_for_other_frames"
+    TOO_MANY_FACES = "too_many_faces"
     MORE_FACES_THAN_CALIBRATED = "more_faces_than_calibrated"
     TOO_COMPRESSED = "too_compressed"
     FAR_FROM_TRAINING_DATA = "far_from_training_data"
@@ -42,6 +44,8 @@ def find_face_reason(flaw: str) -> Reason:
     return _FLAWS.get(flaw, Reason.FACES_UNUSABLE)
 
 
+TOO_MANY_FACES = "too_many_faces"
+"""The flaw of faces beyond the most that are examined in a frame."""
 _FLAWS = {
     "face_too_small": Reason.FACES_TOO_SMALL,
     "face_blurred": Reason.FACES_BLURRED,
@@ -69,11 +73,21 @@ _SENTENCES = {
     Reason.CALIBRATED_FOR_OTHERS: (
         "The detector was calibrated with other heads or other weights than it runs with now."
     ),
+    Reason.CALIBRATED_FOR_OTHER_FRAMES: (
+        "The detector was calibrated with another number of frames of each video than this "
+        "analysis looked at."
+    ),
+    Reason.TOO_MANY_FACES: (
+        "A frame shows more faces than an analysis examines, so some were never looked at."
+    ),
     Reason.MORE_FACES_THAN_CALIBRATED: (
         "The video shows more faces than any video of the calibration data, and each more face is "
         "one more chance of a high score by accident."
     ),
-    Reason.TOO_COMPRESSED: "The video is compressed more strongly than the calibration data.",
+    Reason.TOO_COMPRESSED: (
+        "The video is compressed more strongly than the calibration data, or nobody can say how "
+        "strongly."
+    ),
     Reason.FAR_FROM_TRAINING_DATA: "The faces look unlike those that the detector was trained on.",
     Reason.MEMBERS_DISAGREE: "The models of the ensemble contradict each other.",
     Reason.BETWEEN_THRESHOLDS: (

@@ -57,7 +57,7 @@ def decide_verdict(
         scores, calibration, bits_per_pixel
     ) or find_disagreement_abstention(scores, calibration)
     if abstention:
-        return _abstain(abstention, calibration.scaling.probability(scores.logit))
+        return _abstain(abstention, calibration.probability(scores.logit))
     return decide_by_score(scores.logit, calibration)
 
 
@@ -73,12 +73,16 @@ def decide_by_score(logit: float, calibration: Calibration) -> Verdict:
     A class is decided for if the other one is ruled out, and it is not ruled out itself. With the
     calibration's margin, the other one must be ruled out for a score so much nearer to it as well.
     """
-    score = calibration.scaling.probability(logit)
+    score = calibration.probability(logit)
     if logit > calibration.flag_logit:
         return _decide(Band.LIKELY_MANIPULATED, Reason.SCORE_HIGH, score, score, calibration)
     if logit < calibration.clear_logit:
         return _decide(Band.NO_MANIPULATION_FOUND, Reason.SCORE_LOW, score, 1 - score, calibration)
-    return Verdict(Band.INCONCLUSIVE, (_explain_indecision(logit, calibration),), score=score)
+    reason = _explain_indecision(logit, calibration)
+    # Between the classes a score means what it says. Beyond both, or with too few videos to know
+    # either, the curve that was fitted to them says nothing.
+    is_known = reason is Reason.BETWEEN_THRESHOLDS
+    return Verdict(Band.INCONCLUSIVE, (reason,), score=score if is_known else None)
 
 
 def find_part_band(logit: float, video: Verdict, calibration: Calibration) -> Band:

@@ -8,10 +8,17 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.detection import ENOUGH_FACES, make_calibration, make_scores
+from tests.detection import (
+    ENOUGH_FACES,
+    OPTIONS,
+    make_calibration,
+    make_calibration_videos,
+    make_scores,
+)
 
 from cinemill.capabilities.detection.verdict.bands import Band
-from cinemill.capabilities.detection.verdict.evidence import FaceCounts
+from cinemill.capabilities.detection.verdict.calibration import fit_calibration
+from cinemill.capabilities.detection.verdict.evidence import FaceCounts, VideoScores
 from cinemill.capabilities.detection.verdict.reasons import Reason, find_face_reason
 from cinemill.capabilities.detection.verdict.statements import (
     LIMIT,
@@ -52,11 +59,13 @@ SCORES = st.one_of(
         subject=st.sampled_from(["5" * 64, "6" * 64]),
     ),
 )
+BITS = 1.0
+"""For each pixel; no video of the calibration is compressed less."""
 
 
 def decide(score: float, **changes: object) -> Verdict:
     scores = replace(make_scores(score), **changes)  # type: ignore[arg-type]
-    return decide_verdict(ENOUGH_FACES, scores, CALIBRATION)
+    return decide_verdict(ENOUGH_FACES, scores, CALIBRATION, bits_per_pixel=BITS)
 
 
 @given(FACES, SCORES, st.sampled_from([None, CALIBRATION, TWO_MEMBERS]), st.none() | st.floats(0))
@@ -82,16 +91,15 @@ def test_verdict_rises_with_the_score(one: float, other: float) -> None:
     order = [Band.NO_MANIPULATION_FOUND, Band.INCONCLUSIVE, Band.LIKELY_MANIPULATED]
     low, high = (decide_by_score(logit, CALIBRATION) for logit in sorted((one, other)))
     assert order.index(low.band) <= order.index(high.band)
-    assert low.score is not None
-    assert high.score is not None
-    assert low.score <= high.score
+    if low.score is not None and high.score is not None:
+        assert low.score <= high.score
 
 
 def test_high_score_is_likely_manipulated() -> None:
     verdict = decide(8.0)
     assert verdict.band is Band.LIKELY_MANIPULATED
     assert verdict.reasons == (Reason.SCORE_HIGH,)
-    assert verdict.score == pytest.approx(1, abs=0.01)
+    assert verdict.score == verdict.confidence
     # 50 videos of each class: nobody can know that it is more than 1 - 1/51.
     assert verdict.confidence == pytest.approx(1 - 1 / 51)
 
@@ -100,16 +108,36 @@ def test_low_score_is_no_manipulation_found() -> None:
     verdict = decide(-8.0)
     assert verdict.band is Band.NO_MANIPULATION_FOUND
     assert verdict.reasons == (Reason.SCORE_LOW,)
-    assert verdict.score == pytest.approx(0, abs=0.01)
+    assert verdict.score == pytest.approx(1 / 51)
     assert verdict.confidence == pytest.approx(1 - 1 / 51)
 
 
 def test_score_between_the_thresholds_is_inconclusive() -> None:
     verdict = decide_by_score((CALIBRATION.flag_logit + CALIBRATION.clear_logit) / 2, CALIBRATION)
     assert verdict.band is Band.INCONCLUSIVE
-    assert verdict.reasons[0] in {Reason.BETWEEN_THRESHOLDS, Reason.UNLIKE_BOTH_CLASSES}
-    assert verdict.score is not None
+    is_between = verdict.reasons == (Reason.BETWEEN_THRESHOLDS,)
+    assert is_between or verdict.reasons == (Reason.UNLIKE_BOTH_CLASSES,)
+    assert (verdict.score is not None) is is_between
     assert verdict.confidence is None
+
+
+def test_calibration_of_a_few_videos_supports_no_number() -> None:
+    few = fit_calibration(make_calibration_videos(count=4), OPTIONS)
+    verdict = decide_by_score(9.0, few)
+    assert verdict.reasons == (Reason.CALIBRATION_TOO_SMALL,)
+    assert (verdict.score, verdict.confidence) == (None, None)
+
+
+def test_analysis_of_other_frames_than_calibrated_is_not_decided() -> None:
+    verdict = decide(9.0, frames=8)
+    assert verdict.reasons == (Reason.CALIBRATED_FOR_OTHER_FRAMES,)
+    assert (verdict.band, verdict.score) == (Band.INCONCLUSIVE, None)
+
+
+def test_faces_that_were_not_looked_at_allow_no_verdict() -> None:
+    crowd = FaceCounts(32, 0, 1280, {"too_many_faces": 3})
+    verdict = decide_verdict(crowd, make_scores(-9.0), CALIBRATION, bits_per_pixel=BITS)
+    assert (verdict.band, verdict.reasons) == (Band.INCONCLUSIVE, (Reason.TOO_MANY_FACES,))
 
 
 @pytest.mark.parametrize(
@@ -139,13 +167,13 @@ def test_video_without_enough_faces_is_not_scored(
 ) -> None:
     scores = make_scores(9.0) if faces.usable else None
     for calibration in (CALIBRATION, None):
-        verdict = decide_verdict(faces, scores, calibration)
+        verdict = decide_verdict(faces, scores, calibration, bits_per_pixel=BITS)
         assert verdict == Verdict(band, tuple(reasons))
 
 
 def test_usable_faces_without_a_score_are_a_fault() -> None:
     with pytest.raises(ValueError, match="none was scored"):
-        decide_verdict(ENOUGH_FACES, None, CALIBRATION)
+        decide_verdict(ENOUGH_FACES, None, CALIBRATION, bits_per_pixel=BITS)
 
 
 @pytest.mark.parametrize("logit", [-9.0, 0.0, 9.0])
@@ -181,7 +209,7 @@ def test_uncalibrated_ensemble_with_a_missing_member_says_both() -> None:
     assert verdict.reasons == (Reason.MEMBER_MISSING, Reason.NOT_CALIBRATED)
 
 
-@pytest.mark.parametrize(("bits", "is_refused"), [(0.04, True), (0.06, False), (None, False)])
+@pytest.mark.parametrize(("bits", "is_refused"), [(0.04, True), (0.06, False), (None, True)])
 def test_stronger_compression_than_calibrated_abstains(
     bits: float | None, is_refused: bool
 ) -> None:
@@ -192,24 +220,28 @@ def test_stronger_compression_than_calibrated_abstains(
 
 def test_members_that_contradict_each_other_abstain_and_keep_the_score() -> None:
     scores = replace(make_scores(9.0), disagreement=4.0)
-    verdict = decide_verdict(ENOUGH_FACES, scores, TWO_MEMBERS)
+    verdict = decide_verdict(ENOUGH_FACES, scores, TWO_MEMBERS, bits_per_pixel=BITS)
     assert verdict.band is Band.INCONCLUSIVE
     assert verdict.reasons == (Reason.MEMBERS_DISAGREE,)
-    assert verdict.score == pytest.approx(1, abs=0.01)
-    agreed = decide_verdict(ENOUGH_FACES, replace(scores, disagreement=0.5), TWO_MEMBERS)
+    assert verdict.score == pytest.approx(1 - 1 / 51)
+    agreed = decide_verdict(
+        ENOUGH_FACES, replace(scores, disagreement=0.5), TWO_MEMBERS, bits_per_pixel=BITS
+    )
     assert agreed.band is Band.LIKELY_MANIPULATED
 
 
 def test_abstention_has_a_fixed_order() -> None:
+    def explain(faces: FaceCounts, scores: VideoScores) -> tuple[Reason, ...]:
+        return decide_verdict(faces, scores, TWO_MEMBERS, bits_per_pixel=BITS).reasons
+
     worst = replace(make_scores(9.0), missing=("clip",), distances={"tiny": 9.0}, disagreement=9.0)
     few = FaceCounts(32, 0, 1, {"face_too_small": 1})
-    assert decide_verdict(few, worst, TWO_MEMBERS).reasons[0] is Reason.TOO_FEW_FACES
-    found = decide_verdict(ENOUGH_FACES, worst, TWO_MEMBERS)
-    assert found.reasons == (Reason.MEMBER_MISSING,)
-    found = decide_verdict(ENOUGH_FACES, replace(worst, missing=()), TWO_MEMBERS)
-    assert found.reasons == (Reason.FAR_FROM_TRAINING_DATA,)
-    near = replace(worst, missing=(), distances={"tiny": 1.0})
-    assert decide_verdict(ENOUGH_FACES, near, TWO_MEMBERS).reasons == (Reason.MEMBERS_DISAGREE,)
+    assert explain(few, worst)[0] is Reason.TOO_FEW_FACES
+    assert explain(ENOUGH_FACES, worst) == (Reason.MEMBER_MISSING,)
+    far = replace(worst, missing=())
+    assert explain(ENOUGH_FACES, far) == (Reason.FAR_FROM_TRAINING_DATA,)
+    near = replace(far, distances={"tiny": 1.0})
+    assert explain(ENOUGH_FACES, near) == (Reason.MEMBERS_DISAGREE,)
 
 
 def test_every_band_and_reason_has_a_sentence_that_promises_nothing() -> None:
