@@ -368,6 +368,9 @@ def test_video_page_is_linked_from_the_result_and_the_list(
     page.get_by_role("link", name="Video’s page").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("faces.mp4")
     expect(page.locator("#facts")).to_contain_text("640 × 360")
+    # Scripts that ask the same address for no HTML still get the document.
+    document = page.request.get(page.url.partition("#")[0], headers={"Accept": "*/*"})
+    assert document.json()["filename"] == "faces.mp4"
 
 
 def test_captions_are_a_lane_too(

@@ -75,6 +75,8 @@ function buildLanes(asset) {
     seek: (ms) => lanes.seek(ms),
     show: (rows, setBoxesShown) => {
       place.hidden = rows.length === 0;
+      const hasFaces = rows.some(({ id }) => id > 0);
+      for (const id of ["boxes-choice", "lanes-help"]) find(id).hidden = !hasFaces;
       boxes.onchange = () => setBoxesShown(boxes.checked);
       setBoxesShown(boxes.checked);
       lanes.show(rows);
