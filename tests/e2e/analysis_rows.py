@@ -85,7 +85,8 @@ def _start(connection: Connection, asset_id: str) -> ClaimedRun:
     create_analysis(connection, job.id)
     query = text("SELECT run.id FROM run JOIN step ON step.id = step_id WHERE run.job_id = :id")
     run_id = connection.execute(query, {"id": job.id}).scalar_one()
-    claim = {"token": uuid4().hex, "worker": "test:1", "lease_seconds": 60}
-    run = claims.claim(connection, str(run_id), **claim)
+    run = claims.claim(
+        connection, str(run_id), token=uuid4().hex, worker="test:1", lease_seconds=60
+    )
     assert run is not None
     return run
