@@ -39,6 +39,7 @@ UP = "from cinemill.cli.main import run; run()"
 class Instance:
     address: str
     token: str
+    database_url: str
 
     @property
     def link(self) -> str:
@@ -89,8 +90,9 @@ def _wait_for_server(process: subprocess.Popen[bytes], home: Path, log: str) -> 
         if process.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"the server did not start: {Path(log).read_text()}")
         time.sleep(0.1)
-    address = json.loads(state_file.read_text())["api_url"].rstrip("/")
-    return Instance(address, (home / "token").read_text("ascii").strip())
+    state = json.loads(state_file.read_text())
+    token = (home / "token").read_text("ascii").strip()
+    return Instance(state["api_url"].rstrip("/"), token, state["database_url"])
 
 
 def _free_port() -> int:

@@ -185,7 +185,7 @@ def test_interrupted_uploads_can_all_be_retried(page: Page, films: Path) -> None
     upload(page, films / "short.mp4", films / "sound only.mkv")
     refusals = page.locator("#refusals")
     expect(refusals.get_by_role("button", name=re.compile("^Retry: "))).to_have_count(2)
-    recent = page.locator("#recent a")
+    recent = page.locator("#recent .job")
     newest = recent.first.get_attribute("href") or ""
     page.unroute("**/upload")
     page.get_by_role("button", name="Retry all").click()
@@ -294,17 +294,20 @@ def test_file_can_be_chosen_before_the_scripts_are_loaded(page: Page, films: Pat
     wait_until_done(page, "short.mp4")
 
 
-def test_scripts_are_all_preloaded(page: Page, instance: Instance) -> None:
+@pytest.mark.parametrize(
+    ("path", "script"), [("/", "app.js"), ("/assets/none", "asset.js"), ("/reviews", "queue.js")]
+)
+def test_scripts_are_all_preloaded(page: Page, instance: Instance, path: str, script: str) -> None:
     """No script is requested only after another one has been loaded."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.reload()
+    page.goto(instance.address + path)
     scripts = {address for address in asked if address.endswith(".js")}
     named = page.locator("script[src], link[rel=modulepreload]").evaluate_all(
         "nodes => nodes.map((node) => node.src || node.href)"
     )
     folder = Path(cinemill.__file__).parent / "web"
-    imported = find_imports(folder, "app.js")
+    imported = find_imports(folder, script)
     assert set(named) == scripts == {f"{instance.address}/static/{name}" for name in imported}
 
 

@@ -93,8 +93,8 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     app.state.cinemill = state
     app.state.events = EventReader(redis_url)
     problems.install(app)
-    include_own_routers(app)
     pages.install(app)
+    include_own_routers(app)
     refused = include_routers(app, composition, state, taken=OWN_SEGMENTS)
     app.state.composition = composition
     app.state.left_out = (*composition.left_out, *refused)

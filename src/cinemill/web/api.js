@@ -19,6 +19,7 @@ export const LOST = {
   status: 0,
 };
 
+const MAX_ENTRIES = 20000;
 // Request Timeout and Too Many Requests: the only client errors that are worth a retry.
 const TEMPORARY = new Set([408, 429]);
 
@@ -53,6 +54,19 @@ async function call(method, address, body, headers = {}) {
 }
 
 const at = encodeURIComponent;
+
+// The entries of all pages of a list, up to a limit that keeps the page usable.
+async function listAll(address, name) {
+  const found = [];
+  let next = "";
+  do {
+    const page = await call("GET", next ? `${address}&cursor=${at(next)}` : address);
+    found.push(...page[name]);
+    next = page.next;
+  } while (next && found.length < MAX_ENTRIES);
+  return found;
+}
+
 const API = "/api/v1";
 
 export const getStatus = (id) => call("GET", `${API}/jobs/${at(id)}/status`);
@@ -66,6 +80,8 @@ export const needsParams = ({ clipped }) => clipped.includes("params");
 export const cancelJob = (id, reason) => call("POST", `${API}/jobs/${at(id)}/cancel`, { reason });
 export const retryJob = (id) => call("POST", `${API}/jobs/${at(id)}/retry`);
 export const fetchModel = (name) => call("POST", `${API}/models/${at(name)}/fetch`);
+// Of a video's own page.
+export const assetAddress = (id) => `/assets/${at(id)}`;
 export const getAsset = (id) => call("GET", `${API}/assets/${at(id)}`);
 export const createJob = (assetId, kind, params) =>
   call("POST", `${API}/assets/${at(assetId)}/jobs`, { kind, params });
@@ -75,6 +91,20 @@ export const listJobsOf = async (assetId, kind) =>
   (await call("GET", `${API}/jobs?limit=100&asset_id=${at(assetId)}&kind=${at(kind)}`)).jobs;
 export const listCaptions = async (assetId) =>
   (await call("GET", `${API}/assets/${at(assetId)}/captions`)).captions;
+export const createAnalysis = (assetId, isFast) =>
+  call("POST", `${API}/assets/${at(assetId)}/analyses`, { fast: isFast });
+export const listAnalyses = async (assetId) =>
+  (await call("GET", `${API}/assets/${at(assetId)}/analyses?limit=50`)).analyses;
+export const getAnalysis = (id) => call("GET", `${API}/analyses/${at(id)}`);
+export const listFrameScores = (id) => listAll(`${API}/analyses/${at(id)}/frames?limit=500`, "frames");
+export const listRegions = async (id) => (await call("GET", `${API}/analyses/${at(id)}/regions`)).regions;
+export const reportAddress = (id, form) => `${API}/analyses/${at(id)}/report.${form}`;
+export const listReviews = async (id) => (await call("GET", `${API}/analyses/${at(id)}/reviews`)).reviews;
+export const addReview = (id, review) => call("POST", `${API}/analyses/${at(id)}/reviews`, review);
+export const listReviewQueue = (cursor = "") =>
+  call("GET", `${API}/reviews?limit=50${cursor ? `&cursor=${at(cursor)}` : ""}`);
+// A JSON file of a video.
+export const getDocument = (url) => call("GET", url);
 export const getCaptions = (assetId, language) => call("GET", captionsAddress(assetId, language));
 export const saveCaptions = (assetId, language, version, captions) =>
   call("PUT", captionsAddress(assetId, language), { captions }, { "If-Match": tag(version) });

@@ -1,5 +1,6 @@
 // Wires the page: uploads chosen or dropped videos, and shows the one in the address.
 
+import { showBanner } from "./banner.js";
 import { hasUnsaved } from "./captions.js";
 import { announce, find } from "./dom.js";
 import { chosenIn, createProxy, wirePresets } from "./presets.js";
@@ -11,7 +12,6 @@ import { Uploads } from "./uploads.js";
 const drop = find("drop");
 const picker = find("files");
 const preset = find("preset");
-const banner = find("banner");
 const chooseAnother = () => picker.click();
 
 const recent = new RecentList({ onProblem: showBanner });
@@ -27,13 +27,6 @@ const uploads = new Uploads({
   onRefused: (name, problem, tryAgain) => refusals.add(name, problem, tryAgain),
   onChange: showDropSize,
 });
-
-function showBanner(problem) {
-  banner.hidden = !problem;
-  const words = problem?.isRetryable ? "This page keeps trying." : problem?.hint;
-  banner.textContent = problem ? `${problem.message} ${words}` : "";
-  if (problem?.status === 401) location.reload();
-}
 
 function taskInAddress() {
   return new URLSearchParams(location.hash.slice(1)).get("task") ?? "";

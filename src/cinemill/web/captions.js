@@ -5,6 +5,7 @@ import { announce, button, element, fromTemplate } from "./dom.js";
 import { CueList } from "./cuelist.js";
 import { fromDocument, toDocument } from "./cues.js";
 import { nameLanguage } from "./format.js";
+import { sortByPreferredLanguage, trackOf } from "./tracks.js";
 
 // Unsaved edits by video and language, with the version they are based on. They are restored when
 // the captions are shown again.
@@ -13,18 +14,6 @@ const drafts = new Map();
 const isSame = (cues, others) => JSON.stringify(cues) === JSON.stringify(others);
 
 export const hasUnsaved = () => drafts.size > 0;
-
-// Sorted by the browser's preferred languages.
-export function sortByPreferredLanguage(captions) {
-  const spoken = navigator.languages.map((tag) => tag.split("-")[0]);
-  const place = ({ language }) => (spoken.indexOf(language.split("-")[0]) + spoken.length + 1) % (spoken.length + 1);
-  return captions.toSorted((a, b) => place(a) - place(b));
-}
-
-export const trackOf = ({ language, version, files }) => ({
-  // The version in the address keeps the browser from using a cached file.
-  language, url: `${files.vtt.url}&version=${version}`,
-});
 
 export class CaptionsEditor {
   #card;

@@ -1,6 +1,7 @@
 // The video player with poster, captions, and thumbnails from the sprite over the seek bar.
 
-import { element, fromTemplate } from "./dom.js";
+import { buildControls } from "./controls.js";
+import { element } from "./dom.js";
 import { formatClock, nameLanguage } from "./format.js";
 import { parseSprite, showTile, tileAt } from "./sprite.js";
 
@@ -10,7 +11,7 @@ const STEP_SECONDS = 5;
 
 // ``sources`` are tried in order; each has a ``url`` and ``words``.
 export function buildPlayer(place, { sources, poster, sprite, spriteIndex, captions = [], onSource }) {
-  place.append(fromTemplate("player-template"));
+  place.append(...buildControls());
   const player = new Player(place, sources, onSource);
   if (poster) player.video.poster = poster;
   if (sprite && spriteIndex) player.loadSprite(sprite, spriteIndex);

@@ -45,6 +45,7 @@ export function nameWork({ kind, params }) {
   }
   return {
     make_ladder: "stream", caption: "captions", render_video: "render", generate_preview: "stills",
+    detect_video: "analysis",
   }[kind] ?? "";
 }
 

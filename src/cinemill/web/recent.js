@@ -1,6 +1,6 @@
 // The list of recent jobs, updated regularly.
 
-import { getAsset, getJob, listJobs, needsParams } from "./api.js";
+import { assetAddress, getAsset, getJob, listJobs, needsParams } from "./api.js";
 import { element, find } from "./dom.js";
 import { formatWhen } from "./format.js";
 import { nameWork } from "./presets.js";
@@ -59,7 +59,7 @@ export class RecentList {
 
   select(taskId) {
     this.#selected = taskId;
-    for (const link of this.#list.querySelectorAll("a")) markSelected(link, taskId);
+    for (const link of this.#list.querySelectorAll(".job")) markSelected(link, taskId);
   }
 
   update(taskId, progress) {
@@ -143,9 +143,10 @@ export class RecentList {
 
   #draw() {
     const rows = [...this.#jobs.values()].map((job) => this.#row(job));
-    const focused = document.activeElement?.getAttribute?.("href");
+    const isInside = this.#list.contains(document.activeElement);
+    const focused = isInside ? document.activeElement.getAttribute("href") : null;
     this.#list.replaceChildren(...rows);
-    if (focused?.startsWith("#task=")) this.#list.querySelector(`a[href="${focused}"]`)?.focus();
+    if (focused) this.#list.querySelector(`a[href="${focused}"]`)?.focus();
     find("recent-section").hidden = false;
     find("recent-empty").hidden = rows.length > 0;
     this.#more.hidden = !this.#next;
@@ -156,14 +157,22 @@ export class RecentList {
     const work = nameWork(job);
     const hasShare = status === "running" && progress >= 1;
     const words = hasShare ? `${Math.floor(progress)}%` : STATES[status];
-    const link = element("a", { href: addressOf(taskId) },
+    const link = element("a", { className: "job", href: addressOf(taskId) },
       element("span", { className: "title", title: name }, name,
         element("span", { className: "work", textContent: work && ` · ${work}` })),
       element("span", { className: "when", textContent: formatWhen(queuedAt) }),
       element("span", { className: `badge ${status}`, textContent: words }));
     markSelected(link, this.#selected);
-    return element("li", {}, link);
+    const own = assetIdOf(job);
+    return element("li", {}, link, ...(own ? [linkToAsset(own, name)] : []));
   }
+}
+
+// The page of the video itself, with everything that is known about it.
+function linkToAsset(assetId, name) {
+  const link = element("a", { className: "to-asset", href: assetAddress(assetId), textContent: "Page" });
+  link.setAttribute("aria-label", `Page of ${name}`);
+  return link;
 }
 
 function markSelected(link, taskId) {

@@ -1,15 +1,17 @@
 // The result of a job: player and captions, properties, downloads, and further outputs.
 
-import { getAsset, listCaptions, listJobsOf, streamAddress } from "./api.js";
+import { assetAddress, getAsset, listCaptions, listJobsOf } from "./api.js";
 import { listDownloads, listFiles } from "./artifacts.js";
-import { CaptionsEditor, sortByPreferredLanguage, trackOf } from "./captions.js";
+import { CaptionsEditor } from "./captions.js";
 import { showTaskId } from "./dom.js";
 import { listFacts, listRenderFacts } from "./facts.js";
 import { formatSeconds } from "./format.js";
-import { HLS_TYPE, buildPlayer, canPlay } from "./player.js";
+import { buildPlayer } from "./player.js";
 import { offerMore } from "./presets.js";
 import { offerRenders } from "./renders.js";
+import { listSources } from "./sources.js";
 import { Strip } from "./strip.js";
+import { sortByPreferredLanguage, trackOf } from "./tracks.js";
 import { isFinal } from "./watch.js";
 
 // Callbacks: onMade(taskId) shows another job, onProblem(problem) reports problems of other requests,
@@ -23,6 +25,7 @@ export async function showResult(card, job, name, callbacks) {
     for (const place of [".watch", ".columns"]) find(place).hidden = true;
     return;
   }
+  showLink(find(".to-asset"), job.asset_id);
   const [first, listed] = await Promise.all([getAsset(job.asset_id), listCaptions(job.asset_id)]);
   const captions = sortByPreferredLanguage(listed);
   const { asset, proxyJob } = await findProxyJob(job, first);
@@ -36,6 +39,11 @@ export async function showResult(card, job, name, callbacks) {
   find(".downloads").append(...listDownloads(asset));
   find(".more").append(...offerMore(asset.id, callbacks));
   if (captions.length) showCaptions(card, asset.id, captions, player, callbacks);
+}
+
+function showLink(link, assetId) {
+  link.href = assetAddress(assetId);
+  link.hidden = false;
 }
 
 // A render of several videos has properties and files of its own.
@@ -88,28 +96,6 @@ function promiseProxy(place, proxyJob, callbacks) {
     ? "The preview copy is being encoded. The player appears when it is ready."
     : "This browser cannot play any of the files yet. Create the preview copy to watch the video.";
 }
-
-// Files that this browser can play, best first: the job's outputs, then others.
-function listSources({ kind, result, asset_id: assetId }, { artifacts }) {
-  const made = new Set((result?.made ?? []).map((one) => `${one.kind}/${one.variant}`));
-  const isMade = ({ kind: of, variant }) => made.has(`${of}/${variant}`);
-  const playable = artifacts.filter(({ kind: of, media_type: type }) =>
-    SOURCE_LABELS[of] && (type === "video/mp4" || canPlay(type)));
-  const own = playable.filter(isMade);
-  if (kind === "render_video") return own.map(asSource);
-  const streams = kind === "make_ladder" && result?.playlist && canPlay(HLS_TYPE)
-    ? [{ url: streamAddress(assetId, result.playlist), words: "Playing: stream (HLS)" }]
-    : [];
-  const others = playable.filter((file) => !isMade(file) && file.kind !== "render");
-  const ordered = [...others.filter(isProxy), ...others.filter((file) => !isProxy(file))];
-  return [...streams, ...own.map(asSource), ...ordered.map(asSource)];
-}
-
-const SOURCE_LABELS = {
-  proxy: "Playing: preview copy", rendition: "Playing: the output", render: "Playing: the render",
-};
-const isProxy = ({ kind }) => kind === "proxy";
-const asSource = ({ url, kind }) => ({ url, words: SOURCE_LABELS[kind] });
 
 function showCaptions(card, assetId, captions, player, callbacks) {
   const place = card.querySelector(".captions");

@@ -2,6 +2,7 @@
 // player it has a playhead, and a click seeks.
 
 import { getAsset, getTimeline } from "./api.js";
+import { buildTicks, putAt } from "./axis.js";
 import { element, fromTemplate } from "./dom.js";
 import { formatClock, formatSeconds } from "./format.js";
 import { parseSprite, buildTile, tileAt } from "./sprite.js";
@@ -11,8 +12,6 @@ const MIN_CLIP_WIDTH = 44;
 const MAX_WIDTH = 16000;
 const MAX_THUMBS = 12;
 const MAX_CLIPS_WITH_THUMBS = 200;
-const TICK_WIDTH = 72;
-const TICKS = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 const STATES = ["failed", "working", "waiting", "done", "reused"];
 
 export class Strip {
@@ -50,7 +49,7 @@ export class Strip {
     const width = this.#chooseWidth(clips, seconds);
     this.#find(".strip-body").style.width = width ? `${width}px` : "100%";
     const perSecond = this.#find(".strip-body").clientWidth / seconds;
-    this.#find(".ruler").replaceChildren(...this.#ticks(seconds, perSecond));
+    this.#find(".ruler").replaceChildren(...buildTicks(seconds, perSecond));
     const rows = clips.map((clip, index) => this.#clip(clip, index));
     this.#find(".clips").replaceChildren(...rows);
     this.#find(".joints").replaceChildren(...this.#joints(clips));
@@ -71,18 +70,7 @@ export class Strip {
   }
 
   #position(node, start, seconds) {
-    node.style.left = `${(100 * start) / this.#seconds}%`;
-    node.style.width = `${(100 * seconds) / this.#seconds}%`;
-    return node;
-  }
-
-  #ticks(seconds, perSecond) {
-    const step = TICKS.find((one) => one * perSecond >= TICK_WIDTH) ?? TICKS.at(-1);
-    const count = Math.min(1000, Math.ceil(seconds / step));
-    return Array.from({ length: count }, (_, at) => {
-      const words = step < 1 ? `${at * step} s` : formatClock(at * step);
-      return this.#position(element("span", { textContent: words }), at * step, step);
-    });
+    return putAt(node, start, seconds, this.#seconds);
   }
 
   #clip(clip, index) {

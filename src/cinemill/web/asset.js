@@ -1,0 +1,166 @@
+// The page of one video: player, lanes of findings, verdict, facts and downloads.
+
+import { AnalysisPanel } from "./analysis.js";
+import { Problem, createJob, getAsset, getCaptions, listCaptions, listJobsOf } from "./api.js";
+import { listDownloads } from "./artifacts.js";
+import { showBanner } from "./banner.js";
+import { button, element, find } from "./dom.js";
+import { listFacts } from "./facts.js";
+import { captionsLane } from "./findings.js";
+import { nameLanguage } from "./format.js";
+import { Lanes } from "./lanes.js";
+import { buildOrigin } from "./origin.js";
+import { buildPlayer } from "./player.js";
+import { listOwnSources } from "./sources.js";
+import { sortByPreferredLanguage, trackOf } from "./tracks.js";
+import { isFinal, watchJob } from "./watch.js";
+
+const RETRY_MS = 3000;
+const PROXY = "process_video";
+const assetId = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+
+const analysisInAddress = () => new URLSearchParams(location.hash.slice(1)).get("analysis") ?? "";
+
+async function load() {
+  try {
+    const [asset, captions] = await Promise.all([getAsset(assetId), listCaptions(assetId)]);
+    showBanner(null);
+    await show(asset, sortByPreferredLanguage(captions));
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    if (problem.status === 404) showMissing(problem);
+    else showBanner(problem);
+    if (problem.isRetryable) setTimeout(load, RETRY_MS);
+  }
+}
+
+function showMissing({ message, code }) {
+  find("video").replaceChildren(element("article", { className: "card error" },
+    element("p", { className: "kicker", textContent: "This video could not be loaded" }),
+    element("h1", { className: "name", tabIndex: -1, textContent: "This video does not exist" }),
+    element("p", { className: "sentence", textContent: message }),
+    element("div", { className: "actions" }, element("a", { className: "button", href: "/", textContent: "Show all videos" })),
+    element("p", { className: "line faint" }, element("span", {}, "Code ", element("code", { className: "code", textContent: code })))));
+  find("video").hidden = false;
+}
+
+async function show(asset, captions) {
+  document.title = `${asset.filename} – Cinemill`;
+  find("asset-name").textContent = asset.filename;
+  find("facts").replaceChildren(...listFacts(asset));
+  find("downloads").replaceChildren(...listDownloads(asset));
+  const lanes = buildLanes(asset);
+  const panel = new AnalysisPanel(find("analysis"), asset, {
+    lanes, fixed: await readCaptionLanes(captions), onProblem: showBanner,
+  });
+  find("video").hidden = false;
+  showPlayer(asset, captions, (player) => {
+    lanes.follow(player.video);
+    panel.setPlayer(player);
+  });
+  addEventListener("hashchange", () => panel.show(analysisInAddress()));
+  const origin = buildOrigin(asset, (ms) => lanes.seek(ms));
+  await panel.show(analysisInAddress());
+  showOrigin(await origin);
+}
+
+// The lanes, in a section that is hidden while there are none, with a switch for boxes.
+function buildLanes(asset) {
+  const seconds = asset.media?.duration_seconds_from_header || 1;
+  const lanes = new Lanes(find("lanes"), { durationMs: 1000 * seconds });
+  const place = find("lanes-section");
+  const boxes = find("show-boxes");
+  return {
+    follow: (video) => lanes.follow(video),
+    seek: (ms) => lanes.seek(ms),
+    show: (rows, setBoxesShown) => {
+      place.hidden = rows.length === 0;
+      const hasFaces = rows.some(({ id }) => id > 0);
+      for (const id of ["boxes-choice", "lanes-help"]) find(id).hidden = !hasFaces;
+      boxes.onchange = () => setBoxesShown(boxes.checked);
+      setBoxesShown(boxes.checked);
+      lanes.show(rows);
+    },
+  };
+}
+
+// At most one language: the player's captions show the others.
+async function readCaptionLanes(captions) {
+  const [first] = captions;
+  if (!first) return [];
+  try {
+    return [captionsLane(nameLanguage(first.language), await getCaptions(assetId, first.language))];
+  } catch {
+    return [];  // deleted meanwhile
+  }
+}
+
+function showPlayer(asset, captions, onReady) {
+  const sources = listOwnSources(asset);
+  const place = find("player");
+  if (!sources.length) {
+    place.hidden = true;
+    promisePlayer((changed) => showPlayer(changed, captions, onReady));
+    return;
+  }
+  place.hidden = false;
+  const { display_width: width, display_height: height } = asset.media?.video ?? {};
+  if (width && height) place.style.setProperty("--aspect", String(width / height));
+  find("no-player").hidden = true;
+  const files = Object.fromEntries(asset.artifacts.map((artifact) => [artifact.kind, artifact]));
+  onReady(buildPlayer(place, {
+    sources,
+    poster: files.poster?.url,
+    sprite: files.sprite?.url,
+    spriteIndex: files.sprite_index?.url,
+    captions: captions.map(trackOf),
+    onSource: ({ words }) => { find("plays").textContent = words; },
+  }));
+}
+
+// Follows the job that encodes the preview copy, or offers one.
+async function promisePlayer(onMade) {
+  const place = find("no-player");
+  place.hidden = false;
+  const follow = (jobId) => {
+    place.textContent = "The preview copy is being encoded. The player appears when it is ready.";
+    const end = async () => {
+      const asset = await getAsset(assetId);
+      if (listOwnSources(asset).length) onMade(asset);
+      else offer();
+    };
+    watchJob(jobId, {
+      onProgress: ({ status }) => { if (isFinal(status)) end().catch(showBanner); },
+      onLost: () => {},
+      onRefused: offer,
+    });
+  };
+  const offer = () => {
+    place.replaceChildren(
+      element("p", { textContent: "This browser cannot play any of the files yet." }),
+      button("Create the preview copy", async (made) => {
+        made.disabled = true;
+        try {
+          follow((await createJob(assetId, PROXY, {})).id);
+        } catch (problem) {
+          made.disabled = false;
+          showBanner(problem);
+        }
+      }, "button primary"));
+  };
+  try {
+    const running = (await listJobsOf(assetId, PROXY)).find(({ status }) => !isFinal(status));
+    if (running) follow(running.id);
+    else offer();
+  } catch (problem) {
+    showBanner(problem);
+    offer();
+  }
+}
+
+function showOrigin(panels) {
+  find("origin").hidden = panels.length === 0;
+  find("origin-panels").replaceChildren(...panels);
+}
+
+load();

@@ -1,0 +1,13 @@
+// Captions as tracks of the player.
+
+// Sorted by the browser's preferred languages.
+export function sortByPreferredLanguage(captions) {
+  const spoken = navigator.languages.map((tag) => tag.split("-")[0]);
+  const place = ({ language }) => (spoken.indexOf(language.split("-")[0]) + spoken.length + 1) % (spoken.length + 1);
+  return captions.toSorted((a, b) => place(a) - place(b));
+}
+
+export const trackOf = ({ language, version, files }) => ({
+  // The version in the address keeps the browser from using a cached file.
+  language, url: `${files.vtt.url}&version=${version}`,
+});
