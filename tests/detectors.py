@@ -5,6 +5,7 @@ The heads are made up: they prove what is done with an answer, not that an answe
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,13 +58,15 @@ def make_constant_head(logit: float, *, name: str = "constant") -> Head:
 
 
 def install_detector(home: Path, logit: float, *, is_calibrated: bool = True) -> Ensemble:
-    """Install an ensemble of one head that gives this score to every face."""
+    """Install an ensemble of one head that gives this score to every face, in place of any."""
+    for folder in (HEADS_FOLDER, ENSEMBLES_FOLDER):
+        shutil.rmtree(home / folder, ignore_errors=True)
     head = make_constant_head(logit)
     write_head(home / HEADS_FOLDER, head)
     ensemble = make_ensemble({BACKBONE: head}, {BACKBONE: 1.0}, WeightSource.DEFAULT)
     if is_calibrated:
         videos = [replace(video, distances={}, tracks=9) for video in make_calibration_videos()]
-        options = replace(OPTIONS, subject=ensemble.subject)
+        options = replace(OPTIONS, subject=ensemble.subject, margin=1.0)
         ensemble = replace(ensemble, calibration=fit_calibration(videos, options))
     write_ensemble(home / ENSEMBLES_FOLDER, DEFAULT_ENSEMBLE, ensemble)
     return ensemble

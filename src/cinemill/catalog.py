@@ -10,6 +10,7 @@ from typing import Any
 
 from cinemill.capabilities import (
     captions,
+    detection,
     ingest,
     models,
     operations,
@@ -38,6 +39,7 @@ BUILT_IN: Sequence[Capability] = (
     previews.CAPABILITY,
     render.CAPABILITY,
     captions.CAPABILITY,
+    detection.CAPABILITY,
     models.CAPABILITY,
     operations.CAPABILITY,
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from cinemill.capabilities.detection.video_faces import (
     VideoFacts,
 )
 from cinemill.core.faces import FaceBox
-from cinemill.core.frames import Frame, Pixels, Shot
+from cinemill.core.frames import Frame, Shot
 from cinemill.core.media import MediaInfo
 from cinemill.inference.faces.crops import crop_face
 from cinemill.inference.faces.detector import FaceDetector
@@ -29,6 +30,9 @@ from cinemill.inference.models.cards import ModelCard
 from cinemill.inference.sessions.protocol import ImageSession, require_image
 from cinemill.inference.sessions.session_cache import SessionCache
 from cinemill.inference.vision.features import extract_features, stack_images
+
+if TYPE_CHECKING:
+    from cinemill.core.frames import Pixels
 
 BATCH_FACES = 8
 MOST_FACES = 1_000

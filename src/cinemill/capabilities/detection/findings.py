@@ -1,12 +1,10 @@
-"""The findings of a detection: as rows, as the cached document, and as the result of its job."""
+"""The findings of a detection: as rows, and as the result of its job."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from cinemill.capabilities.detection.build_result import build_empty_result, build_result
 from cinemill.capabilities.detection.detector import Detector
@@ -32,7 +30,6 @@ RESULT_VERSION = 1
 REVIEWED_BANDS = frozenset({Band.INCONCLUSIVE, Band.LIKELY_MANIPULATED})
 """What a person should look at."""
 NO_FACES = FaceCounts(frames=0, frames_without_face=0, usable=0)
-_FINDINGS = TypeAdapter(Findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,31 +143,6 @@ def _list_regions(result: DetectionResult) -> Iterator[SuspiciousRegion]:
 
 def needs_review(findings: Findings) -> bool:
     return findings.result.verdict in REVIEWED_BANDS
-
-
-def write_document(findings: Findings) -> JsonObject:
-    """Return the findings as they are cached."""
-    document: JsonObject = _FINDINGS.dump_python(findings, mode="json")
-    return document
-
-
-def read_document(document: JsonObject) -> Findings | None:
-    """Return cached findings; None for a document of another version."""
-    try:
-        return _FINDINGS.validate_python(document)
-    except ValidationError:
-        return None
-
-
-def mark_cached(findings: Findings, seconds: float) -> Findings:
-    """Return the findings as those of an analysis that took so long because they were cached."""
-    metrics = replace(
-        findings.metrics,
-        processing_seconds=seconds,
-        stage_seconds={"look_up": seconds},
-        cache_hit=True,
-    )
-    return replace(findings, metrics=metrics)
 
 
 def write_job_result(findings: Findings, *, job_id: str, asset_id: str) -> dict[str, Any]:

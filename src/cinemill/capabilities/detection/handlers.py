@@ -6,6 +6,11 @@ import time
 from functools import partial
 from typing import Any
 
+from cinemill.capabilities.detection.cached_findings import (
+    mark_cached,
+    read_document,
+    write_document,
+)
 from cinemill.capabilities.detection.detector import (
     Detector,
     DetectorOptions,
@@ -17,10 +22,7 @@ from cinemill.capabilities.detection.findings import (
     Work,
     decide_findings,
     find_no_model,
-    mark_cached,
     needs_review,
-    read_document,
-    write_document,
     write_job_result,
 )
 from cinemill.capabilities.detection.plan import DetectionParameters, plan_examination
