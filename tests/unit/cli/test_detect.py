@@ -282,7 +282,11 @@ class TestReview:
         analysis = {"id": "a1b2c3", "verdict": "inconclusive", "asset_id": ASSET_ID}
         page = {"analyses": [analysis], "next": None}
         fake_server.on("GET /api/v1/reviews", lambda x: x.send_json(page))
-        assert "inconclusive" in cinemill("detect", "review").stdout
+        asset = {"id": ASSET_ID, "filename": "film.mp4"}
+        fake_server.on(f"GET /api/v1/assets/{ASSET_ID}", lambda x: x.send_json(asset))
+        shown = cinemill("detect", "review").stdout
+        assert "inconclusive" in shown
+        assert "film.mp4" in shown
         listed = json.loads(cinemill("detect", "review", "--json").stdout)
         assert listed == [analysis]
 

@@ -9,12 +9,20 @@ import typer
 
 from cinemill.cli import connect, options
 from cinemill.cli.commands.detect.default_command import DefaultCommandGroup
-from cinemill.cli.console import console, format_age, make_table, print_json, print_message
+from cinemill.cli.console import (
+    console,
+    format_age,
+    make_table,
+    print_json,
+    print_message,
+    shorten_to_fit,
+)
 from cinemill.cli.ids import find_job_id, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cinemill.client import Client
     from cinemill.client.models import AnalysisDocument, ReviewDocument
 
 
@@ -70,22 +78,24 @@ def list_queue(
     """List the analyses that a person should decide about, oldest first."""
     with connect.connect() as client:
         found = client.review_queue(limit=limit)
-    if json:
-        print_json(found)
-    elif not found:
-        print_message("No analysis needs a review.")
-    else:
-        _print_queue(found)
+        if json:
+            print_json(found)
+        elif not found:
+            print_message("No analysis needs a review.")
+        else:
+            _print_queue(client, found)
 
 
-def _print_queue(found: Sequence[AnalysisDocument]) -> None:
+def _print_queue(client: Client, found: Sequence[AnalysisDocument]) -> None:
     from cinemill.cli.commands.detect.verdict_view import label_verdict
+    from cinemill.cli.job_titles import find_titles
 
-    table = make_table("!Analysis", "!Asset", "!Verdict", "!Reviewed as", "!>Age")
+    titles = find_titles(client, [{"id": one["id"], "asset_id": one["asset_id"]} for one in found])
+    table = make_table("!Analysis", "Video", "!Verdict", "!Reviewed as", "!>Age")
     for one in found:
         table.add_row(
-            shorten(str(one.get("id", ""))),
-            shorten(str(one.get("asset_id") or "")),
+            shorten(one["id"]),
+            shorten_to_fit(titles.get(one["id"], "")),
             label_verdict(str(one.get("verdict") or "")),
             label_verdict(str(one.get("reviewed_verdict") or "")),
             format_age(one.get("created_at")),
