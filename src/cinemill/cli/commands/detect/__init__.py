@@ -18,7 +18,8 @@ app = typer.Typer(
     cls=DetectGroup,
     help=(
         "Examine videos for manipulated faces: 'cinemill detect FILE'. The other commands manage "
-        "what the verdicts rest on. A file called like one of them can be given as ./NAME."
+        "what the verdicts rest on. 'cinemill detect run --help' shows the options; a file called "
+        "like a command can be given as ./NAME."
     ),
     no_args_is_help=True,
     subcommand_metavar="FILE... | COMMAND [ARGS]...",

@@ -81,9 +81,9 @@ def _read_weights(given: Sequence[str]) -> dict[str, float]:
 
 def _describe(ensemble: Ensemble) -> dict[str, Any]:
     from cinemill.cli.commands.detect.heads import describe_calibration
+    from cinemill.cli.commands.detect.registry import is_calibrated
 
-    calibration = ensemble.calibration
-    is_valid = calibration is not None and calibration.subject == ensemble.subject
+    valid = ensemble.calibration if is_calibrated(ensemble) else None
     return {
         "members": [
             {
@@ -97,7 +97,7 @@ def _describe(ensemble: Ensemble) -> dict[str, Any]:
         "missing": list(ensemble.missing),
         "weights_from": ensemble.weight_source.value,
         "subject": ensemble.subject,
-        "calibration": describe_calibration(calibration) if is_valid else None,
+        "calibration": describe_calibration(valid),
     }
 
 

@@ -140,11 +140,13 @@ def _count_videos(calibration: Calibration | None) -> int | None:
 
 
 def _print_head(document: Mapping[str, Any]) -> None:
+    from rich.text import Text
+
     table = make_table("!", "")
     table.show_header = False
     for label, value in _list_facts(document):
         if value:
-            table.add_row(label, value)
+            table.add_row(label, Text(value))  # Names and commands may hold brackets.
     console().print(table)
 
 

@@ -12,7 +12,7 @@ from cinemill.cli.input_files import FileUnusable, display_names, find_unreadabl
 from cinemill.errors import CinemillError
 
 MOST_VIDEOS = 1000
-"""Videos in the folders of one command; one batch is uploaded before its end is awaited."""
+"""Videos in a folder: all of them are uploaded before the end of the first is awaited."""
 MOST_FILES = 100_000
 """Files of a folder that are looked at."""
 

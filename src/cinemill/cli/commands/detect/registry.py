@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cinemill.capabilities.detection.ensemble.fusion import Ensemble
     from cinemill.capabilities.detection.ensemble.head import Head
     from cinemill.capabilities.detection.ensemble.head_files import HeadManifest
+    from cinemill.config import Settings
 
 
 class HeadUnreadable(InputRejected):
@@ -148,7 +149,8 @@ class Registry:
                     hint="Choose one of them: an ensemble has one head for each model.",
                 )
             heads[member], shares[member] = head, weight
-        ensemble = make_ensemble(heads, shares, WeightSource.SETTINGS)
+        source = WeightSource.SETTINGS if len(heads) > 1 else WeightSource.DEFAULT
+        ensemble = make_ensemble(heads, shares, source)
         ensemble = replace(ensemble, calibration=self._find_calibration(ensemble))
         self.write_ensemble(ensemble)
         return ensemble
@@ -190,8 +192,8 @@ class Registry:
         return gone
 
 
-def open_registry() -> Registry:
-    """Return the registry of the home that the settings name."""
+def open_registry(settings: Settings | None = None) -> Registry:
+    """Return the registry of the home that these settings name, by default the effective ones."""
     from cinemill.capabilities.detection.detector import (
         ENSEMBLES_FOLDER,
         HEADS_FOLDER,
@@ -199,7 +201,7 @@ def open_registry() -> Registry:
     )
     from cinemill.inference.models.cards import MODELS_FOLDER
 
-    settings = connect.load_settings()
+    settings = settings or connect.load_settings()
     options = DetectorOptions(
         home=settings.home,
         models_dir=settings.home / MODELS_FOLDER,
@@ -208,6 +210,29 @@ def open_registry() -> Registry:
     )
     home = settings.home
     return Registry(options, home / HEADS_FOLDER, home / ENSEMBLES_FOLDER)
+
+
+def describe_detector(settings: Settings) -> tuple[str, str]:
+    """Return what analyses use, in words, and a hint where that is nothing.
+
+    Raises ToolMissing where it cannot be used.
+    """
+    from cinemill.capabilities.detection.detector import load_detector
+
+    detector = load_detector(open_registry(settings).options)
+    if detector is None:
+        hint = "'cinemill detect heads add FOLDER' installs a head."
+        return "no head is installed, so every verdict is 'no model'", hint
+    ensemble = detector.ensemble
+    heads = ", ".join(head.name for head in ensemble.heads.values()) or "no head"
+    missing = f"; missing for {', '.join(ensemble.missing)}" if ensemble.missing else ""
+    return f"{heads}{missing}{'' if is_calibrated(ensemble) else ', not calibrated'}", ""
+
+
+def is_calibrated(ensemble: Ensemble) -> bool:
+    """Check whether an ensemble's calibration is about its present heads and weights."""
+    calibration = ensemble.calibration
+    return calibration is not None and calibration.subject == ensemble.subject
 
 
 def read_foreign_head(folder: Path) -> Head:

@@ -117,6 +117,8 @@ def show(analysis: AnalysisId, json: options.Json = False) -> None:
 
 
 def _print_trail(found: Sequence[ReviewDocument]) -> None:
+    from rich.text import Text
+
     from cinemill.cli.commands.detect.verdict_view import label_verdict
 
     table = make_table("!>Entry", "!Action", "Reviewer", "!Detector", "!Person", "!>Age", "Reason")
@@ -124,11 +126,11 @@ def _print_trail(found: Sequence[ReviewDocument]) -> None:
         table.add_row(
             str(one.get("id", "")),
             str(one.get("action", "")),
-            str(one.get("reviewer", "")),
+            Text(str(one.get("reviewer", ""))),
             label_verdict(str(one.get("model_verdict") or "")),
             label_verdict(str(one.get("verdict") or "")),
             format_age(one.get("created_at")),
-            str(one.get("reason", "")),
+            Text(str(one.get("reason", ""))),
         )
     console().print(table)
 

@@ -115,6 +115,7 @@ def _load_detector(registry: Registry) -> Detector | None:
 
 
 def _describe_head(detector: Detector | None) -> Stage:
+    from cinemill.cli.commands.detect.registry import is_calibrated
     from cinemill.cli.commands.detect.verdict_view import GET_A_HEAD
 
     if detector is None:
@@ -124,8 +125,7 @@ def _describe_head(detector: Detector | None) -> Stage:
         names = ", ".join(ensemble.missing)
         return Stage("head", Result.FAILED, f"missing for {names}", "Install it again.")
     heads = ", ".join(head.name for head in ensemble.heads.values())
-    calibration = ensemble.calibration
-    if calibration is None or calibration.subject != ensemble.subject:
+    if not is_calibrated(ensemble):
         return Stage("head", Result.OK, f"{heads}, not calibrated: verdicts are inconclusive")
     return Stage("head", Result.OK, f"{heads}, calibrated")
 
