@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cinemill.cli.commands.detect import inputs
 from cinemill.cli.commands.detect.inputs import find_videos, read_inputs
 from cinemill.cli.commands.detect.outcomes import MEMBERS
 from cinemill.cli.commands.detect.verdict_view import (
+    SEEN,
+    STEPS,
     TIME_LINE_COLUMNS,
+    UNSEEN,
     draw_time_line,
     format_time,
 )
@@ -268,6 +273,23 @@ class TestTimeLine:
     def test_time_line_marks_a_face_without_a_score(self) -> None:
         assert draw_time_line([make_frame(0, 1, None)], 1000) == "·"
         assert draw_time_line([], 0) == ""
+
+    @given(
+        st.lists(
+            st.builds(
+                make_frame,
+                st.integers(0, 10**9),
+                st.just(1),
+                st.none() | st.floats(0, 1),
+            )
+        )
+    )
+    def test_time_line_fits_whatever_the_frames_are(self, frames: list[FrameScoreDocument]) -> None:
+        end_ms = max((frame["time_ms"] for frame in frames), default=0)
+        line = draw_time_line(frames, end_ms)
+        assert len(line) <= TIME_LINE_COLUMNS
+        assert set(line) <= {*STEPS, SEEN, UNSEEN}
+        assert bool(line) is bool(frames)
 
     @pytest.mark.parametrize(
         ("time_ms", "words"),

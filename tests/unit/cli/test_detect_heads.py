@@ -15,7 +15,9 @@ from tests.detectors import BACKBONE, make_constant_head
 from cinemill.capabilities.detection.ensemble.fusion import make_ensemble_of_one
 from cinemill.capabilities.detection.ensemble.head_files import write_head
 from cinemill.capabilities.detection.verdict.calibration import fit_calibration
+from cinemill.cli.commands.doctor_checks import Level, check_detection
 from cinemill.cli.exit_codes import ExitCode
+from cinemill.config import Settings
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
@@ -179,6 +181,15 @@ def test_ensemble_set_rejects_weights_that_are_none(
     done = cinemill("detect", "ensemble", "set", f"mine={weight}")
     assert done.exit_code == ExitCode.REJECTED
     assert "ensemble_weights" in done.stderr
+
+
+def test_doctor_names_the_heads_in_use(cinemill: Run, home: Path, given: Path) -> None:
+    (found,) = check_detection(Settings(home=home))
+    assert "no head is installed" in found.message
+    assert "cinemill detect heads add" in found.hint
+    cinemill("detect", "heads", "add", given)
+    (found,) = check_detection(Settings(home=home))
+    assert (found.level, found.message) == (Level.OK, "mine")
 
 
 def test_ensemble_show_names_a_head_that_is_gone(cinemill: Run, home: Path, given: Path) -> None:
