@@ -116,13 +116,18 @@ def test_heads_add_rejects_a_folder_without_a_head(
     assert not (home / "heads").exists()
 
 
-def test_heads_add_rejects_a_head_of_an_unknown_model(
-    cinemill: Run, home: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("model", "code"), [("nobody-knows", "model_unknown"), ("tiny.en", "model_unsuitable")]
+)
+def test_heads_add_rejects_a_head_of_no_usable_model(
+    cinemill: Run, home: Path, tmp_path: Path, model: str, code: str
 ) -> None:
-    folder = write_head(tmp_path / "given", make_head())
+    head = make_head()
+    head = replace(head, space=head.space.model_copy(update={"model": model}))
+    folder = write_head(tmp_path / "given", head)
     done = cinemill("detect", "heads", "add", folder)
     assert done.exit_code == ExitCode.UNAVAILABLE
-    assert "model_unknown" in done.stderr
+    assert code in done.stderr
     assert not (home / "heads").exists()
 
 
