@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cinemill.cli.commands.detect import inputs
 from cinemill.cli.commands.detect.inputs import find_videos, read_inputs
-from cinemill.cli.commands.detect.outcomes import MEMBERS
+from cinemill.cli.commands.detect.outcomes import MEMBERS, Detection
+from cinemill.cli.commands.detect.selftest import judge
 from cinemill.cli.commands.detect.verdict_view import (
     SEEN,
     STEPS,
@@ -262,6 +263,44 @@ class TestInputs:
         assert found.videos == {"film.mp4": video}
         assert found.assets == {ASSET_ID: ASSET_ID}
         assert set(found.errors) == {""}
+
+
+class TestSelftest:
+    @staticmethod
+    def judge(first: dict[str, Any], second: dict[str, Any], **how: bool) -> dict[str, str]:
+        outcomes = [Detection("a", "j1", "completed", result=one) for one in (first, second)]
+        return {stage.name: stage.result.value for stage in judge(*outcomes, **how)}
+
+    def test_selftest_passes_a_face_with_scores_and_a_cache_hit(self) -> None:
+        found = self.judge(RESULT, {**RESULT, "cache_hit": True}, has_detector=True, has_face=True)
+        assert found == dict.fromkeys(("decoding", "faces", "verdict", "cache"), "ok")
+
+    @pytest.mark.parametrize(
+        ("first", "second", "failed"),
+        [
+            ({"frame_count": 0}, {}, "decoding"),
+            ({"faces": []}, {"faces": []}, "faces"),
+            ({"verdict": "no_model"}, {"verdict": "no_model"}, "verdict"),
+            ({}, {"cache_hit": False}, "cache"),
+            ({}, {"score": 0.5}, "cache"),
+        ],
+    )
+    def test_selftest_names_the_stage_that_fails(
+        self, first: dict[str, Any], second: dict[str, Any], failed: str
+    ) -> None:
+        again = {**RESULT, "cache_hit": True, **second}
+        found = self.judge({**RESULT, **first}, again, has_detector=True, has_face=True)
+        assert found[failed] == "failed"
+
+    def test_selftest_without_a_detector_accepts_no_verdict_but_no_model(self) -> None:
+        honest = self.judge(NO_MODEL, NO_MODEL, has_detector=False, has_face=True)
+        assert (honest["verdict"], honest["faces"]) == ("ok", "skipped")
+        made_up = self.judge(RESULT, RESULT, has_detector=False, has_face=True)
+        assert made_up["verdict"] == "failed"
+
+    def test_selftest_of_a_test_pattern_accepts_no_face_only(self) -> None:
+        found = self.judge(RESULT, {**RESULT, "cache_hit": True}, has_detector=True, has_face=False)
+        assert (found["faces"], found["verdict"]) == ("failed", "failed")
 
 
 class TestTimeLine:

@@ -65,7 +65,9 @@ def selftest(
     """
     from cinemill.cli.commands.detect.registry import open_registry
     from cinemill.cli.temporary_server import Stopped
+    from cinemill.telemetry import configure_logging
 
+    configure_logging(NAME, level="warning")  # Loading a model is logged, and stdout is for JSON.
     registry = open_registry()
     stages: list[Stage] = []
     try:
