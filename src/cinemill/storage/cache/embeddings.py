@@ -62,7 +62,7 @@ class EmbeddingCache:
         found: Embeddings | None = None
         if outcome is Lookup.HIT:
             try:
-                found = _read_embeddings(decode_entry(key, data))
+                found = unpack(key, data)
             except EntryDamaged:
                 outcome = Lookup.DAMAGED
                 self._store.delete([f"{PREFIX}{key}"])
@@ -77,7 +77,7 @@ class EmbeddingCache:
         """
         if not all(np.isfinite(array).all() for array in embeddings.arrays.values()):
             return False
-        data = encode_entry(_make_entry(key, embeddings))
+        data = pack(key, embeddings)
         if len(data) > LARGEST_ENTRY_BYTES:
             return False
         return self._store.write(f"{PREFIX}{key}", data, ttl_seconds=self._ttl_seconds)
@@ -85,6 +85,19 @@ class EmbeddingCache:
     def drop_model(self, name: str) -> int:
         """Delete all entries that depend on a model, and unreadable ones; return how many."""
         return self._store.delete_model(PREFIX, name)
+
+
+def pack(key: str, embeddings: Embeddings) -> bytes:
+    """Return features as the bytes of a cache entry, for whoever keeps them in files.
+
+    Raises ValueError or TypeError for facts that are no JSON and arrays of other types.
+    """
+    return encode_entry(_make_entry(key, embeddings))
+
+
+def unpack(key: str, data: bytes) -> Embeddings:
+    """Return what :func:`pack` wrote under this key. Raises EntryDamaged."""
+    return _read_embeddings(decode_entry(key, data))
 
 
 def _make_entry(key: str, embeddings: Embeddings) -> Entry:

@@ -23,7 +23,11 @@ def read_folder(root: Path) -> DatasetListing:
     A person is one in both trees if the folders have the same name.
     """
     tree = DatasetTree(root)
-    records = [*_read_reals(tree, tree.require("real")), *_read_fakes(tree)]
+    fakes = tree.find("fake")
+    records = [
+        *_read_reals(tree, tree.require("real")),
+        *(_read_fakes(tree, fakes) if fakes else ()),
+    ]
     if not records:
         raise DatasetInvalid(f"{tree.root / 'real'} and {tree.root / 'fake'} hold no videos.")
     alone = sum("/" not in one.key.name for one in records if not one.is_fake)
@@ -44,6 +48,15 @@ def read_reals(root: Path) -> DatasetListing:
     return DatasetListing(records)
 
 
+def read_fakes(root: Path) -> DatasetListing:
+    """List the videos of a folder of fakes, ``[METHOD/[PERSON/]]VIDEO``. Raises DatasetInvalid."""
+    tree = DatasetTree(root)
+    records = tuple(_read_fakes(tree, tree.root))
+    if not records:
+        raise DatasetInvalid(f"{tree.root} holds no videos or images.")
+    return DatasetListing(records)
+
+
 def _read_reals(tree: DatasetTree, folder: Path) -> Iterator[VideoRecord]:
     for name, path in tree.list_videos(folder, depth=_DEEPEST):
         identity = f"{NAME}:{name.split('/')[0]}"
@@ -52,10 +65,7 @@ def _read_reals(tree: DatasetTree, folder: Path) -> Iterator[VideoRecord]:
         )
 
 
-def _read_fakes(tree: DatasetTree) -> Iterator[VideoRecord]:
-    folder = tree.find("fake")
-    if folder is None:
-        return
+def _read_fakes(tree: DatasetTree, folder: Path) -> Iterator[VideoRecord]:
     for name, path in tree.list_videos(folder, depth=_DEEPEST):
         method, _, rest = name.rpartition("/")
         method, _, person = method.partition("/")

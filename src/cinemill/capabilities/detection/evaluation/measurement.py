@@ -70,6 +70,7 @@ class Measurement:
 def measure_scores(
     frames: Sequence[FrameScore],
     *,
+    videos: Sequence[VideoScore] | None = None,
     to_probability: Callable[[float], float],
     thresholds: Mapping[float, float] | None = None,
     aggregate: Callable[[Sequence[float]], float] = fmean,
@@ -79,10 +80,11 @@ def measure_scores(
     """Measure a detector by its scores on frames; those without a usable face are not among them.
 
     ``to_probability`` is the head's calibration of a video's score; ``thresholds`` are its
-    thresholds by nominal false positive rate; ``aggregate`` joins frames to videos. Raises
-    UnmeasurableScores without reals or without fakes.
+    thresholds by nominal false positive rate. ``videos`` are the detector's own scores of the
+    videos; without them, ``aggregate`` joins frames to videos. Raises UnmeasurableScores without
+    reals or without fakes.
     """
-    videos = join_frames(frames, aggregate)
+    videos = join_frames(frames, aggregate) if videos is None else videos
     labels = [one.is_fake for one in videos]
     probabilities = [to_probability(one.score) for one in videos]
     wrong = [

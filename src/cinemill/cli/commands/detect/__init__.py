@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cinemill.cli.commands.detect import ensembles, heads, reviews, run, selftest
+from cinemill.cli.commands.detect import ensembles, heads, reviews, run, selftest, training
 from cinemill.cli.commands.detect.default_command import DefaultCommandGroup
 
 
@@ -28,4 +28,7 @@ app.command()(run.run)
 app.add_typer(heads.app, name="heads")
 app.add_typer(ensembles.app, name="ensemble")
 app.add_typer(reviews.app, name="review")
+app.command()(training.train)
+app.command()(training.calibrate)
+app.command()(training.evaluate)
 app.command()(selftest.selftest)

@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 NO_HEADS = (
     "No head is installed, so every verdict is 'no model'. 'cinemill detect heads add FOLDER' "
-    "installs one; 'cinemill detect train --real FOLDER' trains one."
+    "installs one; 'cinemill detect train --name NAME --real FOLDER' trains one."
 )
 
 HeadName = Annotated[

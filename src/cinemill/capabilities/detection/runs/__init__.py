@@ -1,0 +1,1 @@
+"""Runs that a person starts: train a head, calibrate it, evaluate it."""

@@ -1,0 +1,163 @@
+"""Videos scored by an ensemble, each with its truth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cinemill.capabilities.detection.datasets.records import VideoKey, VideoRecord
+from cinemill.capabilities.detection.detector import (
+    Detector,
+    describe_space,
+    find_backbone,
+    load_detector,
+)
+from cinemill.capabilities.detection.ensemble.features import check_space, join_levels
+from cinemill.capabilities.detection.ensemble.fusion import make_ensemble_of_one
+from cinemill.capabilities.detection.ensemble.head_files import read_head
+from cinemill.capabilities.detection.ensemble.scoring import (
+    EnsembleScores,
+    TrackFeatures,
+    score_tracks,
+)
+from cinemill.capabilities.detection.evaluation.reencoding import Reencoding
+from cinemill.capabilities.detection.runs.blends import VideoBlender
+from cinemill.capabilities.detection.runs.examined_videos import Change, ExaminedVideo, Examiner
+from cinemill.capabilities.detection.runs.workbench import Workbench, ensure_models, name_member
+from cinemill.capabilities.detection.verdict.evidence import FaceCounts
+from cinemill.capabilities.detection.video_faces import VideoFaces
+from cinemill.errors import CommandFailed, InputRejected, ToolMissing
+from cinemill.inference.faces.detector import CARD as FACE_DETECTOR
+from cinemill.inference.faces.detector import open_face_detector
+from cinemill.inference.faces.mesh import CARD as FACE_MESH
+from cinemill.inference.faces.mesh import open_face_mesh
+from cinemill.inference.models.catalog import get_card
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A video to be scored, and what is done to its frames first."""
+
+    key: VideoKey
+    path: Path
+    is_fake: bool
+    identity: str
+    changes: tuple[Change, ...] = ()
+    reencoding: Reencoding | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredVideo:
+    """A video with its scores."""
+
+    task: Task
+    examined: ExaminedVideo
+    scores: EnsembleScores
+
+    @property
+    def faces(self) -> FaceCounts:
+        return self.examined.faces.facts.count_faces()
+
+    @property
+    def bits_per_pixel(self) -> float | None:
+        return self.examined.faces.facts.bits_per_pixel
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSet:
+    """All videos that could be scored, and why others could not."""
+
+    videos: list[ScoredVideo] = field(default_factory=list)
+    unscored: Counter[str] = field(default_factory=Counter)
+
+
+def find_detector(bench: Workbench, name: str, *, needs_mesh: bool) -> Detector:
+    """Return the detector of this name: an ensemble, or a head alone. Its models are fetched.
+
+    Raises ToolMissing (``head_missing``, ``head_damaged``, ``head_mismatch``,
+    ``detector_incomplete``), DependencyUnavailable (``model_unavailable``).
+    """
+    detector = load_detector(bench.detector_options, name) or _find_head(bench, name)
+    if missing := detector.ensemble.missing:
+        raise ToolMissing(
+            f"The detector {name} lacks the heads of {', '.join(missing)}.",
+            code="detector_incomplete",
+            hint="Install the heads that are missing, or train the detector again.",
+        )
+    mesh = [get_card(FACE_MESH)] if needs_mesh else []
+    ensure_models(bench, [get_card(FACE_DETECTOR), *mesh, *detector.models])
+    return detector
+
+
+def _find_head(bench: Workbench, name: str) -> Detector:
+    head = read_head(bench.heads, name)
+    card = find_backbone(head.space.model, bench.detector_options)
+    check_space(head.space, describe_space(card, head.space.normalization), head.name)
+    member = name_member(bench, card)
+    return Detector(make_ensemble_of_one(member, head), {member: card})
+
+
+def list_tasks(
+    bench: Workbench, records: Iterable[VideoRecord], *, blends: bool, seed: int
+) -> list[Task]:
+    """Return a task for each video; with ``blends`` another for the fake made of each real."""
+    tasks = []
+    for record in records:
+        tasks.append(Task(record.key, record.path, record.is_fake, record.identity))
+        if blends and not record.is_fake:
+            blender = VideoBlender(
+                open_face_detector(bench.models_dir),
+                open_face_mesh(bench.models_dir),
+                record.key,
+                seed,
+            )
+            fake = Task(blender.fake_key, record.path, True, record.identity, (blender,))
+            tasks.append(fake)
+    return tasks
+
+
+def score_videos(
+    examiner: Examiner, tasks: Sequence[Task], what: str, *, begin: int = 0, total: int = 0
+) -> ScoredSet:
+    """Score all videos; those that cannot be read or have no usable face are counted.
+
+    ``begin`` tasks of ``total`` are done before these, where there are others.
+
+    Raises ToolMissing, CommandStalled.
+    """
+    scored = ScoredSet()
+    for number, task in enumerate(tasks, start=1):
+        is_reused = False
+        try:
+            one = score_video(examiner, task)
+            is_reused = one.examined.is_reused
+        except (InputRejected, CommandFailed) as unreadable:
+            scored.unscored[unreadable.code] += 1
+        else:
+            if one.scores.video is None:
+                scored.unscored["no_usable_face"] += 1
+            scored.videos.append(one)
+        sentence = f"{what}: video {number} of {len(tasks)}"
+        progress = examiner.bench.progress
+        progress.report(begin + number, total or len(tasks), sentence, is_reused=is_reused)
+    return scored
+
+
+def score_video(examiner: Examiner, task: Task) -> ScoredVideo:
+    """Return a video with its scores. Raises as :meth:`Examiner.examine` does."""
+    examined = examiner.examine(task.path, task.changes, task.reencoding)
+    return ScoredVideo(task, examined, _score(examiner.detector, examined.faces))
+
+
+def _score(detector: Detector, faces: VideoFaces) -> EnsembleScores:
+    spaces = {member: head.space for member, head in detector.ensemble.heads.items()}
+    joined = {
+        member: join_levels(faces.features[space.model], space) for member, space in spaces.items()
+    }
+    tracks = [
+        TrackFeatures(track, {member: rows[which] for member, rows in joined.items()})
+        for track, which in faces.facts.list_tracks()
+    ]
+    return score_tracks(detector.ensemble, tracks)

@@ -1,0 +1,106 @@
+"""What commands that train or measure work with: settings, videos, and how they were called."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cinemill.cli import connect
+
+if TYPE_CHECKING:
+    from cinemill.capabilities.detection.datasets.records import VideoRecord
+    from cinemill.capabilities.detection.runs.video_lists import VideoChoice
+    from cinemill.capabilities.detection.runs.workbench import Workbench
+    from cinemill.cli.commands.detect.training_progress import RunDisplay
+    from cinemill.config import Settings
+
+
+def open_bench(display: RunDisplay) -> Workbench:
+    from cinemill.capabilities.detection.runs.progress import RunProgress
+    from cinemill.capabilities.detection.runs.workbench import Workbench
+    from cinemill.inference.models.cards import MODELS_FOLDER
+    from cinemill.media.ffmpeg.limits import Limits
+    from cinemill.media.ffmpeg.sandbox import detect_sandbox
+
+    settings = connect.load_settings()
+    return Workbench(
+        home=settings.home,
+        models_dir=settings.home / MODELS_FOLDER,
+        clip_model=settings.clip_model_name,
+        limits=Limits(
+            max_pixels=settings.max_pixels,
+            max_duration_seconds=settings.max_duration_seconds,
+            max_streams=settings.max_streams,
+            max_output_bytes=settings.max_output_bytes,
+            stall_seconds=settings.stall_seconds,
+        ),
+        sandbox=detect_sandbox(settings.sandbox),
+        ffmpeg_path=settings.ffmpeg_path,
+        may_fetch=settings.fetch_models,
+        weights=_read_weights(settings),
+        progress=RunProgress(display.show),
+    )
+
+
+def _read_weights(settings: Settings) -> dict[str, float] | None:
+    """Return the weights of the ensemble that a person set, as workers read them."""
+    weights = {
+        "resnet50": settings.ensemble_weight_resnet50,
+        "clip": settings.ensemble_weight_clip,
+    }
+    is_set = {f"ensemble_weight_{name}" for name in weights} & settings.model_fields_set
+    return weights if is_set else None
+
+
+def list_calibration_videos(choice: VideoChoice, *, reviews: bool) -> list[VideoRecord]:
+    from cinemill.capabilities.detection.runs.video_lists import list_videos
+
+    has_folders = choice.real or choice.fake or choice.dataset
+    records = list(list_videos(choice, "val").records) if has_folders or not reviews else []
+    return [*records, *_list_reviewed()] if reviews else records
+
+
+def _list_reviewed() -> list[VideoRecord]:
+    """Return the stored videos that people decided about."""
+    from cinemill.capabilities.detection.runs.calibrate import ReviewedVideo, list_reviewed
+    from cinemill.storage.analyses.reviews import list_decisions
+    from cinemill.storage.database import Database
+    from cinemill.storage.media.files import LocalFiles
+
+    settings = connect.load_settings()
+    database_url, _ = connect.find_addresses(settings)
+    files = LocalFiles(settings.home / "objects")
+    database = Database(database_url, pool_size=1, application_name="cinemill detect calibrate")
+    found: list[ReviewedVideo] = []
+    after = 0
+    try:
+        while True:
+            with database.begin() as connection:
+                decisions = list_decisions(connection, after=after)
+            if not decisions:
+                break
+            after = decisions[-1].review_id
+            found += [
+                ReviewedVideo(one.sha256, files.path(one.sha256), one.verdict) for one in decisions
+            ]
+    finally:
+        database.close()
+    return list_reviewed(found)
+
+
+def describe_command(command: str, given: Mapping[str, Any]) -> str:
+    """Return the command with the options that were given; of folders only their names.
+
+    It is stored in files that may be passed on, and paths say who somebody is.
+    """
+    words = ["cinemill", "detect", command]
+    for option, value in given.items():
+        for one in value if isinstance(value, list) else [value]:
+            if one is None or one is False:
+                continue
+            words += [option] if option else []
+            if one is not True:
+                words.append(one.name or "." if isinstance(one, Path) else str(one))
+    return shlex.join(words)
