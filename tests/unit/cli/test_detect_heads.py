@@ -15,6 +15,8 @@ from tests.detectors import BACKBONE, make_constant_head
 from cinemill.capabilities.detection.ensemble.fusion import make_ensemble_of_one
 from cinemill.capabilities.detection.ensemble.head_files import write_head
 from cinemill.capabilities.detection.verdict.calibration import fit_calibration
+from cinemill.cli.commands.detect.registry import open_registry
+from cinemill.cli.commands.detect.selftest import Result, run_stages
 from cinemill.cli.commands.doctor_checks import Level, check_detection
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.config import Settings
@@ -195,6 +197,14 @@ def test_doctor_names_the_heads_in_use(cinemill: Run, home: Path, given: Path) -
     cinemill("detect", "heads", "add", given)
     (found,) = check_detection(Settings(home=home))
     assert (found.level, found.message) == (Level.OK, "mine")
+
+
+def test_selftest_stops_at_a_damaged_head(cinemill: Run, home: Path, given: Path) -> None:
+    cinemill("detect", "heads", "add", given)
+    (home / "heads" / "mine" / "head.safetensors").write_bytes(b"nothing")
+    (stage,) = run_stages(open_registry(), None, quiet=True)
+    assert (stage.name, stage.result) == ("head", Result.FAILED)
+    assert "cannot be used" in stage.detail
 
 
 def test_ensemble_show_names_a_head_that_is_gone(cinemill: Run, home: Path, given: Path) -> None:

@@ -21,18 +21,24 @@ app = typer.Typer(
 
 
 @app.command("show")
-def show(json: options.Json = False) -> None:
-    """Show the heads that analyses use, their weights, and what their error rates rest on."""
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Name of an ensemble; analyses use 'default'."),
+    ] = "default",
+    json: options.Json = False,
+) -> None:
+    """Show the heads of an ensemble, their weights, and what its error rates rest on."""
     from cinemill.capabilities.detection.detector import load_detector
     from cinemill.cli.commands.detect.heads import NO_HEADS
     from cinemill.cli.commands.detect.registry import open_registry
 
-    detector = load_detector(open_registry().options)
+    detector = load_detector(open_registry().options, name)
     document = None if detector is None else _describe(detector.ensemble)
     if json:
         print_json(document)
     elif document is None:
-        print_message(NO_HEADS)
+        print_message(NO_HEADS if name == "default" else f"There is no ensemble {name}.")
     else:
         _print_ensemble(document)
 

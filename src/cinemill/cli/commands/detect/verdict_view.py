@@ -37,8 +37,8 @@ SEEN, UNSEEN = "·", " "
 """A face that was seen and has no score; no face in the frames of this time."""
 GET_A_HEAD = (
     "Get or train a head, the trained part of a detector: 'cinemill detect heads add FOLDER' "
-    "installs one, 'cinemill detect train --name NAME --real FOLDER' trains one on your videos, and "
-    "'cinemill detect heads list' shows what is installed."
+    "installs one, 'cinemill detect train --name NAME --real FOLDER' trains one on your "
+    "videos, and 'cinemill detect heads list' shows what is installed."
 )
 
 
