@@ -16,6 +16,7 @@ from cinemill.cli.commands import (
     config,
     create,
     dead,
+    detect,
     doctor,
     jobs,
     models,
@@ -128,6 +129,7 @@ process.register(app)
 create.register(app)
 render.register(app)
 submit.register(app)
+app.add_typer(detect.app, name="detect")
 watch.register(app)
 jobs.register(app)
 app.add_typer(dead.app, name="dead")

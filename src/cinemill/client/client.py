@@ -18,12 +18,15 @@ from cinemill.client.connection import API, Connection, drop_none
 from cinemill.client.errors import START_IT, ClientError
 from cinemill.client.events import EventFollower
 from cinemill.client.models import (
+    AnalysisDocument,
     AssetDocument,
     DeadDocument,
     DeadMessageDocument,
+    FrameScoreDocument,
     HealthDocument,
     JobDocument,
     ProgressEvent,
+    ReviewDocument,
     StatsDocument,
     TaskResult,
     TaskStatus,
@@ -236,6 +239,42 @@ class Client:
         if variant:
             path += f"?variant={_part(variant)}"
         return Download(self._connection, path, on_bytes).fetch(Path(to))
+
+    def analysis_frames(
+        self, analysis_id: str, *, face: int | None = None
+    ) -> Iterator[FrameScoreDocument]:
+        """Yield the scores of an analysis by time."""
+        path = f"analyses/{_part(analysis_id)}/frames"
+        yield from self._list(path, "frames", None, drop_none(face=face))
+
+    def review_queue(self, *, limit: int = 50) -> list[AnalysisDocument]:
+        """List the analyses that a person should decide about, oldest first."""
+        return cast("list[AnalysisDocument]", self._list("reviews", "analyses", limit))
+
+    def reviews(self, analysis_id: str) -> list[ReviewDocument]:
+        """List what people decided about an analysis, oldest first."""
+        path = f"analyses/{_part(analysis_id)}/reviews"
+        return cast("list[ReviewDocument]", self._list(path, "reviews", None))
+
+    def review(
+        self,
+        analysis_id: str,
+        *,
+        action: str,
+        reviewer: str,
+        reason: str,
+        verdict: str | None = None,
+        seen: int | None = None,
+    ) -> ReviewDocument:
+        """Accept or override a verdict, or flag it for others."""
+        body = {
+            "action": action,
+            "reviewer": reviewer,
+            "reason": reason,
+            **drop_none(verdict=verdict, seen=seen),
+        }
+        path = f"{API}/analyses/{_part(analysis_id)}/reviews"
+        return cast("ReviewDocument", self._post(path, body))
 
     def stats(self) -> StatsDocument:
         return cast("StatsDocument", self._get(f"{API}/stats"))

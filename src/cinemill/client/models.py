@@ -137,6 +137,42 @@ class AssetDocument(TypedDict, total=False):
     source_url: str
 
 
+class AnalysisDocument(TypedDict, total=False):
+    id: str
+    asset_id: str | None
+    status: str
+    verdict: str | None
+    reviewed_verdict: str | None
+    needs_review: bool
+    created_at: str
+
+
+class BoxDocument(TypedDict):
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class FrameScoreDocument(TypedDict):
+    time_ms: int
+    face: int
+    score: float | None
+    exclusion: str
+    box: BoxDocument | None
+
+
+class ReviewDocument(TypedDict, total=False):
+    id: int
+    action: str
+    reviewer: str
+    reason: str
+    model_verdict: str
+    model_score: float | None
+    verdict: str | None
+    created_at: str
+
+
 class HealthDocument(TypedDict, total=False):
     status: str
     version: str

@@ -239,6 +239,14 @@ class Settings(BaseSettings):
         """Return whether the HTTP API is reachable from this machine only."""
         return parsers.is_loopback(self.host)
 
+    @property
+    def ensemble_weights(self) -> dict[str, float] | None:
+        """Return the weights of the detection models by name, None if nobody set any."""
+        fields_by_name = {"resnet50": "ensemble_weight_resnet50", "clip": "ensemble_weight_clip"}
+        if not self.model_fields_set.intersection(fields_by_name.values()):
+            return None
+        return {name: getattr(self, field) for name, field in fields_by_name.items()}
+
     def describe(self) -> list[SettingRow]:
         """Return the effective value of every setting, secrets masked, in documented order."""
         dump, meanings = self.model_dump(mode="json"), read_docstrings(Settings)

@@ -147,13 +147,8 @@ def build_resources(context: WorkerContext) -> StepResources:
 
 
 def _read_detection(settings: Settings) -> DetectionSettings:
-    weights = {
-        "resnet50": settings.ensemble_weight_resnet50,
-        "clip": settings.ensemble_weight_clip,
-    }
-    is_set = bool({f"ensemble_weight_{name}" for name in weights} & settings.model_fields_set)
     return DetectionSettings(
         clip_model=settings.clip_model_name,
         resnet50_path=settings.resnet50_model_path,
-        weights=weights if is_set else None,
+        weights=settings.ensemble_weights,
     )

@@ -71,6 +71,26 @@ def test_command_names_are_complete() -> None:
         "dead drop",
         "dead list",
         "dead redrive",
+        "detect",
+        "detect run",
+        "detect heads",
+        "detect heads list",
+        "detect heads show",
+        "detect heads add",
+        "detect heads remove",
+        "detect ensemble",
+        "detect ensemble show",
+        "detect ensemble set",
+        "detect review",
+        "detect review list",
+        "detect review show",
+        "detect review accept",
+        "detect review override",
+        "detect review flag",
+        "detect train",
+        "detect calibrate",
+        "detect evaluate",
+        "detect selftest",
         "models",
         "models list",
         "models fetch",
@@ -108,6 +128,8 @@ def test_docs_name_existing_commands_and_options(page: Path) -> None:
         command = typer.main.get_command(app)
         while words and words[0] in getattr(command, "commands", {}):
             command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+        if words and (default := getattr(command, "default_command", "")):
+            command = command.commands[default]  # type: ignore[attr-defined]
         assert command.name != "cinemill" or line == "--help", f"no such command: {line}"
         known = {"--help", *(name for one in command.params for name in one.opts)}
         given = {word for word in words if word.startswith("-")}
@@ -141,6 +163,12 @@ def test_version_is_printed(cinemill: Run) -> None:
         ["retry", "j1", "--failed"],
         ["retry", "j1", "--kind", "process_video"],
         ["jobs", "--limit", "0"],
+        ["detect", "--fast"],
+        ["detect", "/no/such/film.mp4"],
+        ["detect", __file__, "--priority", "11"],
+        ["detect", "review", "accept", "a1"],
+        ["detect", "review", "override", "a1", "--verdict", "fake"],
+        ["detect", "ensemble", "set", "one=two"],
         ["worker", "--concurrency", "0"],
     ],
 )
@@ -151,7 +179,15 @@ def test_usage_errors_are_exit_code_2(cinemill: Run, arguments: list[str]) -> No
 class TestNoServer:
     @pytest.mark.parametrize(
         "arguments",
-        [["jobs"], ["status"], ["watch", "j"], ["cancel", "j"], ["dead", "list"], ["verify"]],
+        [
+            ["jobs"],
+            ["status"],
+            ["watch", "j"],
+            ["cancel", "j"],
+            ["dead", "list"],
+            ["detect", "review"],
+            ["verify"],
+        ],
     )
     def test_missing_server_is_exit_code_3_with_a_hint(
         self, cinemill: Run, arguments: list[str]

@@ -83,12 +83,22 @@ def load_detector(options: DetectorOptions, name: str = DEFAULT_ENSEMBLE) -> Det
 
 
 def find_backbone(member: str, options: DetectorOptions) -> ModelCard:
-    """Return the card of a member's model. Raises ToolMissing (``model_unknown``)."""
+    """Return the card of a member's model.
+
+    Raises ToolMissing: ``model_unknown``, ``model_unsuitable`` for one that has no features.
+    """
     name = options.clip_model if member == CLIP else member
     try:
-        return find_card(name, options.models_dir)
+        card = find_card(name, options.models_dir)
     except NotFound as unknown:
         raise ToolMissing(unknown.message, code=unknown.code, hint=unknown.hint) from unknown
+    if card.image is None or not card.outputs:
+        raise ToolMissing(
+            f"The {card.role.value} model {card.name} returns no features of pictures.",
+            code="model_unsuitable",
+            hint="'cinemill models list' shows the role of each model.",
+        )
+    return card
 
 
 def describe_space(

@@ -23,6 +23,7 @@ from cinemill.jobs.step import StepContext
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.frames.exact import SHOT_FRAME_SIZE, read_every_frame, read_frames
 from cinemill.media.frames.index import FrameIndex, read_index
+from cinemill.media.frames.process import reject
 from cinemill.media.frames.sampling import DEFAULT_COUNT, FAST_COUNT, choose_frames
 from cinemill.media.frames.shots import detect_shots
 from cinemill.steps.models import FETCH_SHARE, ensure_model
@@ -99,6 +100,8 @@ def examine_video(
     video = _Video(resources, context, path, effective_limits(resources, context), info)
     context.report(done, "Reading the video's frame times")
     index = video.read_index()
+    if index.is_cut_off:  # A fast analysis does not read to the end, where others notice it.
+        raise reject("media_truncated")
     shots = _find_shots(video, asset, index, is_fast=frames < DEFAULT_COUNT)
     pts = choose_frames(index, shots, frames)
     context.report(SHOTS_END, "Looking at faces")

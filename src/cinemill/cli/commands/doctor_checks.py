@@ -59,6 +59,7 @@ def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[C
         ("FFmpeg", check_ffmpeg),
         ("sandbox", check_sandbox),
         ("hardware", check_hardware),
+        ("detection", check_detection),
         ("packages", partial(check_packages, commands=commands)),
         ("database", check_database),
         ("Redis", check_redis),
@@ -216,6 +217,12 @@ def check_hardware(settings: Settings) -> Iterator[Check]:
         hint = "If it should work, check its driver. Until then videos are encoded in software."
         level = Level.OK if working else Level.WARN
         yield Check("hardware", level, f"no {'; no '.join(reasons)}", "" if working else hint)
+
+
+def check_detection(settings: Settings) -> Iterator[Check]:
+    from cinemill.cli.commands.detect.registry import describe_detector
+
+    yield Check("detection", Level.OK, *describe_detector(settings))
 
 
 def check_database(settings: Settings) -> Iterator[Check]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from cinemill.cli.uploads import UploadBatch, UploadResult
     from cinemill.client import Client
 
+    Send = Callable[[Client, Display, UploadResult], None]
+
+Ended = TypeVar("Ended")
+
 
 def register(app: typer.Typer) -> None:
     app.command()(process)
@@ -31,7 +35,7 @@ def register(app: typer.Typer) -> None:
 class ProcessOrder:
     """A set of jobs to submit, and where their outputs go."""
 
-    send: Callable[[Client, Display, UploadResult], None]
+    send: Send
     folders: Mapping[str, Path | None]
     """Download folders by name; None leaves the outputs on the server."""
     names: Sequence[str]
@@ -107,6 +111,13 @@ def finish(outcomes: list[Outcome], to: Path | None, *, json: bool) -> None:
 
 def process_on_any_server(order: ProcessOrder, *, json: bool) -> dict[str, Outcome]:
     """Process the order on the running server, else on a temporary one."""
+    return work_on_any_server(
+        lambda client, display: process_order(client, order, display), json=json
+    )
+
+
+def work_on_any_server(work: Callable[[Client, Display], Ended], *, json: bool) -> Ended:
+    """Do the work with the running server, else with a temporary one, and show its progress."""
     from cinemill.cli.progress import open_display
     from cinemill.cli.temporary_server import Stopped, run_with_server
 
@@ -114,7 +125,7 @@ def process_on_any_server(order: ProcessOrder, *, json: bool) -> dict[str, Outco
     try:
         return run_with_server(
             connect.load_settings(),
-            lambda client: process_order(client, order, display),
+            lambda client: work(client, display),
             on_start=lambda: None if json else print_message("Starting a temporary server …"),
         )
     except Stopped:
@@ -138,23 +149,30 @@ def _show(outcomes: list[Outcome], *, json: bool) -> None:
 def process_order(client: Client, order: ProcessOrder, display: Display) -> dict[str, Outcome]:
     """Submit the jobs, follow them and download outputs. One failure does not stop the others."""
     from cinemill.cli.result import refused
-    from cinemill.cli.uploads import UploadResult
 
-    sent = UploadResult()
-    try:
-        with display:
-            order.send(client, display, sent)
-            sent.errors |= follow_to_end(client, sent.job_ids, display)
-    except KeyboardInterrupt:
-        if sent.job_ids:
-            print_jobs_continue(list(sent.job_ids.values()))
-        raise
+    sent = send_and_follow(client, order.send, display)
     return {
         name: refused(name, sent.errors[name], sent.job_ids.get(name, ""))
         if name in sent.errors
         else _fetch(client, name, sent.job_ids[name], order)
         for name in order.names
     }
+
+
+def send_and_follow(client: Client, send: Send, display: Display) -> UploadResult:
+    """Send videos, follow their jobs to the end, and return them with the errors by name."""
+    from cinemill.cli.uploads import UploadResult
+
+    sent = UploadResult()
+    try:
+        with display:
+            send(client, display, sent)
+            sent.errors |= follow_to_end(client, sent.job_ids, display)
+    except KeyboardInterrupt:
+        if sent.job_ids:
+            print_jobs_continue(list(sent.job_ids.values()))
+        raise
+    return sent
 
 
 def _fetch(client: Client, name: str, job_id: str, order: ProcessOrder) -> Outcome:

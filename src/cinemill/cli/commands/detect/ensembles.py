@@ -1,0 +1,119 @@
+"""``cinemill detect ensemble``: which heads analyses use, and with which weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cinemill.cli import options
+from cinemill.cli.console import console, make_table, print_json, print_message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cinemill.capabilities.detection.ensemble.fusion import Ensemble
+
+app = typer.Typer(
+    help="Show and choose the heads that analyses use, with their weights.",
+    no_args_is_help=True,
+)
+
+
+@app.command("show")
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Name of an ensemble; analyses use 'default'."),
+    ] = "default",
+    json: options.Json = False,
+) -> None:
+    """Show the heads of an ensemble, their weights, and what its error rates rest on."""
+    from cinemill.capabilities.detection.detector import load_detector
+    from cinemill.cli.commands.detect.heads import NO_HEADS
+    from cinemill.cli.commands.detect.registry import open_registry
+
+    detector = load_detector(open_registry().options, name)
+    document = None if detector is None else _describe(detector.ensemble)
+    if json:
+        print_json(document)
+    elif document is None:
+        print_message(NO_HEADS if name == "default" else f"There is no ensemble {name}.")
+    else:
+        _print_ensemble(document)
+
+
+@app.command("set")
+def set_ensemble(
+    heads: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="HEAD[=WEIGHT]",
+            help="Heads of different models, with their weights, such as my-clip=0.4. "
+            "Without weights they count the same.",
+        ),
+    ],
+    json: options.Json = False,
+) -> None:
+    """Let analyses use these heads. Weights are scaled so that they add up to 1.
+
+    A calibration holds only for the heads and weights that it was made with. With others, every
+    verdict is inconclusive until they are calibrated together.
+    """
+    from cinemill.cli.commands.detect.registry import open_registry
+
+    document = _describe(open_registry().set_ensemble(_read_weights(heads)))
+    if json:
+        print_json(document)
+    else:
+        _print_ensemble(document)
+
+
+def _read_weights(given: Sequence[str]) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        try:
+            weight = float(number) if "=" in text else 1.0
+        except ValueError:
+            raise typer.BadParameter(
+                f"{number!r} in {text!r} is not a number", param_hint="HEAD[=WEIGHT]"
+            ) from None
+        if name in weights:
+            raise typer.BadParameter(f"{name!r} is named twice", param_hint="HEAD[=WEIGHT]")
+        weights[name] = weight
+    return weights
+
+
+def _describe(ensemble: Ensemble) -> dict[str, Any]:
+    from cinemill.cli.commands.detect.heads import describe_calibration
+    from cinemill.cli.commands.detect.registry import is_calibrated
+
+    valid = ensemble.calibration if is_calibrated(ensemble) else None
+    return {
+        "members": [
+            {
+                "name": one.name,
+                "weight": one.weight,
+                "head": one.head.name if one.head else None,
+                "digest": one.head.digest if one.head else None,
+            }
+            for one in ensemble.members
+        ],
+        "missing": list(ensemble.missing),
+        "weights_from": ensemble.weight_source.value,
+        "subject": ensemble.subject,
+        "calibration": describe_calibration(valid),
+    }
+
+
+def _print_ensemble(document: Mapping[str, Any]) -> None:
+    from cinemill.cli.commands.detect.heads import write_calibration
+
+    table = make_table("!Model", "!Head", ">Weight")
+    for one in document["members"]:
+        table.add_row(one["name"], one["head"] or "missing", f"{one['weight']:.3f}")
+    screen = console()
+    screen.print(table)
+    screen.print(f"Weights from: {document['weights_from']}.", markup=False)
+    screen.print(f"Calibrated: {write_calibration(document['calibration'])}.", markup=False)
