@@ -110,4 +110,4 @@ def find_verdict(home: Path, video: Path) -> str:
     assert detector.ensemble.calibration is not None
     bench = Workbench(home, home / "models", options.clip_model, Limits(), detect_sandbox())
     faces = Examiner(bench, detector, 6).examine(video).faces
-    return decide_findings(faces, detector, Work(1.0, {}, False)).result.verdict
+    return decide_findings(faces, detector, Work(1.0, {}, False), frames=6).result.verdict

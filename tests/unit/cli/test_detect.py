@@ -267,7 +267,7 @@ class TestInputs:
 
 class TestSelftest:
     @staticmethod
-    def judge(first: dict[str, Any], second: dict[str, Any], **how: bool) -> dict[str, str]:
+    def judge(first: dict[str, Any], second: dict[str, Any], **how: Any) -> dict[str, str]:
         outcomes = [Detection("a", "j1", "completed", result=one) for one in (first, second)]
         return {stage.name: stage.result.value for stage in judge(*outcomes, **how)}
 

@@ -9,7 +9,11 @@ from typing import Any
 from cinemill.capabilities.detection.build_result import build_empty_result, build_result
 from cinemill.capabilities.detection.detector import Detector
 from cinemill.capabilities.detection.ensemble.features import join_levels
-from cinemill.capabilities.detection.ensemble.scoring import TrackFeatures, score_tracks
+from cinemill.capabilities.detection.ensemble.scoring import (
+    EnsembleScores,
+    TrackFeatures,
+    score_tracks,
+)
 from cinemill.capabilities.detection.results import DetectionResult, FaceScoreResult
 from cinemill.capabilities.detection.verdict.bands import Band
 from cinemill.capabilities.detection.verdict.evidence import FaceCounts
@@ -42,8 +46,8 @@ class Work:
     device: str = ""
 
 
-def decide_findings(faces: VideoFaces, detector: Detector, work: Work, *, frames: int) -> Findings:
-    """Run the heads on a video's features and decide its verdict.
+def score_faces(faces: VideoFaces, detector: Detector, *, frames: int) -> EnsembleScores:
+    """Run the heads on the features of a video, of which so many frames were looked at.
 
     Raises InputRejected (``features_invalid``) for features that no longer fit the heads.
     """
@@ -55,9 +59,17 @@ def decide_findings(faces: VideoFaces, detector: Detector, work: Work, *, frames
         TrackFeatures(track, {member: rows[which] for member, rows in joined.items()})
         for track, which in faces.facts.list_tracks()
     ]
+    return score_tracks(detector.ensemble, tracks, frames=frames)
+
+
+def decide_findings(faces: VideoFaces, detector: Detector, work: Work, *, frames: int) -> Findings:
+    """Run the heads on a video's features and decide its verdict.
+
+    Raises InputRejected (``features_invalid``) for features that no longer fit the heads.
+    """
     result = build_result(
         detector.ensemble,
-        score_tracks(detector.ensemble, tracks, frames=frames),
+        score_faces(faces, detector, frames=frames),
         faces.facts.count_faces(),
         bits_per_pixel=faces.facts.bits_per_pixel,
         most_gap_ms=2 * faces.facts.interval_ms,

@@ -160,6 +160,7 @@ def _choose_options(
         nominal_false_positive_rate=request.rate,
         nominal_miss_rate=request.rate,
         margin=STARTER_MARGIN if is_starter else 0.0,
+        frames=request.frames,
     )
 
 

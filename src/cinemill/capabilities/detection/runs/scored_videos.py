@@ -14,20 +14,18 @@ from cinemill.capabilities.detection.detector import (
     find_backbone,
     load_detector,
 )
-from cinemill.capabilities.detection.ensemble.features import check_space, join_levels
+from cinemill.capabilities.detection.ensemble.features import check_space
 from cinemill.capabilities.detection.ensemble.fusion import make_ensemble_of_one
 from cinemill.capabilities.detection.ensemble.head_files import read_head
 from cinemill.capabilities.detection.ensemble.scoring import (
     EnsembleScores,
-    TrackFeatures,
-    score_tracks,
 )
 from cinemill.capabilities.detection.evaluation.reencoding import Reencoding
+from cinemill.capabilities.detection.findings import score_faces
 from cinemill.capabilities.detection.runs.blends import VideoBlender
 from cinemill.capabilities.detection.runs.examined_videos import Change, ExaminedVideo, Examiner
 from cinemill.capabilities.detection.runs.workbench import Workbench, ensure_models, name_member
 from cinemill.capabilities.detection.verdict.evidence import FaceCounts
-from cinemill.capabilities.detection.video_faces import VideoFaces
 from cinemill.errors import CommandFailed, InputRejected, ToolMissing
 from cinemill.inference.faces.detector import CARD as FACE_DETECTOR
 from cinemill.inference.faces.detector import open_face_detector
@@ -148,16 +146,6 @@ def score_videos(
 def score_video(examiner: Examiner, task: Task) -> ScoredVideo:
     """Return a video with its scores. Raises as :meth:`Examiner.examine` does."""
     examined = examiner.examine(task.path, task.changes, task.reencoding)
-    return ScoredVideo(task, examined, _score(examiner.detector, examined.faces))
-
-
-def _score(detector: Detector, faces: VideoFaces) -> EnsembleScores:
-    spaces = {member: head.space for member, head in detector.ensemble.heads.items()}
-    joined = {
-        member: join_levels(faces.features[space.model], space) for member, space in spaces.items()
-    }
-    tracks = [
-        TrackFeatures(track, {member: rows[which] for member, rows in joined.items()})
-        for track, which in faces.facts.list_tracks()
-    ]
-    return score_tracks(detector.ensemble, tracks)
+    return ScoredVideo(
+        task, examined, score_faces(examined.faces, examiner.detector, frames=examiner.frames)
+    )

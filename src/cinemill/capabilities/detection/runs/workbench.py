@@ -9,10 +9,12 @@ from pathlib import Path
 
 from cinemill.capabilities.detection.detector import (
     CLIP,
-    ENSEMBLES_FOLDER,
-    HEADS_FOLDER,
     DetectorOptions,
     find_backbone,
+)
+from cinemill.capabilities.detection.ensemble.registry_files import (
+    ENSEMBLES_FOLDER,
+    HEADS_FOLDER,
 )
 from cinemill.capabilities.detection.runs.progress import RunProgress
 from cinemill.errors import ToolMissing

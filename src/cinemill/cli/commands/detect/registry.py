@@ -194,10 +194,10 @@ class Registry:
 
 def open_registry(settings: Settings | None = None) -> Registry:
     """Return the registry of the home that these settings name, by default the effective ones."""
-    from cinemill.capabilities.detection.detector import (
+    from cinemill.capabilities.detection.detector import DetectorOptions
+    from cinemill.capabilities.detection.ensemble.registry_files import (
         ENSEMBLES_FOLDER,
         HEADS_FOLDER,
-        DetectorOptions,
     )
     from cinemill.inference.models.cards import MODELS_FOLDER
 
