@@ -34,6 +34,7 @@ from cinemill.capabilities.detection.illustrations.records import NAME as PICTUR
 from cinemill.capabilities.detection.illustrations.records import pictures_key
 from cinemill.capabilities.detection.plan import DetectionParameters, plan_examination
 from cinemill.capabilities.detection.source import VideoSource, locate_source
+from cinemill.capabilities.detection.stage_clock import StageClock
 from cinemill.capabilities.detection.video_faces import VideoFaces, read_embeddings
 from cinemill.core.media import MediaInfo
 from cinemill.errors import InputRejected, ToolMissing, WorkFailed
@@ -118,12 +119,15 @@ def analyze_video(resources: StepResources, context: StepContext) -> StepOutcome
     faces = _find_faces(resources, asset.sha256, detector, frames)
     is_cached = faces is not None
     info = context.result_of(PROBE).media
+    clock = StageClock()
     if faces is None:
         # Imported here: models and readers of frames take megabytes, and a lookup needs neither.
         from cinemill.capabilities.detection.video_examination import examine_video
 
         try:
-            faces = examine_video(resources, context, asset, info, detector, frames=frames)
+            faces = examine_video(
+                resources, context, asset, info, detector, frames=frames, clock=clock
+            )
         except ToolMissing as missing:
             # A damaged model stays damaged at the next attempt.
             raise reject_model(missing) from missing
@@ -132,7 +136,7 @@ def analyze_video(resources: StepResources, context: StepContext) -> StepOutcome
     context.report(0.98, "Deciding")
     stages = {name: seconds or 0.0 for name, seconds in stage_seconds(context).items()}
     seconds = _seconds_since(began)
-    stages["analyze"] = seconds
+    stages |= {"analyze": seconds, **clock.list_seconds()}
     work = Work(seconds, stages, is_cached, device=faces.facts.device)
     findings = decide_findings(faces, detector, work, frames=frames)
     key = result_key(asset.sha256, detector, frames)
