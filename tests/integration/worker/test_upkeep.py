@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import redis
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 from tests.films import make_film
 from tests.integration.worker.conftest import Stack
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_until
+
+from cinemill.api.metrics.scrape import MetricsScraper
+from cinemill.capabilities.operations.gpus import list_gpus
 
 
 def call(stack: Stack, name: str, *args: object, **kwargs: object) -> Any:
@@ -44,3 +51,74 @@ def test_resource_measurements_appear_in_the_key_and_on_the_channel(stack: Stack
         assert document["gpu"]["available"] is bool(document["gpu"]["gpus"])
         for gpu in document["gpu"]["gpus"]:
             assert {"index", "name", "utilization", "memory_used", "memory_total"} <= gpu.keys()
+
+
+def test_health_check_follows_the_contract(stack: Stack) -> None:
+    result = call(stack, "health_check")
+    assert result["healthy"] is True, result
+    assert set(result["checks"]) == {"database", "redis", "disk", "folders", "ffmpeg"}
+    for check in result["checks"].values():
+        assert check["healthy"] is True
+        assert check["message"].endswith(".")
+
+
+def test_gpu_usage_follows_the_contract_with_and_without_a_gpu(stack: Stack) -> None:
+    result = call(stack, "monitor_gpu_usage")
+    gpus = list_gpus()
+    assert result["available"] is bool(gpus)
+    assert [gpu["uuid"] for gpu in result["gpus"]] == [gpu["uuid"] for gpu in gpus]
+    for gpu in result["gpus"]:
+        assert {"index", "name", "utilization", "memory_used", "memory_total"} <= gpu.keys()
+
+
+def test_expired_results_are_deleted_and_no_others(stack: Stack) -> None:
+    with stack.database.begin() as connection:
+        for name, expires in {"old": "-1 s", "new": "1 day", "for ever": None}.items():
+            connection.execute(
+                text(
+                    "INSERT INTO analyses (id, owner, kind, state, verdict, expires_at) VALUES"
+                    " (:id, 'ann', 'detect_video', 'completed', 'no_face',"
+                    "  now() + CAST(:expires AS interval))"
+                ),
+                {"id": f"expiry {name}", "expires": expires},
+            )
+    assert call(stack, "cleanup_expired_results")["deleted"] == 1
+    assert call(stack, "cleanup_expired_results")["deleted"] == 0
+    with stack.database.begin() as connection:
+        query = text("DELETE FROM analyses WHERE id LIKE 'expiry %' RETURNING id")
+        assert set(connection.execute(query).scalars()) == {"expiry new", "expiry for ever"}
+
+
+def test_finished_work_and_the_worker_are_in_the_metrics(stack: Stack) -> None:
+    settings = stack.context.settings
+    scraper = MetricsScraper(
+        str(settings.database_url), stack.context.redis_url, catalog=stack.context.catalog
+    )
+    try:
+        before = scrape(scraper)
+        call(stack, "get_queue_stats")
+        samples = scrape(scraper)
+        attempts = ("cinemill_attempts_total", 'outcome="succeeded",step="count_jobs"')
+        assert samples[attempts] == before.get(attempts, 0) + 1
+        seconds = ("cinemill_attempt_seconds_count", 'step="count_jobs"')
+        assert samples[seconds] == before.get(seconds, 0) + 1
+        wait_until(lambda: scrape(scraper)["cinemill_workers", ""] == 1)
+        samples = scrape(scraper)
+        assert samples["cinemill_queue_workers", 'queue="orchestration"'] == 1
+        assert samples["cinemill_worker_slots", f'worker="celery@{socket.gethostname()}"'] == 2
+        assert samples["cinemill_gpus", ""] == len(list_gpus())
+    finally:
+        scraper.close()
+
+
+def scrape(scraper: MetricsScraper) -> dict[tuple[str, str], float]:
+    """Return the values by name and labels."""
+    document, _ = asyncio.run(scraper.scrape(""))
+    return {
+        (
+            sample.name,
+            ",".join(f'{name}="{text}"' for name, text in sorted(sample.labels.items())),
+        ): (sample.value)
+        for family in text_string_to_metric_families(document.decode())
+        for sample in family.samples
+    }
