@@ -7,8 +7,6 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 from cinemill.capabilities.operations import gpus
 
 MIB = 1024**2
@@ -18,51 +16,36 @@ class NotSupported(Exception):
     pass
 
 
-class Driver:
-    """NVML's functions over one GPU that is divided into two instances; the second place is free.
+def make_driver(*, has_mig: bool) -> Any:
+    """Return NVML's functions over GPUs, with MIG one instance of two possible ones each.
 
     No machine that runs these tests needs to have one.
     """
 
-    NVMLError = NotSupported
-    NVML_DEVICE_MIG_ENABLE = 1
+    def refuse(*_: object) -> Any:
+        raise NotSupported
 
-    def __init__(self, *, has_mig: bool) -> None:
-        self.has_mig = has_mig
+    def find_instance(_device: str, number: int) -> str:
+        return refuse() if number else f"MIG-{number}"
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:
-        return f"GPU-{index}"
-
-    def nvmlDeviceGetMigMode(self, device: str) -> tuple[int, int]:
-        if not self.has_mig:
-            raise NotSupported
-        return 1, 1
-
-    def nvmlDeviceGetMaxMigDeviceCount(self, device: str) -> int:
-        return 2
-
-    def nvmlDeviceGetMigDeviceHandleByIndex(self, device: str, number: int) -> str:
-        if number:
-            raise NotSupported
-        return f"MIG-{number}"
-
-    def nvmlDeviceGetMemoryInfo(self, device: str) -> Any:
-        return SimpleNamespace(used=3 * MIB, total=80 * MIB)
-
-    def nvmlDeviceGetName(self, device: str) -> bytes:
-        return b"H200"
-
-    def nvmlDeviceGetUUID(self, device: str) -> str:
-        return device
-
-    def nvmlDeviceGetUtilizationRates(self, device: str) -> Any:
-        if self.has_mig:
-            raise NotSupported
-        return SimpleNamespace(gpu=42)
+    return SimpleNamespace(
+        NVMLError=NotSupported,
+        NVML_DEVICE_MIG_ENABLE=1,
+        nvmlDeviceGetHandleByIndex=lambda index: f"GPU-{index}",
+        nvmlDeviceGetMigMode=(lambda _device: (1, 1)) if has_mig else refuse,
+        nvmlDeviceGetMaxMigDeviceCount=lambda _device: 2,
+        nvmlDeviceGetMigDeviceHandleByIndex=find_instance,
+        nvmlDeviceGetMemoryInfo=lambda _device: SimpleNamespace(used=3 * MIB, total=80 * MIB),
+        nvmlDeviceGetName=lambda _device: b"H200",
+        nvmlDeviceGetUUID=lambda device: device,
+        nvmlDeviceGetUtilizationRates=(
+            refuse if has_mig else lambda _device: SimpleNamespace(gpu=42)
+        ),
+    )
 
 
 def test_gpu_is_described() -> None:
-    (gpu,) = gpus._list_devices(Driver(has_mig=False), 1)
+    (gpu,) = gpus._list_devices(make_driver(has_mig=False), 1)
     assert gpu == {
         "index": 1,
         "name": "H200",
@@ -74,20 +57,20 @@ def test_gpu_is_described() -> None:
 
 
 def test_gpu_in_mig_mode_has_no_utilization_and_lists_its_instances() -> None:
-    found = list(gpus._list_devices(Driver(has_mig=True), 0))
+    found = list(gpus._list_devices(make_driver(has_mig=True), 0))
     assert [(gpu["uuid"], gpu["utilization"]) for gpu in found] == [
         ("GPU-0", None),
         ("MIG-0", None),
     ]
 
 
-def test_gpu_that_does_not_answer_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = Driver(has_mig=False)
+def test_gpu_that_does_not_answer_is_left_out() -> None:
+    driver = make_driver(has_mig=False)
 
-    def fail(device: str) -> Any:
+    def fail(_device: str) -> Any:
         raise NotSupported
 
-    monkeypatch.setattr(driver, "nvmlDeviceGetMemoryInfo", fail)
+    driver.nvmlDeviceGetMemoryInfo = fail
     assert list(gpus._list_devices(driver, 0)) == []
 
 
