@@ -127,8 +127,8 @@ def write_metrics_page() -> str:
         HEAD + "# Metrics\n\nWhat `GET /metrics` returns: see [monitor with Prometheus]"
         "(../how-to/monitor.md). Counters and histograms\n"
         "count the whole installation since this version's database was set up, and survive\n"
-        "restarts. Values of labels come from fixed lists (kinds, queues, states, stages); what is\n"
-        "not in them is `other`. Workers, hosts and GPUs appear under their own names.\n\n"
+        "restarts. Values of labels come from fixed lists (kinds, queues, states, stages); what\n"
+        "is not in them is `other`. Workers, hosts and GPUs appear under their own names.\n\n"
         + _table(("Metric", "Type", "Labels", "Meaning"), rows)
         + "\nThe API's own process adds `process_cpu_seconds_total`,\n"
         "`process_resident_memory_bytes`, `process_open_fds`, `process_max_fds`,\n"

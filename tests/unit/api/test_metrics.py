@@ -26,7 +26,7 @@ from cinemill.storage.metrics.database_figures import (
     StoredCounts,
 )
 from cinemill.storage.metrics.totals import BOUNDS, Total
-from cinemill.storage.metrics.worker_reports import GpuReport, RedisFigures, WorkerReport
+from cinemill.storage.metrics.live_workers import GpuFigures, RedisFigures, LiveWorker
 
 SERVER = ServerFigures(90, 2, 0, 1000, 10, 3.5, 100, {"active": 1, "idle": 4})
 TOTALS = [
@@ -54,11 +54,11 @@ DATABASE = DatabaseFigures(
     reviews=3,
     encoders=[Offer("celery@one", "h264_nvenc", "h264", None, "")],
 )
-GPU = GpuReport(0, "H200", 50, 1024, 2048, "GPU-1")
-MIG = GpuReport(0, "H200 MIG 1g", None, 512, 1024, "MIG-1")
+GPU = GpuFigures(0, "H200", 50, 1024, 2048, "GPU-1")
+MIG = GpuFigures(0, "H200 MIG 1g", None, 512, 1024, "MIG-1")
 WORKERS = [
-    WorkerReport("celery@one", "one", 2, 1, ("detection", "default"), (GPU, MIG)),
-    WorkerReport("second@one", "one", 4, 0, ("detection", "unknown"), (GPU, MIG)),
+    LiveWorker("celery@one", "one", 2, 1, ("detection", "default"), (GPU, MIG)),
+    LiveWorker("second@one", "one", 4, 0, ("detection", "unknown"), (GPU, MIG)),
 ]
 REDIS = RedisFigures(0.0005, 1000, 0, 12, 345, 0, WORKERS)
 

@@ -24,7 +24,7 @@ from cinemill.storage.metrics.database_figures import (
     ServerFigures,
 )
 from cinemill.storage.metrics.totals import BOUNDS, Total
-from cinemill.storage.metrics.worker_reports import GpuReport, RedisFigures, WorkerReport
+from cinemill.storage.metrics.live_workers import GpuFigures, RedisFigures, LiveWorker
 
 MIB = 1024**2
 Labels = tuple[str, ...]
@@ -178,7 +178,7 @@ def _write_server(server: ServerFigures) -> Iterator[Metric]:
     yield write_value(names.MOST_CONNECTIONS, server.most_connections)
 
 
-def _write_workers(catalog: Catalog, workers: Sequence[WorkerReport]) -> Iterator[Metric]:
+def _write_workers(catalog: Catalog, workers: Sequence[LiveWorker]) -> Iterator[Metric]:
     yield write_value(names.WORKERS, len(workers))
     yield write_gauge(names.WORKER_SLOTS, {(one.node,): one.slots for one in workers})
     yield write_gauge(names.WORKER_BUSY, {(one.node,): one.busy for one in workers})
@@ -189,7 +189,7 @@ def _write_workers(catalog: Catalog, workers: Sequence[WorkerReport]) -> Iterato
     yield write_gauge(names.QUEUE_WORKERS, by_queue)
 
 
-def _write_gpus(workers: Sequence[WorkerReport]) -> Iterator[Metric]:
+def _write_gpus(workers: Sequence[LiveWorker]) -> Iterator[Metric]:
     """Yield the families of GPUs, each counted once however many workers its machine has."""
     found = {
         (worker.host, gpu.uuid or str(gpu.index)): gpu for worker in workers for gpu in worker.gpus
@@ -205,7 +205,7 @@ def _write_gpus(workers: Sequence[WorkerReport]) -> Iterator[Metric]:
     yield write_gauge(names.GPU_MEMORY, total)
 
 
-def _list_use(found: Mapping[tuple[str, str], GpuReport]) -> Iterator[tuple[Labels, float]]:
+def _list_use(found: Mapping[tuple[str, str], GpuFigures]) -> Iterator[tuple[Labels, float]]:
     for labels, gpu in found.items():
         if gpu.utilization is not None:
             yield labels, gpu.utilization / 100

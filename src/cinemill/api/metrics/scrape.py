@@ -15,7 +15,7 @@ from cinemill.api.metrics.families import write_families
 from cinemill.errors import CinemillError
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.metrics.database_figures import DatabaseFigureReader
-from cinemill.storage.metrics.worker_reports import WorkerReports
+from cinemill.storage.metrics.live_workers import LiveWorkers
 from cinemill.telemetry import get_logger
 
 SCRAPE_SECONDS = 3.0
@@ -77,7 +77,7 @@ class MetricsScraper:
         """``catalog`` names the kinds and queues that become values of labels."""
         self._catalog = catalog
         self._rows = DatabaseFigureReader(database_url)
-        self._reports = WorkerReports(redis_url)
+        self._reports = LiveWorkers(redis_url)
         self._database = SharedReading("database", self._rows.read)
         self._redis = SharedReading("redis", self._reports.read_figures)
         self._process = (

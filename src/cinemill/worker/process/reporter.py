@@ -15,7 +15,7 @@ from celery.worker import state
 
 from cinemill.capabilities.operations.gpus import list_gpus
 from cinemill.errors import CinemillError
-from cinemill.storage.metrics.worker_reports import GpuReport, WorkerReport, WorkerReports
+from cinemill.storage.metrics.live_workers import GpuFigures, LiveWorker, LiveWorkers
 from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.throttle import ThrottledLog
 
@@ -54,13 +54,13 @@ class Reporter:
             self._thread.join(END_SECONDS)
 
     def _run(self) -> None:
-        with closing(WorkerReports(self._context.redis_url)) as reports:
+        with closing(LiveWorkers(self._context.redis_url)) as reports:
             while not self._stopping.is_set():
                 self._report(reports)
                 self._stopping.wait(INTERVAL_SECONDS)
             reports.withdraw(self._consumer.hostname)
 
-    def _report(self, reports: WorkerReports) -> None:
+    def _report(self, reports: LiveWorkers) -> None:
         try:
             reports.write(self._describe())
         except CinemillError as error:
@@ -68,16 +68,16 @@ class Reporter:
         except Exception as error:  # noqa: BLE001 - a worker works without its report
             often.error("not reported", about="report failed", exc_info=error)
 
-    def _describe(self) -> WorkerReport:
+    def _describe(self) -> LiveWorker:
         tasks = self._consumer.task_consumer
         queues = self._consumer.app.amqp.queues.consume_from
         pool = self._consumer.pool
         maximum = getattr(self._consumer.controller, "max_concurrency", None)
-        return WorkerReport(
+        return LiveWorker(
             node=self._consumer.hostname,
             host=socket.gethostname(),
             slots=int(maximum or pool.num_processes),
             busy=len(state.active_requests),
             queues=tuple(name for name in sorted(queues) if tasks and tasks.consuming_from(name)),
-            gpus=tuple(GpuReport(**gpu) for gpu in list_gpus()),
+            gpus=tuple(GpuFigures(**gpu) for gpu in list_gpus()),
         )

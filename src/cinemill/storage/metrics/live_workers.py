@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from cinemill.errors import RedisUnavailable
 from cinemill.storage.redis_servers import drop_refusing, open_redis
@@ -27,7 +27,7 @@ MOST_WORKERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class GpuReport:
+class GpuFigures:
     """One GPU of a worker's machine, or an instance of one (MIG)."""
 
     index: int
@@ -41,7 +41,7 @@ class GpuReport:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerReport:
+class LiveWorker:
     """One worker, as it describes itself."""
 
     node: str
@@ -52,7 +52,7 @@ class WorkerReport:
     busy: int
     """Tasks that it works on now."""
     queues: tuple[str, ...]
-    gpus: tuple[GpuReport, ...] = field(default_factory=tuple)
+    gpus: tuple[GpuFigures, ...] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,14 @@ class RedisFigures:
     clients: int
     commands: int
     evicted_keys: int
-    workers: Sequence[WorkerReport]
+    workers: Sequence[LiveWorker]
 
 
-_REPORT = TypeAdapter(WorkerReport)
+_REPORT = TypeAdapter(LiveWorker)
 
 
-class WorkerReports:
-    """Writes the report of one worker, and reads those of all."""
+class LiveWorkers:
+    """Writes what one worker reports about itself, and reads the reports of all."""
 
     def __init__(self, redis_url: str) -> None:
         """Connect when the first report is written or read."""
@@ -83,7 +83,7 @@ class WorkerReports:
             socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
         )
 
-    def write(self, report: WorkerReport) -> None:
+    def write(self, report: LiveWorker) -> None:
         """Replace the worker's report. Raises RedisUnavailable."""
         try:
             with self._redis.pipeline(transaction=True) as pipeline:
@@ -121,10 +121,13 @@ class WorkerReports:
         )
 
     def _read_info(self) -> Mapping[str, Any]:
-        info: Mapping[str, Any] = self._redis.info()
+        try:
+            info: Mapping[str, Any] = self._redis.info()
+        except ResponseError:
+            return {}  # an access list may forbid to ask
         return info
 
-    def _read_reports(self) -> list[WorkerReport]:
+    def _read_reports(self) -> list[LiveWorker]:
         nodes = sorted(node.decode("utf-8", "replace") for node in self._redis.smembers(NODES_KEY))
         if not nodes:
             return []
@@ -149,7 +152,7 @@ def _key(node: str) -> str:
     return f"cinemill:worker:{node}"
 
 
-def _parse(document: bytes) -> WorkerReport | None:
+def _parse(document: bytes) -> LiveWorker | None:
     """Return the report; None for one of a version that writes others."""
     try:
         return _REPORT.validate_json(document)
