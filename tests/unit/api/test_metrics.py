@@ -25,8 +25,8 @@ from cinemill.storage.metrics.database_figures import (
     ServerFigures,
     StoredCounts,
 )
+from cinemill.storage.metrics.live_workers import GpuFigures, LiveWorker, RedisFigures
 from cinemill.storage.metrics.totals import BOUNDS, Total
-from cinemill.storage.metrics.live_workers import GpuFigures, RedisFigures, LiveWorker
 
 SERVER = ServerFigures(90, 2, 0, 1000, 10, 3.5, 100, {"active": 1, "idle": 4})
 TOTALS = [

@@ -23,8 +23,8 @@ from cinemill.storage.metrics.database_figures import (
     QueueFigures,
     ServerFigures,
 )
+from cinemill.storage.metrics.live_workers import GpuFigures, LiveWorker, RedisFigures
 from cinemill.storage.metrics.totals import BOUNDS, Total
-from cinemill.storage.metrics.live_workers import GpuFigures, RedisFigures, LiveWorker
 
 MIB = 1024**2
 Labels = tuple[str, ...]
