@@ -27,8 +27,10 @@ def main(cards: str) -> None:
     from cinemill.config import load
     from cinemill.worker.app_factory import build_app
 
-    app = build_app(load({**os.environ, "REDIS_URL": "redis://127.0.0.1:1"}))
-    from cinemill.capabilities.detection import handlers, video_examination  # noqa: F401
+    nowhere = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1"}
+    app = build_app(load({**os.environ, **nowhere}))
+    app.context.preload_handlers()
+    from cinemill.capabilities.detection import video_examination  # noqa: F401
 
     bare_seconds = time.process_time()
     import numpy as np
