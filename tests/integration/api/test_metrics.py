@@ -56,7 +56,7 @@ def test_jobs_are_counted_as_soon_as_they_are_there(database_url: str, start_api
     with own_database(database_url, start_api) as api:
         before = read(api.http.get("/metrics"))
         assert is_up(before, "postgresql") == is_up(before, "redis") == 1
-        assert value(before, "cinemill_queue_runs", queue="intake", state="waiting") == 0
+        assert value(before, "cinemill_queue_runs", queue="ingestion", state="waiting") == 0
         job_id = api.submit()
         samples = read(api.http.get("/metrics"))
         assert value(samples, "cinemill_jobs", kind="process_video", state="pending") == 1
@@ -105,5 +105,5 @@ def test_server_that_is_down_is_reported_and_the_other_one_too(
     assert value(samples, "process_cpu_seconds_total") is not None
     assert value(samples, "cinemill_component_round_trip_seconds", component=away) is None
     names = {name for name, _ in samples}
-    assert ("cinemill_jobs" in names) is (there == "postgresql")
+    assert ("cinemill_queue_runs" in names) is (there == "postgresql")
     assert ("cinemill_workers" in names) is (there == "redis")
