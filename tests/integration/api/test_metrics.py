@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 from tests.conftest import fresh_database
+from tests.waiting import wait_until
 
 from .conftest import RunningApi, StartApi, find_free_port
 
@@ -41,6 +42,10 @@ def is_up(samples: Samples, component: str) -> float | None:
     return value(samples, "cinemill_component_up", component=component)
 
 
+def count_failed(samples: Samples) -> float | None:
+    return value(samples, "cinemill_jobs", kind="process_video", state="failed")
+
+
 @contextmanager
 def own_database(database_url: str, start_api: StartApi) -> Iterator[RunningApi]:
     with fresh_database(database_url) as url:
@@ -67,6 +72,7 @@ def test_jobs_are_counted_as_soon_as_they_are_there(database_url: str, start_api
         )
         assert waiting >= 1
         api.settle(job_id, "failed", finished_at="now()")
+        wait_until(lambda: count_failed(read(api.http.get("/metrics"))) == 1)
         samples = read(api.http.get("/metrics"))
         assert value(samples, "cinemill_jobs", kind="process_video", state="pending") == 0
 
@@ -75,7 +81,8 @@ def test_prometheus_own_request_gets_openmetrics(api: RunningApi) -> None:
     answer = api.http.get("/metrics", headers={"Accept": PROMETHEUS})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.headers["cache-control"] == "no-store"
-    families = {family.name for family in read_openmetrics(answer.text)}
+    read = read_openmetrics(answer.text)  # type: ignore[no-untyped-call]
+    families = {family.name for family in read}
     assert {"cinemill_jobs", "cinemill_component_up", "process_cpu_seconds"} <= families
 
 

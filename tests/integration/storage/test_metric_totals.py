@@ -69,7 +69,7 @@ def test_ended_attempts_are_counted_by_kind_and_outcome(database: Database) -> N
 
 
 def test_bounds_of_the_database_are_those_of_the_code(database: Database) -> None:
-    query = text("SELECT metric_bucket(:value)")
+    query = text("SELECT metric_bucket(CAST(:value AS numeric))")
     with database.begin() as connection:
         for number, bound in enumerate(BOUNDS):
             below = connection.execute(query, {"value": bound * 0.999}).scalar_one()

@@ -146,7 +146,7 @@ def test_queue_without_work_is_zero_and_not_absent() -> None:
     assert value("queue_runs", queue="render", state="waiting") == 0
     assert value("queue_oldest_waiting_seconds", queue="render") == 0
     assert value("queue_oldest_waiting_seconds", queue="detection") == 12.5
-    assert value("jobs", kind="detect_video", state="failed") == 0
+    assert value("jobs", kind="transcode", state="pending") == 0
 
 
 def test_cache_hits_and_frames_are_counted() -> None:

@@ -16,7 +16,6 @@ from prometheus_client.core import (
 from cinemill import __version__
 from cinemill.api.metrics import names
 from cinemill.api.metrics.names import OTHER, MetricSpec, MetricType
-from cinemill.core.job import FINAL_JOB_STATES
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.metrics.database_figures import (
     DatabaseFigures,
@@ -103,17 +102,20 @@ def _write_jobs(catalog: Catalog, database: DatabaseFigures) -> Iterator[Metric]
         for (kind, state), count in counts.items():
             jobs[_known(kind, catalog.jobs), state] += count
     # A kind of which none waits now has zero waiting, and no gap in its graph.
-    finals = {state.value for state in FINAL_JOB_STATES}
-    for kind in {kind for kind, _ in jobs}:
-        for state in ("pending", "running", *finals):
+    for kind in catalog.jobs:
+        for state in ("pending", "running"):
             jobs.setdefault((kind, state), 0.0)
     yield write_gauge(names.JOBS, jobs)
     yield write_value(names.DEAD_STEPS, database.dead_steps)
     yield write_value(names.DEAD_MESSAGES, database.dead_messages)
     yield write_value(names.REVIEWS, database.reviews)
-    verdicts = {(verdict,): count for verdict, count in database.stored.verdicts.items()}
+    verdicts: dict[Labels, float] = {
+        (verdict,): count for verdict, count in database.stored.verdicts.items()
+    }
     yield write_gauge(names.VERDICTS, verdicts)
-    encoders = {(one.node, one.encoder): float(one.is_open) for one in database.encoders}
+    encoders: dict[Labels, float] = {
+        (one.node, one.encoder): float(one.is_open) for one in database.encoders
+    }
     yield write_gauge(names.ENCODERS, encoders)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
-    Double,
+    Numeric,
     SmallInteger,
     Table,
     Text,
@@ -24,7 +24,7 @@ metric_total = Table(
     Column("labels", ARRAY(Text), primary_key=True),
     Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
     Column("count", BigInteger, nullable=False),
-    Column("sum", Double, nullable=False),
+    Column("sum", Numeric, nullable=False),
 )
 
 metric_watermark = Table(

@@ -76,8 +76,8 @@ def read_totals(connection: Connection) -> list[Total]:
     The transaction must be a repeatable read: what is counted meanwhile would count twice.
     """
     since = connection.execute(text("SELECT counted_until FROM metric_watermark")).scalar_one()
-    rows = connection.execute(_READ, {"since": since})
-    return [Total(r.metric, tuple(r.labels), r.bucket, r.count, r.sum) for r in rows]
+    rows = connection.execute(_READ, {"since": since}).mappings()
+    return [Total(**{**row, "labels": tuple(row["labels"])}) for row in rows]
 
 
 def count_ended(database: Database) -> None:

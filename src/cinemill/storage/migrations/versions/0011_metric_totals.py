@@ -19,7 +19,8 @@ CREATE TABLE metric_total (
     labels text[] NOT NULL,
     bucket smallint NOT NULL,
     count bigint NOT NULL,
-    sum double precision NOT NULL,
+    -- Exact: a sum of floating-point numbers depends on their order, and could fall.
+    sum numeric NOT NULL,
     PRIMARY KEY (metric, labels, bucket)
 );
 CREATE TABLE metric_watermark (
@@ -32,30 +33,30 @@ INSERT INTO metric_watermark (id) VALUES (1);
 
 OBSERVATIONS = """
 -- The bounds are those of cinemill.storage.metrics.totals; stored counts depend on them.
-CREATE FUNCTION metric_bucket(value double precision) RETURNS smallint LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION metric_bucket(value numeric) RETURNS smallint LANGUAGE sql IMMUTABLE AS $$
     SELECT width_bucket(value, ARRAY[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
-                                     300, 600, 1800, 3600]::float8[])::smallint
+                                     300, 600, 1800, 3600]::numeric[])::smallint
 $$;
 CREATE VIEW metric_observation AS
 SELECT 'run' AS source, id AS source_id, ended_at AS at, 'attempt' AS metric,
        ARRAY[kind, state] AS labels,
-       greatest(0, extract(epoch FROM ended_at - started_at))::float8 AS value
+       greatest(0, extract(epoch FROM ended_at - started_at))::numeric AS value
 FROM run WHERE ended_at IS NOT NULL AND started_at IS NOT NULL
 UNION ALL
 SELECT 'run', id, ended_at, 'wait', ARRAY[queue],
-       greatest(0, extract(epoch FROM started_at - run_at))::float8
+       greatest(0, extract(epoch FROM started_at - run_at))::numeric
 FROM run WHERE ended_at IS NOT NULL AND started_at IS NOT NULL
 UNION ALL
 SELECT 'analysis', analysis_id, measured_at, 'analysis',
        ARRAY[CASE WHEN cache_hit THEN 'hit' WHEN frame_count > 0 THEN 'miss' ELSE 'unused' END],
-       processing_seconds
+       round(processing_seconds::numeric, 6)
 FROM analysis_metrics
 UNION ALL
-SELECT 'analysis', analysis_id, measured_at, 'frames', ARRAY[]::text[], frame_count::float8
+SELECT 'analysis', analysis_id, measured_at, 'frames', ARRAY[]::text[], frame_count::numeric
 FROM analysis_metrics WHERE NOT cache_hit AND frame_count > 0
 UNION ALL
 SELECT 'analysis', analysis_id, measured_at, 'stage', ARRAY[stage.key],
-       (stage.value #>> '{}')::float8
+       round((stage.value #>> '{}')::numeric, 6)
 FROM analysis_metrics CROSS JOIN LATERAL jsonb_each(stage_seconds) AS stage
 WHERE jsonb_typeof(stage.value) = 'number';
 """
