@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 import redis
-from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from tests.films import make_film
 from tests.integration.worker.conftest import Stack
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from tests.waiting import PATIENCE_SECONDS
 
-from cinemill.api.metrics.scrape import MetricsScraper
 from cinemill.capabilities.operations.gpus import list_gpus
 
 
@@ -87,38 +83,3 @@ def test_expired_results_are_deleted_and_no_others(stack: Stack) -> None:
     with stack.database.begin() as connection:
         query = text("DELETE FROM analyses WHERE id LIKE 'expiry %' RETURNING id")
         assert set(connection.execute(query).scalars()) == {"expiry new", "expiry for ever"}
-
-
-def test_finished_work_and_the_worker_are_in_the_metrics(stack: Stack) -> None:
-    settings = stack.context.settings
-    scraper = MetricsScraper(
-        str(settings.database_url), stack.context.redis_url, catalog=stack.context.catalog
-    )
-    try:
-        before = scrape(scraper)
-        call(stack, "get_queue_stats")
-        samples = scrape(scraper)
-        attempts = ("cinemill_attempts_total", 'outcome="succeeded",step="count_jobs"')
-        assert samples[attempts] == before.get(attempts, 0) + 1
-        seconds = ("cinemill_attempt_seconds_count", 'step="count_jobs"')
-        assert samples[seconds] == before.get(seconds, 0) + 1
-        wait_until(lambda: scrape(scraper)["cinemill_workers", ""] == 1)
-        samples = scrape(scraper)
-        assert samples["cinemill_queue_workers", 'queue="orchestration"'] == 1
-        assert samples["cinemill_worker_slots", f'worker="celery@{socket.gethostname()}"'] == 2
-        assert samples["cinemill_gpus", ""] == len(list_gpus())
-    finally:
-        scraper.close()
-
-
-def scrape(scraper: MetricsScraper) -> dict[tuple[str, str], float]:
-    """Return the values by name and labels."""
-    document, _ = asyncio.run(scraper.scrape(""))
-    return {
-        (
-            sample.name,
-            ",".join(f'{name}="{text}"' for name, text in sorted(sample.labels.items())),
-        ): (sample.value)
-        for family in text_string_to_metric_families(document.decode())
-        for sample in family.samples
-    }
