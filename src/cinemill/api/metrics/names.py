@@ -9,7 +9,7 @@ OTHER = "other"
 """The value of a label where the real one is not among those that this version knows: kinds of
 packages that are no longer installed, for example. The number of series stays bounded."""
 STAGES = (
-    *("look_up", "intake", "probe", "analyze"),
+    *("look_up", "intake", "probe", "analyze", "illustrate"),
     *("models", "index", "shots", "frames", "faces", "features"),
 )
 """Stages of an analysis: its steps, and the parts of ``analyze``."""
@@ -107,9 +107,9 @@ ANALYSIS_SECONDS = _histogram(
 )
 STAGE_SECONDS = _histogram(
     "analysis_stage",
-    "Time of each stage of analyses: look_up, intake, probe, analyze; within analyze: models"
-    " (fetching them), index and shots, frames (extracting them), faces (finding them), features"
-    " (inference of the models).",
+    "Time of each stage of analyses: look_up, intake, probe, analyze, illustrate; within analyze:"
+    " models (fetching them), index, shots, frames (extracting them), faces (finding them),"
+    " features (inference of the models).",
     "stage",
 )
 FRAMES = _counter("analysis_frames", "Frames that analyses examined.")
