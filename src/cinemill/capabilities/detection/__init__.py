@@ -21,8 +21,11 @@ __all__ = ["CAPABILITY"]
 
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
-    from cinemill.capabilities.detection.expiry import delete_expired_results
-    from cinemill.capabilities.detection.handlers import analyze_video, look_up_analysis
+    from cinemill.capabilities.detection.handlers import (
+        analyze_video,
+        delete_expired_results,
+        look_up_analysis,
+    )
 
     return {
         kinds.LOOK_UP_ANALYSIS: partial(look_up_analysis, resources),

@@ -47,7 +47,7 @@ from cinemill.steps.kept_findings import KeptFinding, keep_finding
 from cinemill.steps.models import reject_model
 from cinemill.steps.resources import StepResources, find_asset, stage_seconds
 from cinemill.steps.source_results import PROBE
-from cinemill.storage.analyses.analyses import create_analysis
+from cinemill.storage.analyses.analyses import create_analysis, delete_expired
 from cinemill.storage.analyses.results import Findings, save_findings
 from cinemill.storage.cache.keys import compose_key
 from cinemill.storage.database import Connection
@@ -59,6 +59,8 @@ log = structlog.get_logger(__name__)
 DAY_SECONDS = 86_400.0
 EXAMINATION_VERSION = 1
 """Raise it whenever the same video would give other faces or features."""
+DELETED_AT_ONCE = 1000
+"""Analyses that are deleted in one transaction."""
 
 
 def look_up_analysis(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -302,3 +304,19 @@ def _measure_work(began: float, *, is_cached: bool) -> Work:
 
 def _seconds_since(began: float) -> float:
     return round(time.monotonic() - began, 4)
+
+
+def delete_expired_results(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Delete analyses whose time is over, with everything that they found. Safe to run twice.
+
+    Those that a person has reviewed stay, and cached results expire by themselves. Result:
+    ``deleted``, the number of analyses.
+    """
+    deleted = 0
+    while not context.should_stop():
+        with resources.database.begin() as connection:
+            count = delete_expired(connection, limit=DELETED_AT_ONCE)
+        deleted += count
+        if count < DELETED_AT_ONCE:
+            break
+    return StepOutcome({"deleted": deleted})
