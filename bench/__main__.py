@@ -23,6 +23,7 @@ MODULES = (
     "cache",
     "forensics",
     "inference",
+    "detection",
     # Last: a process that has loaded a model is large, and so appears every process that it starts.
     "captions",
 )

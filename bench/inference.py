@@ -71,8 +71,8 @@ def measure() -> list[BenchRow]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         frames = np.stack([fit_image(pixels, SIDE, SIDE) for pixels in read_sample_frames()])
-        models = [*_make_models(folder)]
-        quantized = [_quantize(model, frames) for model in models]
+        models = [*make_models(folder)]
+        quantized = [quantize_seeded(model, frames) for model in models]
         _write_frame(folder / "frame.png")
         rows = [*_measure_speed(folder, models, quantized)]
         rows += [*_measure_start(folder, quantized)]
@@ -89,7 +89,8 @@ def read_sample_frames(each: int = 5) -> Iterator[np.ndarray]:
                         yield frame.to_ndarray(format="rgb24")
 
 
-def _make_models(folder: Path) -> Iterator[Model]:
+def make_models(folder: Path) -> Iterator[Model]:
+    """Yield ResNet50 and CLIP ViT-B/32 with seeded weights, exported into the folder."""
     resnet = make_resnet((3, 4, 6, 3), width=64)
     outputs = [ModelOutput("stage2", 512), ModelOutput("stage3", 1024), ModelOutput("stage4", 2048)]
     yield _export(folder, "resnet50", resnet, resnet_input(SIDE), outputs)
@@ -109,7 +110,7 @@ def _export(
     return card, graph
 
 
-def _quantize(model: Model, frames: np.ndarray) -> Model:
+def quantize_seeded(model: Model, frames: np.ndarray) -> Model:
     """Quantise a model of seeded weights, whose agreement says nothing."""
     card, graph = model
     path = graph.with_suffix(".int8.onnx")
@@ -126,7 +127,7 @@ def _write_frame(path: Path) -> None:
 def _measure_speed(
     folder: Path, models: Sequence[Model], quantized: Sequence[Model]
 ) -> Iterator[BenchRow]:
-    own = _run_child("speed", _write_cards(folder, [*models, *quantized]), folder / "frame.png")
+    own = _run_child("speed", write_cards(folder, [*models, *quantized]), folder / "frame.png")
     eager = _run_torch(folder)
     peak = float(_run_child("peak"))
     for (card, _), (eight, _) in zip(models, quantized, strict=True):
@@ -158,7 +159,7 @@ def _measure_speed(
 
 
 def _measure_start(folder: Path, quantized: Sequence[Model]) -> Iterator[BenchRow]:
-    found = _run_child("start", _write_cards(folder, quantized))
+    found = _run_child("start", write_cards(folder, quantized))
     how = "ResNet50 and CLIP ViT-B/32 int8, a batch of 8 run"
     megabytes = found["rss_bytes"] / 2**20
     yield BenchRow("inference: memory with both models", megabytes, MOST_MEMORY_MB, "MiB", how)
@@ -190,7 +191,8 @@ def _measure_agreement(folder: Path, frames: np.ndarray) -> Iterator[BenchRow]:
     )
 
 
-def _write_cards(folder: Path, models: Sequence[Model]) -> Path:
+def write_cards(folder: Path, models: Sequence[Model]) -> Path:
+    """Write the list of models for a child process and return its path."""
     path = folder / "cards.pickle"
     path.write_bytes(pickle.dumps(list(models)))
     return path

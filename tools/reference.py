@@ -117,6 +117,25 @@ def write_queues_page() -> str:
     )
 
 
+def write_metrics_page() -> str:
+    from cinemill.api.metrics.names import METRICS
+
+    rows = [
+        (f"`{spec.name}`", spec.type.value, _list(spec.labels), spec.meaning) for spec in METRICS
+    ]
+    return (
+        HEAD + "# Metrics\n\nWhat `GET /metrics` returns: see [monitor with Prometheus]"
+        "(../how-to/monitor.md). Counters and histograms\n"
+        "count the whole installation since this version's database was set up, and survive\n"
+        "restarts. Values of labels come from fixed lists (kinds, queues, states, stages); what\n"
+        "is not in them is `other`. Workers, hosts and GPUs appear under their own names.\n\n"
+        + _table(("Metric", "Type", "Labels", "Meaning"), rows)
+        + "\nThe API's own process adds `process_cpu_seconds_total`,\n"
+        "`process_resident_memory_bytes`, `process_open_fds`, `process_max_fds`,\n"
+        "`process_start_time_seconds`, `process_virtual_memory_bytes` and `python_info`.\n"
+    )
+
+
 def write_errors_page() -> str:
     from cinemill.api import app, server  # noqa: F401 – these modules define error classes
     from cinemill.cli.exit_codes import exit_code_of
@@ -174,6 +193,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": write_settings_page,
     "cli.md": write_cli_page,
     "queues.md": write_queues_page,
+    "metrics.md": write_metrics_page,
     "errors.md": write_errors_page,
     "openapi.json": write_openapi_page,
     "timeline.schema.json": write_timeline_schema,
@@ -218,6 +238,10 @@ def _table(heads: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _code(value: str) -> str:
     return value if " " in value or value == "unset" else f"`{value}`"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _unwrap(text: str) -> str:

@@ -9,6 +9,8 @@ from fastapi import FastAPI
 
 from cinemill import __version__
 from cinemill.api.capability_routes import find_segments, include_routers
+from cinemill.api.metrics import route as metrics
+from cinemill.api.metrics.scrape import MetricsScraper
 from cinemill.api.middleware import problems
 from cinemill.api.middleware.access_log import AccessLog
 from cinemill.api.middleware.auth import AccessPolicy, AuthMiddleware
@@ -68,7 +70,7 @@ V1_ROUTERS = (
     operations.router,
 )
 """Served below ``/api/v1``."""
-UNVERSIONED_ROUTERS = (contract.router, operations.router, unversioned.router)
+UNVERSIONED_ROUTERS = (contract.router, metrics.router, operations.router, unversioned.router)
 OWN_SEGMENTS = find_segments(
     (*V1_ROUTERS, *UNVERSIONED_ROUTERS, operations.health_router, pages.router)
 ) | {"static"}
@@ -92,6 +94,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     )
     app.state.cinemill = state
     app.state.events = EventReader(redis_url)
+    app.state.metrics = MetricsScraper(state.database.url, redis_url, catalog=composition.catalog)
     problems.install(app)
     pages.install(app)
     include_own_routers(app)
@@ -155,6 +158,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.cinemill.stopping.set()
     await app.state.events.close()
+    app.state.metrics.close()
     app.state.cinemill.close()
 
 

@@ -161,6 +161,16 @@ class EventPublisher:
             return False
         return True
 
+    def judge_health(self) -> str:
+        """Return ``ok``, ``nearly_full``, ``refusing`` or ``unavailable``, as ``/health`` does."""
+        try:
+            self._redis.set(HEALTH_KEY, "", ex=HEALTH_TTL_SECONDS)
+            fullness = measure_fullness(self._redis.info("memory")) or 0.0
+        except RedisError as error:
+            drop_refusing(self._redis, error)
+            return "refusing" if isinstance(error, REFUSALS) else "unavailable"
+        return "nearly_full" if fullness >= NEARLY_FULL else "ok"
+
     def forget(self, job_id: str) -> None:
         """Remove what Redis keeps of a job."""
         with suppress(RedisError):

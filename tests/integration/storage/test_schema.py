@@ -9,7 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
-import cinemill.storage.analyses.tables  # noqa: F401 – its tables are of the same schema
+import cinemill.storage.analyses.tables
+import cinemill.storage.metrics.tables  # noqa: F401
 from cinemill.errors import DatabaseNewer, DatabaseUnavailable
 from cinemill.storage.database import Database, check_version, migrate
 from cinemill.storage.tables import metadata

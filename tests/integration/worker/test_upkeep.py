@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from sqlalchemy import text
 from tests.films import make_film
 from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS
+
+from cinemill.capabilities.operations.gpus import list_gpus
 
 
 def call(stack: Stack, name: str, *args: object, **kwargs: object) -> Any:
@@ -44,3 +47,39 @@ def test_resource_measurements_appear_in_the_key_and_on_the_channel(stack: Stack
         assert document["gpu"]["available"] is bool(document["gpu"]["gpus"])
         for gpu in document["gpu"]["gpus"]:
             assert {"index", "name", "utilization", "memory_used", "memory_total"} <= gpu.keys()
+
+
+def test_health_check_follows_the_contract(stack: Stack) -> None:
+    result = call(stack, "health_check")
+    assert result["healthy"] is True, result
+    assert set(result["checks"]) == {"database", "redis", "disk", "folders", "ffmpeg"}
+    for check in result["checks"].values():
+        assert check["healthy"] is True
+        assert check["message"].endswith(".")
+
+
+def test_gpu_usage_follows_the_contract_with_and_without_a_gpu(stack: Stack) -> None:
+    result = call(stack, "monitor_gpu_usage")
+    gpus = list_gpus()
+    assert result["available"] is bool(gpus)
+    assert [gpu["uuid"] for gpu in result["gpus"]] == [gpu["uuid"] for gpu in gpus]
+    for gpu in result["gpus"]:
+        assert {"index", "name", "utilization", "memory_used", "memory_total"} <= gpu.keys()
+
+
+def test_expired_results_are_deleted_and_no_others(stack: Stack) -> None:
+    with stack.database.begin() as connection:
+        for name, expires in {"old": "-1 s", "new": "1 day", "for ever": None}.items():
+            connection.execute(
+                text(
+                    "INSERT INTO analyses (id, owner, kind, state, verdict, expires_at) VALUES"
+                    " (:id, 'ann', 'detect_video', 'completed', 'no_face',"
+                    "  now() + CAST(:expires AS interval))"
+                ),
+                {"id": f"expiry {name}", "expires": expires},
+            )
+    assert call(stack, "cleanup_expired_results")["deleted"] == 1
+    assert call(stack, "cleanup_expired_results")["deleted"] == 0
+    with stack.database.begin() as connection:
+        query = text("DELETE FROM analyses WHERE id LIKE 'expiry %' RETURNING id")
+        assert set(connection.execute(query).scalars()) == {"expiry new", "expiry for ever"}

@@ -194,6 +194,7 @@ def test_unversioned_routes_are_those_of_v1_and_of_contracts() -> None:
         ("/task/{task_id}", "GET"),
         ("/task/{task_id}/result", "GET"),
         ("/task/{task_id}/cleanup", "POST"),
+        ("/metrics", "GET"),
     }
     assert unversioned - versioned == contract
     assert versioned - unversioned == {
@@ -213,6 +214,7 @@ def test_only_contract_paths_are_documented_without_a_version(document: dict[str
         "/health",
         "/logs",
         "/debug",
+        "/metrics",
     }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cinemill.capabilities.detection.stage_clock import StageClock
 from cinemill.capabilities.detection.verdict.reasons import TOO_MANY_FACES
 from cinemill.capabilities.detection.video_faces import (
     ExaminedFace,
@@ -47,6 +48,7 @@ class FeatureCollector:
     """Runs crops of faces through a model, a batch at a time, and keeps the features."""
 
     session: ImageSession
+    clock: StageClock = field(default_factory=StageClock)
     crops: list[Pixels] = field(default_factory=list)
     batches: list[Levels] = field(default_factory=list)
 
@@ -66,8 +68,9 @@ class FeatureCollector:
         }
 
     def _run(self) -> None:
-        images = stack_images(self.session, self.crops)
-        self.batches.append(extract_features(self.session, images))
+        with self.clock.measure("features"):
+            images = stack_images(self.session, self.crops)
+            self.batches.append(extract_features(self.session, images))
         self.crops.clear()
 
     def _join(self, level: str, dimension: int) -> NDArray[np.float16]:
@@ -85,6 +88,8 @@ class Examination:
     models_dir: Path
     on_frame: Callable[[int], None]
     """Called with the number of frames that have been examined."""
+    clock: StageClock = field(default_factory=StageClock)
+    """Counts the stages ``frames``, ``faces`` and ``features``."""
 
 
 def examine_frames(
@@ -102,11 +107,12 @@ def examine_frames(
     with ExitStack() as stack:
         collectors = {
             card.name: FeatureCollector(
-                stack.enter_context(examination.sessions.use(card, examination.models_dir))
+                stack.enter_context(examination.sessions.use(card, examination.models_dir)),
+                examination.clock,
             )
             for card in examination.models
         }
-        for number, one in enumerate(scan_frames(examination.detector, frames), start=1):
+        for number, one in enumerate(_scan(examination, frames), start=1):
             scale = info.video.display_width / one.frame.pixels.shape[1]
             boxes, flawed = _choose_faces(one)
             flaws.update(flawed)
@@ -128,6 +134,12 @@ def examine_frames(
         for name, levels in features.items()
     }
     return VideoFaces(facts, ordered)
+
+
+def _scan(examination: Examination, frames: Iterator[tuple[Frame, int]]) -> Iterator[ScannedFrame]:
+    clock = examination.clock
+    read = clock.iterate("frames", frames)
+    return clock.iterate("faces", scan_frames(examination.detector, read))
 
 
 def _choose_faces(one: ScannedFrame) -> tuple[list[FaceBox], Counter[str]]:

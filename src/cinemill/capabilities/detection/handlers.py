@@ -34,6 +34,7 @@ from cinemill.capabilities.detection.illustrations.records import NAME as PICTUR
 from cinemill.capabilities.detection.illustrations.records import pictures_key
 from cinemill.capabilities.detection.plan import DetectionParameters, plan_examination
 from cinemill.capabilities.detection.source import VideoSource, locate_source
+from cinemill.capabilities.detection.stage_clock import StageClock
 from cinemill.capabilities.detection.video_faces import VideoFaces, read_embeddings
 from cinemill.core.media import MediaInfo
 from cinemill.errors import InputRejected, ToolMissing, WorkFailed
@@ -46,7 +47,7 @@ from cinemill.steps.kept_findings import KeptFinding, keep_finding
 from cinemill.steps.models import reject_model
 from cinemill.steps.resources import StepResources, find_asset, stage_seconds
 from cinemill.steps.source_results import PROBE
-from cinemill.storage.analyses.analyses import create_analysis
+from cinemill.storage.analyses.analyses import create_analysis, delete_expired
 from cinemill.storage.analyses.results import Findings, save_findings
 from cinemill.storage.cache.keys import compose_key
 from cinemill.storage.database import Connection
@@ -58,6 +59,8 @@ log = structlog.get_logger(__name__)
 DAY_SECONDS = 86_400.0
 EXAMINATION_VERSION = 1
 """Raise it whenever the same video would give other faces or features."""
+DELETED_AT_ONCE = 1000
+"""Analyses that are deleted in one transaction."""
 
 
 def look_up_analysis(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -118,12 +121,15 @@ def analyze_video(resources: StepResources, context: StepContext) -> StepOutcome
     faces = _find_faces(resources, asset.sha256, detector, frames)
     is_cached = faces is not None
     info = context.result_of(PROBE).media
+    clock = StageClock()
     if faces is None:
         # Imported here: models and readers of frames take megabytes, and a lookup needs neither.
         from cinemill.capabilities.detection.video_examination import examine_video
 
         try:
-            faces = examine_video(resources, context, asset, info, detector, frames=frames)
+            faces = examine_video(
+                resources, context, asset, info, detector, frames=frames, clock=clock
+            )
         except ToolMissing as missing:
             # A damaged model stays damaged at the next attempt.
             raise reject_model(missing) from missing
@@ -132,7 +138,7 @@ def analyze_video(resources: StepResources, context: StepContext) -> StepOutcome
     context.report(0.98, "Deciding")
     stages = {name: seconds or 0.0 for name, seconds in stage_seconds(context).items()}
     seconds = _seconds_since(began)
-    stages["analyze"] = seconds
+    stages |= {"analyze": seconds, **clock.list_seconds()}
     work = Work(seconds, stages, is_cached, device=faces.facts.device)
     findings = decide_findings(faces, detector, work, frames=frames)
     key = result_key(asset.sha256, detector, frames)
@@ -298,3 +304,19 @@ def _measure_work(began: float, *, is_cached: bool) -> Work:
 
 def _seconds_since(began: float) -> float:
     return round(time.monotonic() - began, 4)
+
+
+def delete_expired_results(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Delete analyses whose time is over, with everything that they found. Safe to run twice.
+
+    Those that a person has reviewed stay, and cached results expire by themselves. Result:
+    ``deleted``, the number of analyses.
+    """
+    deleted = 0
+    while not context.should_stop():
+        with resources.database.begin() as connection:
+            count = delete_expired(connection, limit=DELETED_AT_ONCE)
+        deleted += count
+        if count < DELETED_AT_ONCE:
+            break
+    return StepOutcome({"deleted": deleted})

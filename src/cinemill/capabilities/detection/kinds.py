@@ -6,6 +6,7 @@ from cinemill.jobs.catalog import GIB, HOUR_LIMITS, MINUTE, Queue, Rate, StepKin
 
 LOOK_UP_ANALYSIS = "look_up_analysis"
 ANALYZE_VIDEO = "analyze_video"
+DELETE_EXPIRED = "delete_expired_results"
 
 _RETRIES = 3
 _RETRY_DELAY_SECONDS = 60.0
@@ -29,4 +30,5 @@ STEPS = (
         retry_delay_seconds=_RETRY_DELAY_SECONDS,
         rate=Rate(10, MINUTE),
     ),
+    StepKind(DELETE_EXPIRED, "orchestration"),
 )

@@ -11,6 +11,7 @@ from cinemill.capabilities.detection.detector import Detector
 from cinemill.capabilities.detection.examine import Examination, examine_frames, number_shots
 from cinemill.capabilities.detection.illustrations.records import FacePictures
 from cinemill.capabilities.detection.illustrations.take import Illustrator, illustrate
+from cinemill.capabilities.detection.stage_clock import StageClock
 from cinemill.capabilities.detection.video_faces import VideoFaces
 from cinemill.core.frames import Frame, Shot
 from cinemill.core.media import ArtifactKind, MediaInfo
@@ -89,20 +90,27 @@ def examine_video(
     detector: Detector,
     *,
     frames: int,
+    clock: StageClock,
 ) -> VideoFaces:
     """Return the faces of a video and their features, from so many frames.
+
+    ``clock`` counts the stages: ``models``, ``index``, ``shots``, ``frames``, ``faces`` and
+    ``features``.
 
     Raises MediaRejected (``media_truncated`` where frames are missing, and others), InputRejected
     (``model_missing`` and others), ToolMissing, WorkFailed, CommandFailed.
     """
-    done = _fetch_models(resources, context, detector)
+    with clock.measure("models"):
+        done = _fetch_models(resources, context, detector)
     path = resources.files.path(asset.sha256)
     video = _Video(resources, context, path, effective_limits(resources, context), info)
     context.report(done, "Reading the video's frame times")
-    index = video.read_index()
+    with clock.measure("index"):
+        index = video.read_index()
     if index.is_cut_off:  # A fast analysis does not read to the end, where others notice it.
         raise reject("media_truncated")
-    shots = _find_shots(video, asset, index, is_fast=frames < DEFAULT_COUNT)
+    with clock.measure("shots"):
+        shots = _find_shots(video, asset, index, is_fast=frames < DEFAULT_COUNT)
     pts = choose_frames(index, shots, frames)
     context.report(SHOTS_END, "Looking at faces")
 
@@ -116,6 +124,7 @@ def examine_video(
         sessions=process_sessions(),
         models_dir=resources.models_dir,
         on_frame=report,
+        clock=clock,
     )
     numbered = number_shots(video.read_frames(index, pts), shots)
     return examine_frames(examination, numbered, info)

@@ -30,6 +30,8 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
         kinds.COUNT_JOBS: partial(handlers.count_jobs, resources),
         kinds.CLEAN_OUTPUTS: partial(handlers.clean_outputs, resources),
         kinds.MEASURE_RESOURCES: partial(handlers.publish_measurements, resources),
+        kinds.CHECK_HEALTH: partial(handlers.check_health, resources),
+        kinds.MEASURE_GPUS: partial(handlers.measure_gpus, resources),
     }
 
 
@@ -49,6 +51,8 @@ CAPABILITY = Capability(
             positional=("max_age_days", "max_size_gb"),
         ),
         JobKind("monitor_resources", NoParameters, plan_single(kinds.MEASURE_RESOURCES)),
+        JobKind("health_check", NoParameters, plan_single(kinds.CHECK_HEALTH)),
+        JobKind("monitor_gpu_usage", NoParameters, plan_single(kinds.MEASURE_GPUS)),
     ),
     build_handlers=_build_handlers,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cinemill.capabilities.operations import output_cleanup, retention, watchdog
+from cinemill.capabilities.operations import health, output_cleanup, retention, watchdog
 from cinemill.capabilities.operations.plan import CleanupParameters
 from cinemill.capabilities.operations.resources import measure_resources
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
@@ -26,6 +26,7 @@ def remove_garbage(resources: StepResources, _context: StepContext) -> StepOutco
     remove_abandoned_work(resources.database, resources.work_folder)
     retention.forget_dead_messages(resources.database, resources.retention_days)
     retention.delete_cached_pieces(resources.database, resources.retention_days)
+    retention.count_ended_work(resources.database)
     return StepOutcome(retention.collect_garbage(resources.database, resources.files))
 
 
@@ -67,3 +68,21 @@ def publish_measurements(resources: StepResources, _context: StepContext) -> Ste
     measured = measure_resources(resources.home)
     resources.events.publish_resources(measured)
     return StepOutcome(measured)
+
+
+def check_health(resources: StepResources, _context: StepContext) -> StepOutcome:
+    """Check what work depends on, from this worker; log what is not well.
+
+    Result: ``healthy``, and ``checks`` by name, each with ``healthy`` and a ``message``.
+    """
+    return StepOutcome(health.check_all(resources))
+
+
+def measure_gpus(resources: StepResources, _context: StepContext) -> StepOutcome:
+    """Measure the GPUs of this worker's machine, and publish them with its other resources.
+
+    Result: ``available`` and ``gpus``, as in ``measure_resources``; none without a GPU or driver.
+    """
+    measured = measure_resources(resources.home)
+    resources.events.publish_resources(measured)
+    return StepOutcome(measured["gpu"])

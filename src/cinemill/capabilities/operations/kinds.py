@@ -10,6 +10,8 @@ FIND_STUCK_JOBS = "find_stuck_jobs"
 COUNT_JOBS = "count_jobs"
 CLEAN_OUTPUTS = "clean_shelves"
 MEASURE_RESOURCES = "measure_resources"
+CHECK_HEALTH = "check_health"
+MEASURE_GPUS = "measure_gpus"
 
 QUEUES = (Queue("orchestration", 8, GIB // 2, 25, **HOUR_LIMITS, description="Planning, upkeep"),)
 STEPS = (
@@ -19,4 +21,6 @@ STEPS = (
     StepKind(COUNT_JOBS, "orchestration"),
     StepKind(CLEAN_OUTPUTS, "orchestration"),
     StepKind(MEASURE_RESOURCES, "orchestration"),
+    StepKind(CHECK_HEALTH, "orchestration"),
+    StepKind(MEASURE_GPUS, "orchestration"),
 )

@@ -6,10 +6,15 @@ import time
 from functools import partial
 
 from cinemill.capabilities.operations.verify import GRACE_SECONDS, find_orphans, is_orphan
+from cinemill.errors import LockTimeout
 from cinemill.storage.database import Database
 from cinemill.storage.jobs.dead_messages import prune_dead_messages
 from cinemill.storage.media import assets
 from cinemill.storage.media.files import LocalFiles
+from cinemill.storage.metrics.totals import count_ended
+from cinemill.telemetry import get_logger
+
+log = get_logger(__name__)
 
 UPLOAD_GRACE_SECONDS = 24 * 3600.0
 
@@ -24,6 +29,14 @@ def delete_cached_pieces(database: Database, days: float) -> int:
     """Forget pieces that no render has requested for this many days; return how many."""
     with database.begin() as connection:
         return assets.forget_cached(connection, older_than_days=days)
+
+
+def count_ended_work(database: Database) -> None:
+    """Add what has ended to the totals that ``/metrics`` shows, so that a scrape reads few rows."""
+    try:
+        count_ended(database)
+    except LockTimeout:
+        log.info("totals are counted the next time: rows are being deleted")
 
 
 def collect_garbage(database: Database, files: LocalFiles) -> dict[str, int]:

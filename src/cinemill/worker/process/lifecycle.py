@@ -16,6 +16,7 @@ from cinemill.telemetry import configure_logging, get_logger
 from cinemill.worker.context import WorkerContext
 from cinemill.worker.hardware.monitor import HardwareMonitor
 from cinemill.worker.process.pulse import Pulse
+from cinemill.worker.process.reporter import Reporter
 from cinemill.worker.relay import start_relay
 
 PR_SET_PDEATHSIG = 1
@@ -42,6 +43,7 @@ class ProcessSignals:
         self._main_pid = os.getpid()
         self._hardware = HardwareMonitor(self._context)
         self._pulse = Pulse(self._context)
+        self._reporter = Reporter(self._context)
 
     def connect(self) -> None:
         signals.worker_process_init.connect(self.start_child)
@@ -51,7 +53,9 @@ class ProcessSignals:
         signals.beat_init.connect(self.start_beat)
         signals.worker_ready.connect(self._hardware.start)
         signals.worker_ready.connect(self._pulse.start)
+        signals.worker_ready.connect(self._reporter.start)
         signals.worker_shutdown.connect(self._hardware.end)
+        signals.worker_shutdown.connect(self._reporter.end)
         signals.worker_ready.connect(signal_ready)
 
     def start_child(self, **_: Any) -> None:
@@ -77,6 +81,7 @@ class ProcessSignals:
 
     def stop_main(self, **_: Any) -> None:
         self._hardware.stop()
+        self._reporter.stop()
         # In a solo pool this releases the current work; in other pools this process has none.
         self._context.stop_work("The worker is stopping.")
 

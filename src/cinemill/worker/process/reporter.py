@@ -1,0 +1,83 @@
+"""Reports to Redis that this worker lives, what it works on, and what GPUs its machine has.
+
+``/metrics`` shows it. A report is written every ten seconds by a thread of the worker's main
+process, so it costs the processes that work nothing; a worker that died is gone after three.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import closing
+from typing import Any
+
+from celery.worker import state
+
+from cinemill.capabilities.operations.gpus import list_gpus
+from cinemill.errors import CinemillError
+from cinemill.storage.metrics.live_workers import GpuFigures, LiveWorker, LiveWorkers
+from cinemill.worker.context import WorkerContext
+from cinemill.worker.messages.throttle import ThrottledLog
+
+INTERVAL_SECONDS = 10.0
+END_SECONDS = 3.0
+
+often = ThrottledLog(__name__)
+
+
+class Reporter:
+    """A thread next to the worker's consumer."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        """Start nothing yet."""
+        self._context = context
+        self._consumer: Any = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, sender: Any, **_: Any) -> None:
+        """Start the thread; ``sender`` is Celery's consumer, now ready."""
+        if self._context.settings.redis_url is None:
+            return
+        self._consumer = sender
+        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Request the last report, without waiting; safe in a signal handler."""
+        self._stopping.set()
+
+    def end(self, **_: Any) -> None:
+        """Stop, and wait for the thread, since the process ends next."""
+        self.stop()
+        if self._thread is not None:
+            self._thread.join(END_SECONDS)
+
+    def _run(self) -> None:
+        with closing(LiveWorkers(self._context.redis_url)) as reports:
+            while not self._stopping.is_set():
+                self._report(reports)
+                self._stopping.wait(INTERVAL_SECONDS)
+            reports.withdraw(self._consumer.hostname)
+
+    def _report(self, reports: LiveWorkers) -> None:
+        try:
+            reports.write(self._describe())
+        except CinemillError as error:
+            often.warning("not reported", about="report", why=error.message)
+        except Exception as error:  # noqa: BLE001 - a worker works without its report
+            often.error("not reported", about="report failed", exc_info=error)
+
+    def _describe(self) -> LiveWorker:
+        tasks = self._consumer.task_consumer
+        queues = self._consumer.app.amqp.queues.consume_from
+        pool = self._consumer.pool
+        maximum = getattr(self._consumer.controller, "max_concurrency", None)
+        return LiveWorker(
+            node=self._consumer.hostname,
+            host=socket.gethostname(),
+            slots=int(maximum or pool.num_processes),
+            busy=len(state.active_requests),
+            queues=tuple(name for name in sorted(queues) if tasks and tasks.consuming_from(name)),
+            gpus=tuple(GpuFigures(**gpu) for gpu in list_gpus()),
+        )

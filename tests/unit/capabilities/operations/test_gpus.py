@@ -1,0 +1,112 @@
+"""GPUs as the driver reports them, and forks while it is asked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+from cinemill.capabilities.operations import gpus
+
+MIB = 1024**2
+
+
+class NotSupported(Exception):
+    pass
+
+
+def make_driver(*, has_mig: bool) -> Any:
+    """Return NVML's functions over GPUs, with MIG one instance of two possible ones each.
+
+    No machine that runs these tests needs to have one.
+    """
+
+    def refuse(*_: object) -> Any:
+        raise NotSupported
+
+    def find_instance(_device: str, number: int) -> str:
+        return refuse() if number else f"MIG-{number}"
+
+    return SimpleNamespace(
+        NVMLError=NotSupported,
+        NVML_DEVICE_MIG_ENABLE=1,
+        nvmlDeviceGetHandleByIndex=lambda index: f"GPU-{index}",
+        nvmlDeviceGetMigMode=(lambda _device: (1, 1)) if has_mig else refuse,
+        nvmlDeviceGetMaxMigDeviceCount=lambda _device: 2,
+        nvmlDeviceGetMigDeviceHandleByIndex=find_instance,
+        nvmlDeviceGetMemoryInfo=lambda _device: SimpleNamespace(used=3 * MIB, total=80 * MIB),
+        nvmlDeviceGetName=lambda _device: b"H200",
+        nvmlDeviceGetUUID=lambda device: device,
+        nvmlDeviceGetUtilizationRates=(
+            refuse if has_mig else lambda _device: SimpleNamespace(gpu=42)
+        ),
+    )
+
+
+def test_gpu_is_described() -> None:
+    (gpu,) = gpus._list_devices(make_driver(has_mig=False), 1)
+    assert gpu == {
+        "index": 1,
+        "name": "H200",
+        "uuid": "GPU-1",
+        "utilization": 42,
+        "memory_used": 3,
+        "memory_total": 80,
+    }
+
+
+def test_gpu_in_mig_mode_has_no_utilization_and_lists_its_instances() -> None:
+    found = list(gpus._list_devices(make_driver(has_mig=True), 0))
+    assert [(gpu["uuid"], gpu["utilization"]) for gpu in found] == [
+        ("GPU-0", None),
+        ("MIG-0", None),
+    ]
+
+
+def test_gpu_that_does_not_answer_is_left_out() -> None:
+    driver = make_driver(has_mig=False)
+
+    def fail(_device: str) -> Any:
+        raise NotSupported
+
+    driver.nvmlDeviceGetMemoryInfo = fail
+    assert list(gpus._list_devices(driver, 0)) == []
+
+
+def test_process_forked_while_the_driver_is_asked_can_ask_it_too() -> None:
+    script = """
+import os, threading
+from cinemill.capabilities.operations import gpus
+gpus.FORK_SECONDS = 0.2
+inside, done = threading.Event(), threading.Event()
+def hang():
+    with gpus._driver.lock:
+        inside.set()
+        done.wait()
+thread = threading.Thread(target=hang)
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    gpus.list_gpus()
+    os._exit(7)
+_, status = os.waitpid(child, 0)
+done.set()
+thread.join()
+gpus.list_gpus()
+child = os.fork()
+if child == 0:
+    gpus.list_gpus()
+    os._exit(8)
+_, later = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status), os.waitstatus_to_exitcode(later))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=180,
+    )
+    assert done.stdout.split() == ["7", "8"]
