@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from cinemill.api.routes.analysis import findings, requests, reviews
+from cinemill.api.routes.analysis import findings, requests, reviews, socket
 
 router = APIRouter()
-for part in (requests, findings, reviews):
+for part in (requests, findings, reviews, socket):
     router.include_router(part.router)
