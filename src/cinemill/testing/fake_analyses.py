@@ -290,7 +290,7 @@ def _metrics_of(job: Job) -> Metrics:
     )
 
 
-def _region_of(found: Mapping[str, Any]) -> SuspiciousRegion:
+def _region_of(found: Any) -> SuspiciousRegion:
     return SuspiciousRegion(
         start_ms=found["start_ms"],
         end_ms=found["end_ms"],

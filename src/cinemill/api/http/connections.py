@@ -163,7 +163,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _open_socket(self, rest: bytes) -> None:
         """Hand the connection over to a WebSocket, which keeps its place."""
         self.connections.discard(self)
-        socket = BoundedSocketProtocol(self.config, self._state, self.app_state)
+        socket = BoundedSocketProtocol(self.config, self._state)
+        socket.app_state = self.app_state
         self._state.admission.replace(self, socket)
         self.transport.set_protocol(socket)
         socket.begin(self.transport, self.url, self.headers)

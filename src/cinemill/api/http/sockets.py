@@ -7,7 +7,6 @@ client sends is dropped, and may be little, since all that it has to send are po
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
@@ -34,10 +33,8 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
 
     flow: FlowControl
 
-    def __init__(
-        self, config: Config, server_state: BoundedServerState, app_state: dict[str, Any]
-    ) -> None:
-        super().__init__(config, server_state, app_state)
+    def __init__(self, config: Config, server_state: BoundedServerState) -> None:
+        super().__init__(config, server_state, {})
         self._admission = server_state.admission
         self._patience = server_state.patience
         self.ping_interval = self._patience.ping

@@ -179,7 +179,7 @@ class AnalysisDetails(AnalysisDocument):
         )
 
 
-def _read_track(track: dict[str, Any]) -> FaceDocument:
+def _read_track(track: Any) -> FaceDocument:
     return FaceDocument(
         number=track["number"],
         start_ms=track["start_ms"],
