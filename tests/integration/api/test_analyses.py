@@ -58,7 +58,7 @@ def find(
     frames = [FrameScore(500 * n, n, 0.5 + n / 100, "", 1, BOX) for n in range(7)]
     frames.append(FrameScore(3500, 7, None, "no_face"))
     sighting = {"time_ms": 0}
-    report = {
+    report: dict[str, Any] = {
         "reasons": [{"code": "between_thresholds", "sentence": "It is between."}],
         "sentences": ["The analysis cannot decide."],
         "tracks": [
@@ -180,11 +180,11 @@ class TestBatches:
 
 
 def list_ids(
-    api: RunningApi, path: str = "/analyses", limit: int = 500, **filters: str
+    api: RunningApi, path: str = "/analyses", limit: int = 500, **filters: Any
 ) -> list[str]:
     """Return the ids of all pages of a list."""
     ids: list[str] = []
-    query: dict[str, object] = {**filters, "limit": limit}
+    query: dict[str, Any] = {**filters, "limit": limit}
     while True:
         page = api.http.get(f"{V1}{path}", params=query).raise_for_status().json()
         ids += [one["id"] for one in page["analyses"]]
@@ -299,7 +299,7 @@ class TestFindings:
 
 def read_pages(api: RunningApi, address: str, member: str, limit: int) -> Sequence[list[Any]]:
     pages: list[list[Any]] = []
-    query: dict[str, object] = {"limit": limit}
+    query: dict[str, Any] = {"limit": limit}
     while True:
         page = api.http.get(address, params=query).raise_for_status().json()
         pages.append(page[member])

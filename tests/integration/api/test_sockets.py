@@ -53,12 +53,13 @@ def follow(
 ) -> ClientConnection:
     query = f"?last_event_id={last_event_id}" if last_event_id else ""
     sent = {"Authorization": f"Bearer {api.token}"} if headers is None else headers
-    return connect(
+    opened: ClientConnection = connect(
         f"ws://127.0.0.1:{api.port}{V1}/analyses/{analysis_id}/ws{query}",
         additional_headers=sent,
         open_timeout=WAIT_SECONDS,
         **options,
     )
+    return opened
 
 
 def read(socket: ClientConnection) -> dict[str, Any]:
