@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -30,12 +29,12 @@ def read_document(document: JsonObject) -> Findings | None:
         return None
 
 
-def _read_frame(row: Mapping[str, Any]) -> FrameScore:
+def _read_frame(row: Any) -> FrameScore:
     box = row["box"]
     return FrameScore(**{**row, "box": None if box is None else Box(*box)})
 
 
-def _read_region(row: Mapping[str, Any]) -> SuspiciousRegion:
+def _read_region(row: Any) -> SuspiciousRegion:
     return SuspiciousRegion(**{**row, "box": Box(*row["box"])})
 
 

@@ -167,7 +167,7 @@ def write_job_result(findings: Findings, *, job_id: str, asset_id: str) -> dict[
     }
 
 
-def _summarize_track(track: Mapping[str, Any]) -> dict[str, Any]:
+def _summarize_track(track: Any) -> dict[str, Any]:
     """Return a track without its faces, which the analysis lists in pages."""
     shown = {name: value for name, value in track.items() if name != "faces"}
     return {**shown, "sightings": len(track["faces"])}
