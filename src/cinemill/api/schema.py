@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from cinemill.api.models.analyses import AnalysisEvent
 from cinemill.api.models.captions import CaptionsUpdate
 from cinemill.api.models.jobs import CreateJobRequest, ProgressDocument
 from cinemill.api.models.problems import Problem
@@ -18,6 +19,13 @@ from cinemill.steps.package_code import describe, no_exit
 from cinemill.telemetry import get_logger
 
 REFERENCE = "#/components/schemas/"
+DOCUMENTS: tuple[type[BaseModel], ...] = (
+    AnalysisEvent,
+    CaptionsUpdate,
+    Problem,
+    ProgressDocument,
+)
+"""Described though no route names them: events, and what is read by hand."""
 _FRAMEWORK_ERRORS = ("HTTPValidationError", "ValidationError")
 """FastAPI adds its own to every route with a parameter; what is sent is a problem document."""
 LARGEST_SCHEMA_BYTES = 256 * 1024
@@ -34,7 +42,7 @@ class Application(FastAPI):
             document = super().openapi()
             schemas = document["components"]["schemas"]
             drop_framework_errors(document)
-            add_schemas(schemas, describe_models({CaptionsUpdate, Problem, ProgressDocument}))
+            add_schemas(schemas, describe_models(DOCUMENTS))
             add_schemas(schemas, describe_parameters())
             schemas[CreateJobRequest.__name__]["properties"] |= describe_request()
             for routes in getattr(self.state, "route_documents", ()):

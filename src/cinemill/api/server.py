@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from cinemill.api.http.admission import Places, places_within
 from cinemill.api.http.connections import BoundedHttpProtocol
 from cinemill.api.http.server_state import BoundedServerState
+from cinemill.api.http.sockets import MAX_RECEIVED_BYTES
 from cinemill.api.http.timeouts import HttpTimeouts
 from cinemill.errors import PortInUse
 
@@ -38,7 +39,9 @@ class UvicornServer(uvicorn.Server):
                 port=port,
                 loop="uvloop",
                 http=BoundedHttpProtocol,
-                ws="none",
+                ws="none",  # The connection itself opens those that there are.
+                ws_max_size=MAX_RECEIVED_BYTES,
+                ws_per_message_deflate=False,
                 log_config=None,
                 access_log=False,
                 server_header=False,

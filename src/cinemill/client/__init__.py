@@ -14,23 +14,33 @@
 from cinemill.client.client import Client
 from cinemill.client.errors import ClientError
 from cinemill.client.models import (
+    AnalysisDetails,
+    AnalysisDocument,
     AssetDocument,
     DeadDocument,
     DeadMessageDocument,
+    FrameScoreDocument,
     JobDocument,
     ProgressEvent,
+    RegionDocument,
+    ReviewDocument,
     TaskResult,
     TaskStatus,
 )
 
 __all__ = [
+    "AnalysisDetails",
+    "AnalysisDocument",
     "AssetDocument",
     "Client",
     "ClientError",
     "DeadDocument",
     "DeadMessageDocument",
+    "FrameScoreDocument",
     "JobDocument",
     "ProgressEvent",
+    "RegionDocument",
+    "ReviewDocument",
     "TaskResult",
     "TaskStatus",
 ]

@@ -4,47 +4,41 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
-from urllib.parse import quote
 
 import httpx
 import platformdirs
 
+from cinemill.client.analyses import AnalysisCalls
+from cinemill.client.calls import part_of
 from cinemill.client.connection import API, Connection, drop_none
 from cinemill.client.errors import START_IT, ClientError
 from cinemill.client.events import EventFollower
 from cinemill.client.models import (
-    AnalysisDocument,
     AssetDocument,
     DeadDocument,
     DeadMessageDocument,
-    FrameScoreDocument,
     HealthDocument,
     JobDocument,
     ProgressEvent,
-    ReviewDocument,
     StatsDocument,
     TaskResult,
     TaskStatus,
 )
 from cinemill.client.transfers import Download, OnBytes, ProgressFile
-from cinemill.core.documents import JsonObject
 
 UPLOAD_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
 """The response comes after the server has hashed and synced the video."""
-MOST_OF_A_PAGE = 500
-"""The most entries that the server returns at once."""
 
 
-class Client:
+class Client(AnalysisCalls):
     """One server. Every method raises :class:`ClientError` if it refuses or does not respond."""
 
     def __init__(self, base_url: str, token: str | None = None) -> None:
-        self._connection = Connection(base_url, token)
+        super().__init__(Connection(base_url, token))
 
     @classmethod
     def from_home(cls, home: Path | None = None) -> Self:
@@ -113,14 +107,14 @@ class Client:
         return cast("JobDocument", reply)
 
     def task(self, task_id: str) -> TaskStatus:
-        return cast("TaskStatus", self._get(f"/task/{_part(task_id)}"))
+        return cast("TaskStatus", self._get(f"/task/{part_of(task_id)}"))
 
     def result(self, task_id: str) -> TaskResult:
-        return cast("TaskResult", self._get(f"/task/{_part(task_id)}/result"))
+        return cast("TaskResult", self._get(f"/task/{part_of(task_id)}/result"))
 
     def cleanup(self, task_id: str) -> dict[str, Any]:
         """Delete a task with its video and all derived files, unless another task needs them."""
-        return cast("dict[str, Any]", self._post(f"/task/{_part(task_id)}/cleanup"))
+        return cast("dict[str, Any]", self._post(f"/task/{part_of(task_id)}/cleanup"))
 
     def jobs(
         self,
@@ -147,18 +141,18 @@ class Client:
         return cast("list[JobDocument]", self._list("jobs", "jobs", limit, wanted))
 
     def job(self, job_id: str) -> JobDocument:
-        return cast("JobDocument", self._get(f"{API}/jobs/{_part(job_id)}"))
+        return cast("JobDocument", self._get(f"{API}/jobs/{part_of(job_id)}"))
 
     def job_status(self, job_id: str) -> JobDocument:
         """Return a job with time left, position in the queue and its steps."""
-        return cast("JobDocument", self._get(f"{API}/jobs/{_part(job_id)}/status"))
+        return cast("JobDocument", self._get(f"{API}/jobs/{part_of(job_id)}/status"))
 
     def cancel(self, job_id: str, reason: str = "") -> JobDocument:
         body = {"reason": reason}
-        return cast("JobDocument", self._post(f"{API}/jobs/{_part(job_id)}/cancel", body))
+        return cast("JobDocument", self._post(f"{API}/jobs/{part_of(job_id)}/cancel", body))
 
     def retry(self, job_id: str) -> JobDocument:
-        return cast("JobDocument", self._post(f"{API}/jobs/{_part(job_id)}/retry"))
+        return cast("JobDocument", self._post(f"{API}/jobs/{part_of(job_id)}/retry"))
 
     def retry_failed(self, *, kind: str | None = None, code: str | None = None) -> dict[str, Any]:
         """Retry every failed job, or those of a kind or of an error code."""
@@ -166,11 +160,11 @@ class Client:
         return cast("dict[str, Any]", self._post(f"{API}/jobs/retry", wanted))
 
     def delete(self, job_id: str) -> None:
-        self._connection.call("DELETE", f"{API}/jobs/{_part(job_id)}")
+        self._connection.call("DELETE", f"{API}/jobs/{part_of(job_id)}")
 
     def watch(self, job_id: str, *, last_event_id: str = "") -> Iterator[ProgressEvent]:
         """Yield the job's events to its end. Reconnects and resumes where it was cut off."""
-        return EventFollower(self._connection, _part(job_id), last_id=last_event_id).events()
+        return EventFollower(self._connection, part_of(job_id), last_id=last_event_id).events()
 
     def dead(self) -> list[DeadDocument]:
         """List all steps that used up their retries or were rejected, and wait for a person."""
@@ -182,17 +176,17 @@ class Client:
         return cast("list[DeadMessageDocument]", found)
 
     def drop_dead_message(self, message_id: str) -> None:
-        self._connection.call("DELETE", f"{API}/dead/messages/{_part(message_id)}")
+        self._connection.call("DELETE", f"{API}/dead/messages/{part_of(message_id)}")
 
     def redrive(self, step_id: str) -> JobDocument:
-        return cast("JobDocument", self._post(f"{API}/dead/{_part(step_id)}/redrive"))
+        return cast("JobDocument", self._post(f"{API}/dead/{part_of(step_id)}/redrive"))
 
     def assets(self, *, limit: int = 50) -> list[AssetDocument]:
         """List assets, newest first; ``limit`` is the most to return."""
         return cast("list[AssetDocument]", self._list("assets", "assets", limit))
 
     def asset(self, asset_id: str) -> AssetDocument:
-        return cast("AssetDocument", self._get(f"{API}/assets/{_part(asset_id)}"))
+        return cast("AssetDocument", self._get(f"{API}/assets/{part_of(asset_id)}"))
 
     def create_job(
         self,
@@ -204,7 +198,7 @@ class Client:
     ) -> JobDocument:
         """Queue another job for an existing asset."""
         body = {"kind": kind, "params": params or {}, **drop_none(priority=priority)}
-        return cast("JobDocument", self._post(f"{API}/assets/{_part(asset_id)}/jobs", body))
+        return cast("JobDocument", self._post(f"{API}/assets/{part_of(asset_id)}/jobs", body))
 
     def submit(
         self,
@@ -235,79 +229,16 @@ class Client:
         ``kind`` is one of ``cinemill.core.media.ArtifactKind``; ``variant`` chooses among
         files of one kind, such as thumbnails of several times.
         """
-        path = f"{API}/assets/{_part(asset_id)}/files/{_part(kind)}"
+        path = f"{API}/assets/{part_of(asset_id)}/files/{part_of(kind)}"
         if variant:
-            path += f"?variant={_part(variant)}"
+            path += f"?variant={part_of(variant)}"
         return Download(self._connection, path, on_bytes).fetch(Path(to))
-
-    def analysis_frames(
-        self, analysis_id: str, *, face: int | None = None
-    ) -> Iterator[FrameScoreDocument]:
-        """Yield the scores of an analysis by time."""
-        path = f"analyses/{_part(analysis_id)}/frames"
-        yield from self._list(path, "frames", None, drop_none(face=face))
-
-    def review_queue(self, *, limit: int = 50) -> list[AnalysisDocument]:
-        """List the analyses that a person should decide about, oldest first."""
-        return cast("list[AnalysisDocument]", self._list("reviews", "analyses", limit))
-
-    def reviews(self, analysis_id: str) -> list[ReviewDocument]:
-        """List what people decided about an analysis, oldest first."""
-        path = f"analyses/{_part(analysis_id)}/reviews"
-        return cast("list[ReviewDocument]", self._list(path, "reviews", None))
-
-    def review(
-        self,
-        analysis_id: str,
-        *,
-        action: str,
-        reviewer: str,
-        reason: str,
-        verdict: str | None = None,
-        seen: int | None = None,
-    ) -> ReviewDocument:
-        """Accept or override a verdict, or flag it for others."""
-        body = {
-            "action": action,
-            "reviewer": reviewer,
-            "reason": reason,
-            **drop_none(verdict=verdict, seen=seen),
-        }
-        path = f"{API}/analyses/{_part(analysis_id)}/reviews"
-        return cast("ReviewDocument", self._post(path, body))
 
     def stats(self) -> StatsDocument:
         return cast("StatsDocument", self._get(f"{API}/stats"))
 
     def health(self) -> HealthDocument:
         return cast("HealthDocument", self._get(f"{API}/health"))
-
-    def _list(
-        self, path: str, member: str, limit: int | None, wanted: JsonObject | None = None
-    ) -> list[Any]:
-        """Return the entries of as many pages as ``limit`` needs; None for all."""
-        left = sys.maxsize if limit is None else limit
-        found: list[Any] = []
-        query: dict[str, object] = {**(wanted or {}), "limit": min(left, MOST_OF_A_PAGE)}
-        while True:
-            page = self._get(f"{API}/{path}", query)
-            found += page[member]
-            left -= len(page[member])
-            # An empty page that names another would never end.
-            if left <= 0 or not (page.get("next") and page[member]):
-                return found
-            query.update(cursor=page["next"], limit=min(left, MOST_OF_A_PAGE))
-
-    def _get(self, path: str, params: Any = None) -> Any:
-        return self._connection.call("GET", path, params=params)
-
-    def _post(self, path: str, body: JsonObject | None = None) -> Any:
-        return self._connection.call("POST", path, json=body)
-
-
-def _part(text: str) -> str:
-    """Return one segment of a path, in which slashes and question marks are escaped."""
-    return quote(str(text), safe="")
 
 
 def _default_home() -> Path:

@@ -137,34 +137,104 @@ class AssetDocument(TypedDict, total=False):
     source_url: str
 
 
+class AnalysisErrorDocument(TypedDict, total=False):
+    code: str
+    message: str
+    hint: str
+
+
 class AnalysisDocument(TypedDict, total=False):
+    """An examination of a video for manipulated faces; its id is its job's id."""
+
     id: str
     asset_id: str | None
     status: str
+    """As of a job: pending, running, completed, failed or cancelled."""
+    fast: bool
     verdict: str | None
+    """likely_manipulated, no_manipulation_found, inconclusive, no_face, no_model or failed: the
+    model's, which no review changes; None until there is one."""
     reviewed_verdict: str | None
     needs_review: bool
+    error: AnalysisErrorDocument | None
     created_at: str
+    started_at: str | None
+    finished_at: str | None
+    url: str
+    job_url: str
+
+
+class ReasonDocument(TypedDict, total=False):
+    code: str
+    sentence: str
+
+
+class FaceDocument(TypedDict, total=False):
+    """One face through one shot."""
+
+    number: int
+    start_ms: int
+    end_ms: int
+    verdict: str
+    score: float | None
+    sightings: int
+
+
+class AnalysisMetrics(TypedDict, total=False):
+    processing_seconds: float
+    stage_seconds: dict[str, float]
+    frame_count: int
+    cache_hit: bool
+    device: str
+
+
+class AnalysisDetails(AnalysisDocument, total=False):
+    """An analysis by itself; frames and regions are lists of their own."""
+
+    score: float | None
+    """Calibrated probability of a manipulation, 0 to 1; None where calibration says nothing."""
+    confidence: float | None
+    reasons: list[ReasonDocument]
+    sentences: list[str]
+    faces: list[FaceDocument]
+    members: list[dict[str, Any]]
+    calibration: dict[str, Any] | None
+    examined: dict[str, Any]
+    versions: dict[str, Any]
+    metrics: AnalysisMetrics | None
 
 
 class BoxDocument(TypedDict):
+    """A rectangle in pixels of the video as it is displayed."""
+
     left: float
     top: float
     width: float
     height: float
 
 
-class FrameScoreDocument(TypedDict):
+class FrameScoreDocument(TypedDict, total=False):
     time_ms: int
     face: int
+    """Number of the face; 0 for the frame as a whole."""
     score: float | None
     exclusion: str
+    """Why there is no score; empty if there is one."""
     box: BoxDocument | None
+
+
+class RegionDocument(TypedDict, total=False):
+    start_ms: int
+    end_ms: int
+    face: int
+    score: float
+    box: BoxDocument
 
 
 class ReviewDocument(TypedDict, total=False):
     id: int
     action: str
+    """accept, override or flag."""
     reviewer: str
     reason: str
     model_verdict: str

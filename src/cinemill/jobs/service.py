@@ -70,21 +70,17 @@ class JobService:
         ``in_transaction`` writes in the same transaction, before the job. Raises InputRejected,
         NotFound, Conflict.
         """
-        values = dict(params or {})
-        steps = self._plan_steps(kind, values, asset_id)
-        check_text(owner, "owner")
         for name, value in (("idempotency_key", idempotency_key), ("job_id", job_id)):
             if value is not None:
                 check_text(value, name)
-        new = NewJob(
-            id=job_id or str(uuid4()),
-            kind=kind,
+        new, steps = self._make_job(
+            kind,
             owner=owner,
-            priority=self._choose_priority(priority, steps),
+            params=dict(params or {}),
             asset_id=asset_id,
-            params=values,
+            priority=priority,
             idempotency_key=idempotency_key,
-            request_digest=_digest(kind, values, asset_id),
+            job_id=job_id,
         )
         if in_transaction is None:
             with self._database.once() as connection:
@@ -92,6 +88,52 @@ class JobService:
         with self._database.begin() as connection:
             in_transaction(connection)
             return new_jobs.insert_job(connection, new, steps)[0]
+
+    def create_jobs(
+        self,
+        kind: str,
+        asset_ids: Sequence[str],
+        *,
+        owner: str = "local",
+        params: Mapping[str, object] | None = None,
+        priority: int | None = None,
+    ) -> list[Job]:
+        """Accept a job for each asset, in their order: all of them, or none.
+
+        Raises InputRejected, NotFound.
+        """
+        made = [
+            self._make_job(
+                kind, owner=owner, params=dict(params or {}), asset_id=one, priority=priority
+            )
+            for one in asset_ids
+        ]
+        with self._database.begin() as connection:
+            return [new_jobs.insert_job(connection, *one)[0] for one in made]
+
+    def _make_job(
+        self,
+        kind: str,
+        *,
+        owner: str,
+        params: Mapping[str, object],
+        asset_id: str | None,
+        priority: int | None,
+        idempotency_key: str | None = None,
+        job_id: str | None = None,
+    ) -> tuple[NewJob, list[NewStep]]:
+        steps = self._plan_steps(kind, params, asset_id)
+        new = NewJob(
+            id=job_id or str(uuid4()),
+            kind=kind,
+            owner=check_text(owner, "owner"),
+            priority=self._choose_priority(priority, steps),
+            asset_id=asset_id,
+            params=params,
+            idempotency_key=idempotency_key,
+            request_digest=_digest(kind, params, asset_id),
+        )
+        return new, steps
 
     def create_rejected(self, kind: str, error: InputRejected, *, owner: str, job_id: str) -> Job:
         """Record a request that can never work as a failed job, so that its id can be queried.

@@ -17,7 +17,6 @@ from cinemill.api.models.tasks import TaskState
 from cinemill.api.upload.filenames import clean_filename
 from cinemill.api.upload.options import parse_options
 from cinemill.catalog import CATALOG
-from cinemill.client import Client
 from cinemill.client.connection import drop_none
 from cinemill.client.models import (
     AssetDocument,
@@ -47,6 +46,7 @@ from cinemill.testing.answers import (
     read_body,
     status_of,
 )
+from cinemill.testing.fake_analyses import FakeAnalysisCalls
 from cinemill.testing.fake_assets import FakeAssets
 from cinemill.testing.fake_jobs import FakeJob, FakeJobs
 from cinemill.testing.outcomes import Outcome
@@ -55,7 +55,7 @@ Script = Outcome | Callable[[JobDocument], Outcome]
 """How a job goes; a function is called with the job when it is accepted."""
 
 
-class FakeClient(Client):
+class FakeClient(FakeAnalysisCalls):
     """A client whose installation is in memory.
 
     A job moves on when it is looked at by itself (``job``, ``job_status``, ``task``, ``result``,
@@ -78,6 +78,7 @@ class FakeClient(Client):
         self._kinds = frozenset(kinds)
         self._jobs = FakeJobs()
         self._assets = FakeAssets()
+        self._reviews = []
 
     @classmethod
     def from_home(cls, home: Path | None = None) -> Self:

@@ -289,3 +289,41 @@ def test_progress_of_an_upload_is_reported(client: Client, film: Path) -> None:
     reported: list[tuple[int, int]] = []
     client.upload(film, on_bytes=lambda done, total: reported.append((done, total)))
     assert reported[-1] == (film.stat().st_size, film.stat().st_size)
+
+
+def test_analysis_without_a_detector_ends_with_that(client: Client, film: Path) -> None:
+    uploaded = client.upload(film)
+    end(client, uploaded["id"])
+    asset_id = str(client.job(uploaded["id"])["asset_id"])
+    requested = client.analyze(asset_id, fast=True)
+    assert (requested["status"], requested["verdict"]) == ("pending", None)
+    analysis_id = requested["id"]
+    assert refuse(client.review, analysis_id, action="accept", reviewer="Ada", reason="Fine.") == (
+        "analysis_not_completed",
+        409,
+    )
+    assert end(client, analysis_id) == "completed"
+    details = client.analysis(analysis_id)
+    assert (details["verdict"], details["score"]) == ("no_model", None)
+    assert [reason["code"] for reason in details["reasons"]] == ["no_model"]
+    assert (details["fast"], details["needs_review"], details["faces"]) == (True, False, [])
+    assert client.analyses(asset_id=asset_id, verdict="no_model")[0]["id"] == analysis_id
+    assert list(client.analysis_frames(analysis_id)) == client.analysis_regions(analysis_id) == []
+    flagged = client.review(analysis_id, action="flag", reviewer="Ada", reason="Get a detector.")
+    assert (flagged["model_verdict"], flagged["verdict"]) == ("no_model", None)
+    assert analysis_id in [one["id"] for one in client.review_queue()]
+    accept = {"action": "accept", "reviewer": "Bob", "reason": "So it is."}
+    assert refuse(client.review, analysis_id, **accept, seen=0) == ("review_conflict", 409)
+    accepted = client.review(analysis_id, **accept, seen=flagged["id"])
+    assert client.reviews(analysis_id) == [flagged, accepted]
+    assert client.analysis(analysis_id)["reviewed_verdict"] == "no_model"
+
+
+def test_what_is_no_analysis_is_refused(client: Client, film: Path) -> None:
+    job_id = client.submit(STATS, {})["id"]
+    for call in (client.analysis, client.analysis_regions, client.reviews):
+        assert refuse(call, job_id) == ("analysis_not_found", 404)
+    assert refuse(client.analyze, "none") == ("asset_not_found", 404)
+    assert refuse(client.analyze_batch, ["none"]) == ("parameters_invalid", 422)
+    assert refuse(client.analyze_batch, []) == ("parameters_invalid", 422)
+    assert refuse(client.analyses, verdict="fake") == ("parameters_invalid", 422)

@@ -134,3 +134,16 @@ def test_of_ipv6_a_64_counts_as_one_address(first: str, second: str, is_one: boo
 )
 def test_there_are_as_many_places_as_file_descriptors_carry(file_limit: int, total: int) -> None:
     assert places_within(file_limit).total == total
+
+
+def test_connection_that_changes_its_protocol_keeps_its_place() -> None:
+    admission: Admission[str] = Admission(PLACES)
+    admission.arrive("request", "10.0.0.1")
+    assert admission.serve("request") == (True, None)
+    admission.mark("request", is_unread=True)
+    admission.replace("request", "socket")
+    assert len(admission) == 1
+    admission.leave("request")
+    assert len(admission) == 1
+    admission.leave("socket")
+    assert len(admission) == 0

@@ -10,6 +10,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from cinemill.api.middleware.auth import (
+    SOCKET_METHOD,
     AccessPolicy,
     check_request,
     has_bearer,
@@ -137,6 +138,29 @@ class TestOrigin:
 
     def test_reading_is_not_asked_for_an_origin(self) -> None:
         check("GET", "/api/v1/jobs", {"origin": "http://evil.example"} | COOKIE)
+
+
+class TestSockets:
+    """A handshake is a GET, and still has to be of the page itself, or of a script."""
+
+    @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:8421"])
+    @pytest.mark.parametrize("policy", [POLICY, OPEN], ids=["token", "no token"])
+    def test_socket_of_another_site_is_refused(self, origin: str, policy: AccessPolicy) -> None:
+        with pytest.raises(Forbidden) as refused:
+            check(SOCKET_METHOD, "/x/ws", {"origin": origin, **COOKIE}, policy)
+        assert refused.value.code == "origin_not_allowed"
+
+    def test_socket_of_the_page_needs_its_cookie(self) -> None:
+        own = {"origin": f"http://{HOST}"}
+        check(SOCKET_METHOD, "/x/ws", own | COOKIE)
+        check(SOCKET_METHOD, "/x/ws", own, OPEN)
+        with pytest.raises(Unauthorized):
+            check(SOCKET_METHOD, "/x/ws", own)
+
+    def test_socket_of_a_script_needs_the_token(self) -> None:
+        check(SOCKET_METHOD, "/x/ws", BEARER)
+        with pytest.raises(Unauthorized):
+            check(SOCKET_METHOD, "/x/ws")
 
 
 class TestSignIn:

@@ -20,6 +20,7 @@ from cinemill.api.schema import Application, add_schemas
 
 DOCUMENTS_WITH_LISTS = {
     "/analyses/{analysis_id}/report.json": "one report",
+    "/analyses/{analysis_id}": "one analysis; its frames and regions are lists of their own",
     "/assets/{asset_id}": "the artifacts of one video, which the page shows together",
     "/jobs/{job_id}": "one job",
     "/jobs/{job_id}/status": "the steps of one job",
@@ -201,6 +202,16 @@ def test_unversioned_routes_are_those_of_v1_and_of_contracts() -> None:
         ("/dead/messages", "GET"),
         ("/health", "GET"),
         ("/models/{name}/fetch", "POST"),
+        ("/analyses", "GET"),
+        ("/analyses", "POST"),
+        ("/analyses/{analysis_id}", "GET"),
+        ("/analyses/{analysis_id}/frames", "GET"),
+        ("/analyses/{analysis_id}/regions", "GET"),
+        ("/analyses/{analysis_id}/reviews", "GET"),
+        ("/analyses/{analysis_id}/reviews", "POST"),
+        ("/assets/{asset_id}/analyses", "GET"),
+        ("/assets/{asset_id}/analyses", "POST"),
+        ("/reviews", "GET"),
     }
 
 

@@ -10,13 +10,18 @@ from cinemill.client import Client
 
 def test_package_exports() -> None:
     assert cinemill.client.__all__ == [
+        "AnalysisDetails",
+        "AnalysisDocument",
         "AssetDocument",
         "Client",
         "ClientError",
         "DeadDocument",
         "DeadMessageDocument",
+        "FrameScoreDocument",
         "JobDocument",
         "ProgressEvent",
+        "RegionDocument",
+        "ReviewDocument",
         "TaskResult",
         "TaskStatus",
     ]
@@ -29,6 +34,12 @@ def test_methods_of_a_client_and_their_parameters() -> None:
         if not name.startswith("_")
     }
     assert surface == {
+        "analyses": "asset_id, status, verdict, limit",
+        "analysis": "analysis_id",
+        "analysis_frames": "analysis_id, face",
+        "analysis_regions": "analysis_id",
+        "analyze": "asset_id, fast, priority",
+        "analyze_batch": "asset_ids, fast, priority",
         "asset": "asset_id",
         "assets": "limit",
         "cancel": "job_id, reason",
@@ -48,6 +59,9 @@ def test_methods_of_a_client_and_their_parameters() -> None:
         "result": "task_id",
         "retry": "job_id",
         "retry_failed": "kind, code",
+        "review": "analysis_id, action, reviewer, reason, verdict, seen",
+        "review_queue": "limit",
+        "reviews": "analysis_id",
         "stats": "",
         "submit": "kind, params, priority, idempotency_key",
         "task": "task_id",

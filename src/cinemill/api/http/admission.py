@@ -93,6 +93,13 @@ class Admission(Generic[Guest]):
         elif guest in self._addresses:
             self._unread.setdefault(guest)
 
+    def replace(self, guest: Guest, successor: Guest) -> None:
+        """Give the place of a served guest to another one: its connection changes its protocol."""
+        self._unread.pop(guest, None)
+        share = self._addresses.pop(guest, None)
+        if share is not None:
+            self._addresses[successor] = share
+
     def leave(self, guest: Guest) -> None:
         """Forget a guest that is gone; one that is not counted may be gone too."""
         self._waiting.pop(guest, None)

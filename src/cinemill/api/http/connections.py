@@ -27,8 +27,10 @@ from cinemill.api.http.errors import (
     TargetTooLong,
 )
 from cinemill.api.http.framing import MAX_HEADERS, Framing, FramingError, HeadTooLarge, Part, Piece
+from cinemill.api.http.handshake import is_handshake
 from cinemill.api.http.responses import answer_busy, close_unread, render
 from cinemill.api.http.server_state import BoundedServerState
+from cinemill.api.http.sockets import BoundedSocketProtocol
 from cinemill.api.http.transport import AnswerTransport, OrderlyFlow, read_kernel_unsent_bytes
 from cinemill.errors import CinemillError
 
@@ -59,6 +61,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._held = bytearray()
         """What came behind the piece that was parsed last, and waits for its turn."""
         self._headers_seen = 0
+        self._upgrade = b""
+        """The other protocol that the request asks for."""
+        self._is_upgrading = False
         self._refusal: CinemillError | None = None
         self._head_since = self._body_at = self._window_since = self._taken_at = time.monotonic()
         self._window_bytes = 0
@@ -122,6 +127,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 self._hold(data[at:])
                 return
             at = self._parse_piece(data, at)
+            if self._is_upgrading:
+                self._open_socket(data[at:])
+                return
         if at < len(data):
             self._hold(data[at:])
             self.loop.call_soon(self._go_on)
@@ -133,13 +141,35 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             piece, at = self._framing.cut(data, at)
             if not self._framing.is_idle:
                 self._unset_keepalive_if_required()
-            if piece is not None and not _is_upgrade(piece):
-                self.parser.feed_data(piece.data)
+            if piece is not None:
+                self._feed(piece)
         except HeadTooLarge:
             self._refuse(HeadersTooLarge("The request line and headers are too large."))
         except (FramingError, httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse(self._refusal or RequestMalformed("The request is not valid HTTP/1.1."))
         return at
+
+    def _feed(self, piece: Piece) -> None:
+        """Parse a piece, but for a line that asks for another protocol.
+
+        The parser would take the body, and all that follows, for that protocol. A server may ignore
+        the line (RFC 9110, 7.8), and does so with all but the handshakes of WebSockets.
+        """
+        if piece.part is Part.HEAD and piece.data[:8].lower() == b"upgrade:":
+            self._upgrade = piece.data[8:].strip()
+        else:
+            self.parser.feed_data(piece.data)
+
+    def _open_socket(self, rest: bytes) -> None:
+        """Hand the connection over to a WebSocket, which keeps its place."""
+        self.connections.discard(self)
+        socket = BoundedSocketProtocol(self.config, self._state)
+        socket.app_state = self.app_state
+        self._state.admission.replace(self, socket)
+        self.transport.set_protocol(socket)
+        socket.begin(self.transport, self.url, self.headers)
+        if rest:
+            socket.data_received(rest)
 
     def _is_answering(self) -> bool:
         """Whether a whole request has come and is still being answered."""
@@ -189,6 +219,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._fail(refusal)
         self._check_target()
         length_bytes = self._read_length()
+        if length_bytes == 0 and self._asks_for_socket() and self._claim_place():
+            self._is_upgrading = True
+            return
         super().on_headers_complete()
         if length_bytes != 0:
             self._framing.begin_body(length_bytes=length_bytes)
@@ -201,9 +234,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
+        if not self._is_upgrading:
+            super().on_message_complete()
         self._framing.end_message()
         self._headers_seen = 0
+        self._upgrade = b""
+
+    def _asks_for_socket(self) -> bool:
+        is_get = (self.parser.get_method(), self.parser.get_http_version()) == (b"GET", "1.1")
+        return is_get and is_handshake(self.url, self._upgrade, self.headers)
 
     def _check_target(self) -> None:
         if len(self.url) > MAX_TARGET_BYTES:
@@ -241,12 +280,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         line = AnswerTransport(self.transport, write=self.write, close=self.finish)
         cycle.transport = cast("asyncio.Transport", line)
+        if not self._claim_place() and cycle.scope["path"] not in HEALTH_PATHS:
+            app = answer_busy
+        super()._start_asgi_task(cycle, close_unread(cycle, app))
+
+    def _claim_place(self) -> bool:
+        """Count the connection as served; return whether there is a place for it."""
         has_place, evicted = self._state.admission.serve(self)
         if evicted is not None:
             evicted.make_room()
-        if not has_place and cycle.scope["path"] not in HEALTH_PATHS:
-            app = answer_busy
-        super()._start_asgi_task(cycle, close_unread(cycle, app))
+        return has_place
 
     def write(self, data: bytes) -> None:
         """Send bytes of an answer."""
@@ -343,11 +386,3 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self._refuse(RequestTimedOut("The request's headers were not received in time."))
-
-
-def _is_upgrade(piece: Piece) -> bool:
-    """Whether a line asks for another protocol: ignored, as RFC 9110 (7.8) lets a server do.
-
-    The parser would take the body, and all that follows, for that protocol.
-    """
-    return piece.part is Part.HEAD and piece.data[:8].lower() == b"upgrade:"

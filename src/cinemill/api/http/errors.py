@@ -44,6 +44,17 @@ class RequestTimedOut(CinemillError):
     hint = "Send the request again, over a better connection if there is one."
 
 
+class UpgradeRequired(InputRejected):
+    """An address of a WebSocket was asked for something else."""
+
+    code = "upgrade_required"
+    http_status = 426
+    hint = (
+        "Open it with a WebSocket client (version 13 of the protocol). A proxy between must pass "
+        "on the headers Upgrade and Connection."
+    )
+
+
 class ServerBusy(DependencyUnavailable):
     """Every connection that the server has is in use."""
 

@@ -26,3 +26,7 @@ class HttpTimeouts:
     linger: float = 2.0
     """For the rest of a request that was answered early, so that its sender reads the answer: a
     connection that is closed with unread bytes is reset, and many clients drop the answer then."""
+    ping: float = 20.0
+    """Between two pings of a WebSocket; proxies close connections that are silent for a minute."""
+    pong: float = 20.0
+    """For the answer to a ping. A client that does not read what it is sent does not answer."""

@@ -1,5 +1,7 @@
 """One line in the log for every request: method, path, status, bytes, milliseconds.
 
+A WebSocket's line comes at its end, with the code that closed it.
+
 The query is left out: a sign-in link carries the token there.
 """
 
@@ -23,7 +25,7 @@ class AccessLog:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         tally = _ResponseCounter(send)
@@ -39,12 +41,19 @@ class _ResponseCounter:
         self._send = send
         self.status = 0
         self.sent_bytes = 0
+        self.close: dict[str, int] = {}
+        """The code that the server closed a WebSocket with."""
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        kind = message["type"]
+        if kind in ("http.response.start", "websocket.http.response.start"):
             self.status = message["status"]
+        elif kind == "websocket.accept":
+            self.status = 101
+        elif kind == "websocket.close":
+            self.close = {"close_code": message.get("code", 1000)}
         else:
-            self.sent_bytes += len(message.get("body", b""))
+            self.sent_bytes += len(message.get("body") or message.get("text") or b"")
         await self._send(message)
 
 
@@ -56,10 +65,11 @@ def _write(scope: Scope, tally: _ResponseCounter, seconds: float) -> None:
     is_quiet = _is_routine(scope["path"]) and tally.status < 400
     (log.debug if is_quiet else log.info)(
         "request",
-        method=scope["method"],
+        method=scope.get("method", "WEBSOCKET"),
         path=clip(scope["path"], LONGEST_LOGGED),
         status=tally.status,
         sent_bytes=tally.sent_bytes,
         milliseconds=round(seconds * 1000, 1),
         client=(scope.get("client") or ("",))[0],
+        **tally.close,
     )

@@ -5,8 +5,9 @@ Three checks, in this order, before any route sees a request:
 1. *Host* (only where the server listens on loopback): a page of another site whose name was
    rebound to 127.0.0.1 sends its own name here, and is refused.
 2. *Token*: ``Authorization: Bearer``, or the cookie that ``GET /?token=…`` sets.
-3. *Origin*, for methods that change something and that no bearer token vouches for: a form on
-   another site can make a browser send our cookie, and is refused.
+3. *Origin*, for methods that change something, and for WebSockets, where no bearer token vouches
+   for them: a page of another site can make a browser send our cookie, and is refused. Browsers
+   let a page read what comes through a WebSocket to any site.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cinemill.api.health_paths import HEALTH_PATHS
 from cinemill.api.middleware.problems import problem_response
+from cinemill.api.socket_codes import SocketClose
 from cinemill.errors import CinemillError, Forbidden, Unauthorized
 
 COOKIE_SECONDS = 30 * 24 * 3600
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SOCKET_METHOD = "WEBSOCKET"
+"""In place of a method, for a handshake."""
 _PUBLIC_PATHS = frozenset({*HEALTH_PATHS, "/favicon.ico"})
 _PUBLIC_FOLDER = "/static/"
 _LOCAL_NAME = "localhost"
@@ -153,8 +157,21 @@ class AuthMiddleware:
         self._sign_in_page = sign_in_page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._refuse_or_sign_in(scope) if scope["type"] == "http" else None
+        answer: ASGIApp | None = None
+        if scope["type"] == "http":
+            answer = self._refuse_or_sign_in(scope)
+        elif scope["type"] == "websocket":
+            answer = self._refuse_socket(scope)
         await (answer or self._app)(scope, receive, send)
+
+    def _refuse_socket(self, scope: Scope) -> ASGIApp | None:
+        try:
+            check_request(self._policy, SOCKET_METHOD, scope["path"], Headers(scope=scope))
+        except Unauthorized as error:
+            return SocketClose(error)
+        except CinemillError as error:
+            return problem_response(error)
+        return None
 
     def _refuse_or_sign_in(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

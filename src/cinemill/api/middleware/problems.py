@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cinemill import telemetry
 from cinemill.api.middleware.validation import describe_error
+from cinemill.api.socket_codes import close_failed
 from cinemill.errors import CinemillError, Conflict, InputRejected, NotFound, Unauthorized
 
 log = telemetry.get_logger(__name__)
@@ -43,6 +44,7 @@ MOST_PROBLEMS = 20
 LONGEST_NAME = 100
 LONGEST_PROBLEM = 250
 LONGEST_LOGGED = 500
+_STARTS = ("http.response.start", "websocket.http.response.start", "websocket.accept")
 
 
 class ParametersInvalid(InputRejected):
@@ -119,7 +121,7 @@ class UncaughtErrors:
 
         async def watch(message: Message) -> None:
             nonlocal has_started
-            has_started = has_started or message["type"] == "http.response.start"
+            has_started = has_started or message["type"] in _STARTS
             await send(message)
 
         try:
@@ -128,7 +130,8 @@ class UncaughtErrors:
             raise
         except BaseException as error:
             # A package's route that calls sys.exit() must not end the server.
-            if scope["type"] != "http" or has_started:
+            is_socket = scope["type"] == "websocket"
+            if (scope["type"] != "http" or has_started) and not is_socket:
                 if isinstance(error, Exception):
                     raise
                 raise RuntimeError("A route tried to end the server.") from error
@@ -137,7 +140,10 @@ class UncaughtErrors:
                 path=clip(scope["path"], LONGEST_LOGGED),
                 error=type(error).__name__,
             )
-            await problem_response(_internal_error())(scope, receive, send)
+            if is_socket and has_started:
+                await close_failed(send)
+            else:
+                await problem_response(_internal_error())(scope, receive, send)
 
 
 def _internal_error() -> CinemillError:

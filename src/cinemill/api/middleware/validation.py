@@ -35,6 +35,7 @@ _EXPECTED: Mapping[str, str] = {
     "string_too_long": "at most {max_length} characters long",
     "string_too_short": "at least {min_length} characters long",
     "string_type": "a text",
+    "too_short": "a list of at least {min_length} items",
     "too_long": "a list of at most {max_length} items",
 }
 """By type of error (https://docs.pydantic.dev/latest/errors/validation_errors/), what completes

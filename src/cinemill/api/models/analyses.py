@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 
 from cinemill.api.models.documents import PREFIX, Document, Name, OpenObject, Timestamp
+from cinemill.api.models.jobs import ProgressDocument
 from cinemill.api.models.pages import Page
 from cinemill.core.job import JobState
 from cinemill.storage.analyses.records import (
@@ -24,7 +25,9 @@ from cinemill.storage.analyses.records import (
 VerdictName = Literal[
     "likely_manipulated", "no_manipulation_found", "inconclusive", "no_face", "no_model", "failed"
 ]
-PersonVerdict = Literal["likely_manipulated", "no_manipulation_found", "inconclusive"]
+PersonVerdict = Literal["likely_manipulated", "no_manipulation_found", "inconclusive", "no_face"]
+MOST_OF_A_BATCH = 1000
+"""Analyses that one request asks for: they are accepted in one transaction."""
 
 
 class CreateAnalysisRequest(Document):
@@ -34,6 +37,12 @@ class CreateAnalysisRequest(Document):
     """Examine 8 frames instead of 32."""
     priority: Annotated[int | None, Field(ge=0, le=10)] = None
     """0 to 10, 10 first; null for the usual one."""
+
+
+class CreateAnalysesRequest(CreateAnalysisRequest):
+    """An analysis of each of these stored videos."""
+
+    asset_ids: Annotated[list[Name], Field(min_length=1, max_length=MOST_OF_A_BATCH)]
 
 
 class AnalysisErrorDocument(Document):
@@ -181,6 +190,20 @@ class AnalysisPage(Page):
     """Analyses, newest first."""
 
     analyses: list[AnalysisDocument]
+
+
+class AnalysisBatch(Document):
+    """New analyses, in the order of the videos that the request names."""
+
+    analyses: list[AnalysisDocument]
+
+
+class AnalysisEvent(ProgressDocument):
+    """A message of an analysis's WebSocket."""
+
+    event_id: str
+    """Send it as `last_event_id` to go on after this event. Empty where the event tells the present
+    state and is none to resume after."""
 
 
 class BoxDocument(Document):

@@ -113,7 +113,7 @@ class JobEventStream:
     async def write(self, describe: Describe) -> AsyncIterator[str]:
         """Yield the text of the stream, event by event."""
         yield f"retry: {RECONNECT_MILLISECONDS}\n\n"
-        async for event in self._events(describe):
+        async for event in self.follow(describe):
             if event is not None:
                 self._sent_at = time.monotonic()
                 yield format_event(event.id, describe(event.progress))
@@ -121,7 +121,7 @@ class JobEventStream:
                 self._sent_at = time.monotonic()
                 yield ": still here\n\n"
 
-    async def _events(self, describe: Describe) -> AsyncIterator[Event | None]:
+    async def follow(self, describe: Describe) -> AsyncIterator[Event | None]:
         """Yield events that can be described, to the final one; None where nothing happened."""
         while not self._state.stopping.is_set():
             found = await self._read()
@@ -131,13 +131,13 @@ class JobEventStream:
                     continue
                 self._last = event.progress
                 yield event
-                if _is_final(event):
+                if is_final(event):
                     return
             if found:
                 continue
             row = await self._read_row()
             yield row
-            if row is not None and _is_final(row):
+            if row is not None and is_final(row):
                 return
 
     async def _read(self) -> list[Event]:
@@ -166,10 +166,10 @@ class JobEventStream:
 
     async def _is_stale_end(self, event: Event) -> bool:
         """Return whether this is the end of an earlier attempt, after which the job was retried."""
-        if not _is_final(event):
+        if not is_final(event):
             return False
         row = await self._read_row()
-        return row is not None and not _is_final(row)
+        return row is not None and not is_final(row)
 
     async def _read_row(self) -> Event | None:
         """Return the state of the job by its row; None where the database does not respond.
@@ -217,5 +217,6 @@ def format_event(event_id: str, progress: JsonObject) -> str:
     return f"{name}event: progress\ndata: {data}\n\n"
 
 
-def _is_final(event: Event) -> bool:
+def is_final(event: Event) -> bool:
+    """Return whether a job has ended with this event."""
     return event.progress.get("status") in _FINAL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg.errors import ForeignKeyViolation
@@ -93,6 +94,13 @@ def list_analyses(
     if after is not None:
         query = query.where(tuple_(_COLUMNS.created_at, _COLUMNS.id) < (after.at, after.id))
     return [read_analysis(row) for row in connection.execute(query).mappings()]
+
+
+def list_by_ids(connection: Connection, analysis_ids: Sequence[str]) -> list[Analysis]:
+    """Return the analyses with these ids, in this order; without those that do not exist."""
+    query = select(tables.analyses).where(_COLUMNS.id.in_(analysis_ids))
+    found = {row["id"]: row for row in connection.execute(query).mappings()}
+    return [read_analysis(found[one]) for one in analysis_ids if one in found]
 
 
 def find_by_work(connection: Connection, step_key: str) -> Analysis | None:

@@ -152,12 +152,15 @@ def _update_queue(connection: Connection, analysis_id: str, decided: str | None)
     )
 
 
-def list_reviews(connection: Connection, analysis_id: str) -> list[Review]:
-    """Return the audit trail of an analysis, oldest first."""
+def list_reviews(
+    connection: Connection, analysis_id: str, *, after: int = 0, limit: int | None = None
+) -> list[Review]:
+    """Return the audit trail of an analysis, oldest first: the entries after such an id."""
     query = (
         select(tables.analysis_reviews)
-        .where(_COLUMNS.analysis_id == analysis_id)
+        .where(_COLUMNS.analysis_id == analysis_id, _COLUMNS.id > after)
         .order_by(_COLUMNS.id)
+        .limit(limit)
     )
     return [_read_review(row) for row in connection.execute(query).mappings()]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -96,6 +96,13 @@ def get_asset(database: Database, asset_id: str) -> AssetRecord:
     if row is None:
         raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
     return _asset(row)
+
+
+def find_existing(database: Database, asset_ids: Collection[str]) -> set[str]:
+    """Return those of the ids that are of an asset."""
+    query = select(tables.asset.c.id).where(tables.asset.c.id.in_(asset_ids))
+    with database.begin() as connection:
+        return set(connection.execute(query).scalars())
 
 
 def find_asset(database: Database, *, owner: str, sha256: str) -> AssetRecord | None:

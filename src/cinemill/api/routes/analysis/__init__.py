@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cinemill.api.routes.analysis import findings, reports, requests, reviews
+from cinemill.api.routes.analysis import findings, reports, requests, reviews, socket
 
-ROUTERS = (requests.router, findings.router, reviews.router, reports.router)
+ROUTERS = (requests.router, findings.router, reviews.router, reports.router, socket.router)

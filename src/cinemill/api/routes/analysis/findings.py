@@ -15,14 +15,15 @@ from cinemill.api.models.analyses import (
 )
 from cinemill.api.models.pages import (
     Cursor,
+    CursorInvalid,
     PageLimit,
     cut_page,
     decode_cursor,
+    decode_index,
     encode_cursor,
 )
 from cinemill.api.models.problems import problems
 from cinemill.api.state import StateDep
-from cinemill.errors import InputRejected
 from cinemill.storage.analyses import analyses, frame_scores, regions
 from cinemill.storage.analyses.records import FramePosition
 
@@ -65,18 +66,25 @@ def _decode_place(cursor: str | None) -> FramePosition | None:
         return None
     parts = decode_cursor(cursor, 2)
     if not all(part.isascii() and part.isdecimal() and len(part) < 18 for part in parts):
-        raise InputRejected(
-            "This cursor does not belong to this list.",
-            code="cursor_invalid",
-            hint="Send the 'next' of the previous page as it is.",
-        )
+        raise CursorInvalid("This cursor does not belong to this list.")
     return FramePosition(int(parts[0]), int(parts[1]))
 
 
-@router.get("/analyses/{analysis_id}/regions", responses=problems(404))
-def list_regions(analysis_id: str, state: StateDep) -> RegionPage:
-    """List the ranges of time in which a face looks manipulated."""
+@router.get("/analyses/{analysis_id}/regions", responses=problems(404, 422))
+def list_regions(
+    analysis_id: str, state: StateDep, limit: PageLimit = 500, cursor: Cursor = None
+) -> RegionPage:
+    """List the ranges of time in which a face looks manipulated.
+
+    A cursor is void once the analysis has found something else, as after a retry.
+    """
     with state.database.begin() as connection:
-        analyses.get_analysis(connection, analysis_id)
+        finished_at = analyses.get_analysis(connection, analysis_id).finished_at
         found = regions.list_regions(connection, analysis_id)
-    return RegionPage(regions=[RegionDocument.from_record(one) for one in found], next=None)
+    version = finished_at.isoformat() if finished_at else ""
+    first = decode_index(cursor, version)
+    page, has_more = cut_page(found[first:], limit)
+    return RegionPage(
+        regions=[RegionDocument.from_record(one) for one in page],
+        next=encode_cursor(version, str(first + limit)) if has_more else None,
+    )

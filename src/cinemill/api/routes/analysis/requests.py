@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.middleware.problems import ParametersInvalid
 from cinemill.api.models.analyses import (
+    AnalysisBatch,
     AnalysisDetails,
     AnalysisDocument,
     AnalysisPage,
+    CreateAnalysesRequest,
     CreateAnalysisRequest,
     VerdictName,
 )
-from cinemill.api.models.documents import PREFIX
+from cinemill.api.models.documents import PREFIX, Name
 from cinemill.api.models.pages import (
     Cursor,
     PageLimit,
@@ -26,7 +31,7 @@ from cinemill.api.state import OWNER, AppState, StateDep
 from cinemill.core.job import JobState
 from cinemill.storage.analyses import analyses, results
 from cinemill.storage.analyses.records import Analysis
-from cinemill.storage.media.assets import get_asset
+from cinemill.storage.media.assets import find_existing, get_asset
 
 router = APIRouter(tags=["analyses"], route_class=BoundedRoute)
 
@@ -56,6 +61,37 @@ def create_analysis(
     return AnalysisDocument.from_record(_get(state, job.id))
 
 
+@router.post("/analyses", status_code=201, responses=problems(404, 413, 422))
+def create_analyses(request: CreateAnalysesRequest, state: StateDep) -> AnalysisBatch:
+    """Examine many videos, each in an analysis of its own: all of them, or none.
+
+    If an id is of no video, ``parameters_invalid`` names its place in the list.
+    """
+    _check_assets(state, request.asset_ids)
+    jobs = state.jobs.create_jobs(
+        DETECT,
+        request.asset_ids,
+        owner=OWNER,
+        params={"fast": request.fast},
+        priority=request.priority,
+    )
+    with state.database.begin() as connection:
+        created = analyses.list_by_ids(connection, [job.id for job in jobs])
+    return AnalysisBatch(analyses=[AnalysisDocument.from_record(one) for one in created])
+
+
+def _check_assets(state: AppState, asset_ids: Sequence[str]) -> None:
+    """Raise ParametersInvalid, which names each unknown id by its place."""
+    existing = find_existing(state.database, asset_ids)
+    unknown = [
+        (f"asset_ids.{place}", f"there is no asset {asset_id}")
+        for place, asset_id in enumerate(asset_ids)
+        if asset_id not in existing
+    ]
+    if unknown:
+        raise ParametersInvalid(unknown)
+
+
 @router.get("/assets/{asset_id}/analyses", responses=problems(404, 422))
 def list_asset_analyses(
     asset_id: str, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
@@ -68,13 +104,14 @@ def list_asset_analyses(
 @router.get("/analyses", responses=problems(422))
 def list_analyses(
     state: StateDep,
+    asset_id: Name | None = None,
     status: JobState | None = None,
     verdict: VerdictName | None = None,
     limit: PageLimit = 50,
     cursor: Cursor = None,
 ) -> AnalysisPage:
     """List analyses, newest first."""
-    return _list(state, limit, cursor, status=status, verdict=verdict)
+    return _list(state, limit, cursor, asset_id=asset_id, status=status, verdict=verdict)
 
 
 def _list(

@@ -13,8 +13,12 @@ from cinemill.api.models.analyses import (
 )
 from cinemill.api.models.pages import (
     Cursor,
+    CursorInvalid,
     PageLimit,
+    cut_page,
+    decode_cursor,
     decode_position,
+    encode_cursor,
 )
 from cinemill.api.models.problems import problems
 from cinemill.api.routes.analysis.requests import write_page
@@ -38,13 +42,29 @@ def list_review_queue(
     return write_page(found, limit)
 
 
-@router.get("/analyses/{analysis_id}/reviews", responses=problems(404))
-def list_reviews(analysis_id: str, state: StateDep) -> ReviewPage:
+@router.get("/analyses/{analysis_id}/reviews", responses=problems(404, 422))
+def list_reviews(
+    analysis_id: str, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
+) -> ReviewPage:
     """List what people decided about an analysis, oldest first; nothing in it ever changes."""
+    after = _decode_review(cursor)
     with state.database.begin() as connection:
         analyses.get_analysis(connection, analysis_id)
-        found = reviews.list_reviews(connection, analysis_id)
-    return ReviewPage(reviews=[ReviewDocument.from_record(one) for one in found], next=None)
+        found = reviews.list_reviews(connection, analysis_id, after=after, limit=limit + 1)
+    page, has_more = cut_page(found, limit)
+    return ReviewPage(
+        reviews=[ReviewDocument.from_record(one) for one in page],
+        next=encode_cursor(str(page[-1].id)) if has_more else None,
+    )
+
+
+def _decode_review(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    (number,) = decode_cursor(cursor, 1)
+    if not (number.isascii() and number.isdecimal() and len(number) < 18):
+        raise CursorInvalid("This cursor does not belong to this list.")
+    return int(number)
 
 
 @router.post(
@@ -53,9 +73,9 @@ def list_reviews(analysis_id: str, state: StateDep) -> ReviewPage:
 def add_review(analysis_id: str, request: ReviewRequest, state: StateDep) -> ReviewDocument:
     """Accept the model's verdict, override it, or flag the analysis for others to look at."""
     with state.database.begin() as connection:
-        _add(connection, analysis_id, request)
-        added = reviews.list_reviews(connection, analysis_id)[-1]
-    return ReviewDocument.from_record(added)
+        added = _add(connection, analysis_id, request)
+        (review,) = reviews.list_reviews(connection, analysis_id, after=added - 1, limit=1)
+    return ReviewDocument.from_record(review)
 
 
 def _add(connection: Connection, analysis_id: str, request: ReviewRequest) -> int:
