@@ -207,6 +207,8 @@ def test_unversioned_routes_are_those_of_v1_and_of_contracts() -> None:
         ("/analyses/{analysis_id}", "GET"),
         ("/analyses/{analysis_id}/frames", "GET"),
         ("/analyses/{analysis_id}/regions", "GET"),
+        ("/analyses/{analysis_id}/report.html", "GET"),
+        ("/analyses/{analysis_id}/report.json", "GET"),
         ("/analyses/{analysis_id}/reviews", "GET"),
         ("/analyses/{analysis_id}/reviews", "POST"),
         ("/assets/{asset_id}/analyses", "GET"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cinemill.api.models.documents import PREFIX, Document, Name, OpenObject, Timestamp
 from cinemill.api.models.jobs import ProgressDocument
@@ -284,6 +284,12 @@ class ReviewRequest(Document):
     """The person's own verdict, to override the model's."""
     seen: Annotated[int | None, Field(ge=0)] = None
     """Id of the last review that the person saw, 0 for none: 409 if another was added since."""
+
+    @model_validator(mode="after")
+    def _check_verdict(self) -> Self:
+        if self.verdict is not None and self.action is not ReviewAction.OVERRIDE:
+            raise ValueError("only 'override' takes a verdict: 'accept' keeps the model's")
+        return self
 
 
 class ReviewDocument(Document):

@@ -53,6 +53,11 @@ class Detector:
     """Model of each member that has a head."""
 
     @property
+    def can_score(self) -> bool:
+        """Whether a head is left that counts."""
+        return any(one.weight for one in self.ensemble.members if one.head is not None)
+
+    @property
     def models(self) -> tuple[ModelCard, ...]:
         """Return the models, each once, in order of their names."""
         return tuple({card.name: card for card in self._ordered}.values())
@@ -73,8 +78,6 @@ def load_detector(options: DetectorOptions, name: str = DEFAULT_ENSEMBLE) -> Det
         if missing.code == "head_missing":
             return None
         raise
-    if not any(one.weight for one in ensemble.members if one.head is not None):
-        return None  # No head is left, or none that counts.
     cards = {}
     for member, head in ensemble.heads.items():
         cards[member] = find_backbone(member, options)

@@ -213,7 +213,7 @@ def result_key(sha256: str, detector: Detector, frames: int) -> str:
 
 
 def _find_detector(resources: StepResources) -> Detector | None:
-    """Return the installed detector. Raises InputRejected where it cannot be used."""
+    """Return the detector, None without one. Raises InputRejected where it cannot be used."""
     settings = resources.detection
     options = DetectorOptions(
         home=resources.home,
@@ -222,10 +222,11 @@ def _find_detector(resources: StepResources) -> Detector | None:
         weights=settings.weights,
     )
     try:
-        return load_detector(options)
+        detector = load_detector(options)
     except ToolMissing as missing:
         # No number of attempts mends a head; the job may be retried once somebody has.
         raise reject_model(missing) from missing
+    return detector if detector is not None and detector.can_score else None
 
 
 def _find_faces(

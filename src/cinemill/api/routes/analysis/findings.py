@@ -29,16 +29,20 @@ from cinemill.storage.analyses.records import FramePosition
 
 router = APIRouter(tags=["analyses"], route_class=BoundedRoute)
 
+MOST_ROWS, MOST_MS = 2**31 - 1, 2**63 - 1
+"""What the database's columns hold."""
+
 
 @router.get("/analyses/{analysis_id}/frames", responses=problems(404, 422))
 def list_frames(
     analysis_id: str,
     state: StateDep,
     face: Annotated[
-        int | None, Query(ge=0, description="Number of a face; 0 for frames as a whole.")
+        int | None,
+        Query(ge=0, le=MOST_ROWS, description="Number of a face; 0 for frames as a whole."),
     ] = None,
-    from_ms: Annotated[int, Query(ge=0)] = 0,
-    until_ms: Annotated[int | None, Query(ge=0)] = None,
+    from_ms: Annotated[int, Query(ge=0, le=MOST_MS)] = 0,
+    until_ms: Annotated[int | None, Query(ge=0, le=MOST_MS)] = None,
     limit: PageLimit = 500,
     cursor: Cursor = None,
 ) -> FrameScorePage:
@@ -67,7 +71,10 @@ def _decode_place(cursor: str | None) -> FramePosition | None:
     parts = decode_cursor(cursor, 2)
     if not all(part.isascii() and part.isdecimal() and len(part) < 18 for part in parts):
         raise CursorInvalid("This cursor does not belong to this list.")
-    return FramePosition(int(parts[0]), int(parts[1]))
+    place = FramePosition(int(parts[0]), int(parts[1]))
+    if place.position > MOST_ROWS:
+        raise CursorInvalid("This cursor does not belong to this list.")
+    return place
 
 
 @router.get("/analyses/{analysis_id}/regions", responses=problems(404, 422))

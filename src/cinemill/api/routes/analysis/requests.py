@@ -127,7 +127,6 @@ def _list(
         found = analyses.list_analyses(
             connection,
             asset_id=asset_id,
-            owner=OWNER,
             state=status,
             verdict=verdict,
             after=decode_position(cursor),

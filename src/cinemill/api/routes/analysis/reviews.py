@@ -22,7 +22,7 @@ from cinemill.api.models.pages import (
 )
 from cinemill.api.models.problems import problems
 from cinemill.api.routes.analysis.requests import write_page
-from cinemill.api.state import OWNER, StateDep
+from cinemill.api.state import StateDep
 from cinemill.storage.analyses import analyses, reviews
 from cinemill.storage.analyses.records import ReviewAction
 from cinemill.storage.database import Connection
@@ -37,7 +37,7 @@ def list_review_queue(
     """List the analyses that a person should decide about, oldest first."""
     with state.database.begin() as connection:
         found = reviews.list_review_queue(
-            connection, owner=OWNER, after=decode_position(cursor), limit=limit + 1
+            connection, after=decode_position(cursor), limit=limit + 1
         )
     return write_page(found, limit)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,55 +47,62 @@ def list_heads(json: options.Json = False) -> None:
     registry = open_registry()
     rows = [_summarize(registry, name) for name in registry.list_names()]
     if json:
-        print_json(rows)
+        print_json([asdict(row) for row in rows])
     elif not rows:
         print_message(NO_HEADS)
     else:
         _print_heads(rows)
 
 
-def _summarize(registry: Registry, name: str) -> dict[str, Any]:
-    """Return a head for a list, also one that cannot be used."""
-    row: dict[str, Any] = {
-        "name": name,
-        "state": "here",
-        "problem": "",
-        "ensembles": registry.list_users(name),
-        **dict.fromkeys(("grade", "model", "digest", "calibrated_videos"), None),
-        "metrics": {},
-    }
+@dataclass(frozen=True, slots=True)
+class _HeadRow:
+    """A head in a list, also one that cannot be used."""
+
+    name: str
+    ensembles: Sequence[str]
+    state: str = "here"
+    problem: str = ""
+    grade: str | None = None
+    model: str | None = None
+    digest: str | None = None
+    calibrated_videos: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def _summarize(registry: Registry, name: str) -> _HeadRow:
+    row = _HeadRow(name, registry.list_users(name))
     try:
         head = registry.read_head(name)
         registry.find_member(head)
     except CinemillError as error:
-        return {**row, "state": error.code.removeprefix("head_"), "problem": error.message}
-    return row | {
-        "grade": head.grade.value,
-        "model": head.space.model,
-        "digest": head.digest,
-        "calibrated_videos": _count_videos(head.calibration),
-        "metrics": head.training.metrics,
-    }
+        return replace(row, state=error.code.removeprefix("head_"), problem=error.message)
+    return replace(
+        row,
+        grade=head.grade.value,
+        model=head.space.model,
+        digest=head.digest,
+        calibrated_videos=_count_videos(head.calibration),
+        metrics=head.training.metrics,
+    )
 
 
-def _print_heads(rows: list[dict[str, Any]]) -> None:
+def _print_heads(rows: Sequence[_HeadRow]) -> None:
     table = make_table("!Head", "!State", "!Grade", "!Model", "!>AUC", "!>Calibrated", "In use by")
     for row in rows:
-        auc = row["metrics"].get("auc")
-        videos = row["calibrated_videos"]
+        auc, videos = row.metrics.get("auc"), row.calibrated_videos
         table.add_row(
-            row["name"],
-            color_state(row["state"]),
-            row["grade"] or "",
-            row["model"] or "",
+            row.name,
+            color_state(row.state),
+            row.grade or "",
+            row.model or "",
             "" if auc is None else f"{auc:.3f}",
             "" if videos is None else f"{videos} videos",
-            ", ".join(row["ensembles"]),
+            ", ".join(row.ensembles),
         )
     console().print(table)
     for row in rows:
-        if row["problem"]:
-            print_message(f"{row['name']}: {row['problem']}")
+        if row.problem:
+            print_message(f"{row.name}: {row.problem}")
 
 
 @app.command("show")
@@ -104,11 +112,10 @@ def show(name: HeadName, json: options.Json = False) -> None:
 
     registry = open_registry()
     head = registry.read_head(name)
-    document = _describe(registry, head)
     if json:
-        print_json(document)
+        print_json(_describe(registry, head))
     else:
-        _print_head(document)
+        _print_head(registry, head)
 
 
 def _describe(registry: Registry, head: Head) -> dict[str, Any]:
@@ -126,8 +133,6 @@ def _describe(registry: Registry, head: Head) -> dict[str, Any]:
 
 def describe_calibration(calibration: Calibration | None) -> dict[str, Any] | None:
     """Return what a calibration rests on, None without one."""
-    from dataclasses import asdict
-
     from cinemill.capabilities.detection.build_result import describe_calibration as describe
 
     return None if calibration is None else asdict(describe(calibration))
@@ -139,44 +144,44 @@ def _count_videos(calibration: Calibration | None) -> int | None:
     return len(calibration.unmanipulated.scores) + len(calibration.manipulated.scores)
 
 
-def _print_head(document: Mapping[str, Any]) -> None:
+def _print_head(registry: Registry, head: Head) -> None:
     from rich.text import Text
 
     table = make_table("!", "")
     table.show_header = False
-    for label, value in _list_facts(document):
+    for label, value in _list_facts(registry, head):
         if value:
             table.add_row(label, Text(value))  # Names and commands may hold brackets.
     console().print(table)
 
 
-def _list_facts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    training, space = document["training"], document["space"]
-    yield "Head", document["name"]
-    yield "Grade", document["grade"]
-    yield "Folder", document["path"]
-    yield "In use by", ", ".join(document["ensembles"]) or "no ensemble"
-    yield "Model", f"{space['model']} ({space['revision'][:12]})"
-    yield "Levels", ", ".join(f"{one['name']} ({one['dimension']})" for one in space["levels"])
-    yield "Trained by", training["method"]
-    yield "Command", training["command"]
-    for one in training["datasets"]:
-        source = f", says {one['licence_source']}" if one["licence_source"] else ""
-        count = f"{one['identities']} people, {one['videos']} videos"
-        yield "Data", f"{one['name']}: {count} ({one['licence']}{source})"
-    yield "Measured", ", ".join(f"{name} {value:g}" for name, value in training["metrics"].items())
-    yield "Calibrated", write_calibration(document["calibration"])
+def _list_facts(registry: Registry, head: Head) -> Iterator[tuple[str, str]]:
+    training, space = head.training, head.space
+    yield "Head", head.name
+    yield "Grade", head.grade.value
+    yield "Folder", str(registry.heads / head.name)
+    yield "In use by", ", ".join(registry.list_users(head.name)) or "no ensemble"
+    yield "Model", f"{space.model} ({space.revision[:12]})"
+    yield "Levels", ", ".join(f"{one.name} ({one.dimension})" for one in space.levels)
+    yield "Trained by", training.method
+    yield "Command", training.command
+    for one in training.datasets:
+        source = f", says {one.licence_source}" if one.licence_source else ""
+        count = f"{one.identities} people, {one.videos} videos"
+        yield "Data", f"{one.name}: {count} ({one.licence}{source})"
+    yield "Measured", ", ".join(f"{name} {value:g}" for name, value in training.metrics.items())
+    yield "Calibrated", write_calibration(head.calibration)
 
 
-def write_calibration(calibration: Mapping[str, Any] | None) -> str:
+def write_calibration(calibration: Calibration | None) -> str:
     """Return in a sentence what error rates are promised, and for which data."""
     if calibration is None:
         return "not calibrated: every verdict is inconclusive"
     return (
-        f"for at most {calibration['nominal_false_positive_rate']:.3g} false alarms and "
-        f"{calibration['nominal_miss_rate']:.3g} misses on {calibration['data']}: "
-        f"{calibration['unmanipulated_videos']} unmanipulated and "
-        f"{calibration['manipulated_videos']} manipulated videos"
+        f"for at most {calibration.nominal_false_positive_rate:.3g} false alarms and "
+        f"{calibration.nominal_miss_rate:.3g} misses on {calibration.data}: "
+        f"{len(calibration.unmanipulated.scores)} unmanipulated and "
+        f"{len(calibration.manipulated.scores)} manipulated videos"
     )
 
 

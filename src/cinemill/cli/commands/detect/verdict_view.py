@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cinemill.cli.commands.detect.outcomes import FAILED, Detection
@@ -140,18 +140,18 @@ def _show_regions(outcome: Detection) -> None:
         return
     screen = console()
     screen.print("\nLooks manipulated:")
-    for line in _describe_regions(regions):
-        screen.print(f"· {line}", markup=False)
-
-
-def _describe_regions(regions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for one in regions:
-        width, height = round(one["width"]), round(one["height"])
-        yield (
-            f"face {one['track']} from {format_time(one['start_ms'])} to "
-            f"{format_time(one['end_ms'])}, score {one['score']:.2f}, in {width}×{height} pixels "
-            f"at {round(one['left'])}, {round(one['top'])}"
-        )
+        screen.print(f"· {_describe_region(**one)}", markup=False)
+
+
+def _describe_region(
+    *, track: int, start_ms: int, end_ms: int, score: float, left: float, top: float, **others: Any
+) -> str:
+    width, height = round(others["width"]), round(others["height"])
+    return (
+        f"face {track} from {format_time(start_ms)} to {format_time(end_ms)}, score {score:.2f}, "
+        f"in {width}×{height} pixels at {round(left)}, {round(top)}"
+    )
 
 
 def show_table(outcomes: Sequence[Detection]) -> None:
