@@ -10,7 +10,7 @@ from cinemill.cli import options
 from cinemill.cli.console import console, make_table, print_json, print_message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from cinemill.capabilities.detection.ensemble.fusion import Ensemble
 
@@ -34,13 +34,12 @@ def show(
     from cinemill.cli.commands.detect.registry import open_registry
 
     detector = load_detector(open_registry().options, name)
-    document = None if detector is None else _describe(detector.ensemble)
     if json:
-        print_json(document)
-    elif document is None:
+        print_json(None if detector is None else _describe(detector.ensemble))
+    elif detector is None:
         print_message(NO_HEADS if name == "default" else f"There is no ensemble {name}.")
     else:
-        _print_ensemble(document)
+        _print_ensemble(detector.ensemble)
 
 
 @app.command("set")
@@ -62,11 +61,11 @@ def set_ensemble(
     """
     from cinemill.cli.commands.detect.registry import open_registry
 
-    document = _describe(open_registry().set_ensemble(_read_weights(heads)))
+    ensemble = open_registry().set_ensemble(_read_weights(heads))
     if json:
-        print_json(document)
+        print_json(_describe(ensemble))
     else:
-        _print_ensemble(document)
+        _print_ensemble(ensemble)
 
 
 def _read_weights(given: Sequence[str]) -> dict[str, float]:
@@ -107,13 +106,15 @@ def _describe(ensemble: Ensemble) -> dict[str, Any]:
     }
 
 
-def _print_ensemble(document: Mapping[str, Any]) -> None:
+def _print_ensemble(ensemble: Ensemble) -> None:
     from cinemill.cli.commands.detect.heads import write_calibration
+    from cinemill.cli.commands.detect.registry import is_calibrated
 
     table = make_table("!Model", "!Head", ">Weight")
-    for one in document["members"]:
-        table.add_row(one["name"], one["head"] or "missing", f"{one['weight']:.3f}")
+    for one in ensemble.members:
+        table.add_row(one.name, one.head.name if one.head else "missing", f"{one.weight:.3f}")
     screen = console()
     screen.print(table)
-    screen.print(f"Weights from: {document['weights_from']}.", markup=False)
-    screen.print(f"Calibrated: {write_calibration(document['calibration'])}.", markup=False)
+    screen.print(f"Weights from: {ensemble.weight_source.value}.", markup=False)
+    valid = ensemble.calibration if is_calibrated(ensemble) else None
+    screen.print(f"Calibrated: {write_calibration(valid)}.", markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -38,6 +38,20 @@ HeadName = Annotated[
 ]
 
 
+class HeadRow(TypedDict):
+    """A head in a list, also one that cannot be used."""
+
+    name: str
+    state: str
+    problem: str
+    ensembles: list[str]
+    grade: str | None
+    model: str | None
+    digest: str | None
+    calibrated_videos: int | None
+    metrics: Mapping[str, float]
+
+
 @app.command("list")
 def list_heads(json: options.Json = False) -> None:
     """List the installed heads, whether they can be used, and what they were measured to reach."""
@@ -53,14 +67,17 @@ def list_heads(json: options.Json = False) -> None:
         _print_heads(rows)
 
 
-def _summarize(registry: Registry, name: str) -> dict[str, Any]:
+def _summarize(registry: Registry, name: str) -> HeadRow:
     """Return a head for a list, also one that cannot be used."""
-    row: dict[str, Any] = {
+    row: HeadRow = {
         "name": name,
         "state": "here",
         "problem": "",
         "ensembles": registry.list_users(name),
-        **dict.fromkeys(("grade", "model", "digest", "calibrated_videos"), None),
+        "grade": None,
+        "model": None,
+        "digest": None,
+        "calibrated_videos": None,
         "metrics": {},
     }
     try:
@@ -68,7 +85,8 @@ def _summarize(registry: Registry, name: str) -> dict[str, Any]:
         registry.find_member(head)
     except CinemillError as error:
         return {**row, "state": error.code.removeprefix("head_"), "problem": error.message}
-    return row | {
+    return {
+        **row,
         "grade": head.grade.value,
         "model": head.space.model,
         "digest": head.digest,
@@ -77,7 +95,7 @@ def _summarize(registry: Registry, name: str) -> dict[str, Any]:
     }
 
 
-def _print_heads(rows: list[dict[str, Any]]) -> None:
+def _print_heads(rows: list[HeadRow]) -> None:
     table = make_table("!Head", "!State", "!Grade", "!Model", "!>AUC", "!>Calibrated", "In use by")
     for row in rows:
         auc = row["metrics"].get("auc")
@@ -104,11 +122,10 @@ def show(name: HeadName, json: options.Json = False) -> None:
 
     registry = open_registry()
     head = registry.read_head(name)
-    document = _describe(registry, head)
     if json:
-        print_json(document)
+        print_json(_describe(registry, head))
     else:
-        _print_head(document)
+        _print_head(registry, head)
 
 
 def _describe(registry: Registry, head: Head) -> dict[str, Any]:
@@ -139,44 +156,44 @@ def _count_videos(calibration: Calibration | None) -> int | None:
     return len(calibration.unmanipulated.scores) + len(calibration.manipulated.scores)
 
 
-def _print_head(document: Mapping[str, Any]) -> None:
+def _print_head(registry: Registry, head: Head) -> None:
     from rich.text import Text
 
     table = make_table("!", "")
     table.show_header = False
-    for label, value in _list_facts(document):
+    for label, value in _list_facts(registry, head):
         if value:
             table.add_row(label, Text(value))  # Names and commands may hold brackets.
     console().print(table)
 
 
-def _list_facts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    training, space = document["training"], document["space"]
-    yield "Head", document["name"]
-    yield "Grade", document["grade"]
-    yield "Folder", document["path"]
-    yield "In use by", ", ".join(document["ensembles"]) or "no ensemble"
-    yield "Model", f"{space['model']} ({space['revision'][:12]})"
-    yield "Levels", ", ".join(f"{one['name']} ({one['dimension']})" for one in space["levels"])
-    yield "Trained by", training["method"]
-    yield "Command", training["command"]
-    for one in training["datasets"]:
-        source = f", says {one['licence_source']}" if one["licence_source"] else ""
-        count = f"{one['identities']} people, {one['videos']} videos"
-        yield "Data", f"{one['name']}: {count} ({one['licence']}{source})"
-    yield "Measured", ", ".join(f"{name} {value:g}" for name, value in training["metrics"].items())
-    yield "Calibrated", write_calibration(document["calibration"])
+def _list_facts(registry: Registry, head: Head) -> Iterator[tuple[str, str]]:
+    training, space = head.training, head.space
+    yield "Head", head.name
+    yield "Grade", head.grade.value
+    yield "Folder", str(registry.heads / head.name)
+    yield "In use by", ", ".join(registry.list_users(head.name)) or "no ensemble"
+    yield "Model", f"{space.model} ({space.revision[:12]})"
+    yield "Levels", ", ".join(f"{level.name} ({level.dimension})" for level in space.levels)
+    yield "Trained by", training.method
+    yield "Command", training.command
+    for one in training.datasets:
+        source = f", says {one.licence_source}" if one.licence_source else ""
+        count = f"{one.identities} people, {one.videos} videos"
+        yield "Data", f"{one.name}: {count} ({one.licence}{source})"
+    yield "Measured", ", ".join(f"{name} {value:g}" for name, value in training.metrics.items())
+    yield "Calibrated", write_calibration(head.calibration)
 
 
-def write_calibration(calibration: Mapping[str, Any] | None) -> str:
+def write_calibration(calibration: Calibration | None) -> str:
     """Return in a sentence what error rates are promised, and for which data."""
     if calibration is None:
         return "not calibrated: every verdict is inconclusive"
     return (
-        f"for at most {calibration['nominal_false_positive_rate']:.3g} false alarms and "
-        f"{calibration['nominal_miss_rate']:.3g} misses on {calibration['data']}: "
-        f"{calibration['unmanipulated_videos']} unmanipulated and "
-        f"{calibration['manipulated_videos']} manipulated videos"
+        f"for at most {calibration.nominal_false_positive_rate:.3g} false alarms and "
+        f"{calibration.nominal_miss_rate:.3g} misses on {calibration.data}: "
+        f"{len(calibration.unmanipulated.scores)} unmanipulated and "
+        f"{len(calibration.manipulated.scores)} manipulated videos"
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -251,7 +251,7 @@ def judge(
     yield _judge_decoding(first)
     yield _judge_faces(first, has_face=has_face)
     yield _judge_verdict(first, has_face=has_face)
-    is_cached = bool(second.result.get("cache_hit")) and _same(first.result, second.result)
+    is_cached = bool(second.result.get("cache_hit")) and _same(first, second)
     took = float(second.result.get("processing_seconds") or 0.0)
     detail = f"the same again from the cache, in {took * 1000:.0f} ms"
     yield Stage("cache", _check(is_cached), detail if is_cached else "the second run was no hit")
@@ -290,9 +290,9 @@ def _judge_verdict(outcome: Detection, *, has_face: bool) -> Stage:
     return Stage("verdict", _check(is_right), words)
 
 
-def _same(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+def _same(first: Detection, second: Detection) -> bool:
     names = ("verdict", "score", "reasons", "faces", "regions", "frame_count")
-    return all(first.get(name) == second.get(name) for name in names)
+    return all(first.result.get(name) == second.result.get(name) for name in names)
 
 
 def _check(is_right: bool) -> Result:

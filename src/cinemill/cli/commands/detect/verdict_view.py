@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from cinemill.cli.commands.detect.outcomes import FAILED, Detection
 from cinemill.cli.console import (
@@ -135,17 +135,16 @@ def draw_time_line(frames: Sequence[FrameScoreDocument], end_ms: int) -> str:
 
 
 def _show_regions(outcome: Detection) -> None:
-    regions = outcome.list_regions()
-    if not regions:
+    if not outcome.list_regions():
         return
     screen = console()
     screen.print("\nLooks manipulated:")
-    for line in _describe_regions(regions):
+    for line in _describe_regions(outcome):
         screen.print(f"· {line}", markup=False)
 
 
-def _describe_regions(regions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for one in regions:
+def _describe_regions(outcome: Detection) -> Iterator[str]:
+    for one in outcome.list_regions():
         width, height = round(one["width"]), round(one["height"])
         yield (
             f"face {one['track']} from {format_time(one['start_ms'])} to "
