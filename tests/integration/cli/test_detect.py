@@ -89,18 +89,18 @@ def test_detect_without_a_head_says_no_model(cinemill: Run) -> None:
 
 def test_detect_decides_with_a_head_and_the_second_run_is_a_hit(cinemill: Run, home: Path) -> None:
     install_detector(home, 3.0)
-    first = detect(cinemill, fetch("single_face"), "--fast")
+    first = detect(cinemill, fetch("single_face"))
     assert (first["verdict"], first["cache_hit"]) == ("likely_manipulated", False)
-    assert (first["frame_count"], first["reasons"]) == (8, ["score_high"])
+    assert (first["frame_count"], first["reasons"]) == (32, ["score_high"])
     assert first["score"] > 0.5
     assert first["faces"]
-    again = detect(cinemill, fetch("single_face"), "--fast")
-    by_id = detect(cinemill, first["asset_id"], "--fast")
+    again = detect(cinemill, fetch("single_face"))
+    by_id = detect(cinemill, first["asset_id"])
     assert again["cache_hit"]
     assert by_id["cache_hit"]
     for name in ("verdict", "score", "faces", "regions", "versions", "asset_id"):
         assert first[name] == again[name] == by_id[name]
-    shown = cinemill("detect", fetch("single_face"), "--fast").stdout
+    shown = cinemill("detect", fetch("single_face")).stdout
     assert "likely manipulated" in shown
     assert "At most 5% of unmanipulated videos" in shown
     assert "█" in shown

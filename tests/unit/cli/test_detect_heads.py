@@ -207,7 +207,12 @@ def test_selftest_stops_at_a_damaged_head(cinemill: Run, home: Path, given: Path
     assert "cannot be used" in stage.detail
 
 
-def test_ensemble_show_names_a_head_that_is_gone(cinemill: Run, home: Path, given: Path) -> None:
+def test_heads_add_replaces_an_ensemble_without_any_head(
+    cinemill: Run, home: Path, given: Path, tmp_path: Path
+) -> None:
     cinemill("detect", "heads", "add", given)
     shutil.rmtree(home / "heads" / "mine")
-    assert "missing" in cinemill("detect", "ensemble", "show").stdout
+    assert "No head is installed" in cinemill("detect", "ensemble", "show").stderr
+    added = cinemill("detect", "heads", "add", write_given(tmp_path / "others", "other"), "--json")
+    assert json.loads(added.stdout)["in_use"]
+    assert "other" in cinemill("detect", "ensemble", "show").stdout

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cinemill.capabilities.detection.ensemble.fusion import Ensemble
-    from cinemill.capabilities.detection.verdict.calibration import Calibration
 
 app = typer.Typer(
     help="Show and choose the heads that analyses use, with their weights.",
@@ -87,7 +86,9 @@ def _read_weights(given: Sequence[str]) -> dict[str, float]:
 
 def _describe(ensemble: Ensemble) -> dict[str, Any]:
     from cinemill.cli.commands.detect.heads import describe_calibration
+    from cinemill.cli.commands.detect.registry import is_calibrated
 
+    valid = ensemble.calibration if is_calibrated(ensemble) else None
     return {
         "members": [
             {
@@ -101,19 +102,13 @@ def _describe(ensemble: Ensemble) -> dict[str, Any]:
         "missing": list(ensemble.missing),
         "weights_from": ensemble.weight_source.value,
         "subject": ensemble.subject,
-        "calibration": describe_calibration(_find_calibration(ensemble)),
+        "calibration": describe_calibration(valid),
     }
-
-
-def _find_calibration(ensemble: Ensemble) -> Calibration | None:
-    """Return the calibration if it is about these heads and weights."""
-    from cinemill.cli.commands.detect.registry import is_calibrated
-
-    return ensemble.calibration if is_calibrated(ensemble) else None
 
 
 def _print_ensemble(ensemble: Ensemble) -> None:
     from cinemill.cli.commands.detect.heads import write_calibration
+    from cinemill.cli.commands.detect.registry import is_calibrated
 
     table = make_table("!Model", "!Head", ">Weight")
     for one in ensemble.members:
@@ -121,5 +116,5 @@ def _print_ensemble(ensemble: Ensemble) -> None:
     screen = console()
     screen.print(table)
     screen.print(f"Weights from: {ensemble.weight_source.value}.", markup=False)
-    calibrated = write_calibration(_find_calibration(ensemble))
-    screen.print(f"Calibrated: {calibrated}.", markup=False)
+    valid = ensemble.calibration if is_calibrated(ensemble) else None
+    screen.print(f"Calibrated: {write_calibration(valid)}.", markup=False)

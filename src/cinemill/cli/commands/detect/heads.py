@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -39,6 +38,20 @@ HeadName = Annotated[
 ]
 
 
+class HeadRow(TypedDict):
+    """A head in a list, also one that cannot be used."""
+
+    name: str
+    state: str
+    problem: str
+    ensembles: list[str]
+    grade: str | None
+    model: str | None
+    digest: str | None
+    calibrated_videos: int | None
+    metrics: Mapping[str, float]
+
+
 @app.command("list")
 def list_heads(json: options.Json = False) -> None:
     """List the installed heads, whether they can be used, and what they were measured to reach."""
@@ -47,62 +60,59 @@ def list_heads(json: options.Json = False) -> None:
     registry = open_registry()
     rows = [_summarize(registry, name) for name in registry.list_names()]
     if json:
-        print_json([asdict(row) for row in rows])
+        print_json(rows)
     elif not rows:
         print_message(NO_HEADS)
     else:
         _print_heads(rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _HeadRow:
-    """A head in a list, also one that cannot be used."""
-
-    name: str
-    ensembles: Sequence[str]
-    state: str = "here"
-    problem: str = ""
-    grade: str | None = None
-    model: str | None = None
-    digest: str | None = None
-    calibrated_videos: int | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-
-
-def _summarize(registry: Registry, name: str) -> _HeadRow:
-    row = _HeadRow(name, registry.list_users(name))
+def _summarize(registry: Registry, name: str) -> HeadRow:
+    """Return a head for a list, also one that cannot be used."""
+    row: HeadRow = {
+        "name": name,
+        "state": "here",
+        "problem": "",
+        "ensembles": registry.list_users(name),
+        "grade": None,
+        "model": None,
+        "digest": None,
+        "calibrated_videos": None,
+        "metrics": {},
+    }
     try:
         head = registry.read_head(name)
         registry.find_member(head)
     except CinemillError as error:
-        return replace(row, state=error.code.removeprefix("head_"), problem=error.message)
-    return replace(
-        row,
-        grade=head.grade.value,
-        model=head.space.model,
-        digest=head.digest,
-        calibrated_videos=_count_videos(head.calibration),
-        metrics=head.training.metrics,
-    )
+        return {**row, "state": error.code.removeprefix("head_"), "problem": error.message}
+    return {
+        **row,
+        "grade": head.grade.value,
+        "model": head.space.model,
+        "digest": head.digest,
+        "calibrated_videos": _count_videos(head.calibration),
+        "metrics": head.training.metrics,
+    }
 
 
-def _print_heads(rows: Sequence[_HeadRow]) -> None:
+def _print_heads(rows: list[HeadRow]) -> None:
     table = make_table("!Head", "!State", "!Grade", "!Model", "!>AUC", "!>Calibrated", "In use by")
     for row in rows:
-        auc, videos = row.metrics.get("auc"), row.calibrated_videos
+        auc = row["metrics"].get("auc")
+        videos = row["calibrated_videos"]
         table.add_row(
-            row.name,
-            color_state(row.state),
-            row.grade or "",
-            row.model or "",
+            row["name"],
+            color_state(row["state"]),
+            row["grade"] or "",
+            row["model"] or "",
             "" if auc is None else f"{auc:.3f}",
             "" if videos is None else f"{videos} videos",
-            ", ".join(row.ensembles),
+            ", ".join(row["ensembles"]),
         )
     console().print(table)
     for row in rows:
-        if row.problem:
-            print_message(f"{row.name}: {row.problem}")
+        if row["problem"]:
+            print_message(f"{row['name']}: {row['problem']}")
 
 
 @app.command("show")
@@ -133,6 +143,8 @@ def _describe(registry: Registry, head: Head) -> dict[str, Any]:
 
 def describe_calibration(calibration: Calibration | None) -> dict[str, Any] | None:
     """Return what a calibration rests on, None without one."""
+    from dataclasses import asdict
+
     from cinemill.capabilities.detection.build_result import describe_calibration as describe
 
     return None if calibration is None else asdict(describe(calibration))
@@ -162,7 +174,7 @@ def _list_facts(registry: Registry, head: Head) -> Iterator[tuple[str, str]]:
     yield "Folder", str(registry.heads / head.name)
     yield "In use by", ", ".join(registry.list_users(head.name)) or "no ensemble"
     yield "Model", f"{space.model} ({space.revision[:12]})"
-    yield "Levels", ", ".join(f"{one.name} ({one.dimension})" for one in space.levels)
+    yield "Levels", ", ".join(f"{level.name} ({level.dimension})" for level in space.levels)
     yield "Trained by", training.method
     yield "Command", training.command
     for one in training.datasets:

@@ -103,7 +103,8 @@ class Registry:
         head = replace(head, name=name or head.name)
         member = self.find_member(head)
         write_head(self.heads, head)
-        is_first = self.read_ensemble() is None
+        present = self.read_ensemble()
+        is_first = present is None or not present.heads
         if is_first:
             self.write_ensemble(make_ensemble_of_one(member, head))
         return head, is_first

@@ -32,7 +32,10 @@ def run(
     ],
     fast: Annotated[
         bool,
-        typer.Option("--fast", help="Examine 8 frames instead of 32: quicker, and less certain."),
+        typer.Option(
+            "--fast",
+            help="Examine 8 frames instead of 32. It decides only with a calibration for 8.",
+        ),
     ] = False,
     priority: options.Priority = None,
     json: options.Json = False,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from cinemill.cli.commands.detect.outcomes import FAILED, Detection
 from cinemill.cli.console import (
@@ -135,23 +135,22 @@ def draw_time_line(frames: Sequence[FrameScoreDocument], end_ms: int) -> str:
 
 
 def _show_regions(outcome: Detection) -> None:
-    regions = outcome.list_regions()
-    if not regions:
+    if not outcome.list_regions():
         return
     screen = console()
     screen.print("\nLooks manipulated:")
-    for one in regions:
-        screen.print(f"· {_describe_region(**one)}", markup=False)
+    for line in _describe_regions(outcome):
+        screen.print(f"· {line}", markup=False)
 
 
-def _describe_region(
-    *, track: int, start_ms: int, end_ms: int, score: float, left: float, top: float, **others: Any
-) -> str:
-    width, height = round(others["width"]), round(others["height"])
-    return (
-        f"face {track} from {format_time(start_ms)} to {format_time(end_ms)}, score {score:.2f}, "
-        f"in {width}×{height} pixels at {round(left)}, {round(top)}"
-    )
+def _describe_regions(outcome: Detection) -> Iterator[str]:
+    for one in outcome.list_regions():
+        width, height = round(one["width"]), round(one["height"])
+        yield (
+            f"face {one['track']} from {format_time(one['start_ms'])} to "
+            f"{format_time(one['end_ms'])}, score {one['score']:.2f}, in {width}×{height} pixels "
+            f"at {round(one['left'])}, {round(one['top'])}"
+        )
 
 
 def show_table(outcomes: Sequence[Detection]) -> None:
