@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from cinemill.errors import InputRejected
 from cinemill.inference.models.cards import ImageInput, ModelCard, ModelOutput
+from cinemill.inference.models.tensors import FLOAT, UINT8, resolve_name
 
 if TYPE_CHECKING:
     import onnxruntime
 
 CHANNELS = 3
-_FLOAT = "tensor(float)"
 _FATAL = 4
 _THREADS = 1
 
@@ -26,9 +26,9 @@ def check_onnx(path: Path, card: ModelCard) -> None:
     """
     session = _open(path)
     if card.image is not None:
-        name = _check_input(session.get_inputs(), card.image)
+        tensor = _check_input(session.get_inputs(), card.image)
         outputs = _check_outputs(session.get_outputs(), card.outputs)
-        _run_once(session, name, card.image, outputs)
+        _run_once(session, tensor, card.image, outputs)
 
 
 def _open(path: Path) -> onnxruntime.InferenceSession:
@@ -44,11 +44,11 @@ def _open(path: Path) -> onnxruntime.InferenceSession:
         raise _reject(f"ONNX Runtime cannot open it: {_first_line(error)}") from error
 
 
-def _check_input(found: Sequence[Any], image: ImageInput) -> str:
+def _check_input(found: Sequence[Any], image: ImageInput) -> Any:
     tensor = _find(found, image.name, "input")
-    if tensor.type != _FLOAT:
-        raise _reject(f"its input {tensor.name} takes {tensor.type}, not {_FLOAT}")
-    wanted = (CHANNELS, image.height, image.width)
+    if tensor.type not in (FLOAT, UINT8):
+        raise _reject(f"its input {tensor.name} takes {tensor.type}, not {FLOAT} or {UINT8}")
+    wanted = _shape_of(tensor, image)
     shape = list(tensor.shape)
     if len(shape) != len(wanted) + 1 or not all(map(_fits, shape[1:], wanted)):
         raise _reject(
@@ -56,7 +56,14 @@ def _check_input(found: Sequence[Any], image: ImageInput) -> str:
         )
     if not _fits(shape[0], 1):
         raise _reject(f"its input {tensor.name} takes {shape[0]} pictures at once, not any number")
-    return str(tensor.name)
+    return tensor
+
+
+def _shape_of(tensor: Any, image: ImageInput) -> tuple[int, int, int]:
+    """Return the dimensions of a picture: planes of floats, or the pixels of a frame."""
+    if tensor.type == UINT8:
+        return image.height, image.width, CHANNELS
+    return CHANNELS, image.height, image.width
 
 
 def _check_outputs(found: Sequence[Any], outputs: Sequence[ModelOutput]) -> dict[str, int]:
@@ -75,13 +82,14 @@ def _check_outputs(found: Sequence[Any], outputs: Sequence[ModelOutput]) -> dict
 
 
 def _run_once(
-    session: onnxruntime.InferenceSession, name: str, image: ImageInput, outputs: dict[str, int]
+    session: onnxruntime.InferenceSession, tensor: Any, image: ImageInput, outputs: dict[str, int]
 ) -> None:
     import numpy as np
 
-    grey = np.zeros((1, CHANNELS, image.height, image.width), np.float32)
+    element = np.uint8 if tensor.type == UINT8 else np.float32
+    grey = np.zeros((1, *_shape_of(tensor, image)), element)
     try:
-        results = session.run(list(outputs), {name: grey})
+        results = session.run(list(outputs), {tensor.name: grey})
     except Exception as error:
         raise _reject(f"it cannot be run: {_first_line(error)}") from error
     for (output, dimension), result in zip(outputs.items(), results, strict=True):
@@ -96,11 +104,10 @@ def _run_once(
 
 def _find(found: Sequence[Any], name: str, kind: str) -> Any:
     names = [str(tensor.name) for tensor in found]
-    if not name and len(found) == 1:
-        return found[0]
-    if name not in names:
+    resolved = resolve_name(name, names)
+    if resolved is None:
         raise _reject(f"it has no {kind} {name!r}; it has {', '.join(names)}")
-    return found[names.index(name)]
+    return found[names.index(resolved)]
 
 
 def _fits(found: object, wanted: int) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cinemill.errors import ToolMissing
 from cinemill.inference.models.cards import ModelCard
+from cinemill.inference.models.tensors import UINT8
 from cinemill.inference.sessions.batches import BATCH_SIZE, BatchRunner
 from cinemill.inference.sessions.memory import measure_opening
 from cinemill.inference.sessions.pixels import normalize
@@ -17,10 +17,16 @@ from cinemill.inference.sessions.protocol import (
     OutOfMemory,
     Rows,
     check_images,
+    make_empty_rows,
     require_image,
 )
+from cinemill.inference.sessions.signature import (
+    GraphInput,
+    Signature,
+    match_signature,
+    unusable,
+)
 
-_UINT8 = "tensor(uint8)"
 _NO_MEMORY = ("bad_alloc", "bad allocation", "failed to allocate", "out of memory")
 
 
@@ -47,37 +53,27 @@ class OnnxSession:
 
     def run(self, images: Images) -> Rows:
         check_images(self.card, images)
-        return self._batches.run(images)
+        return self._batches.run(images) if len(images) else make_empty_rows(self.card)
 
     def close(self) -> None:
         self._session = None
 
     def _open(self, model: Path, threads: int) -> Any:
         session = load_graph(self.card, model, threads=threads)
-        self._check_signature(session)
+        self._signature = read_signature(self.card, session)
+        if self._signature.image.takes_one:
+            self._batches.size = 1
         self._session = session
         self._run_batch(np.zeros((1, self._image.height, self._image.width, 3), np.uint8))
         return session
 
-    def _check_signature(self, session: Any) -> None:
-        inputs = {one.name: one.type for one in session.get_inputs()}
-        outputs = {one.name for one in session.get_outputs()}
-        wanted = {output.name for output in self.card.outputs}
-        if self._image.name not in inputs or not wanted or not wanted <= outputs:
-            raise unusable(
-                self.card,
-                f"it has the inputs {', '.join(inputs)} and the outputs {', '.join(outputs)}, "
-                "which are not those on its card",
-            )
-        self._takes_pixels = inputs[self._image.name] == _UINT8
-
     def _run_batch(self, images: Images) -> Rows:
         if self._session is None:
             raise ValueError(f"the session of {self.card.name} is closed")
-        pixels = images if self._takes_pixels else normalize(images, self._image)
-        names = [output.name for output in self.card.outputs]
+        signature = self._signature
+        pixels = images if signature.image.takes_pixels else normalize(images, self._image)
         try:
-            results = self._session.run(names, {self._image.name: pixels})
+            results = self._session.run(signature.outputs, {signature.image.name: pixels})
         except Exception as error:  # its exceptions have no common parent but this
             raise _translate(self.card, error) from error
         return {
@@ -111,12 +107,16 @@ def load_graph(card: ModelCard, model: Path, *, threads: int) -> Any:
         raise unusable(card, str(error)) from error
 
 
-def unusable(card: ModelCard, why: str) -> ToolMissing:
-    return ToolMissing(
-        f"The {card.role.value} model {card.name} cannot be run: {why}.",
-        code="model_unusable",
-        hint=f"Run 'cinemill models verify {card.name}', and fetch it again if it is damaged.",
-    )
+def read_signature(card: ModelCard, session: Any) -> Signature:
+    """Return what ONNX Runtime's session takes and returns.
+
+    Raises ToolMissing (``model_unusable``) if that is not what the card says.
+    """
+    inputs = [
+        GraphInput(one.name, one.type == UINT8, bool(one.shape) and one.shape[0] == 1)
+        for one in session.get_inputs()
+    ]
+    return match_signature(card, inputs, [one.name for one in session.get_outputs()])
 
 
 def _translate(card: ModelCard, error: Exception) -> Exception:

@@ -68,6 +68,11 @@ def require_image(card: ModelCard) -> ImageInput:
     return card.image
 
 
+def make_empty_rows(card: ModelCard) -> Rows:
+    """Return the rows of no pictures, which not every graph can be asked for."""
+    return {output.name: np.empty((0, output.dimension), np.float32) for output in card.outputs}
+
+
 def check_images(card: ModelCard, images: Images) -> None:
     """Raise ValueError unless ``images`` are what the card asks for."""
     image = require_image(card)

@@ -11,6 +11,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
+from cinemill.inference.sessions.signature import GraphInput
+
 Tensor = Any
 Attributes = dict[str, Any]
 
@@ -34,8 +36,8 @@ class TorchGraph:
             tensor.name: self._to_device(numpy_helper.to_array(tensor), device)
             for tensor in graph.initializer
         }
-        self._outputs = [output.name for output in graph.output]
-        self._types = {one.name: one.type.tensor_type.elem_type for one in graph.input}
+        self.outputs = [output.name for output in graph.output]
+        self.inputs = [_read_input(one) for one in graph.input if one.name not in self._weights]
         unknown = {kind for kind, *_ in self._nodes} - set(_FUNCTIONS)
         if unknown:
             raise UnsupportedGraph(f"PyTorch cannot run its nodes {', '.join(sorted(unknown))}")
@@ -49,10 +51,6 @@ class TorchGraph:
     def size_bytes(self) -> int:
         return sum(tensor.nbytes for tensor in self._weights.values())
 
-    def takes_pixels(self, name: str) -> bool:
-        """Return whether this input is uint8."""
-        return self._types.get(name) == TensorProto.UINT8
-
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the outputs by name."""
         values: dict[str, Tensor] = {**self._weights, "": None}
@@ -63,7 +61,7 @@ class TorchGraph:
                 results = self._cast(results)
             several = results if isinstance(results, tuple) else (results,)
             values.update(zip(gives, several, strict=False))
-        return {name: values[name] for name in self._outputs}
+        return {name: values[name] for name in self.outputs}
 
     def _to_device(self, array: Any, device: str) -> Tensor:
         tensor = self._cast(torch.from_numpy(array.copy()).to(device))
@@ -72,6 +70,13 @@ class TorchGraph:
 
     def _cast(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._dtype) if tensor.is_floating_point() else tensor
+
+
+def _read_input(value: onnx.ValueInfoProto) -> GraphInput:
+    tensor = value.type.tensor_type
+    batch = tensor.shape.dim[0] if tensor.shape.dim else None
+    takes_one = batch is not None and batch.HasField("dim_value") and batch.dim_value == 1
+    return GraphInput(value.name, tensor.elem_type == TensorProto.UINT8, takes_one)
 
 
 def _read_attributes(node: onnx.NodeProto) -> Attributes:

@@ -13,16 +13,17 @@ import numpy as np
 import torch
 
 from cinemill.inference.models.cards import ModelCard
-from cinemill.inference.sessions.batches import GPU_BATCH_SIZE, BatchRunner
-from cinemill.inference.sessions.onnx_session import unusable
+from cinemill.inference.sessions.batches import BATCH_SIZE, GPU_BATCH_SIZE, BatchRunner
 from cinemill.inference.sessions.pixels import normalize
 from cinemill.inference.sessions.protocol import (
     Images,
     OutOfMemory,
     Rows,
     check_images,
+    make_empty_rows,
     require_image,
 )
+from cinemill.inference.sessions.signature import match_signature, unusable
 from cinemill.inference.sessions.torch_graph import Tensor, TorchGraph, UnsupportedGraph
 
 
@@ -51,14 +52,17 @@ class TorchSession:
             self._graph: TorchGraph | None = TorchGraph.load(model, device, dtype)
         except UnsupportedGraph as error:
             raise unusable(card, str(error)) from error
-        size = GPU_BATCH_SIZE if self._is_cuda else 8
+        self._signature = match_signature(card, self._graph.inputs, self._graph.outputs)
+        size = GPU_BATCH_SIZE if self._is_cuda else BATCH_SIZE
+        if self._signature.image.takes_one:
+            size = 1
         self._batches = BatchRunner(self._run_batch, size)
         self._run_batch(np.zeros((1, self._image.height, self._image.width, 3), np.uint8))
         self.memory_bytes = max(self._allocated_bytes() - before, self._graph.size_bytes)
 
     def run(self, images: Images) -> Rows:
         check_images(self.card, images)
-        return self._batches.run(images)
+        return self._batches.run(images) if len(images) else make_empty_rows(self.card)
 
     def close(self) -> None:
         self._graph = None
@@ -77,7 +81,7 @@ class TorchSession:
             raise ValueError(f"the session of {self.card.name} is closed")
         try:
             with torch.inference_mode():
-                values = self._graph.run({self._image.name: self._upload(images)})
+                values = self._graph.run({self._signature.image.name: self._upload(images)})
                 return self._download(values, len(images))
         except torch.OutOfMemoryError as error:
             self.release_memory()
@@ -88,8 +92,7 @@ class TorchSession:
             raise unusable(self.card, str(error)) from error
 
     def _upload(self, images: Images) -> Any:
-        takes_pixels = self._graph is not None and self._graph.takes_pixels(self._image.name)
-        pixels = images if takes_pixels else normalize(images, self._image)
+        pixels = images if self._signature.image.takes_pixels else normalize(images, self._image)
         tensor = torch.from_numpy(np.ascontiguousarray(pixels))
         if not self._is_cuda:
             return tensor
@@ -100,7 +103,5 @@ class TorchSession:
         return {name: rows.reshape(count, -1) for name, rows in self._list_rows(values)}
 
     def _list_rows(self, values: Mapping[str, Tensor]) -> Iterator[tuple[str, Any]]:
-        for output in self.card.outputs:
-            if output.name not in values:
-                raise UnsupportedGraph(f"it has no output {output.name}")
-            yield output.name, values[output.name].float().cpu().numpy()
+        for output, name in zip(self.card.outputs, self._signature.outputs, strict=True):
+            yield output.name, values[name].float().cpu().numpy()

@@ -12,7 +12,8 @@ import numpy as np
 
 from cinemill.errors import InputRejected
 from cinemill.inference.models.cards import ModelCard, ModelFile, hash_file
-from cinemill.inference.sessions.onnx_session import OnnxSession
+from cinemill.inference.sessions.onnx_session import OnnxSession, load_graph, read_signature
+from cinemill.inference.sessions.pixels import normalize
 from cinemill.inference.sessions.protocol import Images, require_image
 from cinemill.inference.vision.agreement import Agreement, measure_agreement
 from cinemill.inference.vision.features import extract_features
@@ -95,7 +96,7 @@ def quantize_graph(card: ModelCard, graph: Path, pictures: Images, to: Path) -> 
     quantize_static(
         graph,
         to,
-        _CalibrationReader(require_image(card).name, pictures),
+        _CalibrationReader(_make_batches(card, graph, pictures)),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         activation_type=QuantType.QUInt8,
@@ -125,16 +126,19 @@ def _list_nodes(graph: Path) -> list[tuple[str, str]]:
 class _CalibrationReader:
     """Batches of pictures, as ONNX Runtime asks for them."""
 
-    def __init__(self, name: str, pictures: Images) -> None:
-        self._batches = _make_batches(name, pictures)
+    def __init__(self, batches: Iterator[dict[str, Any]]) -> None:
+        self._batches = batches
 
     def get_next(self) -> dict[str, Any] | None:
         return next(self._batches, None)
 
 
-def _make_batches(name: str, pictures: Images) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(pictures), _CALIBRATION_BATCH):
-        yield {name: np.ascontiguousarray(pictures[start : start + _CALIBRATION_BATCH])}
+def _make_batches(card: ModelCard, graph: Path, pictures: Images) -> Iterator[dict[str, Any]]:
+    taken = read_signature(card, load_graph(card, graph, threads=1)).image
+    size = 1 if taken.takes_one else _CALIBRATION_BATCH
+    for start in range(0, len(pictures), size):
+        batch = np.ascontiguousarray(pictures[start : start + size])
+        yield {taken.name: batch if taken.takes_pixels else normalize(batch, require_image(card))}
 
 
 def compare_models(

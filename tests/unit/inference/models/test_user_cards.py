@@ -168,7 +168,7 @@ def test_any_value_in_a_card_is_read_or_refused(field: str, value: Any) -> None:
         ({"input_shape": (4, 3, 32, 32)}, "takes 4 pictures at once"),
         (
             {"element": DOUBLE, "operation": "Abs"},
-            "its input pixels takes tensor(double), not tensor(float)",
+            "its input pixels takes tensor(double), not tensor(float) or tensor(uint8)",
         ),
         ({"operation": "Relu"}, "its output means has the dimensions 1 x 3072, not 1 x 3"),
         ({"operation": "NoSuchThing"}, "ONNX Runtime cannot open it"),
