@@ -17,7 +17,6 @@ MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in 
 KNOWN_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "openai/clip-vit-base-patch32": "clip-vit-b32",
-        "openai/clip-vit-base-patch16": "clip-vit-b16-int8",
         "openai/clip-vit-large-patch14": "clip-vit-l14",
         "sentence-transformers/clip-ViT-B-32": "clip-vit-b32",
         "sentence-transformers/clip-ViT-L-14": "clip-vit-l14",
@@ -25,15 +24,23 @@ KNOWN_NAMES: Mapping[str, str] = MappingProxyType(
         "Xenova/clip-vit-base-patch32": "clip-vit-b32",
         "Xenova/clip-vit-large-patch14": "clip-vit-l14",
         "ViT-B/32": "clip-vit-b32",
-        "ViT-B/16": "clip-vit-b16-int8",
         "ViT-L/14": "clip-vit-l14",
         "Qdrant/resnet50-onnx": "resnet50",
-        "prithivMLmods/Deep-Fake-Detector-v2-Model": "deepfake-detector-v2",
-        "dima806/deepfake_vs_real_image_detection": "deepfake-vs-real",
         "buildborderless/CommunityForensics-DeepfakeDet-ViT": "community-forensics",
     }
 )
 """Names of other libraries and of the hub, and the card of the same weights as ONNX."""
+
+EIGHT_BIT_VARIANTS: Mapping[str, str] = MappingProxyType(
+    {
+        "openai/clip-vit-base-patch16": "clip-vit-b16-int8",
+        "ViT-B/16": "clip-vit-b16-int8",
+        "prithivMLmods/Deep-Fake-Detector-v2-Model": "deepfake-detector-v2",
+        "dima806/deepfake_vs_real_image_detection": "deepfake-vs-real",
+    }
+)
+"""Names of models of which there is only an 8-bit variant here. It gives other numbers than the
+original, so it is used only where it is asked for by its own name."""
 
 
 def get_card(name: str) -> ModelCard:
@@ -63,7 +70,14 @@ def _find(cards: Mapping[str, ModelCard], name: str) -> ModelCard:
         raise NotFound(
             f"There is no model called {name!r}.",
             code="model_unknown",
-            hint=f"Use one of: {', '.join(cards)}. A model of your own is added with "
-            "'cinemill models add'.",
+            hint=f"{_suggest(name)}Use one of: {', '.join(cards)}. A model of your own is added "
+            "with 'cinemill models add'.",
         )
     return found
+
+
+def _suggest(name: str) -> str:
+    variant = EIGHT_BIT_VARIANTS.get(name)
+    if variant is None:
+        return ""
+    return f"There is an 8-bit variant of it, whose numbers differ, called {variant!r}. "

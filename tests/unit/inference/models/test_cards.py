@@ -11,6 +11,8 @@ import pytest
 from cinemill.capabilities.captions.request import SPEECH_MODELS
 from cinemill.errors import NotFound, ToolMissing
 from cinemill.inference.models.cards import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     HubSource,
     ModelCard,
     ModelFile,
@@ -21,7 +23,13 @@ from cinemill.inference.models.cards import (
     find_model,
     pins_path,
 )
-from cinemill.inference.models.catalog import KNOWN_NAMES, MODELS, find_card, get_card
+from cinemill.inference.models.catalog import (
+    EIGHT_BIT_VARIANTS,
+    KNOWN_NAMES,
+    MODELS,
+    find_card,
+    get_card,
+)
 
 WEIGHTS = b"weights"
 
@@ -75,6 +83,7 @@ def test_every_model_size_has_a_card() -> None:
 @pytest.mark.parametrize("card", MODELS.values(), ids=MODELS.keys())
 def test_model_card_pins_everything(card: ModelCard) -> None:
     assert card.licence
+    assert card.name != "centerface" or "Star-Clouds" in card.licence_source
     assert card.sources
     assert all(re.fullmatch(r"[0-9a-f]{64}|", file.sha256) for file in card.files)
     assert all(file.size_bytes > 0 for file in card.files)
@@ -105,10 +114,39 @@ def test_detectors_say_where_their_answer_is() -> None:
             assert card.is_optional
 
 
+def test_community_forensics_gets_pixels_as_its_authors_normalise_them() -> None:
+    card = MODELS["community-forensics"]
+    assert card.image is not None
+    assert (card.image.mean, card.image.std) == (IMAGENET_MEAN, IMAGENET_STD)
+    assert "440, which a card cannot express" in card.about
+
+
 def test_names_of_others_lead_to_cards(tmp_path: Path) -> None:
     assert KNOWN_NAMES.keys().isdisjoint(MODELS)
     for name, known in KNOWN_NAMES.items():
         assert find_card(name, tmp_path) == MODELS[known]
+
+
+EIGHT_BIT_NAMES = [
+    "openai/clip-vit-base-patch16",
+    "ViT-B/16",
+    "prithivMLmods/Deep-Fake-Detector-v2-Model",
+    "dima806/deepfake_vs_real_image_detection",
+]
+
+
+@pytest.mark.parametrize("name", EIGHT_BIT_NAMES)
+def test_name_of_an_original_leads_to_no_8_bit_variant(tmp_path: Path, name: str) -> None:
+    with pytest.raises(NotFound) as unknown:
+        find_card(name, tmp_path)
+    assert unknown.value.code == "model_unknown"
+    variant = EIGHT_BIT_VARIANTS[name]
+    assert f"an 8-bit variant of it, whose numbers differ, called {variant!r}" in unknown.value.hint
+
+
+def test_no_name_of_others_leads_to_an_8_bit_card() -> None:
+    assert not [name for name, known in KNOWN_NAMES.items() if "8 bit" in MODELS[known].about]
+    assert all("8 bit" in MODELS[variant].about for variant in EIGHT_BIT_VARIANTS.values())
 
 
 @pytest.mark.parametrize(
