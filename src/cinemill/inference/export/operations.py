@@ -1,7 +1,8 @@
 """The operations that architectures are written in.
 
 An architecture is written once, over this protocol: :mod:`~cinemill.inference.export.graph` turns
-it into an ONNX graph, and a torch session runs it directly.
+it into an ONNX graph, which every session runs, and :mod:`~cinemill.inference.export.shapes` finds
+the size of each level.
 """
 
 from __future__ import annotations

@@ -17,7 +17,10 @@ log = get_logger(__name__)
 
 
 class BatchRunner:
-    """Runs batches, and halves their size for good when one does not fit into memory."""
+    """Runs batches, and halves their size for good when a full one does not fit into memory.
+
+    Of a short one only the rest of that call is divided: its size is no measure for later calls.
+    """
 
     def __init__(self, run: Callable[[Images], Rows], size: int) -> None:
         self._run = run
@@ -26,17 +29,19 @@ class BatchRunner:
     def run(self, images: Images) -> Rows:
         """Return one row for each picture. Raises OutOfMemory if a single one does not fit."""
         results: list[Rows] = []
-        done = 0
+        done, size = 0, self.size
         while done < len(images) or not results:
-            batch = images[done : done + self.size]
+            batch = images[done : done + size]
             try:
                 results.append(self._run(batch))
             except OutOfMemory:
                 if len(batch) <= 1:
                     raise
-                self.size = max(1, len(batch) // 2)
-                log.warning("out of memory, smaller batches", pictures=self.size)
+                size = len(batch) // 2
+                if len(batch) == self.size:
+                    self.size = size
+                log.warning("out of memory, smaller batches", pictures=size)
                 continue
-            done += len(batch)
+            done, size = done + len(batch), self.size
         names = results[0].keys()
         return {name: np.concatenate([rows[name] for rows in results]) for name in names}

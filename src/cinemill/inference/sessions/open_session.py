@@ -17,6 +17,20 @@ from cinemill.telemetry import get_logger
 
 MAX_THREADS = 8
 
+_GPU_ERRORS = (
+    CinemillError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What PyTorch, a driver and the nodes of an unusual graph may raise: the CPU is used instead."""
+
 log = get_logger(__name__)
 
 
@@ -49,8 +63,8 @@ def open_session(
     if options.use_gpu and may_have_gpu():
         try:
             return _open_on_gpu(card, model, options)
-        except (CinemillError, RuntimeError, OSError) as error:
-            reason = str(error)
+        except _GPU_ERRORS as error:
+            reason = error.message if isinstance(error, CinemillError) else _describe(error)
             log.warning("the GPU cannot be used", model=card.name, why=reason)
     threads = options.threads or min(MAX_THREADS, usable_cpus())
     return OnnxSession(card, model, threads=threads, fallback_reason=reason)
@@ -60,6 +74,11 @@ def _open_on_gpu(card: ModelCard, model: Path, options: SessionOptions) -> Image
     from cinemill.inference.sessions.torch_session import TorchSession
 
     return TorchSession(card, model, device="cuda:0", memory_fraction=options.gpu_memory_fraction)
+
+
+def _describe(error: Exception) -> str:
+    """Return the error with its kind: the text of a KeyError alone is only the key."""
+    return f"{type(error).__name__}: {error}"
 
 
 def may_have_gpu() -> bool:

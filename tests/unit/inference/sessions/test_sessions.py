@@ -22,10 +22,11 @@ from cinemill.inference.models.cards import (
     ModelOutput,
     hash_file,
 )
+from cinemill.inference.sessions import open_session as open_session_module
 from cinemill.inference.sessions.batches import BatchRunner
 from cinemill.inference.sessions.onnx_session import OnnxSession
 from cinemill.inference.sessions.open_session import SessionOptions, open_session
-from cinemill.inference.sessions.protocol import Images, OutOfMemory, Rows
+from cinemill.inference.sessions.protocol import Images, ImageSession, OutOfMemory, Rows
 from cinemill.inference.sessions.session_cache import SessionCache
 
 OUTPUTS = (ModelOutput("stage2", 64), ModelOutput("stage4", 256))
@@ -137,6 +138,22 @@ def test_batches_are_halved_until_they_fit() -> None:
     assert runner.size == 2
 
 
+def test_short_batch_that_does_not_fit_leaves_the_size_of_full_ones() -> None:
+    sizes: list[int] = []
+
+    def run(images: Images) -> Rows:
+        sizes.append(len(images))
+        if len(images) == 3:
+            raise OutOfMemory("full for a moment")
+        return {"y": images[:, 0, 0, :1].astype(np.float32)}
+
+    runner = BatchRunner(run, 8)
+    images = np.arange(11, dtype=np.uint8).reshape(11, 1, 1, 1)
+    assert runner.run(images)["y"].ravel().tolist() == list(range(11))
+    assert sizes == [8, 3, 1, 2]
+    assert runner.size == 8
+
+
 def test_picture_that_does_not_fit_is_an_error() -> None:
     def run(images: Images) -> Rows:
         raise OutOfMemory("full")
@@ -220,6 +237,30 @@ def test_torch_session_agrees_with_onnx_runtime(
     wanted = OnnxSession(card, graph, threads=1).run(images)
     for name in wanted:
         np.testing.assert_allclose(found[name], wanted[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KeyError("axis"), "KeyError: 'axis'"),
+        (ValueError("two axes"), "ValueError: two axes"),
+        (TypeError("no tensor"), "TypeError: no tensor"),
+        (RuntimeError("no driver"), "RuntimeError: no driver"),
+        (ToolMissing("Its nodes are unknown."), "Its nodes are unknown."),
+    ],
+)
+def test_whatever_fails_on_the_gpu_is_run_on_the_cpu(
+    resnet: tuple[ModelCard, Path], monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    def fail(*args: object) -> ImageSession:
+        raise error
+
+    # No GPU can be counted on here; what it would raise is what is tested.
+    monkeypatch.setattr(open_session_module, "may_have_gpu", lambda: True)
+    monkeypatch.setattr(open_session_module, "_open_on_gpu", fail)
+    session = open_session(*resnet)
+    assert (session.device, session.fallback_reason) == ("cpu", reason)
+    assert session.run(np.zeros((1, 64, 64, 3), np.uint8))["stage4"].shape == (1, 256)
 
 
 def test_options_limit_the_threads(resnet: tuple[ModelCard, Path]) -> None:
