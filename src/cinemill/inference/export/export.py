@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +19,8 @@ from cinemill.inference.models.cards import ImageInput, ModelCard, ModelOutput
 
 EXPORT_VERSION = 1
 """Raise it whenever the same weights would give another graph."""
+
+_INPUT = "images"
 
 T = TypeVar("T")
 
@@ -47,15 +49,16 @@ def export_model(card: ModelCard, weights: Path, to: Path) -> None:
     """Write the model to ``to`` as an ONNX graph that takes uint8 pictures, N×H×W×3 in RGB.
 
     ``weights`` is a state dict (``.pth``) or ``.safetensors`` of ResNet, EfficientNet-Lite or CLIP.
-    The graph has the outputs of the card; without any, the default levels of the architecture. It
-    contains the card's normalisation. The same weights always give the same bytes.
+    The graph has the outputs of a card whose weights are exported; where the card is of a finished
+    graph, or has no outputs, it has the default levels of the architecture. It contains the card's
+    normalisation. The same weights always give the same bytes.
 
     Raises WeightsInvalid (``weights_invalid``, ``architecture_unknown``, ``level_unknown``).
     """
     # Imported here: a process that only runs a model needs neither.
     from cinemill.inference.export.graph import GraphBuilder, save_model
 
-    image = _require_image(card)
+    image = _name_input(_require_image(card))
     tensors = read_weights(weights)
     builder = GraphBuilder()
     traced = run_architecture(builder, tensors, image)
@@ -73,7 +76,9 @@ def export_model(card: ModelCard, weights: Path, to: Path) -> None:
 def _choose_outputs(
     card: ModelCard, tensors: Weights, traced: Traced[str]
 ) -> tuple[ModelOutput, ...]:
-    outputs = card.outputs or list_outputs(card, tensors)
+    # The tensors of a finished graph are no levels: another tool named them.
+    named = card.outputs if card.needs_export else ()
+    outputs = named or list_outputs(card, tensors)
     missing = [level for output in outputs if (level := _level_of(output)) not in traced.levels]
     if missing:
         raise WeightsInvalid(
@@ -140,6 +145,11 @@ def list_outputs(card: ModelCard, tensors: Weights) -> tuple[ModelOutput, ...]:
     traced = run_architecture(ShapeTracer(), tensors, _require_image(card))
     levels = find_architecture(tensors).default_levels(tensors)
     return tuple(ModelOutput(level, traced.levels[level][-1], level) for level in levels)
+
+
+def _name_input(image: ImageInput) -> ImageInput:
+    """Give a name to an input that the card calls only the only one."""
+    return image if image.name else replace(image, name=_INPUT)
 
 
 def _level_of(output: ModelOutput) -> str:

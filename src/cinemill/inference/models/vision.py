@@ -235,7 +235,8 @@ CARDS = (
         "community-forensics",
         "ViT-S/16 that separates wholly generated pictures from photographs, whatever is in them "
         "(CVPR 2025); its authors cut 384 x 384 pixels out of the middle of a picture whose "
-        "shorter side is 440, which a card cannot express: it gets the whole picture; not measured here",
+        "shorter side is 440, which a card cannot express: it gets the whole picture; not "
+        "measured here",
         ModelFile(
             "model.onnx",
             "a42c7d740fbb345ba9a26d469b22f301d73089ce3c6da993877ed2b6965a8ba1",

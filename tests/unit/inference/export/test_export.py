@@ -25,6 +25,7 @@ from cinemill.inference.export.prepared import EXPORTED_FOLDER, find_or_export
 from cinemill.inference.export.torch_files import WeightsInvalid
 from cinemill.inference.export.weights import read_weights
 from cinemill.inference.models.cards import ColourOrder, ImageInput, ModelCard, ModelOutput
+from cinemill.inference.models.catalog import MODELS
 from cinemill.inference.sessions.onnx_session import OnnxSession
 
 RESNET_OUTPUTS = tuple(
@@ -87,6 +88,30 @@ def test_default_outputs_are_named_by_level(tmp_path: Path) -> None:
     card = make_card(path, clip_input(), ())
     found = [(one.name, one.dimension) for one in list_outputs(card, read_weights(path))]
     assert found == [("layer2", 64), ("layer3", 64), ("embedding", 48)]
+
+
+@pytest.mark.parametrize(
+    ("name", "tensors", "image", "levels"),
+    [
+        ("resnet50", make_resnet(), resnet_input(), ["stage2", "stage3", "stage4"]),
+        ("clip-vit-b32", make_clip(layers=4), clip_input(), ["layer2", "layer3", "embedding"]),
+    ],
+)
+def test_own_weights_of_a_card_of_a_finished_graph_are_exported_with_levels(
+    tmp_path: Path, name: str, tensors: Tensors, image: ImageInput, levels: list[str]
+) -> None:
+    card = MODELS[name]
+    assert card.image is not None
+    card = replace(card, image=replace(card.image, width=image.width, height=image.height))
+    path = write_zip_pth(tmp_path / "own.pth", tensors)
+    export_model(card, path, tmp_path / "m.onnx")
+    outputs = list_outputs(card, read_weights(path))
+    assert [one.level for one in outputs] == levels
+    session = OnnxSession(replace(card, outputs=outputs), tmp_path / "m.onnx", threads=1)
+    rows = session.run(draw_images(image))
+    assert {level: found.shape[1] for level, found in rows.items()} == {
+        one.name: one.dimension for one in outputs
+    }
 
 
 def test_export_gives_the_same_bytes_again(tmp_path: Path) -> None:
