@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cinemill.errors import InputRejected
 from cinemill.inference.models.cards import ModelCard, ModelFile, hash_file
@@ -23,6 +24,9 @@ MIN_PICTURES = 64
 _CALIBRATION_BATCH = 8
 _EXACT_CONVOLUTIONS = 3
 SUFFIX = "-int8"
+
+Batch = Mapping[str, NDArray[Any]]
+"""Pictures by the name of the input, as ONNX Runtime takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +130,14 @@ def _list_nodes(graph: Path) -> list[tuple[str, str]]:
 class _CalibrationReader:
     """Batches of pictures, as ONNX Runtime asks for them."""
 
-    def __init__(self, batches: Iterator[dict[str, Any]]) -> None:
+    def __init__(self, batches: Iterator[Batch]) -> None:
         self._batches = batches
 
-    def get_next(self) -> dict[str, Any] | None:
+    def get_next(self) -> Batch | None:
         return next(self._batches, None)
 
 
-def _make_batches(card: ModelCard, graph: Path, pictures: Images) -> Iterator[dict[str, Any]]:
+def _make_batches(card: ModelCard, graph: Path, pictures: Images) -> Iterator[Batch]:
     taken = read_signature(card, load_graph(card, graph, threads=1)).image
     size = 1 if taken.takes_one else _CALIBRATION_BATCH
     for start in range(0, len(pictures), size):
