@@ -155,3 +155,15 @@ def test_frame_by_timestamp_shows_the_number_of_its_time(case: Case, tmp_path: P
     positions = sorted({0, *picks, len(numbers) - 1})
     assert read_numbers(path, index, positions) == [numbers[place] for place in positions]
     assert not index.is_cut_off
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_frames_that_seeking_does_not_lead_to_keep_their_place(tmp_path: Path, suffix: str) -> None:
+    """Its key frames are none: the image is refreshed in stripes, so decoding takes a while."""
+    codec = ("-c:v", "libx264", "-preset", "ultrafast", "-x264-params", "intra-refresh=1:keyint=25")
+    film = films.make_film(tmp_path / f"film{suffix}", seconds=6, has_sound=False, codec=codec)
+    index = read_index(film, Limits())
+    assert index.is_seekable
+    pts = [int(time) for time in index.pts[80:]]
+    frames = read_frames(film, index, pts, limits=Limits(), max_width=100, max_pixels=10**6)
+    assert [frame.pts for frame in frames] == pts

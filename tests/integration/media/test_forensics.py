@@ -193,3 +193,26 @@ def find_users(film: Path) -> list[int]:
     """Return processes whose command names the film, as that of a sandbox does."""
     commands = psutil.process_iter(["pid", "cmdline"])
     return [one.pid for one in commands if str(film) in (one.info["cmdline"] or [])]
+
+
+def enlarge_sample(film: Path, path: Path, number: int) -> Path:
+    """Copy an MP4 of one track, with a size for one sample that nobody can read."""
+    content = bytearray(film.read_bytes())
+    entry = content.index(b"stsz") + 16 + 4 * number
+    content[entry : entry + 4] = b"\x30\x00\x00\x00"
+    path.write_bytes(content)
+    return path
+
+
+def test_what_was_read_before_an_error_in_the_middle_is_examined(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", seconds=4, has_sound=False)
+    info = probe_here(film)
+    damaged = enlarge_sample(film, tmp_path / "damaged.mp4", 60)
+    report = examine_encoding(damaged, info, sandbox=detect_sandbox())
+    assert report.state is ForensicsState.EXAMINED
+    assert report.frames == 60
+    assert not report.is_whole
+    assert "What comes after 2 s." in report.not_examined
+    unreadable = enlarge_sample(film, tmp_path / "unreadable.mp4", 0)
+    report = examine_encoding(unreadable, info, sandbox=detect_sandbox())
+    assert report.state is ForensicsState.FAILED

@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from cinemill.errors import (
     MediaRejected,
 )
 from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.frames import process as decoding
 from cinemill.media.frames.exact import read_every_frame, read_frames
 from cinemill.media.frames.index import read_index
 
@@ -203,3 +206,72 @@ def test_killed_process_is_a_failure_that_may_be_retried(tmp_path: Path) -> None
     _, failed = read_until_error(frames)
     assert isinstance(failed, CommandFailed)
     assert failed.is_retryable
+
+
+def start_sleeper(*_: object) -> subprocess.Popen[bytes]:
+    """Start a process that closes its output and goes on, as a file that took it over might."""
+    code = "import os, time; os.close(1); time.sleep(20)"
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def test_process_that_closes_its_output_and_stays_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = films.make_film(tmp_path / "film.mp4", has_sound=False)
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*_: object) -> subprocess.Popen[bytes]:
+        started.append(start_sleeper())
+        return started[-1]
+
+    monkeypatch.setattr(decoding, "_start", start)
+    with pytest.raises(CommandStalled):
+        list(read_small(film, dataclasses.replace(LIMITS, stall_seconds=1)))
+    with pytest.raises(CommandFailed) as late:
+        list(read_small(film, dataclasses.replace(LIMITS, wall_seconds=1)))
+    assert late.value.code == "command_timed_out"
+    assert [process.poll() for process in started] == [-signal.SIGKILL] * 2
+
+
+def test_request_to_stop_is_followed_after_the_output_was_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = films.make_film(tmp_path / "film.mp4", has_sound=False)
+    monkeypatch.setattr(decoding, "_start", start_sleeper)
+    asked: list[None] = []
+
+    def stop() -> Exception | None:
+        asked.append(None)
+        return JobCancelled("stopped") if len(asked) > 20 else None
+
+    with pytest.raises(JobCancelled):
+        list(read_every_frame(film, limits=LIMITS, width=48, height=27, should_stop=stop))
+
+
+def make_unconvertible(path: Path) -> Path:
+    """Create a video in a pixel format that is read but cannot be converted to RGB."""
+    codec = ("-c:v", "rawvideo", "-pix_fmt", "yuv420p")
+    film = films.make_film(path, size=(64, 48), has_sound=False, codec=codec)
+    content = film.read_bytes()
+    assert content.count(b"I420") == 1
+    film.write_bytes(content.replace(b"I420", b"BGR\x04"))
+    return film
+
+
+def test_frames_that_cannot_be_converted_are_the_files_fault(tmp_path: Path) -> None:
+    film = make_unconvertible(tmp_path / "film.mkv")
+    index = read_index(film, LIMITS)
+    pts = [int(index.pts[0])]
+    for frames in (
+        read_small(film),
+        read_frames(film, index, pts, limits=LIMITS, max_width=100, max_pixels=10**6),
+    ):
+        with pytest.raises(MediaRejected) as damaged:
+            list(frames)
+        assert damaged.value.code == "media_damaged"

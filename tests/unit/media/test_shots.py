@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable
+import tracemalloc
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -193,3 +194,24 @@ def test_cut_anywhere_in_long_shots_is_found(parts: list[tuple[int, int]]) -> No
         if before[0] != after[0]
     ]
     assert find(images) == expected
+
+
+def peak_bytes(frames: int) -> int:
+    """Return the most memory that finding the shots of a flickering video takes."""
+    images = [flat(color)[:2, :2] for color in COLORS.values()]
+
+    def play() -> Iterator[tuple[int, Image]]:
+        for n in range(frames):
+            yield 1_000_000 + n * STEP_MS, images[n // 40 % len(images)]
+
+    tracemalloc.start()
+    try:
+        detect_shots(play(), 1_000_000 + frames * STEP_MS)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_hardly_grows_with_the_length() -> None:
+    short, long = peak_bytes(3_000), peak_bytes(23_000)
+    assert (long - short) / 20_000 < 100  # bytes a frame

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,25 +69,35 @@ class _Columns:
     sizes: list[int] = field(default_factory=list)
     is_key: list[bool] = field(default_factory=list)
 
+    def add(self, packet: Any) -> None:
+        """Append a packet."""
+        self.pts.append(packet.pts)
+        self.dts.append(packet.dts)
+        self.sizes.append(packet.size)
+        self.is_key.append(bool(packet.is_keyframe))
+
 
 def read_packet_table(container: Any, stream: Any, *, cpu_seconds: float) -> PacketTable:
     """Return the packets of ``stream``, as many as can be read in ``cpu_seconds``.
 
-    Raises av.FFmpegError where the container cannot be read.
+    The table ends at the first error and is then not whole. Raises av.FFmpegError where not even
+    one packet can be read.
     """
     columns = _Columns()
     bitstream = BitstreamReader.for_stream(stream)
     is_whole = True
     ends_at = time.process_time() + cpu_seconds
-    for position, packet in enumerate(_packets(container, stream)):
-        if position >= MOST_PACKETS or time.process_time() > ends_at:
-            is_whole = False
-            break
-        columns.pts.append(packet.pts)
-        columns.dts.append(packet.dts)
-        columns.sizes.append(packet.size)
-        columns.is_key.append(bool(packet.is_keyframe))
-        bitstream.read(position, packet)
+    try:
+        for position, packet in enumerate(_packets(container, stream)):
+            if position >= MOST_PACKETS or time.process_time() > ends_at:
+                is_whole = False
+                break
+            columns.add(packet)
+            bitstream.read(position, packet)
+    except av.FFmpegError:
+        if not columns.pts:
+            raise
+        is_whole = False
     return _build(columns, stream, bitstream, is_whole=is_whole)
 
 

@@ -38,12 +38,15 @@ def decode_by_seeking(
 ) -> Iterator[tuple[int, Any]]:
     """Yield timestamp and frame of each target; these are sorted by time.
 
-    Calls ``on_packet`` for each packet. Raises SeekFailed before the first that is not found.
+    Calls ``on_packet`` for each packet. Raises SeekFailed in place of the first that is not found,
+    and so before any later one: those that are left can be decoded in order.
     """
     for key_pts, group in groupby(targets, key=lambda target: target.key_pts):
         wanted = {target.pts for target in group}
         _seek(video, key_pts)
         for frame in _decode_group(video, _packets_from(video, key_pts), wanted, on_packet):
+            if frame.pts != min(wanted):
+                raise SeekFailed
             wanted.discard(frame.pts)
             yield frame.pts, frame
         if wanted:

@@ -14,6 +14,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from cinemill.media.frames.tone import HLG, PQ, to_sdr
+from cinemill.media.probe.metadata import reject
 from cinemill.media.probe.streams import display_size
 
 _SMALLER = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
@@ -92,7 +93,16 @@ class PixelConverter:
         self._field_graph: tuple[tuple[int, int, str], Graph] | None = None
 
     def convert(self, frame: Any) -> NDArray[np.uint8]:
-        """Return height × width × 3: red, green, blue."""
+        """Return height × width × 3: red, green, blue.
+
+        Raises MediaRejected for a frame in a format that cannot be converted.
+        """
+        try:
+            return self._convert(frame)
+        except (FFmpegError, ValueError) as unknown:
+            raise reject("media_damaged") from unknown
+
+    def _convert(self, frame: Any) -> NDArray[np.uint8]:
         orientation = read_orientation(frame)
         rotation = 90 if orientation.is_transposed else 0
         shown = display_size(frame.width, frame.height, self._aspect, rotation)
@@ -148,7 +158,3 @@ def _field_graph(frame: Any) -> Graph:
     field.link_to(sink)
     graph.configure()
     return graph
-
-
-ConversionError = (FFmpegError, ValueError)
-"""Raised for frames in a format that cannot be converted."""

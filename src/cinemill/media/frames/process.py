@@ -218,7 +218,7 @@ class _RecordReader:
 
     def _find_reason(self) -> Exception:
         """Return why the output ended: a crash is the file's fault, an exit code is ours."""
-        code = self._process.wait()
+        code = self._wait_for_exit()
         while self._stderr in {key.fileobj for key, _ in self._selector.select(0)}:
             self._read_log()
         number = code - _SHELL_SIGNAL_BASE if code > _SHELL_SIGNAL_BASE else -code
@@ -227,6 +227,14 @@ class _RecordReader:
         if number == signal.SIGXCPU:
             return self._error("Decoding exceeded its CPU time limit.", "command_timed_out")
         return self._error(f"Decoding ended with exit code {code}.", "command_failed")
+
+    def _wait_for_exit(self) -> int:
+        """Wait for a process whose output has ended; its limits hold until it is gone."""
+        self._selector.unregister(self._stdout)
+        ended_at = time.monotonic()
+        while (code := self._process.poll()) is None:
+            self._wait(ended_at)
+        return code
 
     def _error(self, message: str, code: str) -> CommandFailed:
         exit_code = self._process.returncode

@@ -10,6 +10,7 @@ Times come from the frames, so a variable rate and gaps need nothing special.
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -48,14 +49,20 @@ TinyFrame = NDArray[np.uint8]
 
 @dataclass(slots=True)
 class _Steps:
-    """What is kept of all frames; entry n of the lists is about frame n and the one before."""
+    """What is kept of all frames, 34 bytes of each; entry n is about frame n and the one before."""
 
-    times_ms: list[int] = field(default_factory=list)
-    change: list[float] = field(default_factory=list)
-    share: list[float] = field(default_factory=list)
-    spread: list[float] = field(default_factory=list)
-    flashes: dict[int, int] = field(default_factory=dict)
-    """Frame that begins a flash, and the first one after it."""
+    times_ms: array[int] = field(default_factory=lambda: array("q"))
+    change: array[float] = field(default_factory=lambda: array("d"))
+    share: array[float] = field(default_factory=lambda: array("d"))
+    spread: array[float] = field(default_factory=lambda: array("d"))
+    begins_flash: bytearray = field(default_factory=bytearray)
+    in_flash: bytearray = field(default_factory=bytearray)
+    """From a flash's first frame to the first one after it."""
+
+    def note_flash(self, start: int, end: int) -> None:
+        """Mark a flash that begins with frame ``start`` and is over with frame ``end``."""
+        self.begins_flash[start] = True
+        self.in_flash[start : end + 1] = b"\x01" * (end + 1 - start)
 
 
 def detect_shots(frames: Iterable[tuple[int, TinyFrame]], end_ms: int) -> list[Shot]:
@@ -101,10 +108,12 @@ def _add_steps(
     change = difference.mean(axis=(1, 2, 3))
     share = (difference.max(axis=3) > CHANGED_LEVELS).mean(axis=(1, 2))
     first = [0.0] * (len(new) - len(before))
-    steps.times_ms += [time for time, _ in block]
-    steps.change += [*first, *change.tolist()]
-    steps.share += [*first, *share.tolist()]
-    steps.spread += new.std(axis=(1, 2)).max(axis=1).tolist()
+    steps.times_ms.extend(time for time, _ in block)
+    steps.change.extend([*first, *change.tolist()])
+    steps.share.extend([*first, *share.tolist()])
+    steps.spread.extend(new.std(axis=(1, 2)).max(axis=1).tolist())
+    steps.begins_flash.extend(bytes(len(new)))
+    steps.in_flash.extend(bytes(len(new)))
 
 
 def _find_flashes(steps: _Steps, images: NDArray[np.int16]) -> None:
@@ -127,7 +136,7 @@ def _find_flashes(steps: _Steps, images: NDArray[np.int16]) -> None:
         back = np.abs(ahead - images[place - 1]).mean(axis=(1, 2, 3))
         found = np.flatnonzero(back < RETURN_SHARE * steps.change[number])
         if found.size:
-            steps.flashes[number] = later[int(found[0])]
+            steps.note_flash(number, later[int(found[0])])
 
 
 def _is_large(steps: _Steps, number: int) -> bool:
@@ -149,12 +158,13 @@ def _starts(steps: _Steps, end_ms: int) -> list[int]:
 
 def _find_cuts(steps: _Steps) -> list[int]:
     """Return the frames that a cut leads to."""
-    in_flash = {n for start, end in steps.flashes.items() for n in range(start, end + 1)}
-    change = np.array([0.0 if n in in_flash else value for n, value in enumerate(steps.change)])
+    in_flash = np.array(steps.in_flash, dtype=np.bool_)
+    change = np.where(in_flash, 0.0, np.array(steps.change))
+    is_large = (change >= LEAST_CHANGE) & (np.array(steps.share) >= LEAST_SHARE)
     return [
         number
-        for number in range(1, len(change))
-        if number not in in_flash and _is_large(steps, number) and _stands_out(change, number)
+        for number in np.flatnonzero(is_large).tolist()
+        if number > 0 and _stands_out(change, number)
     ]
 
 
@@ -174,12 +184,13 @@ def _find_fades(steps: _Steps, cuts: Sequence[int]) -> list[int]:
     spread = np.array(steps.spread)
     is_flat = np.concatenate([[False], spread < FLAT_SPREAD, [False]])
     edges = np.flatnonzero(is_flat[1:] != is_flat[:-1])
+    sudden = np.union1d(np.array(cuts, dtype=np.intp), np.flatnonzero(steps.begins_flash))
     found = []
     for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         before = spread[max(0, start - FADE_FRAMES) : start]
         after = spread[end : end + FADE_FRAMES]
         has_images = before.max(initial=0) > FULL_SPREAD and after.max(initial=0) > FULL_SPREAD
-        sudden = (*cuts, *steps.flashes)
-        if has_images and not any(start - 1 <= number <= end + 1 for number in sudden):
+        first, last = np.searchsorted(sudden, (start - 1, end + 2))
+        if has_images and first == last:
             found.append((start + end) // 2)
     return found

@@ -42,10 +42,24 @@ def read_credentials(path: Path, mime_type: str, trust_anchors: str) -> Provenan
             c2pa.Context.from_dict(settings) as context,
             c2pa.Reader(mime_type, file, context=context) as reader,
         ):
-            store = json.loads(reader.json())
-        return read_store(store, has_trust_list=bool(trust_anchors), reader=library)
+            written = reader.json()
+        return read_written(written, library, has_trust_list=bool(trust_anchors))
     except c2pa.C2paError as error:
         return _explain(str(error), library, has_trust_list=bool(trust_anchors))
+
+
+def read_written(written: str, library: str, *, has_trust_list: bool) -> ProvenanceReport:
+    """Return the report on what the reader wrote; its state is FAILED if that makes no sense."""
+    try:
+        store = json.loads(written)
+        if isinstance(store, dict):
+            return read_store(store, has_trust_list=has_trust_list, reader=library)
+    except (ValueError, RecursionError):
+        pass
+    reason = "The reader found credentials, but its account of them cannot be read."
+    return ProvenanceReport(
+        ProvenanceState.FAILED, reason, has_trust_list=has_trust_list, reader=library
+    )
 
 
 def _explain(message: str, library: str, *, has_trust_list: bool) -> ProvenanceReport:

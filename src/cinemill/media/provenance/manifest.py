@@ -49,7 +49,8 @@ def read_store(store: JsonObject, *, has_trust_list: bool, reader: str) -> Prove
     Raises ValueError where the report has none.
     """
     manifests = _object(store.get("manifests"))
-    manifest = _object(manifests.get(_text(store.get("active_manifest"), longest=1000)))
+    label = store.get("active_manifest")
+    manifest = _object(manifests.get(label)) if isinstance(label, str) else {}
     if not manifest:
         raise ValueError("the report names no active manifest")
     failures, successes = _list_statuses(store, "failure"), _list_statuses(store, "success")
