@@ -40,6 +40,8 @@ def show(
         print_message(NO_HEADS if name == "default" else f"There is no ensemble {name}.")
     else:
         _print_ensemble(detector.ensemble)
+        if not detector.can_score:
+            print_message(NO_HEADS)
 
 
 @app.command("set")
