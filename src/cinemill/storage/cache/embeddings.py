@@ -88,7 +88,7 @@ class EmbeddingCache:
 
 
 def pack(key: str, embeddings: Embeddings) -> bytes:
-    """Return features as the bytes of a cache entry, for whoever keeps them in files.
+    """Return features as the bytes of a cache entry, to be kept in a file.
 
     Raises ValueError or TypeError for facts that are no JSON and arrays of other types.
     """

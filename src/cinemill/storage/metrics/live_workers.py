@@ -1,7 +1,7 @@
 """Reports of live workers, which expire unless they are renewed, and figures of Redis.
 
-A worker on any machine writes a short document every few seconds; whoever wants to know which
-workers live reads them all with two commands.
+A worker on any machine writes a short document every few seconds. Two commands read them all and
+so list the workers that live.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fakes for whoever has none: a video's own faces blended into its own frames.
+"""Fakes made from a video itself: its own faces blended into its own frames.
 
 They are no deepfakes. What is measured on them says whether a head sees a boundary, on people that
 it has not seen; how it does on the fakes of a program must be measured on those.
