@@ -17,6 +17,8 @@ from cinemill import __version__
 from cinemill.api.metrics import names
 from cinemill.api.metrics.names import OTHER, MetricSpec, MetricType
 from cinemill.jobs.catalog import Catalog
+from cinemill.storage.cache.caches import CACHES
+from cinemill.storage.cache.store import Lookup
 from cinemill.storage.metrics.database_figures import (
     DatabaseFigures,
     QueueFigures,
@@ -219,6 +221,8 @@ def _write_redis(redis: RedisFigures) -> Iterator[Metric]:
     yield write_value(names.REDIS_CLIENTS, redis.clients)
     yield write_value(names.REDIS_COMMANDS, redis.commands)
     yield write_value(names.REDIS_EVICTED, redis.evicted_keys)
+    none = {(cache, outcome.value): 0 for cache in CACHES for outcome in Lookup}
+    yield write_gauge(names.CACHE_LOOKUPS, {**none, **redis.cache_lookups})
 
 
 def _known(value: str, values: Collection[str]) -> str:

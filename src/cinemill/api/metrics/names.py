@@ -150,6 +150,13 @@ REDIS_LIMIT = _gauge("redis_memory_limit_bytes", "Memory that Redis may use; 0 f
 REDIS_CLIENTS = _gauge("redis_clients", "Connections to Redis.")
 REDIS_COMMANDS = _counter("redis_commands", "Commands that Redis has processed.")
 REDIS_EVICTED = _counter("redis_evicted_keys", "Keys that Redis removed to free memory.")
+CACHE_LOOKUPS = _counter(
+    "cache_lookups",
+    "Lookups in the caches of analyses, results and embeddings: hit, miss, damaged (an entry that"
+    " was not what was written), unavailable (Redis did not respond).",
+    "cache",
+    "outcome",
+)
 
 METRICS = (
     *(BUILD, UP, ROUND_TRIP),
@@ -159,4 +166,5 @@ METRICS = (
     *(GPUS, GPU_USE, GPU_USED, GPU_MEMORY, GPU_INFO),
     *(TRANSACTIONS, ACTIVE_SECONDS, DEADLOCKS, BLOCKS, CONNECTIONS, MOST_CONNECTIONS),
     *(REDIS_USED, REDIS_LIMIT, REDIS_CLIENTS, REDIS_COMMANDS, REDIS_EVICTED),
+    CACHE_LOOKUPS,
 )

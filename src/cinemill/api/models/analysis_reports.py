@@ -84,7 +84,7 @@ class ReportFrame(FrameScoreDocument):
     pts: int
     """Presentation timestamp in the time base of the video's stream."""
     members: dict[str, float]
-    """Scores of the models of the ensemble, where they were stored."""
+    """Logits of the members of the ensemble, where the face was scored."""
 
     @classmethod
     def from_frame(cls, one: FrameScore) -> Self:

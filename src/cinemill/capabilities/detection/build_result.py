@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cinemill.capabilities.detection.ensemble.fusion import Ensemble, Member
@@ -154,6 +155,7 @@ def _describe_track(track: ScoredTrack, scale: _Scale) -> TrackResult:
                 band=scale.band(face.logit),
                 score=scale.score(face.logit),
                 logit=_finite(face.logit),
+                member_logits=_keep_finite(face.member_logits),
             )
             for face in track.faces
         ),
@@ -212,7 +214,7 @@ def _describe_training(statement: TrainingStatement) -> TrainingResult:
             TrainingDataResult(one.name, one.licence, one.identities, one.videos)
             for one in statement.datasets[:MOST_DATASETS]
         ),
-        metrics={name: value for name, value in statement.metrics.items() if math.isfinite(value)},
+        metrics=_keep_finite(statement.metrics),
     )
 
 
@@ -238,3 +240,7 @@ def _scale(logit: float, calibration: Calibration) -> float | None:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def _keep_finite(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if math.isfinite(value)}

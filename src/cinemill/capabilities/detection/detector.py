@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from cinemill.capabilities.detection.ensemble.ensemble_files import read_ensemble
 from cinemill.capabilities.detection.ensemble.features import (
@@ -17,10 +20,13 @@ from cinemill.capabilities.detection.ensemble.fusion import Ensemble, WeightSour
 from cinemill.capabilities.detection.ensemble.registry_files import (
     ENSEMBLES_FOLDER,
     HEADS_FOLDER,
+    MANIFEST,
+    TENSORS,
 )
 from cinemill.errors import NotFound, ToolMissing
-from cinemill.inference.models.cards import ModelCard
+from cinemill.inference.models.cards import PINS_FOLDER, ModelCard
 from cinemill.inference.models.catalog import find_card
+from cinemill.inference.models.user_cards import CARD_FILENAME
 from cinemill.inference.vision.features import PREPROCESSING_VERSION
 from cinemill.storage.cache.keys import ModelIdentity
 
@@ -30,6 +36,10 @@ RESNET50, CLIP = "resnet50", "clip"
 """Members whose models and weights are settings."""
 CROP_VERSION = 1
 """Raise it whenever the same frame would give other crops of its faces."""
+
+FileState = tuple[str, int, int, int, int]
+"""Path, inode, size in bytes, and both times in nanoseconds."""
+FileStates = tuple[FileState, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,7 @@ class DetectorOptions:
     """Of the members, if a person set them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Detector:
     """An ensemble whose heads fit the models that are used."""
 
@@ -61,6 +71,24 @@ class Detector:
     def models(self) -> tuple[ModelCard, ...]:
         """Return the models, each once, in order of their names."""
         return tuple({card.name: card for card in self._ordered}.values())
+
+    @cached_property
+    def subject(self) -> str:
+        """Return the digest of heads and weights."""
+        return self.ensemble.subject
+
+    @cached_property
+    def head_digests(self) -> dict[str, str]:
+        """Return the digest of each member's head."""
+        return {name: head.digest for name, head in self.ensemble.heads.items()}
+
+    @cached_property
+    def calibration_digest(self) -> str:
+        """Return the SHA-256 of the calibration, which may hold 200,000 scores; "" without one."""
+        calibration = self.ensemble.calibration
+        if calibration is None:
+            return ""
+        return hashlib.sha256(calibration.model_dump_json().encode()).hexdigest()
 
     @property
     def _ordered(self) -> list[ModelCard]:
@@ -83,6 +111,48 @@ def load_detector(options: DetectorOptions, name: str = DEFAULT_ENSEMBLE) -> Det
         cards[member] = find_backbone(member, options)
         check_space(head.space, describe_space(cards[member], head.space.normalization), head.name)
     return Detector(_apply_settings(ensemble, options.weights), cards)
+
+
+class InstalledDetector:
+    """The detector of a process, read again only when one of its files has changed.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        self._lock = Lock()
+        self._detector: Detector | None = None
+        self._read_from: tuple[DetectorOptions, FileStates] | None = None
+
+    def load(self, options: DetectorOptions) -> Detector | None:
+        """Return the installed detector; None if there is none. Raises as load_detector does."""
+        with self._lock:
+            # Before the files are read: one that changes meanwhile is read again the next time.
+            states = tuple(_list_states(options))
+            if self._read_from != (options, states):
+                self._read_from = None
+                self._detector = load_detector(options)
+                self._read_from = (options, states)
+            return self._detector
+
+
+def _list_states(options: DetectorOptions) -> Iterator[FileState]:
+    """Yield what changes with each file that a detector or the card of a model is read from."""
+    yield from _describe_files(options.home / ENSEMBLES_FOLDER, f"{DEFAULT_ENSEMBLE}.json")
+    for name in (MANIFEST, TENSORS):
+        yield from _describe_files(options.home / HEADS_FOLDER, f"*/{name}")
+    yield from _describe_files(options.models_dir, f"*/{CARD_FILENAME}")
+    yield from _describe_files(options.models_dir / PINS_FOLDER, "*.json")
+
+
+def _describe_files(folder: Path, pattern: str) -> Iterator[FileState]:
+    for path in sorted(folder.glob(pattern)):
+        try:
+            found = path.stat()
+        except OSError:
+            continue  # it went away just now
+        yield str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def find_backbone(member: str, options: DetectorOptions) -> ModelCard:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cinemill.capabilities.detection.build_result import build_empty_result, build_result
 from cinemill.capabilities.detection.detector import Detector
-from cinemill.capabilities.detection.ensemble.features import join_levels
+from cinemill.capabilities.detection.ensemble.features import Features, join_levels
 from cinemill.capabilities.detection.ensemble.scoring import (
     EnsembleScores,
     TrackFeatures,
@@ -20,6 +20,7 @@ from cinemill.capabilities.detection.verdict.evidence import FaceCounts
 from cinemill.capabilities.detection.verdict.verdict import NO_MODEL
 from cinemill.capabilities.detection.video_faces import VideoFaces, VideoFacts
 from cinemill.core.documents import JsonObject
+from cinemill.errors import InputRejected
 from cinemill.storage.analyses.records import (
     Box,
     FrameScore,
@@ -29,7 +30,7 @@ from cinemill.storage.analyses.records import (
 )
 from cinemill.storage.analyses.results import Findings
 
-RESULT_VERSION = 2
+RESULT_VERSION = 3
 """Raise it whenever the same features and heads would give other findings."""
 REVIEWED_BANDS = frozenset({Band.INCONCLUSIVE, Band.LIKELY_MANIPULATED})
 """What a person should look at."""
@@ -51,15 +52,30 @@ def score_faces(faces: VideoFaces, detector: Detector, *, frames: int) -> Ensemb
 
     Raises InputRejected (``features_invalid``) for features that no longer fit the heads.
     """
-    spaces = {member: head.space for member, head in detector.ensemble.heads.items()}
-    joined = {
-        member: join_levels(faces.features[space.model], space) for member, space in spaces.items()
-    }
+    joined = _join_features(faces, detector)
     tracks = [
         TrackFeatures(track, {member: rows[which] for member, rows in joined.items()})
         for track, which in faces.facts.list_tracks()
     ]
     return score_tracks(detector.ensemble, tracks, frames=frames)
+
+
+def fits(faces: VideoFaces, detector: Detector) -> bool:
+    """Check whether the heads can score these features: all there, of their shape, and finite."""
+    try:
+        _join_features(faces, detector)
+    except InputRejected:
+        return False
+    return True
+
+
+def _join_features(faces: VideoFaces, detector: Detector) -> dict[str, Features]:
+    """Return the features of each member's model. Raises InputRejected (``features_invalid``)."""
+    spaces = {member: head.space for member, head in detector.ensemble.heads.items()}
+    return {
+        member: join_levels(faces.features.get(space.model, {}), space)
+        for member, space in spaces.items()
+    }
 
 
 def decide_findings(faces: VideoFaces, detector: Detector, work: Work, *, frames: int) -> Findings:
@@ -86,8 +102,8 @@ def find_no_model(work: Work) -> Findings:
 def _name_versions(detector: Detector) -> JsonObject:
     return {
         "result": RESULT_VERSION,
-        "ensemble": detector.ensemble.subject,
-        "heads": {name: head.digest for name, head in detector.ensemble.heads.items()},
+        "ensemble": detector.subject,
+        "heads": detector.head_digests,
         "models": {card.name: card.revision for card in detector.models},
     }
 
@@ -142,6 +158,7 @@ def _row_of(face: FaceScoreResult, track: int, pts: int, why_not: str) -> FrameS
         exclusion="" if face.score is not None else why_not,
         face_number=track,
         box=Box(face.left, face.top, face.width, face.height),
+        member_scores=face.member_logits,
     )
 
 

@@ -17,8 +17,8 @@ from cinemill.capabilities.detection.cached_findings import (
 from cinemill.capabilities.detection.detector import (
     Detector,
     DetectorOptions,
+    InstalledDetector,
     identify_model,
-    load_detector,
 )
 from cinemill.capabilities.detection.encoding_report import keep_encoding_report
 from cinemill.capabilities.detection.findings import (
@@ -27,15 +27,22 @@ from cinemill.capabilities.detection.findings import (
     add_stage,
     decide_findings,
     find_no_model,
+    fits,
     needs_review,
     write_job_result,
 )
 from cinemill.capabilities.detection.illustrations.records import NAME as PICTURES
 from cinemill.capabilities.detection.illustrations.records import pictures_key
-from cinemill.capabilities.detection.plan import DetectionParameters, plan_examination
+from cinemill.capabilities.detection.plan import (
+    DetectionParameters,
+    plan_examination,
+    plan_known_file,
+    plan_probed,
+)
 from cinemill.capabilities.detection.source import VideoSource, locate_source
 from cinemill.capabilities.detection.stage_clock import StageClock
 from cinemill.capabilities.detection.video_faces import VideoFaces, read_embeddings
+from cinemill.core.job import StepSpec
 from cinemill.core.media import MediaInfo
 from cinemill.errors import InputRejected, ToolMissing, WorkFailed
 from cinemill.inference.faces.detector import CARD as FACE_DETECTOR
@@ -61,6 +68,7 @@ EXAMINATION_VERSION = 1
 """Raise it whenever the same video would give other faces or features."""
 DELETED_AT_ONCE = 1000
 """Analyses that are deleted in one transaction."""
+_INSTALLED = InstalledDetector()
 
 
 def look_up_analysis(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -72,12 +80,20 @@ def look_up_analysis(resources: StepResources, context: StepContext) -> StepOutc
     began = time.monotonic()
     source = locate_source(resources, context)
     detector = _find_detector(resources)
-    known = _find_known(resources, context, source, detector, began) if source.asset_id else None
-    if known is None or source.asset_id is None:
-        path = None if source.asset_id else source.path
-        write = partial(_assign, job_id=context.run.job_id, asset_id=source.asset_id)
-        return StepOutcome(write=write, steps=plan_examination(path=path))
-    return _conclude(resources, context, source.sha256, source.asset_id, known, detector)
+    known = _find_known(resources, context, source, detector, began)
+    if known is not None and source.asset_id is not None:
+        return _conclude(resources, context, source.sha256, source.asset_id, known, detector)
+    write = partial(_assign, job_id=context.run.job_id, asset_id=source.asset_id)
+    return StepOutcome(write=write, steps=_plan_rest(context, source, is_known=known is not None))
+
+
+def _plan_rest(context: StepContext, source: VideoSource, *, is_known: bool) -> list[StepSpec]:
+    """Return the steps of a video that is not examined yet, or not an asset of this owner."""
+    if context.find_result(PROBE) is not None:
+        return plan_probed()
+    if is_known and source.path is not None:
+        return plan_known_file(source.path)
+    return plan_examination(path=source.path)
 
 
 def _find_known(
@@ -201,13 +217,12 @@ def features_key(sha256: str, detector: Detector, frames: int) -> str:
 
 def result_key(sha256: str, detector: Detector, frames: int) -> str:
     """Return the key of a video's findings by these heads, weights and calibration."""
-    calibration = detector.ensemble.calibration
     options: dict[str, Any] = {
         "version": RESULT_VERSION,
         "features": features_key(sha256, detector, frames),
-        "ensemble": detector.ensemble.subject,
+        "ensemble": detector.subject,
         "weights": detector.ensemble.weight_source.value,
-        "calibration": calibration.model_dump(mode="json") if calibration else None,
+        "calibration": detector.calibration_digest,
     }
     return compose_key(sha256, [], options)
 
@@ -222,7 +237,7 @@ def _find_detector(resources: StepResources) -> Detector | None:
         weights=settings.weights,
     )
     try:
-        detector = load_detector(options)
+        detector = _INSTALLED.load(options)
     except ToolMissing as missing:
         # No number of attempts mends a head; the job may be retried once somebody has.
         raise reject_model(missing) from missing
@@ -232,8 +247,10 @@ def _find_detector(resources: StepResources) -> Detector | None:
 def _find_faces(
     resources: StepResources, sha256: str, detector: Detector, frames: int
 ) -> VideoFaces | None:
+    """Return the cached faces; None where there are none, or none that the heads can score."""
     found = resources.caches.embeddings.find(features_key(sha256, detector, frames))
-    return read_embeddings(found) if found else None
+    faces = read_embeddings(found) if found else None
+    return faces if faces is not None and fits(faces, detector) else None
 
 
 def _cache(
@@ -258,6 +275,7 @@ def _conclude(
         _save,
         job_id=context.run.job_id,
         asset_id=asset_id,
+        is_assigned=context.run.asset_id == asset_id,
         is_fast=context.job_parameters(DetectionParameters).fast,
         step_key=step_key,
         findings=findings,
@@ -278,13 +296,15 @@ def _save(
     *,
     job_id: str,
     asset_id: str,
+    is_assigned: bool,
     is_fast: bool,
     step_key: str,
     findings: Findings,
     ttl_seconds: float,
     kept: Sequence[KeptFinding],
 ) -> None:
-    job_changes.assign_asset(connection, job_id, asset_id)
+    if not is_assigned:
+        job_changes.assign_asset(connection, job_id, asset_id)
     create_analysis(connection, job_id, asset_id=asset_id, is_fast=is_fast)
     save_findings(
         connection,

@@ -45,8 +45,27 @@ def plan_examination(*, path: str | None) -> list[StepSpec]:
             StepSpec("probe", PROBE_SOURCE),
             StepSpec("analyze", kinds.ANALYZE_VIDEO, after=("probe",)),
         ]
+    return [*_plan_import(path), StepSpec("analyze", kinds.ANALYZE_VIDEO, after=("probe",))]
+
+
+def plan_known_file(path: str) -> list[StepSpec]:
+    """Return the steps of a file whose features are cached, and which is not an asset yet.
+
+    None of them has a rate: a video that is known waits for no start.
+    """
+    return [
+        *_plan_import(path),
+        StepSpec("look_up_again", kinds.LOOK_UP_ANALYSIS, after=("probe",)),
+    ]
+
+
+def plan_probed() -> list[StepSpec]:
+    """Return the step of a video that was probed before its features left the cache."""
+    return [StepSpec("analyze", kinds.ANALYZE_VIDEO)]
+
+
+def _plan_import(path: str) -> list[StepSpec]:
     return [
         StepSpec("intake", IMPORT_SOURCE, {"path": path}),
         StepSpec("probe", PROBE_SOURCE, after=("intake",)),
-        StepSpec("analyze", kinds.ANALYZE_VIDEO, after=("probe",)),
     ]

@@ -40,6 +40,8 @@ class FaceScoreResult:
     score: float | None
     """On the scale of the video's score, 0 to 1; only the video's is calibrated."""
     logit: float | None
+    member_logits: Mapping[str, float] = field(default_factory=dict)
+    """By each member of the ensemble alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def _locate_file(resources: StepResources, context: StepContext, path: str) -> V
         should_stop=context.should_stop,
     )
     asset = assets.find_asset(resources.database, owner=context.run.owner, sha256=found.sha256)
-    return VideoSource(found.sha256, asset.id if asset else None, path)
+    return VideoSource(found.sha256, asset.id) if asset else VideoSource(found.sha256, None, path)
 
 
 def _is_id(text: str | None) -> bool:

@@ -37,7 +37,7 @@ class FrameScore:
     """Number of the face's track, from 1; 0 for the frame as a whole."""
     box: Box | None = None
     member_scores: Mapping[str, float] = field(default_factory=dict)
-    """The score of each model of the ensemble, by its name."""
+    """The logit of each member of the ensemble, by its name."""
 
 
 class FramePosition(NamedTuple):

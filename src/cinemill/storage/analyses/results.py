@@ -6,21 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, select, text
 
 from cinemill.errors import NotFound
 from cinemill.storage.analyses import tables
 from cinemill.storage.analyses.frame_scores import insert_frame_scores
 from cinemill.storage.analyses.records import FrameScore, Metrics, Result, SuspiciousRegion
 from cinemill.storage.analyses.regions import insert_regions
-
-_PARTS = (
-    tables.analysis_results,
-    tables.analysis_metrics,
-    tables.frame_scores,
-    tables.suspicious_regions,
-)
+from cinemill.storage.json_columns import json_parameter
 
 _RECORD = text(
     """
@@ -31,6 +24,30 @@ _RECORD = text(
     WHERE id = :id
     """
 )
+
+# Statements of several parts, for each is a way to the server and back, and a cached analysis takes
+# little else.
+_DELETE = text(
+    """
+    WITH results AS (DELETE FROM analysis_results WHERE analysis_id = :id),
+         metrics AS (DELETE FROM analysis_metrics WHERE analysis_id = :id),
+         frames AS (DELETE FROM frame_scores WHERE analysis_id = :id)
+    DELETE FROM suspicious_regions WHERE analysis_id = :id
+    """
+)
+_INSERT = text(
+    """
+    WITH results AS (
+        INSERT INTO analysis_results (analysis_id, verdict, score, reasons, face_count, versions,
+                                      report)
+        VALUES (:id, :verdict, :score, :reasons, :face_count, :versions, :report)
+    )
+    INSERT INTO analysis_metrics (analysis_id, processing_seconds, stage_seconds, confidence,
+                                  frame_count, cache_hit, device)
+    VALUES (:id, :processing_seconds, :stage_seconds, :confidence, :frame_count, :cache_hit,
+            :device)
+    """
+).bindparams(*map(json_parameter, ("reasons", "versions", "report", "stage_seconds")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +87,9 @@ def save_findings(
     # First, because this locks the analysis: two attempts write one after the other.
     if connection.execute(_RECORD, values).rowcount == 0:
         raise NotFound(f"There is no analysis {analysis_id}.", code="analysis_not_found")
-    for part in _PARTS:
-        connection.execute(part.delete().where(part.c.analysis_id == analysis_id))
-    _insert_one(connection, tables.analysis_results, analysis_id, _write_result(findings.result))
-    _insert_one(connection, tables.analysis_metrics, analysis_id, _write_metrics(findings.metrics))
+    connection.execute(_DELETE, {"id": analysis_id})
+    found = {**_write_result(findings.result), **_write_metrics(findings.metrics)}
+    connection.execute(_INSERT, {"id": analysis_id, **found})
     insert_frame_scores(connection, analysis_id, findings.frames)
     insert_regions(connection, analysis_id, findings.regions)
 
@@ -110,12 +126,6 @@ def get_metrics(connection: Connection, analysis_id: str) -> Metrics | None:
         confidence=row["confidence"],
         device=row["device"],
     )
-
-
-def _insert_one(
-    connection: Connection, table: Table, analysis_id: str, values: dict[str, object]
-) -> None:
-    connection.execute(insert(table).values(analysis_id=analysis_id, **values))
 
 
 def _write_result(result: Result) -> dict[str, Any]:

@@ -58,7 +58,10 @@ def flag_analysis(connection: Connection, analysis_id: str, *, reviewer: str, re
 def accept_verdict(
     connection: Connection, analysis_id: str, *, reviewer: str, reason: str, seen: int | None = None
 ) -> int:
-    """Record that a person agrees with the model; otherwise as :func:`override_verdict`."""
+    """Record that a person agrees with the model; otherwise as :func:`override_verdict`.
+
+    Raises Conflict (``verdict_not_acceptable``) too, where nothing was examined.
+    """
     return _add(connection, analysis_id, ReviewAction.ACCEPT, reviewer, reason, None, seen)
 
 
@@ -108,6 +111,8 @@ def _add(
             code="analysis_not_completed",
             hint="Review it once it has completed.",
         )
+    if action is ReviewAction.ACCEPT:
+        _require_finding(analysis_id, result.verdict)
     if seen is not None:
         _require_unchanged(connection, analysis_id, seen)
     decided = result.verdict if action is ReviewAction.ACCEPT else verdict
@@ -130,6 +135,15 @@ def _check_words(value: str, name: str, most_bytes: int) -> str:
     if not words:
         raise InputRejected(f"The {name} must not be empty.", code=f"{name}_invalid")
     return words
+
+
+def _require_finding(analysis_id: str, verdict: str) -> None:
+    if verdict not in PERSON_VERDICTS:
+        raise Conflict(
+            f"Nobody can agree with {verdict}: analysis {analysis_id} did not examine the video.",
+            code="verdict_not_acceptable",
+            hint="Record your own verdict instead, or install a detector and analyze it again.",
+        )
 
 
 def _require_unchanged(connection: Connection, analysis_id: str, seen: int) -> None:

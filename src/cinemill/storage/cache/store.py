@@ -16,6 +16,8 @@ from cinemill.storage.redis_servers import drop_refusing, open_redis
 SOCKET_TIMEOUT_SECONDS = 2.0
 PAUSE_AFTER_FAULT_SECONDS = 1.0
 """A Redis that is away or frozen costs a lookup once in a while, and not each time."""
+LOOKUPS_KEY = "cinemill:cache_lookups"
+"""A hash of numbers, by cache and outcome: ``results:hit``."""
 SCAN_COUNT = 200
 """Entries whose heads are read, and which are deleted, in one command."""
 
@@ -78,6 +80,15 @@ class CacheStore:
             self._suspend(error)
             return False
         return True
+
+    def count(self, cache: str, lookup: Lookup) -> None:
+        """Count a lookup, as far as Redis responds."""
+        if self._is_suspended():
+            return
+        try:
+            self._redis.hincrby(LOOKUPS_KEY, f"{cache}:{lookup.value}", 1)
+        except RedisError as error:
+            self._suspend(error)
 
     def delete(self, keys: Sequence[str | bytes]) -> int:
         """Delete keys and return how many there were, as far as Redis responds."""

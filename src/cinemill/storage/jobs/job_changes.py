@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import Connection, delete, text
+from sqlalchemy.exc import IntegrityError
 
+from cinemill.errors import NotFound
 from cinemill.storage import tables
 
 
 def assign_asset(connection: Connection, job_id: str, asset_id: str) -> None:
-    """Note which asset a job that began with a path is about."""
-    connection.execute(
-        text("UPDATE job SET asset_id = :asset_id WHERE id = :id"),
-        {"id": job_id, "asset_id": asset_id},
-    )
+    """Note which asset a job that began with a path is about.
+
+    Raises NotFound (``asset_not_found``) where the asset was deleted meanwhile.
+    """
+    statement = text("UPDATE job SET asset_id = :asset_id WHERE id = :id")
+    try:
+        connection.execute(statement, {"id": job_id, "asset_id": asset_id})
+    except IntegrityError as error:
+        if not isinstance(error.orig, ForeignKeyViolation):
+            raise
+        raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found") from error
 
 
 def delete_job(connection: Connection, job_id: str) -> bool:

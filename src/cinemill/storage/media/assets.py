@@ -87,7 +87,7 @@ def lock_asset(connection: Connection, asset_id: str) -> bool:
 
 def get_asset(database: Database, asset_id: str) -> AssetRecord:
     """Return an asset. Raises NotFound."""
-    with database.begin() as connection:
+    with database.once() as connection:
         row = (
             connection.execute(select(tables.asset).where(tables.asset.c.id == asset_id))
             .mappings()
@@ -109,7 +109,7 @@ def find_asset(database: Database, *, owner: str, sha256: str) -> AssetRecord | 
     """Return the owner's asset of these bytes, if there is one."""
     columns = tables.asset.c
     query = select(tables.asset).where(columns.owner == owner, columns.sha256 == sha256)
-    with database.begin() as connection:
+    with database.once() as connection:
         row = connection.execute(query).mappings().first()
     return None if row is None else _asset(row)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from redis.exceptions import RedisError, ResponseError
 
 from cinemill.errors import RedisUnavailable
+from cinemill.storage.cache.store import LOOKUPS_KEY, Lookup
 from cinemill.storage.redis_servers import drop_refusing, open_redis
 
 NODES_KEY = "cinemill:workers"
@@ -67,6 +68,8 @@ class RedisFigures:
     commands: int
     evicted_keys: int
     workers: Sequence[LiveWorker]
+    cache_lookups: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Since Redis was last emptied, by cache and outcome."""
 
 
 _REPORT = TypeAdapter(LiveWorker)
@@ -107,6 +110,7 @@ class LiveWorkers:
             seconds = time.perf_counter() - asked
             info = self._read_info()
             workers = self._read_reports()
+            lookups = self._redis.hgetall(LOOKUPS_KEY)
         except RedisError as error:
             drop_refusing(self._redis, error)
             raise RedisUnavailable(f"Redis does not respond ({error}).") from error
@@ -118,6 +122,7 @@ class LiveWorkers:
             commands=int(info.get("total_commands_processed") or 0),
             evicted_keys=int(info.get("evicted_keys") or 0),
             workers=workers,
+            cache_lookups=dict(_read_lookups(lookups)),
         )
 
     def _read_info(self) -> Mapping[str, Any]:
@@ -158,3 +163,11 @@ def _parse(document: bytes) -> LiveWorker | None:
         return _REPORT.validate_json(document)
     except ValidationError:
         return None
+
+
+def _read_lookups(counts: Mapping[bytes, bytes]) -> Iterator[tuple[tuple[str, str], int]]:
+    """Yield the counts by cache and outcome, without those that this version does not know."""
+    for name, count in counts.items():
+        cache, _, outcome = name.decode("ascii", "replace").partition(":")
+        if outcome in list(Lookup) and count.isdigit():
+            yield (cache, outcome), int(count)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
 
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
+from cinemill.errors import CinemillError
+from cinemill.storage.database import Database
 from cinemill.telemetry import configure_logging, get_logger
 from cinemill.worker.context import WorkerContext
 from cinemill.worker.hardware.monitor import HardwareMonitor
@@ -65,6 +70,7 @@ class ProcessSignals:
         self._context.forget_connections()
         signals.task_prerun.connect(self.on_stop_signal)
         remove_abandoned_work(self._context.database, self._context.work_folder)
+        connect_early(self._context.database)
 
     def on_stop_signal(self, **_: Any) -> None:
         # Only now: after worker_process_init, billiard replaces signal handlers with its own.
@@ -76,6 +82,10 @@ class ProcessSignals:
         # Before the pool forks: its processes share the imported modules, and each starts at once
         # instead of after a quarter of a second of CPU time.
         self._context.preload_handlers()
+        # The pool collects garbage before each fork, while no message is read. What is there by
+        # now stays for good, and need not be searched each time.
+        gc.collect()
+        gc.freeze()
         remove_abandoned_work(self._context.database, self._context.work_folder)
         self._hardware.find(sender)
 
@@ -114,6 +124,20 @@ def die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)  # it died in between, and no signal will come
+
+
+def connect_early(database: Database) -> None:
+    """Open a connection for the first task before it comes, in a thread.
+
+    A server that does not respond must not delay the process, which Celery would then replace; its
+    first task waits for the server in any case.
+    """
+
+    def ping() -> None:
+        with suppress(CinemillError):
+            database.ping()
+
+    threading.Thread(target=ping, name="connect early", daemon=True).start()
 
 
 def release_current(context: WorkerContext) -> None:

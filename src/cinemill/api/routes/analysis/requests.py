@@ -146,7 +146,7 @@ def read_analysis(analysis_id: str, state: StateDep) -> AnalysisDetails:
 
 
 def _get(state: AppState, analysis_id: str) -> Analysis:
-    with state.database.begin() as connection:
+    with state.database.once() as connection:
         return analyses.get_analysis(connection, analysis_id)
 
 

@@ -132,5 +132,5 @@ def _invalid(what: str) -> InputRejected:
     return InputRejected(
         f"Features cannot be used: {what}.",
         code="features_invalid",
-        hint="Delete the cached features of this video and analyze it again.",
+        hint="'cinemill models verify' checks the model that they come from.",
     )

@@ -69,7 +69,8 @@ def score_tracks(
         frames=frames,
         missing=ensemble.missing,
     )
-    scored = tuple(_attach(one.track, row) for one, row in zip(filled, fused, strict=True))
+    rows = zip(filled, fused, logits, strict=True)
+    scored = tuple(_attach(one.track, row, alone) for one, row, alone in rows)
     return EnsembleScores(scored, members, video)
 
 
@@ -97,9 +98,14 @@ def _measure_distances(ensemble: Ensemble, tracks: Sequence[TrackFeatures]) -> d
     return found
 
 
-def _attach(track: FaceTrack, logits: Logits) -> ScoredTrack:
+def _attach(track: FaceTrack, fused: Logits, alone: Mapping[str, Logits]) -> ScoredTrack:
     faces = (
-        ScoredFace(face.time_ms, face.box, float(logit))
-        for face, logit in zip(track.faces, logits, strict=True)
+        ScoredFace(
+            face.time_ms,
+            face.box,
+            float(fused[row]),
+            {name: float(logits[row]) for name, logits in alone.items()},
+        )
+        for row, face in enumerate(track.faces)
     )
     return ScoredTrack(track.number, tuple(faces))

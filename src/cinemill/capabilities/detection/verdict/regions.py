@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cinemill.capabilities.detection.verdict.aggregation import aggregate_track
 from cinemill.core.faces import FaceBox
@@ -21,6 +21,8 @@ class ScoredFace:
     time_ms: int
     box: FaceBox
     logit: float
+    member_logits: Mapping[str, float] = field(default_factory=dict)
+    """By each member of the ensemble alone."""
 
 
 @dataclass(frozen=True, slots=True)
