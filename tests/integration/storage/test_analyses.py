@@ -35,6 +35,14 @@ def test_analysis_shares_its_jobs_id_owner_and_asset(database: Database) -> None
     assert analysis.kind == job.kind
 
 
+def test_asset_that_was_deleted_cannot_be_assigned(database: Database) -> None:
+    job = rows.accept(database)
+    with pytest.raises(NotFound) as missing, database.begin() as connection:
+        job_changes.assign_asset(connection, job.id, "gone")
+    assert missing.value.code == "asset_not_found"
+    assert rows.get_job(database, job).asset_id is None
+
+
 def test_analysis_follows_its_job_to_the_end(database: Database) -> None:
     job = begin(database)
     run = rows.start(database, job)

@@ -78,6 +78,18 @@ def test_accepted_analysis_leaves_the_queue(database: Database) -> None:
     assert (analysis.verdict, analysis.reviewed_verdict) == ("likely_manipulated",) * 2
 
 
+def test_nobody_accepts_the_verdict_of_a_video_that_was_not_examined(database: Database) -> None:
+    job = begin(database)
+    result = replace(FINDINGS.result, verdict="no_model", score=None)
+    complete(database, job, replace(FINDINGS, result=result))
+    with pytest.raises(Conflict, match="Nobody can agree with no_model") as refused:
+        accept(database, job)
+    assert refused.value.code == "verdict_not_acceptable"
+    assert trail(database, job) == []
+    override(database, job)
+    assert get(database, job).reviewed_verdict == "no_manipulation_found"
+
+
 def test_override_never_changes_what_the_model_said(database: Database) -> None:
     job = reviewed(database, needs_review=True)
     override(database, job)

@@ -7,6 +7,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from tests.integration.redis_databases import take_redis_database
 
 from cinemill.storage.cache import embeddings as embeddings_module
 from cinemill.storage.cache import store as store_module
+from cinemill.storage.cache.caches import open_caches
 from cinemill.storage.cache.embeddings import EmbeddingCache, Embeddings
 from cinemill.storage.cache.file_hashes import FileHashes
 from cinemill.storage.cache.keys import ModelIdentity, compose_key
 from cinemill.storage.cache.results import ResultCache
 from cinemill.storage.cache.store import CacheStore, Lookup
+from cinemill.storage.metrics.live_workers import LiveWorkers
 
 DATABASE = 7
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -230,18 +233,27 @@ def test_damaged_result_is_a_miss(store: CacheStore, client: Any, outcomes: Outc
     assert outcomes == {Lookup.DAMAGED: 1}
 
 
+def test_lookups_are_counted_for_metrics(client: Any, url: str) -> None:
+    caches = open_caches(url, embeddings_ttl_seconds=60, results_ttl_seconds=60)
+    caches.results.find(KEY)
+    caches.results.store(KEY, DOCUMENT)
+    for _ in range(2):
+        caches.results.find(KEY)
+    caches.embeddings.find(KEY)
+    client.hset("cinemill:cache_lookups", "results:of a later version", 1)
+    with closing(LiveWorkers(url)) as live:
+        assert live.read_figures().cache_lookups == {
+            ("results", "hit"): 2,
+            ("results", "miss"): 1,
+            ("embeddings", "miss"): 1,
+        }
+
+
 def test_embedding_is_no_result(store: CacheStore, cache: EmbeddingCache, client: Any) -> None:
     cache.store(KEY, make_features())
     results = ResultCache(store, ttl_seconds=60)
     client.rename(NAME, f"cinemill:analysis_result:{KEY}")
     assert results.find(KEY) is None
-
-
-def test_dropped_result_is_gone(store: CacheStore) -> None:
-    cache = ResultCache(store, ttl_seconds=60)
-    cache.store(KEY, DOCUMENT)
-    cache.drop(KEY)
-    assert cache.find(KEY) is None
 
 
 def test_without_redis_every_lookup_is_a_miss_and_nothing_is_raised(

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.detectors import install_detector, link_models
+from tests.detectors import BACKBONE, install_detector, link_models
 from tests.films import make_film
 from tests.integration.worker.conftest import Stack
 from tests.integration.worker.test_output_tasks import run_script
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_until
 from tools.samples import fetch
 
 from cinemill.core.job import JobState
@@ -103,6 +103,8 @@ def test_calibrated_score_decides(
         frames = list_frame_scores(connection, result["analysis_id"], limit=500)
         metrics = get_metrics(connection, result["analysis_id"])
     assert (analysis.verdict, analysis.state) == (verdict, JobState.COMPLETED)
+    scored = [one.frame for one in frames if one.frame.box is not None]
+    assert {tuple(one.member_scores.items()) for one in scored} == {((BACKBONE, logit),)}
     assert analysis.needs_review is (verdict != "no_manipulation_found")
     assert sum(one.frame.score is not None for one in frames) == sum(
         face["sightings"] for face in result["faces"]
@@ -143,6 +145,24 @@ def test_known_video_is_answered_without_an_examination(
     for name in ("verdict", "score", "faces", "regions", "frame_count", "asset_id", "versions"):
         assert first[name] == again[name] == by_id[name]
     assert count_starts(stack, "analyze_video") == examined
+
+
+def test_known_video_of_another_owner_waits_for_no_start(
+    stack: Stack, films_folder: Path, detector: Any
+) -> None:
+    """The rate of examinations is for examinations; its file becomes an asset all the same."""
+    detector(1.0)
+    film = str(put_sample(films_folder, "obama_speech"))
+    first = detect(stack, film)
+    examined = count_starts(stack, "analyze_video")
+    job = stack.service.create_job("detect_video", owner="another", params={"asset": film})
+    wait_until(lambda: stack.service.get_job(job.id).state.is_final)
+    result = stack.service.get_job(job.id).result or {}
+    assert (result["cache_hit"], result["verdict"]) == (True, first["verdict"])
+    assert result["asset_id"] not in (None, first["asset_id"])
+    assert count_starts(stack, "analyze_video") == examined
+    with stack.database.begin() as connection:
+        assert get_analysis(connection, job.id).asset_id == result["asset_id"]
 
 
 def test_new_head_needs_no_new_features(stack: Stack, films_folder: Path, detector: Any) -> None:

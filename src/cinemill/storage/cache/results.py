@@ -55,10 +55,6 @@ class ResultCache:
             return False
         return self._store.write(f"{PREFIX}{key}", data, ttl_seconds=self._ttl_seconds)
 
-    def drop(self, key: str) -> None:
-        """Delete one result."""
-        self._store.delete([f"{PREFIX}{key}"])
-
     def drop_model(self, name: str) -> int:
         """Delete all results that depend on a model or head, and unreadable ones; how many."""
         return self._store.delete_model(PREFIX, name)

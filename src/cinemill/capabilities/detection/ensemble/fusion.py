@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -94,34 +94,6 @@ def make_ensemble(
 def make_ensemble_of_one(member: str, head: Head) -> Ensemble:
     """Return the ensemble of a single head, with the calibration that the head brings."""
     return make_ensemble({member: head}, {member: 1.0}, WeightSource.DEFAULT, head.calibration)
-
-
-def choose_weights(
-    members: Sequence[str],
-    *,
-    settings: Mapping[str, float] | None,
-    training: Mapping[str, float] | None,
-    defaults: Mapping[str, float],
-) -> tuple[dict[str, float], WeightSource]:
-    """Return the weights of the members and their source: settings, else training, else defaults.
-
-    ``settings`` is None unless a person set them, ``training`` None unless they were fitted. A
-    source that lacks one of the members is passed over as a whole: weights of two sources are no
-    ensemble that anybody chose or measured. A single member needs no weight.
-
-    Raises InputRejected (``ensemble_weights``) if no source has all members.
-    """
-    if len(members) == 1:
-        return {members[0]: 1.0}, WeightSource.DEFAULT
-    candidates = (
-        (settings, WeightSource.SETTINGS),
-        (training, WeightSource.TRAINING),
-        (defaults, WeightSource.DEFAULT),
-    )
-    for weights, source in candidates:
-        if weights is not None and all(name in weights for name in members):
-            return {name: weights[name] for name in members}, source
-    raise _bad_weights(f"no source has one for each of {', '.join(members)}")
 
 
 def fuse(ensemble: Ensemble, logits: Mapping[str, ArrayLike]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cinemill.capabilities.detection.ensemble.features import FeatureSpace, check_space
+from cinemill.capabilities.detection.ensemble.features import FeatureSpace
 from cinemill.capabilities.detection.ensemble.head import Head, Tensors
 from cinemill.capabilities.detection.ensemble.projection import MOST_REMOVED, Projection
 from cinemill.capabilities.detection.ensemble.registry_files import (
@@ -112,16 +112,6 @@ def read_head(folder: Path, name: str) -> Head:
         raise report_damage("head", name, f"{Path(error.filename).name} is missing") from error
     except ValueError as error:
         raise report_damage("head", name, str(error)) from error
-
-
-def read_matching_head(folder: Path, name: str, space: FeatureSpace) -> Head:
-    """Return a head that was trained on the features that it is to score.
-
-    Raises ToolMissing: as :func:`read_head`, and ``head_mismatch`` for features of another space.
-    """
-    head = read_head(folder, name)
-    check_space(head.space, space, name)
-    return head
 
 
 def _build_head(name: str, manifest: HeadManifest, data: bytes) -> Head:

@@ -19,7 +19,6 @@ from cinemill.capabilities.detection.ensemble.ensemble_files import (
 from cinemill.capabilities.detection.ensemble.fusion import (
     Ensemble,
     WeightSource,
-    choose_weights,
     fuse,
     make_ensemble,
     make_ensemble_of_one,
@@ -105,36 +104,6 @@ def test_fusing_logits_of_other_members_is_a_fault() -> None:
 def test_impossible_weights_are_refused(weights: dict[str, float]) -> None:
     with pytest.raises(InputRejected) as refused:
         make_pair(**weights)
-    assert refused.value.code == "ensemble_weights"
-
-
-@pytest.mark.parametrize(
-    ("settings", "training", "expected", "source"),
-    [
-        (None, None, DEFAULTS, WeightSource.DEFAULT),
-        (None, {"resnet50": 0.2, "clip": 0.8}, {"resnet50": 0.2, "clip": 0.8}, "training"),
-        ({"resnet50": 1.0, "clip": 1.0}, {"resnet50": 0.2, "clip": 0.8}, None, "settings"),
-        ({"resnet50": 1.0}, {"resnet50": 0.2, "clip": 0.8}, None, "training"),
-    ],
-)
-def test_weights_come_from_settings_then_training_then_defaults(
-    settings: dict[str, float] | None,
-    training: dict[str, float] | None,
-    expected: dict[str, float] | None,
-    source: str,
-) -> None:
-    found, found_source = choose_weights(
-        ["resnet50", "clip"], settings=settings, training=training, defaults=DEFAULTS
-    )
-    assert found_source == source
-    assert found == (expected or {"settings": settings, "training": training}[source])
-
-
-def test_single_member_needs_no_weight_and_unknown_members_have_none() -> None:
-    chosen = choose_weights(["mine"], settings=None, training=None, defaults=DEFAULTS)
-    assert chosen == ({"mine": 1.0}, WeightSource.DEFAULT)
-    with pytest.raises(InputRejected) as refused:
-        choose_weights(["clip", "mine"], settings=None, training=None, defaults=DEFAULTS)
     assert refused.value.code == "ensemble_weights"
 
 
