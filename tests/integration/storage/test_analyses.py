@@ -327,19 +327,6 @@ def test_analyses_are_listed_by_asset_owner_state_and_verdict(database: Database
             assert [one.id for one in listed] == [job.id], filters
 
 
-def test_analysis_is_found_by_its_work_once_it_has_completed(database: Database) -> None:
-    job = begin(database)
-    analysis_rows.save(database, job)
-    with database.begin() as connection:
-        assert analyses.find_by_work(connection, KEY) is None
-    complete(database, job)
-    with database.begin() as connection:
-        found = analyses.find_by_work(connection, KEY)
-        assert analyses.find_by_work(connection, "other") is None
-    assert found is not None
-    assert found.id == job.id
-
-
 def test_only_expired_analyses_are_deleted(database: Database) -> None:
     expired, current, kept = begin(database), begin(database), begin(database)
     complete(database, expired, ttl_seconds=0)

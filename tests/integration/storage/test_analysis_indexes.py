@@ -95,7 +95,6 @@ IN_ORDER: dict[str, Callable[[Connection], object]] = {
     "page of an owner": lambda c: analyses.list_analyses(c, owner="owner-7", after=PAGE),
     "page by state": lambda c: analyses.list_analyses(c, state=JobState.FAILED, after=PAGE),
     "page by verdict": lambda c: analyses.list_analyses(c, verdict="inconclusive", after=PAGE),
-    "by work": lambda c: analyses.find_by_work(c, "key-77"),
     "review queue": reviews.list_review_queue,
     "page of the review queue": lambda c: reviews.list_review_queue(c, after=PAGE),
     "frames": lambda c: list_frame_scores(c, "analysis-40000", limit=500),
@@ -123,7 +122,6 @@ BY_INDEX: dict[str, Callable[[Connection], object]] = {
     "decisions": lambda c: reviews.list_decisions(c, after=5980),
     "metrics of an hour": lambda c: measure_period(c, NOW - A_DAY - A_DAY / 24, NOW - A_DAY),
     "expired": lambda c: analyses.delete_expired(c, limit=100),
-    "deletion": lambda c: analyses.delete_analysis(c, "analysis-8"),
     "creation": lambda c: analyses.create_analysis(c, "job-7"),
     "findings": lambda c: results.save_findings(c, "analysis-9", KEY, FINDINGS),
     "override": lambda c: reviews.override_verdict(

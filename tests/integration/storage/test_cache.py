@@ -193,34 +193,17 @@ def test_any_other_content_model_or_preprocessing_has_another_key() -> None:
     assert compose_key("content", [CLIP], {}) == variants[0]
 
 
-def test_dropping_a_model_deletes_its_entries_and_no_others(
-    cache: EmbeddingCache, client: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_module, "SCAN_COUNT", 10)
-    for number in range(50):
-        cache.store(f"clip-{number}", make_features(1, ("clip",)))
-        cache.store(f"other-{number}", make_features(1, ("resnet50",)))
-    client.set("embed:foreign", "not ours")
-    client.set("unrelated", "stays")
-    client.rpush("embed:list", "stays, for it is no entry")
-    assert cache.drop_model("clip") == 51
-    assert client.dbsize() == 52
-    assert_same(cache.find("other-7"), make_features(1, ("resnet50",)))
-
-
 DOCUMENT = {"verdict": "inconclusive", "reasons": ["too_few_faces"], "score": None, "text": "Grüße"}
 
 
 def test_results_are_cached_for_their_own_time(store: CacheStore, client: Any) -> None:
     cache = ResultCache(store, ttl_seconds=604_800)
     assert cache.find(KEY) is None
-    assert cache.store(KEY, DOCUMENT, models=("clip", "head:starter"))
+    assert cache.store(KEY, DOCUMENT)
     assert cache.find(KEY) == DOCUMENT
     (name,) = client.scan_iter()
     assert name.startswith(b"cinemill:")
     assert 604_790 <= client.ttl(name) <= 604_800
-    assert cache.drop_model("head:starter") == 1
-    assert cache.find(KEY) is None
 
 
 def test_damaged_result_is_a_miss(store: CacheStore, client: Any, outcomes: Outcomes) -> None:
@@ -268,7 +251,6 @@ def test_without_redis_every_lookup_is_a_miss_and_nothing_is_raised(
     assert not cache.store(KEY, make_features())
     assert results.find(KEY) is None
     assert not results.store(KEY, DOCUMENT)
-    assert cache.drop_model("clip") == results.drop_model("clip") == 0
     assert not FileHashes(nowhere).hash_file(file).was_known
     assert outcomes == {Lookup.UNAVAILABLE: 2}
     nowhere.close()

@@ -12,9 +12,7 @@ from cinemill.storage.cache.entries import (
     EntryDamaged,
     Section,
     decode_entry,
-    depends_on,
     encode_entry,
-    read_models,
 )
 
 ENTRY = Entry(
@@ -52,7 +50,6 @@ def test_any_entry_comes_back_as_it_was(entry: Entry) -> None:
     data = encode_entry(entry)
     found = decode_entry(entry.key, data)
     assert found == entry
-    assert read_models(data) == entry.models
 
 
 @given(st.integers(0, len(DATA) - 1), st.integers(1, 255))
@@ -79,7 +76,6 @@ def test_entry_with_an_appendix_is_found(appendix: bytes) -> None:
 def test_any_other_bytes_are_no_entry(data: bytes) -> None:
     with pytest.raises(EntryDamaged):
         decode_entry("key", data)
-    assert depends_on(data, "clip")
 
 
 @given(st.binary(max_size=400))
@@ -92,12 +88,6 @@ def test_any_bytes_after_a_right_beginning_are_no_entry(data: bytes) -> None:
 def test_entry_under_another_key_is_found(key: str) -> None:
     with pytest.raises(EntryDamaged, match="another key"):
         decode_entry(key, DATA)
-
-
-def test_head_alone_names_the_models() -> None:
-    assert read_models(DATA[: len(DATA) - 30]) == ("clip", "resnet50")
-    assert depends_on(DATA, "clip")
-    assert not depends_on(DATA, "other")
 
 
 def test_numbers_begin_at_a_multiple_of_their_size() -> None:

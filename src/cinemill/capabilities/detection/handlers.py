@@ -256,9 +256,8 @@ def _find_faces(
 def _cache(
     resources: StepResources, sha256: str, detector: Detector, frames: int, findings: Findings
 ) -> None:
-    names = [card.name for card in detector.models]
     key = result_key(sha256, detector, frames)
-    resources.caches.results.store(key, write_document(findings), models=names)
+    resources.caches.results.store(key, write_document(findings))
 
 
 def _conclude(

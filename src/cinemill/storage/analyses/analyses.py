@@ -103,24 +103,6 @@ def list_by_ids(connection: Connection, analysis_ids: Sequence[str]) -> list[Ana
     return [read_analysis(found[one]) for one in analysis_ids if one in found]
 
 
-def find_by_work(connection: Connection, step_key: str) -> Analysis | None:
-    """Return the newest completed analysis that did this very work, of any owner."""
-    query = (
-        select(tables.analyses)
-        .where(_COLUMNS.step_key == step_key, _COLUMNS.state == text("'completed'"))
-        .order_by(_COLUMNS.created_at.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).mappings().first()
-    return None if row is None else read_analysis(row)
-
-
-def delete_analysis(connection: Connection, analysis_id: str) -> bool:
-    """Delete an analysis with everything that it found; whether there was one."""
-    statement = tables.analyses.delete().where(_COLUMNS.id == analysis_id)
-    return connection.execute(statement).rowcount == 1
-
-
 def delete_expired(connection: Connection, *, limit: int = 1000) -> int:
     """Delete at most ``limit`` analyses whose time is over and return how many.
 

@@ -65,7 +65,7 @@ class EmbeddingCache:
                 found = unpack(key, data)
             except EntryDamaged:
                 outcome = Lookup.DAMAGED
-                self._store.delete([f"{PREFIX}{key}"])
+                self._store.delete(f"{PREFIX}{key}")
         self._observe(outcome)
         return found
 
@@ -81,10 +81,6 @@ class EmbeddingCache:
         if len(data) > LARGEST_ENTRY_BYTES:
             return False
         return self._store.write(f"{PREFIX}{key}", data, ttl_seconds=self._ttl_seconds)
-
-    def drop_model(self, name: str) -> int:
-        """Delete all entries that depend on a model, and unreadable ones; return how many."""
-        return self._store.delete_model(PREFIX, name)
 
 
 def pack(key: str, embeddings: Embeddings) -> bytes:

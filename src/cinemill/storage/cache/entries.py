@@ -49,7 +49,7 @@ class Entry:
 
     key: str
     models: tuple[str, ...] = ()
-    """Names of the models that it depends on, to find all entries of one model."""
+    """Names of the models that it depends on."""
     sections: Mapping[str, Section] = field(default_factory=dict)
 
 
@@ -86,30 +86,6 @@ def decode_entry(key: str, data: bytes) -> Entry:
     if entry.key != key:
         raise EntryDamaged("it was stored under another key")
     return entry
-
-
-def read_models(data: bytes) -> tuple[str, ...]:
-    """Return the models of an entry of which at least the head is there, without its checksum.
-
-    Raises EntryDamaged.
-    """
-    head_bytes, _, _ = _read_prefix(data)
-    return _parse_models(_parse_head(data[_PREFIX.size : _PREFIX.size + head_bytes]))
-
-
-def depends_on(data: bytes, model: str) -> bool:
-    """Return whether an entry depends on a model, as far as that can be known from its head.
-
-    An entry that cannot be read does: nobody misses it.
-    """
-    try:
-        return model in read_models(data)
-    except EntryDamaged:
-        return True
-
-
-HEAD_READ_BYTES = _PREFIX.size + LARGEST_HEAD_BYTES
-"""So much of an entry holds its head."""
 
 
 def _digest(head: bytes, parts: Sequence[bytes | memoryview]) -> bytes:

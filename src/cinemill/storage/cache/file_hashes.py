@@ -124,7 +124,7 @@ class FileHashes:
         digest = value[:64].decode("ascii", "replace")
         if value == _shared_value(key, digest):
             return digest
-        self._store.delete([key])
+        self._store.delete(key)
         return None
 
     def _remember(self, identity: FileIdentity, digest: str) -> None:

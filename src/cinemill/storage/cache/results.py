@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 from cinemill.core.documents import JsonObject
 from cinemill.storage.cache.entries import (
@@ -38,26 +37,21 @@ class ResultCache:
                 found = _read_document(decode_entry(key, data))
             except EntryDamaged:
                 outcome = Lookup.DAMAGED
-                self._store.delete([f"{PREFIX}{key}"])
+                self._store.delete(f"{PREFIX}{key}")
         self._observe(outcome)
         return found
 
-    def store(self, key: str, document: JsonObject, *, models: Sequence[str] = ()) -> bool:
+    def store(self, key: str, document: JsonObject) -> bool:
         """Cache a document; whether it is cached, which one that is too large is not.
 
-        ``models`` are the names of models and heads that it depends on. Raises ValueError or
-        TypeError where it is no JSON.
+        Raises ValueError or TypeError where it is no JSON.
         """
         text = json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")
         section = Section("bytes", (len(text),), text)
-        data = encode_entry(Entry(key, tuple(models), {_DOCUMENT: section}))
+        data = encode_entry(Entry(key, sections={_DOCUMENT: section}))
         if len(data) > LARGEST_ENTRY_BYTES:
             return False
         return self._store.write(f"{PREFIX}{key}", data, ttl_seconds=self._ttl_seconds)
-
-    def drop_model(self, name: str) -> int:
-        """Delete all results that depend on a model or head, and unreadable ones; how many."""
-        return self._store.delete_model(PREFIX, name)
 
 
 def _read_document(entry: Entry) -> JsonObject:

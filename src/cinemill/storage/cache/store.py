@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
-from cinemill.storage.cache.entries import HEAD_READ_BYTES, depends_on
 from cinemill.storage.redis_servers import drop_refusing, open_redis
 
 SOCKET_TIMEOUT_SECONDS = 2.0
@@ -18,8 +17,6 @@ PAUSE_AFTER_FAULT_SECONDS = 1.0
 """A Redis that is away or frozen costs a lookup once in a while, and not each time."""
 LOOKUPS_KEY = "cinemill:cache_lookups"
 """A hash of numbers, by cache and outcome: ``results:hit``."""
-SCAN_COUNT = 200
-"""Entries whose heads are read, and which are deleted, in one command."""
 
 
 class Lookup(StrEnum):
@@ -61,12 +58,12 @@ class CacheStore:
             value: bytes = self._redis.getrange(key, 0, most_bytes)
         except RedisError as error:
             if _is_wrong_type(error):
-                self.delete([key])
+                self.delete(key)
                 return Lookup.DAMAGED, b""
             self._suspend(error)
             return Lookup.UNAVAILABLE, b""
         if len(value) > most_bytes:
-            self.delete([key])
+            self.delete(key)
             return Lookup.DAMAGED, b""
         return (Lookup.HIT, value) if value else (Lookup.MISS, b"")
 
@@ -90,46 +87,14 @@ class CacheStore:
         except RedisError as error:
             self._suspend(error)
 
-    def delete(self, keys: Sequence[str | bytes]) -> int:
-        """Delete keys and return how many there were, as far as Redis responds."""
-        if not keys or self._is_suspended():
-            return 0
+    def delete(self, key: str) -> None:
+        """Delete a key, as far as Redis responds."""
+        if self._is_suspended():
+            return
         try:
-            return int(self._redis.unlink(*keys))
+            self._redis.unlink(key)
         except RedisError as error:
             self._suspend(error)
-            return 0
-
-    def delete_model(self, prefix: str, model: str) -> int:
-        """Delete the entries below a prefix that depend on a model, and unreadable ones; how many.
-
-        Nothing relies on it: with a changed model every key is another. It frees their memory.
-        """
-        deleted = 0
-        try:
-            for keys in self._scan(f"{prefix}*"):
-                heads = self._read_heads(keys)
-                deleted += self.delete([key for key, head in heads if depends_on(head, model)])
-        except RedisError as error:
-            self._suspend(error)
-        return deleted
-
-    def _scan(self, pattern: str) -> Iterator[list[bytes]]:
-        cursor = 0
-        while True:
-            cursor, keys = self._redis.scan(cursor, match=pattern, count=SCAN_COUNT, _type="string")
-            yield keys
-            if cursor == 0:
-                return
-
-    def _read_heads(self, keys: list[bytes]) -> list[tuple[bytes, bytes]]:
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                pipeline.getrange(key, 0, HEAD_READ_BYTES - 1)
-            heads = pipeline.execute(raise_on_error=False)
-        # A key that became another type or was deleted in the meantime is left alone.
-        pairs = zip(keys, heads, strict=True)
-        return [(key, head) for key, head in pairs if isinstance(head, bytes) and head]
 
     def close(self) -> None:
         with suppress(RedisError):
