@@ -18,7 +18,7 @@ from cinemill.client.models import (
     ReviewDocument,
 )
 from cinemill.core.job import Job, JobState
-from cinemill.errors import Conflict, InputRejected, NotFound
+from cinemill.errors import NotFound
 from cinemill.storage.analyses.records import (
     Analysis,
     AnalysisError,
@@ -28,6 +28,12 @@ from cinemill.storage.analyses.records import (
     Review,
     ReviewAction,
     SuspiciousRegion,
+)
+from cinemill.storage.analyses.reviews import (
+    refuse_outdated,
+    refuse_unfinished,
+    require_finding,
+    require_verdict,
 )
 from cinemill.testing.answers import (
     as_client_errors,
@@ -188,21 +194,15 @@ class FakeAnalysisCalls(Client):
         return _dump_review(added)
 
     def _check_review(self, job: Job, new: server.ReviewRequest) -> None:
-        if new.action is ReviewAction.OVERRIDE and new.verdict is None:
-            raise InputRejected("'' is not a verdict of a review.", code="verdict_invalid")
+        if new.action is ReviewAction.OVERRIDE:
+            require_verdict(new.verdict or "")
         if not _has_result(job):
-            raise Conflict(
-                f"Analysis {job.id} has no verdict yet.",
-                code="analysis_not_completed",
-                hint="Review it once it has completed.",
-            )
+            raise refuse_unfinished(job.id)
+        if new.action is ReviewAction.ACCEPT:
+            require_finding(job.id, _result_of(job).verdict)
         last = max((one.id for one in self._reviews_of(job.id)), default=0)
         if new.action is not ReviewAction.FLAG and new.seen not in (None, last):
-            raise Conflict(
-                f"Somebody else has reviewed analysis {job.id} in the meantime.",
-                code="review_conflict",
-                hint="Read the new entries of the audit trail, then decide again.",
-            )
+            raise refuse_outdated(job.id)
 
     def _reviews_of(self, analysis_id: str) -> list[Review]:
         return [one for one in self._reviews if one.analysis_id == analysis_id]

@@ -312,11 +312,14 @@ def test_analysis_without_a_detector_ends_with_that(client: Client, film: Path) 
     flagged = client.review(analysis_id, action="flag", reviewer="Ada", reason="Get a detector.")
     assert (flagged["model_verdict"], flagged["verdict"]) == ("no_model", None)
     assert analysis_id in [one["id"] for one in client.review_queue()]
-    accept = {"action": "accept", "reviewer": "Bob", "reason": "So it is."}
-    assert refuse(client.review, analysis_id, **accept, seen=0) == ("review_conflict", 409)
-    accepted = client.review(analysis_id, **accept, seen=flagged["id"])
-    assert client.reviews(analysis_id) == [flagged, accepted]
-    assert client.analysis(analysis_id)["reviewed_verdict"] == "no_model"
+    person = {"reviewer": "Bob", "reason": "So it is."}
+    accept, override = {**person, "action": "accept"}, {**person, "action": "override"}
+    assert refuse(client.review, analysis_id, **accept) == ("verdict_not_acceptable", 409)
+    override["verdict"] = "no_face"
+    assert refuse(client.review, analysis_id, **override, seen=0) == ("review_conflict", 409)
+    decided = client.review(analysis_id, **override, seen=flagged["id"])
+    assert client.reviews(analysis_id) == [flagged, decided]
+    assert client.analysis(analysis_id)["reviewed_verdict"] == "no_face"
 
 
 def test_what_is_no_analysis_is_refused(client: Client, film: Path) -> None:

@@ -83,12 +83,7 @@ def override_verdict(
     Conflict (``analysis_not_completed``, ``review_conflict`` where somebody else decided in the
     meantime).
     """
-    if verdict not in PERSON_VERDICTS:
-        raise InputRejected(
-            f"{quote(verdict)} is not a verdict of a review.",
-            code="verdict_invalid",
-            hint=f"Choose one of: {', '.join(PERSON_VERDICTS)}.",
-        )
+    require_verdict(verdict)
     return _add(connection, analysis_id, ReviewAction.OVERRIDE, reviewer, reason, verdict, seen)
 
 
@@ -106,13 +101,9 @@ def _add(
     analysis = lock_analysis(connection, analysis_id)
     result = get_result(connection, analysis_id)
     if analysis.state is not JobState.COMPLETED or result is None:
-        raise Conflict(
-            f"Analysis {analysis_id} has no verdict yet.",
-            code="analysis_not_completed",
-            hint="Review it once it has completed.",
-        )
+        raise refuse_unfinished(analysis_id)
     if action is ReviewAction.ACCEPT:
-        _require_finding(analysis_id, result.verdict)
+        require_finding(analysis_id, result.verdict)
     if seen is not None:
         _require_unchanged(connection, analysis_id, seen)
     decided = result.verdict if action is ReviewAction.ACCEPT else verdict
@@ -137,7 +128,24 @@ def _check_words(value: str, name: str, most_bytes: int) -> str:
     return words
 
 
-def _require_finding(analysis_id: str, verdict: str) -> None:
+def _require_unchanged(connection: Connection, analysis_id: str, seen: int) -> None:
+    last = select(func.max(_COLUMNS.id)).where(_COLUMNS.analysis_id == analysis_id)
+    if (connection.execute(last).scalar() or 0) != seen:
+        raise refuse_outdated(analysis_id)
+
+
+def require_verdict(verdict: str) -> None:
+    """Raise InputRejected (``verdict_invalid``) unless a person can find this verdict."""
+    if verdict not in PERSON_VERDICTS:
+        raise InputRejected(
+            f"{quote(verdict)} is not a verdict of a review.",
+            code="verdict_invalid",
+            hint=f"Choose one of: {', '.join(PERSON_VERDICTS)}.",
+        )
+
+
+def require_finding(analysis_id: str, verdict: str) -> None:
+    """Raise Conflict (``verdict_not_acceptable``) where the model found nothing to agree with."""
     if verdict not in PERSON_VERDICTS:
         raise Conflict(
             f"Nobody can agree with {verdict}: analysis {analysis_id} did not examine the video.",
@@ -146,14 +154,22 @@ def _require_finding(analysis_id: str, verdict: str) -> None:
         )
 
 
-def _require_unchanged(connection: Connection, analysis_id: str, seen: int) -> None:
-    last = select(func.max(_COLUMNS.id)).where(_COLUMNS.analysis_id == analysis_id)
-    if (connection.execute(last).scalar() or 0) != seen:
-        raise Conflict(
-            f"Somebody else has reviewed analysis {analysis_id} in the meantime.",
-            code="review_conflict",
-            hint="Read the new entries of the audit trail, then decide again.",
-        )
+def refuse_unfinished(analysis_id: str) -> Conflict:
+    """Return the error for a review of an analysis that has no verdict yet."""
+    return Conflict(
+        f"Analysis {analysis_id} has no verdict yet.",
+        code="analysis_not_completed",
+        hint="Review it once it has completed.",
+    )
+
+
+def refuse_outdated(analysis_id: str) -> Conflict:
+    """Return the error for a decision by a person who has not seen the last review."""
+    return Conflict(
+        f"Somebody else has reviewed analysis {analysis_id} in the meantime.",
+        code="review_conflict",
+        hint="Read the new entries of the audit trail, then decide again.",
+    )
 
 
 def _update_queue(connection: Connection, analysis_id: str, decided: str | None) -> None:
