@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, RowMapping, select, text
 
 from cinemill.storage.analyses import tables
 from cinemill.storage.analyses.frame_scores import read_box, write_box
 from cinemill.storage.analyses.records import SuspiciousRegion
+from cinemill.storage.json_columns import json_parameter
 
 _COLUMNS = tables.suspicious_regions.c
+
+# As text: SQLAlchemy would compile the statement again for each number of rows.
+_INSERT = text(
+    """
+    INSERT INTO suspicious_regions (analysis_id, number, face_number, start_ms, end_ms, score,
+                                    box_left, box_top, box_width, box_height, evidence)
+    SELECT :analysis_id, number, face_number, start_ms, end_ms, score,
+           box_left, box_top, box_width, box_height, evidence
+    FROM jsonb_to_recordset(:regions) AS region (
+        number int, face_number int, start_ms bigint, end_ms bigint, score float8, box_left float8,
+        box_top float8, box_width float8, box_height float8, evidence jsonb)
+    """
+).bindparams(json_parameter("regions"))
 
 
 def insert_regions(
@@ -22,7 +35,6 @@ def insert_regions(
         return
     rows = [
         {
-            "analysis_id": analysis_id,
             "number": number,
             "face_number": region.face_number,
             "start_ms": region.start_ms,
@@ -33,7 +45,7 @@ def insert_regions(
         }
         for number, region in enumerate(regions, start=1)
     ]
-    connection.execute(insert(tables.suspicious_regions).values(rows))
+    connection.execute(_INSERT, {"analysis_id": analysis_id, "regions": rows})
 
 
 def list_regions(connection: Connection, analysis_id: str) -> list[SuspiciousRegion]:
