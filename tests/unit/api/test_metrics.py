@@ -60,7 +60,7 @@ WORKERS = [
     LiveWorker("celery@one", "one", 2, 1, ("detection", "default"), (GPU, MIG)),
     LiveWorker("second@one", "one", 4, 0, ("detection", "unknown"), (GPU, MIG)),
 ]
-REDIS = RedisFigures(0.0005, 1000, 0, 12, 345, 0, WORKERS)
+REDIS = RedisFigures(0.0005, 1000, 0, 12, 345, 0, WORKERS, {("results", "hit"): 6})
 
 
 class Families:
@@ -153,6 +153,8 @@ def test_cache_hits_and_frames_are_counted() -> None:
     assert value("analyses_total", cache="hit") == 5
     assert value("analyses_total", cache="miss") == 2
     assert value("analysis_frames_total") == 64
+    assert value("cache_lookups_total", cache="results", outcome="hit") == 6
+    assert value("cache_lookups_total", cache="embeddings", outcome="damaged") == 0
 
 
 def test_workers_and_their_queues_are_counted() -> None:

@@ -221,8 +221,11 @@ def _write_redis(redis: RedisFigures) -> Iterator[Metric]:
     yield write_value(names.REDIS_CLIENTS, redis.clients)
     yield write_value(names.REDIS_COMMANDS, redis.commands)
     yield write_value(names.REDIS_EVICTED, redis.evicted_keys)
-    none = {(cache, outcome.value): 0 for cache in CACHES for outcome in Lookup}
-    yield write_gauge(names.CACHE_LOOKUPS, {**none, **redis.cache_lookups})
+    lookups: dict[Labels, float] = {
+        (cache, outcome.value): 0.0 for cache in CACHES for outcome in Lookup
+    }
+    lookups |= {(cache, outcome): count for (cache, outcome), count in redis.cache_lookups.items()}
+    yield write_gauge(names.CACHE_LOOKUPS, lookups)
 
 
 def _known(value: str, values: Collection[str]) -> str:
