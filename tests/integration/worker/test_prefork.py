@@ -1,37 +1,62 @@
-"""Celery's prefork pool, a real one, when the worker reconnects to its broker."""
+"""Celery's prefork pool, a real one: when a process ends, and when the worker reconnects."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-SCRIPT = """
-from celery.concurrency.asynpool import AsynPool
-from kombu.asynchronous import Hub
-from cinemill.worker.process.prefork import patch_prefork_pool
+import pytest
 
-{repair}
-hub = Hub()
-pool = AsynPool(processes=2, threads=False)
-pool.register_with_event_loop(hub)
+RECONNECT = """
 pool._untrack_child_process(pool._pool[0], hub)  # its end was seen, and it is not reaped yet
 hub.reset()
 pool.register_with_event_loop(hub)
 print("registered again")
+"""
+LATE_END = """
+ending = pool._pool[0]
+pool._event_process_exit(hub, ending)  # its descriptor was closed, and it can't be reaped yet
+assert ending in pool._pool
+os.kill(ending.pid, signal.SIGKILL)
+loop = hub.create_loop()
+hub.call_repeatedly(0.05, lambda: None)  # so that no look waits for an event
+end = time.monotonic() + MOST_SECONDS
+while ending in pool._pool and time.monotonic() < end:
+    next(loop)
+print("replaced" if ending not in pool._pool and len(pool._pool) == 2 else "missing")
+"""
+SCRIPT = """
+import os, signal, time
+from celery.concurrency.asynpool import AsynPool
+from kombu.asynchronous import Hub
+from cinemill.worker.process.prefork import patch_prefork_pool
+
+MOST_SECONDS = {most_seconds}
+AsynPool.timers = {{}}  # without the look every five seconds, which hides what is tested
+{patch}
+hub = Hub()
+pool = AsynPool(processes=2, threads=False)
+pool.register_with_event_loop(hub)
+{fault}
 pool.terminate()
 pool.join()
 """
 
 
-def run(repair: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", SCRIPT.format(repair=repair)]
+def run(fault: str, patch: str, most_seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    script = SCRIPT.format(fault=fault, patch=patch, most_seconds=most_seconds)
+    command = [sys.executable, "-c", script]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_dead_pool_process_does_not_end_the_reconnecting_worker() -> None:
-    done = run("patch_prefork_pool()")
-    assert "registered again" in done.stdout, done.stderr
+@pytest.mark.parametrize(
+    ("fault", "said"), [(RECONNECT, "registered again"), (LATE_END, "replaced")]
+)
+def test_worker_survives_and_replaces_a_process_that_has_ended(fault: str, said: str) -> None:
+    done = run(fault, "patch_prefork_pool()")
+    assert said in done.stdout, done.stderr
 
 
-def test_prefork_patch_is_still_needed() -> None:
-    assert "file descriptor is None" in run("").stderr
+def test_prefork_patches_are_still_needed() -> None:
+    assert "file descriptor is None" in run(RECONNECT, "").stderr
+    assert "missing" in run(LATE_END, "", most_seconds=1).stdout
