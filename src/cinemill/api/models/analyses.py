@@ -202,8 +202,8 @@ class AnalysisEvent(ProgressDocument):
     """A message of an analysis's WebSocket."""
 
     event_id: str
-    """Send it as `last_event_id` to go on after this event. Empty where the event reports the present
-    state: there is nothing to resume after."""
+    """Send it as `last_event_id` to go on after this event. Empty where the event reports the
+    present state: there is nothing to resume after."""
 
 
 class BoxDocument(Document):

@@ -1,4 +1,4 @@
-"""Patches of Celery's prefork pool for faults found in drills, until Celery fixes them."""
+"""Patches of Celery's prefork pool, each for a fault found in use, until Celery fixes it."""
 
 from __future__ import annotations
 
@@ -6,29 +6,51 @@ from typing import Any
 
 from celery.concurrency import asynpool
 
+FIRST_LOOK_SECONDS = 0.005
+LAST_LOOK_SECONDS = 2.0
+"""After that the pool's own timer, every five seconds, is soon enough."""
+
 _track = asynpool.AsynPool._track_child_process
 
 
 def patch_prefork_pool() -> None:
-    """Let a worker survive a lost broker, and give no task to a process that is about to end.
+    """Let a worker replace its processes at once, and survive losing its broker meanwhile.
 
-    Celery 5.7 registers every process again after it has reconnected. A process whose end was
+    Celery 5.7 notices the end of a process by a descriptor that the kernel closes shortly before
+    the process can be reaped. If it looks in between, the process still counts as alive, and is
+    replaced only by a timer that runs every five seconds; until then its jobs wait (celery#9588).
+    Each process is recycled after some jobs, so this delayed one job in fifty by seconds.
+
+    Celery also registers every process again after it has reconnected. A process whose end was
     noticed but that was not reaped yet has no descriptor any more, and the whole worker ended with
     ``file descriptor is None`` (in one drill of four).
 
-    Celery 5.7 takes a process that has done its last task (``max_tasks_per_child``) for free until
-    it has ended, and prefers it, since it prefers the first process that is free. The next task was
-    written to a pipe that nobody reads any more, and waited for the successor: a third of a second,
-    and up to five on a busy machine, for every tenth task, while other processes were free.
+    Celery takes a process that has done its last task (``max_tasks_per_child``) for free until it
+    has ended. The next task was written to a pipe that nobody reads any more, and waited for the
+    successor while other processes were free: a quarter of a second, for one cached analysis in
+    ten or twenty.
     """
+    asynpool.AsynPool._event_process_exit = replace_when_reaped
     asynpool.AsynPool._track_child_process = track_if_alive
     asynpool.AsynPool.on_job_ready = free_unless_finished
+
+
+def replace_when_reaped(pool: Any, hub: Any, process: Any) -> None:
+    """Replace a process that has ended, and look again until it could be reaped."""
+    pool._untrack_child_process(process, hub)
+    _replace(pool, hub, process, FIRST_LOOK_SECONDS)
+
+
+def _replace(pool: Any, hub: Any, process: Any, look_seconds: float) -> None:
+    pool.maintain_pool()
+    if process in pool._pool and look_seconds <= LAST_LOOK_SECONDS:
+        hub.call_later(look_seconds, _replace, pool, hub, process, look_seconds * 2)
 
 
 def track_if_alive(pool: Any, process: Any, hub: Any) -> None:
     """Watch for the end of the process, unless it was noticed already.
 
-    In that case the pool's timer reaps the process and replaces it.
+    In that case the pool reaps the process and replaces it in a moment.
     """
     was_seen = getattr(process, "_sentinel_poll", 0) is None
     if not was_seen and process._popen is not None and process._popen.sentinel is not None:
