@@ -7,10 +7,13 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
 VIDEO ?=
 SEED ?= 1
 SIZE ?= full
-# Each lane starts servers of its own; servers that you name yourself are one for all. Three, because
-# tests wait for processes a third of their time: two lanes left 34 % of two cores idle.
-LANES ?= $(if $(DATABASE_URL)$(REDIS_URL),0,3)
+# Each lane starts servers of its own; servers that you name yourself are one for all. Four, because
+# tests wait for processes much of their time, and a lane that waits uses no processor.
+LANES ?= $(if $(DATABASE_URL)$(REDIS_URL),0,4)
 ONLY ?=
+
+# Every process would compile our modules anew, and the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo up test unit integration e2e faults lint check bench chaos nightly docs lock clean help
 

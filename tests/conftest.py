@@ -93,14 +93,17 @@ def suite_of(item: pytest.Item) -> str:
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
-    """A scheduler that keeps the tests of a file in one process, and those of the ``e2e`` folder.
+    """A scheduler that keeps the tests of a file in one process, and those of two folders.
 
-    The latter share videos and an instance that take long to create.
+    ``e2e`` shares videos and an instance that take long to create. ``faults`` mostly waits for
+    leases to expire: in one process it leaves the processors to the others.
     """
+
+    WHOLE = ("tests/e2e", "tests/faults")
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return "tests/e2e" if path.startswith("tests/e2e/") else path
+        return next((folder for folder in self.WHOLE if path.startswith(f"{folder}/")), path)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:

@@ -199,6 +199,10 @@ def test_timeline_of_ten_thousand_full_clips_fits_a_message() -> None:
         (b" " * (BODY_BYTES + 1), "message_too_large"),
         (b"[" + b"0," * 600_000 + b"0]", "message_too_large"),
     ],
+    ids=[
+        *("empty", "text", "bytes", "long number", "forged type"),
+        *("brackets", "nested", "blanks", "many values"),
+    ],
 )
 def test_message_body_beyond_its_limits_is_rejected(body: bytes, code: str) -> None:
     with pytest.raises(InputRejected) as refused:
