@@ -70,6 +70,7 @@ def _describe_interval(metrics: Mapping[str, float]) -> str:
 
 
 def print_calibration(name: str, outcome: CalibrationOutcome, *, json: bool) -> None:
+    from cinemill.capabilities.detection.evaluation.class_weights import PRIOR_FAKE
     from cinemill.capabilities.detection.runs.statements import describe_promise
 
     calibration = outcome.calibration
@@ -82,6 +83,7 @@ def print_calibration(name: str, outcome: CalibrationOutcome, *, json: bool) -> 
                 "unmanipulated_groups": calibration.unmanipulated.groups,
                 "manipulated_groups": calibration.manipulated.groups,
                 "margin": calibration.margin,
+                "prior_manipulated": PRIOR_FAKE,
                 "unscored": dict(outcome.unscored),
                 "in_use": outcome.is_default,
             }
@@ -89,6 +91,10 @@ def print_calibration(name: str, outcome: CalibrationOutcome, *, json: bool) -> 
         return
     typer.echo(f"Calibrated with {calibration.data}.")
     typer.echo(describe_promise(calibration))
+    typer.echo(
+        "Probabilities hold where as many videos are manipulated as are not: both kinds weigh the "
+        "same, however many of each there were."
+    )
     if calibration.margin:
         typer.echo("It is a starter head: a score must be far beyond the thresholds for a verdict.")
     _print_skipped(outcome.unscored)
@@ -130,6 +136,11 @@ def write_report(name: str, report: EvaluationReport, out: Path, *, json: bool) 
         shown = f"{interval.lower:.3f}–{interval.upper:.3f}" if interval else "too few people"
         table.add_row(figure.replace("_", " "), f"{getattr(videos.figures, figure):.3f}", shown)
     console().print(table)
+    reliability = report.measurement.reliability
+    typer.echo(
+        f"Expected calibration error: {reliability.expected_error:.3f}, with reals and fakes of "
+        "equal weight."
+    )
     _print_lines([*report.notes, *list_caveats(report)])
     typer.echo(f"The report is in {page_path} and {data_path}.")
 
