@@ -36,6 +36,7 @@ def print_training(name: str, outcome: TrainingOutcome, *, json: bool) -> None:
                 "videos": outcome.videos,
                 "pairs": outcome.pairs,
                 "skipped": outcome.skipped,
+                "look_alikes": outcome.look_alikes,
                 "heads": heads,
                 "in_use": outcome.is_default,
             }
@@ -58,6 +59,11 @@ def print_training(name: str, outcome: TrainingOutcome, *, json: bool) -> None:
         "blends. AUC: on blends of people who were left out. Control: 0.5 is right."
     )
     _print_skipped(outcome.skipped)
+    if outcome.look_alikes:
+        typer.echo(
+            f"{outcome.look_alikes} names are not counted as people, since their videos look like "
+            "those of others."
+        )
     typer.echo(describe_promise(outcome.ensemble.calibration))
     _print_use(name, is_used=outcome.is_default)
     print_message(f"→ Calibrate it on other people: cinemill detect calibrate {name} --real DIR …")
@@ -85,6 +91,7 @@ def print_calibration(name: str, outcome: CalibrationOutcome, *, json: bool) -> 
                 "margin": calibration.margin,
                 "prior_manipulated": PRIOR_FAKE,
                 "unscored": dict(outcome.unscored),
+                "notes": outcome.notes,
                 "in_use": outcome.is_default,
             }
         )
@@ -98,6 +105,7 @@ def print_calibration(name: str, outcome: CalibrationOutcome, *, json: bool) -> 
     if calibration.margin:
         typer.echo("It is a starter head: a score must be far beyond the thresholds for a verdict.")
     _print_skipped(outcome.unscored)
+    _print_lines(outcome.notes)
     _print_use(name, is_used=outcome.is_default)
 
 
