@@ -127,7 +127,8 @@ def examine_video(
         clock=clock,
     )
     numbered = number_shots(video.read_frames(index, pts), shots)
-    return examine_frames(examination, numbered, info)
+    bits_per_pixel = index.bits_per_pixel(info.video.width, info.video.height)
+    return examine_frames(examination, numbered, info, bits_per_pixel)
 
 
 def illustrate_video(
