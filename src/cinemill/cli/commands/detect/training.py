@@ -160,7 +160,7 @@ def train(
         except KeyboardInterrupt:
             print_message("Stopped. The same command with --resume goes on from here.")
             raise
-    print_training(name, outcome, json=json)
+    print_training(name, outcome, listing.notes, json=json)
 
 
 def calibrate(

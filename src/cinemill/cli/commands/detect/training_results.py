@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from cinemill.capabilities.detection.runs.train import TrainingOutcome
 
 
-def print_training(name: str, outcome: TrainingOutcome, *, json: bool) -> None:
+def print_training(
+    name: str, outcome: TrainingOutcome, notes: Sequence[str], *, json: bool
+) -> None:
     from cinemill.capabilities.detection.runs.statements import describe_promise
 
     heads = {
@@ -37,6 +39,7 @@ def print_training(name: str, outcome: TrainingOutcome, *, json: bool) -> None:
                 "pairs": outcome.pairs,
                 "skipped": outcome.skipped,
                 "look_alikes": outcome.look_alikes,
+                "notes": notes,
                 "heads": heads,
                 "in_use": outcome.is_default,
             }
@@ -64,6 +67,7 @@ def print_training(name: str, outcome: TrainingOutcome, *, json: bool) -> None:
             f"{outcome.look_alikes} names are not counted as people, since their videos look like "
             "those of others."
         )
+    _print_lines(notes)
     typer.echo(describe_promise(outcome.ensemble.calibration))
     _print_use(name, is_used=outcome.is_default)
     print_message(f"→ Calibrate it on other people: cinemill detect calibrate {name} --real DIR …")
