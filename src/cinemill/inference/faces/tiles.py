@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator
 from itertools import product
 
-import numpy as np
-
 LONGEST_SIDE_PX = 512
 OVERLAP_PX = 64
 """A face of up to this side lies whole in one of the tiles at least."""
@@ -25,5 +23,5 @@ def _cut(length: int) -> list[slice]:
         return [slice(0, length)]
     side = math.ceil((length + (count - 1) * OVERLAP_PX) / count)
     side += -side % _SIDE_MULTIPLE
-    starts = np.linspace(0, length - side, count).round().astype(int).tolist()
+    starts = (number * (length - side) // (count - 1) for number in range(count))
     return [slice(start, start + side) for start in starts]
