@@ -131,8 +131,7 @@ def test_face_of_twenty_pixels_is_found_and_called_too_small(
     assert find_flaw(assess_face(picture, box)) is FaceFlaw.TOO_SMALL
 
 
-@pytest.mark.parametrize("shape", [(1080, 1920), (1920, 1080)])
-@pytest.mark.parametrize("side", [34, 45])
+@pytest.mark.parametrize(("shape", "side"), [((1080, 1920), 36), ((1920, 1080), 45)])
 def test_small_faces_of_a_large_picture_are_found_anywhere(
     detector: FaceDetector, portrait: Pixels, shape: tuple[int, int], side: int
 ) -> None:
