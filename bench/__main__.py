@@ -24,6 +24,7 @@ MODULES = (
     "forensics",
     "inference",
     "detection",
+    "training",
     # Last: a process that has loaded a model is large, and so appears every process that it starts.
     "captions",
 )

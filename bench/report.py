@@ -16,7 +16,8 @@ class BenchRow:
     """``value`` is at or under ``target``, or over it for the figures that say so."""
 
     name: str
-    value: float
+    value: float | None
+    """None where what it is measured on is not at hand; ``detail`` says what."""
     target: float | None
     unit: str = ""
     detail: str = ""
@@ -24,8 +25,8 @@ class BenchRow:
 
     @property
     def is_reached(self) -> bool:
-        if self.target is None:
-            return True
+        if self.target is None or self.value is None:
+            return self.value is not None
         return self.value >= self.target if self.more_is_better else self.value <= self.target
 
 
@@ -36,8 +37,10 @@ def print_table(rows: Sequence[BenchRow]) -> None:
     for row in rows:
         bound = "≥" if row.more_is_better else "≤"
         target = "" if row.target is None else f"{bound} {row.target:g} {row.unit}"
-        verdict = "" if row.target is None else ("reached" if row.is_reached else "MISSED")
-        table.add_row(row.name, f"{row.value:.4g} {row.unit}", target, verdict, row.detail)
+        shown = "missing" if row.value is None else f"{row.value:.4g} {row.unit}"
+        has_verdict = row.target is not None and row.value is not None
+        verdict = ("reached" if row.is_reached else "MISSED") if has_verdict else ""
+        table.add_row(row.name, shown, target, verdict, row.detail)
     Console().print(table)
 
 

@@ -167,3 +167,24 @@ def test_frames_that_seeking_does_not_lead_to_keep_their_place(tmp_path: Path, s
     pts = [int(time) for time in index.pts[80:]]
     frames = read_frames(film, index, pts, limits=Limits(), max_width=100, max_pixels=10**6)
     assert [frame.pts for frame in frames] == pts
+
+
+def test_bits_of_a_pixel_are_those_of_the_video_alone(tmp_path: Path) -> None:
+    plain = make_numbered(tmp_path / "plain.mp4", numbered.H264_B, frames=FRAMES)
+    heavy = tmp_path / "heavy.mkv"
+    noise = f"anoisesrc=duration={FRAMES / numbered.RATE}:amplitude=1:sample_rate=96000"
+    films.run(
+        [
+            *("-i", f"file:{plain}", "-f", "lavfi", "-i", noise, "-map", "0:v", "-map", "1:a"),
+            *("-c:v", "copy", "-c:a", "pcm_s24le", "-ac", "2", "-attach", str(plain)),
+            *("-metadata:s:t", "mimetype=application/octet-stream", f"file:{heavy}"),
+        ]
+    )
+    assert heavy.stat().st_size > 4 * plain.stat().st_size
+    alone, with_sound = (read_index(path, LIMITS) for path in (plain, heavy))
+    assert 0 < alone.packet_bytes < plain.stat().st_size
+    assert with_sound.packet_bytes == pytest.approx(alone.packet_bytes, rel=0.01)
+    assert alone.bits_per_pixel(*numbered.SIZE) == pytest.approx(
+        8 * alone.packet_bytes / (FRAMES * numbered.SIZE[0] * numbered.SIZE[1])
+    )
+    assert alone.bits_per_pixel(0, 0) is None

@@ -35,7 +35,7 @@ def test_reviewed_videos_are_calibrated_with_by_the_last_decision(
             connection, undecided.id, "inconclusive", reviewer=REVIEWER, reason=REASON
         )
 
-    records = list_calibration_videos(VideoChoice(), reviews=True)
+    records = list_calibration_videos(VideoChoice(), reviews=True).records
 
     hashes = {
         job.id: get_asset(database, str(get(database, job).asset_id)).sha256

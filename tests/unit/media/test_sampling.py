@@ -24,6 +24,7 @@ def make_index(
         time_base=time_base,
         pts=np.array(pts, dtype=np.int64),
         is_key=np.array([n % key_every == 0 for n in range(len(pts))]),
+        packet_bytes=1,
         last_duration=40,
         has_packet_times=True,
         is_seekable=True,

@@ -196,6 +196,21 @@ def test_cut_anywhere_in_long_shots_is_found(parts: list[tuple[int, int]]) -> No
     assert find(images) == expected
 
 
+def test_stop_request_ends_the_search_while_frames_come_and_after_them() -> None:
+    frames = [(n * STEP_MS, flat(color)) for n, color in enumerate(list(COLORS.values()) * 200)]
+    asked: list[int] = []
+
+    def count() -> None:
+        asked.append(1)
+
+    detect_shots(frames, 10**6, should_stop=count)
+    assert len(asked) >= len(frames) // 256 + 2
+    for number in (1, len(asked)):
+        answers = [*[None] * (number - 1), InterruptedError(str(number))]
+        with pytest.raises(InterruptedError, match=str(number)):
+            detect_shots(frames, 10**6, should_stop=iter(answers).__next__)
+
+
 def peak_bytes(frames: int) -> int:
     """Return the most memory that finding the shots of a flickering video takes."""
     images = [flat(color)[:2, :2] for color in COLORS.values()]

@@ -93,7 +93,10 @@ class Examination:
 
 
 def examine_frames(
-    examination: Examination, frames: Iterator[tuple[Frame, int]], info: MediaInfo
+    examination: Examination,
+    frames: Iterator[tuple[Frame, int]],
+    info: MediaInfo,
+    bits_per_pixel: float | None,
 ) -> VideoFaces:
     """Return the faces of the frames, each given with the number of its shot.
 
@@ -126,9 +129,7 @@ def examine_frames(
         devices = sorted({collector.session.device for collector in collectors.values()})
         features = {name: collector.finish() for name, collector in collectors.items()}
     faces, order = _order_faces(usable, places, scale)
-    facts = VideoFacts(
-        tuple(scanned), faces, dict(flaws), measure_bits_per_pixel(info), ", ".join(devices)
-    )
+    facts = VideoFacts(tuple(scanned), faces, dict(flaws), bits_per_pixel, ", ".join(devices))
     ordered = {
         name: {level: rows[order] for level, rows in levels.items()}
         for name, levels in features.items()
@@ -175,13 +176,6 @@ def _scale(box: FaceBox, factor: float) -> FaceBox:
         height=box.height * factor,
         points=tuple((x * factor, y * factor) for x, y in box.points),
     )
-
-
-def measure_bits_per_pixel(info: MediaInfo) -> float | None:
-    """Return the bits of the encoding for each pixel of each frame; None if they are unknown."""
-    # Of the whole file: containers rarely state the bitrate of one stream.
-    pixels = info.video.width * info.video.height * float(info.video.fps)
-    return info.bitrate_bps / pixels if pixels > 0 and info.bitrate_bps > 0 else None
 
 
 def number_shots(frames: Iterator[Frame], shots: Sequence[Shot]) -> Iterator[tuple[Frame, int]]:

@@ -127,7 +127,8 @@ def examine_video(
         clock=clock,
     )
     numbered = number_shots(video.read_frames(index, pts), shots)
-    return examine_frames(examination, numbered, info)
+    bits_per_pixel = index.bits_per_pixel(info.video.width, info.video.height)
+    return examine_frames(examination, numbered, info, bits_per_pixel)
 
 
 def illustrate_video(
@@ -186,7 +187,11 @@ def _find_shots(
     stored = _find_shot_frames(video.resources, asset)
     video.context.report(INDEX_END, "Finding shots")
     frames = video.read_small_frames(stored or video.path)
-    return detect_shots(((frame.time_ms, frame.pixels) for frame in frames), index.end_ms)
+    return detect_shots(
+        ((frame.time_ms, frame.pixels) for frame in frames),
+        index.end_ms,
+        should_stop=video.context.should_stop,
+    )
 
 
 def _split_evenly(end_ms: int) -> list[Shot]:

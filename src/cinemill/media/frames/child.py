@@ -100,6 +100,7 @@ class FrameServer:
         return {
             "time_base": str(time_base),
             "last_duration": scan.last_duration,
+            "packet_bytes": video.packet_bytes,
             "has_packet_times": has_packet_times,
             "is_seekable": has_packet_times and video.format in SEEKABLE_FORMATS,
             "is_cut_off": video.is_cut_off(shown_seconds, len(scan.pts)),

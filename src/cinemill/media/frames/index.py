@@ -31,6 +31,8 @@ class FrameIndex:
     """Frames from which decoding can begin."""
     last_duration: int
     """How many ticks the last frame is shown; 0 where the container does not say."""
+    packet_bytes: int
+    """Of the video's packets: neither audio, attachments, cover art nor the container count."""
     has_packet_times: bool
     """Timestamps are those of the packets; otherwise they were found by decoding everything, and
     frames are found again by counting."""
@@ -62,6 +64,14 @@ class FrameIndex:
         if not duration and len(self.pts) > 1:
             duration = int(np.median(np.diff(self.pts)))
         return self.time_ms(int(self.pts[-1]) + duration)
+
+    def bits_per_pixel(self, width: int, height: int) -> float | None:
+        """Return the bits of the encoding for each pixel of each frame; None if they are unknown.
+
+        ``width`` and ``height`` are those that the video is stored with.
+        """
+        pixels = width * height * len(self.pts)
+        return 8 * self.packet_bytes / pixels if pixels and self.packet_bytes else None
 
     def shown_at(self, time_ms: int) -> int:
         """Return the number, from 0, of the frame on screen at a time; of the nearest outside."""
@@ -117,6 +127,7 @@ def _build_index(
         pts=pts,
         is_key=is_key,
         last_duration=int(facts["last_duration"]),
+        packet_bytes=int(facts["packet_bytes"]),
         has_packet_times=bool(facts["has_packet_times"]),
         is_seekable=bool(facts["is_seekable"]),
         is_cut_off=bool(facts["is_cut_off"]),

@@ -40,6 +40,8 @@ class OpenVideo:
     is_broken: bool = False
     """Reading ended with an error, not at the end of the file."""
     decode_errors: int = 0
+    packet_bytes: int = 0
+    """Of the video's packets that were read."""
 
     @property
     def codec(self) -> Any:
@@ -57,6 +59,7 @@ class OpenVideo:
             if packet is None:
                 return
             if packet.size or packet.pts is not None or packet.dts is not None:
+                self.packet_bytes += packet.size
                 yield packet
 
     def decode(self, packet: Any) -> list[Any]:

@@ -57,6 +57,7 @@ class Facts(TypedDict, total=False):
     """A code of CommandFailed."""
     time_base: str
     last_duration: int
+    packet_bytes: int
     has_packet_times: bool
     is_seekable: bool
     is_cut_off: bool

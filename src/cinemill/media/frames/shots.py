@@ -13,11 +13,13 @@ import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cinemill.core.frames import Shot
+from cinemill.media.frames.process import ShouldStop, never_stop
 
 SHORTEST_SHOT_MS = 200
 FLASH_MS = 250
@@ -44,17 +46,21 @@ _BLOCK_FRAMES = 256
 _LOOKAHEAD = 32
 """Frames that are searched for the end of a flash."""
 
+_ASK_EVERY = 1024
+"""Steps or ranges between two questions whether to stop."""
+
 TinyFrame = NDArray[np.uint8]
+_Item = TypeVar("_Item")
 
 
 @dataclass(slots=True)
 class _Steps:
-    """What is kept of all frames, 34 bytes of each; entry n is about frame n and the one before."""
+    """What is kept of all frames, 22 bytes of each; entry n is about frame n and the one before."""
 
     times_ms: array[int] = field(default_factory=lambda: array("q"))
-    change: array[float] = field(default_factory=lambda: array("d"))
-    share: array[float] = field(default_factory=lambda: array("d"))
-    spread: array[float] = field(default_factory=lambda: array("d"))
+    change: array[float] = field(default_factory=lambda: array("f"))
+    share: array[float] = field(default_factory=lambda: array("f"))
+    spread: array[float] = field(default_factory=lambda: array("f"))
     begins_flash: bytearray = field(default_factory=bytearray)
     in_flash: bytearray = field(default_factory=bytearray)
     """From a flash's first frame to the first one after it."""
@@ -65,31 +71,46 @@ class _Steps:
         self.in_flash[start : end + 1] = b"\x01" * (end + 1 - start)
 
 
-def detect_shots(frames: Iterable[tuple[int, TinyFrame]], end_ms: int) -> list[Shot]:
+def detect_shots(
+    frames: Iterable[tuple[int, TinyFrame]],
+    end_ms: int,
+    *,
+    should_stop: ShouldStop = never_stop,
+) -> list[Shot]:
     """Return the shots of a video, which cover it without gaps up to ``end_ms``.
 
     ``frames`` are all its frames (milliseconds, 27 × 48 × 3 RGB; other sizes work) in order of
     time. Keeps a few numbers of each, and a few hundred images. Returns no shot if there is no
-    frame.
+    frame. Raises what ``should_stop`` returns, which is asked again and again.
     """
-    steps = _measure(frames)
+    steps = _measure(frames, should_stop)
     if not steps.times_ms:
         return []
-    starts = [steps.times_ms[0], *_starts(steps, end_ms)]
+    starts = [steps.times_ms[0], *_starts(steps, end_ms, should_stop)]
     ends = [*starts[1:], max(end_ms, steps.times_ms[-1] + 1)]
     return [Shot(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
-def _measure(frames: Iterable[tuple[int, TinyFrame]]) -> _Steps:
+def _measure(frames: Iterable[tuple[int, TinyFrame]], should_stop: ShouldStop) -> _Steps:
     steps = _Steps()
     carried: list[tuple[int, TinyFrame]] = []
-    for block in _blocks(frames):
+    for block in _ask_between(_blocks(frames), should_stop, every=1):
         window = [*carried, *block]
         images = np.stack([image for _, image in window]).astype(np.int16)
         _add_steps(steps, block, images)
         _find_flashes(steps, images)
         carried = window[-_LOOKAHEAD - 1 :]
     return steps
+
+
+def _ask_between(
+    items: Iterable[_Item], should_stop: ShouldStop, *, every: int = _ASK_EVERY
+) -> Iterator[_Item]:
+    """Yield the items, and raise what ``should_stop`` returns before one of so many."""
+    for number, item in enumerate(items):
+        if number % every == 0 and (stop := should_stop()) is not None:
+            raise stop
+        yield item
 
 
 def _blocks(frames: Iterable[tuple[int, TinyFrame]]) -> Iterator[list[tuple[int, TinyFrame]]]:
@@ -143,12 +164,12 @@ def _is_large(steps: _Steps, number: int) -> bool:
     return steps.change[number] >= LEAST_CHANGE and steps.share[number] >= LEAST_SHARE
 
 
-def _starts(steps: _Steps, end_ms: int) -> list[int]:
+def _starts(steps: _Steps, end_ms: int, should_stop: ShouldStop) -> list[int]:
     """Return when shots begin, but for the first; none is too short."""
-    cuts = _find_cuts(steps)
+    cuts = _find_cuts(steps, should_stop)
     starts: list[int] = []
     latest = steps.times_ms[0]
-    for number in sorted({*cuts, *_find_fades(steps, cuts)}):
+    for number in sorted({*cuts, *_find_fades(steps, cuts, should_stop)}):
         time_ms = steps.times_ms[number]
         if time_ms - latest >= SHORTEST_SHOT_MS and end_ms - time_ms >= SHORTEST_SHOT_MS:
             starts.append(time_ms)
@@ -156,19 +177,19 @@ def _starts(steps: _Steps, end_ms: int) -> list[int]:
     return starts
 
 
-def _find_cuts(steps: _Steps) -> list[int]:
+def _find_cuts(steps: _Steps, should_stop: ShouldStop) -> list[int]:
     """Return the frames that a cut leads to."""
-    in_flash = np.array(steps.in_flash, dtype=np.bool_)
-    change = np.where(in_flash, 0.0, np.array(steps.change))
-    is_large = (change >= LEAST_CHANGE) & (np.array(steps.share) >= LEAST_SHARE)
+    in_flash = np.frombuffer(steps.in_flash, dtype=np.bool_)
+    change = np.where(in_flash, np.float32(0), np.frombuffer(steps.change, np.float32))
+    is_large = (change >= LEAST_CHANGE) & (np.frombuffer(steps.share, np.float32) >= LEAST_SHARE)
     return [
         number
-        for number in np.flatnonzero(is_large).tolist()
+        for number in _ask_between(np.flatnonzero(is_large).tolist(), should_stop)
         if number > 0 and _stands_out(change, number)
     ]
 
 
-def _stands_out(change: NDArray[np.float64], number: int) -> bool:
+def _stands_out(change: NDArray[np.float32], number: int) -> bool:
     direct = change[max(0, number - 1) : number + 2]
     if change[number] < direct.max():
         return False
@@ -179,14 +200,18 @@ def _stands_out(change: NDArray[np.float64], number: int) -> bool:
     return bool(change[number] >= STEP_RATIO * max(around, default=0.0))
 
 
-def _find_fades(steps: _Steps, cuts: Sequence[int]) -> list[int]:
+def _find_fades(steps: _Steps, cuts: Sequence[int], should_stop: ShouldStop) -> list[int]:
     """Return the middle frames of flat ranges between images, where no cut leads in or out."""
-    spread = np.array(steps.spread)
+    spread = np.frombuffer(steps.spread, np.float32)
     is_flat = np.concatenate([[False], spread < FLAT_SPREAD, [False]])
     edges = np.flatnonzero(is_flat[1:] != is_flat[:-1])
-    sudden = np.union1d(np.array(cuts, dtype=np.intp), np.flatnonzero(steps.begins_flash))
+    sudden = np.union1d(
+        np.array(cuts, dtype=np.intp),
+        np.flatnonzero(np.frombuffer(steps.begins_flash, dtype=np.bool_)),
+    )
     found = []
-    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+    ranges = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    for start, end in _ask_between(ranges, should_stop):
         before = spread[max(0, start - FADE_FRAMES) : start]
         after = spread[end : end + FADE_FRAMES]
         has_images = before.max(initial=0) > FULL_SPREAD and after.max(initial=0) > FULL_SPREAD

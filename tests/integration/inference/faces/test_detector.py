@@ -131,6 +131,37 @@ def test_face_of_twenty_pixels_is_found_and_called_too_small(
     assert find_flaw(assess_face(picture, box)) is FaceFlaw.TOO_SMALL
 
 
+@pytest.mark.parametrize(("shape", "side"), [((1080, 1920), 36), ((1920, 1080), 45)])
+def test_small_faces_of_a_large_picture_are_found_anywhere(
+    detector: FaceDetector, portrait: Pixels, shape: tuple[int, int], side: int
+) -> None:
+    scale = side / 176  # the square root of 151 × 205
+    small = resize(portrait, round(640 * scale), round(360 * scale))
+    height, width = small.shape[:2]
+    picture = np.full((*shape, 3), 120, np.uint8)
+    places = [
+        (share_y * (shape[0] - height), share_x * (shape[1] - width))
+        for share_y in (0, 0.31, 0.53, 1)
+        for share_x in (0, 0.27, 0.49, 1)
+    ]
+    for top, left in places:
+        picture[round(top) : round(top) + height, round(left) : round(left) + width] = small
+    (boxes,) = detector.detect([picture])
+    assert len(boxes) == len(places)
+    assert {find_flaw(assess_face(picture, box)) for box in boxes} <= {
+        FaceFlaw.NONE,
+        FaceFlaw.BLURRED,
+    }
+
+
+def test_large_faces_are_found_once_in_a_large_picture(
+    detector: FaceDetector, portrait: Pixels
+) -> None:
+    expected = find_one(detector, portrait)
+    found = find_one(detector, resize(portrait, 1920, 1080))
+    assert found.height == pytest.approx(3 * expected.height, rel=0.1)
+
+
 def test_face_beyond_the_edge_is_boxed_within_the_picture_and_called_cut_off(
     detector: FaceDetector, portrait: Pixels
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,10 +10,19 @@ import numpy as np
 import pytest
 from tests.faces import blur, read_frames
 
+from cinemill.capabilities.detection.verdict.bands import Band
+from cinemill.capabilities.detection.verdict.evidence import FaceCounts
+from cinemill.capabilities.detection.verdict.reasons import Reason
+from cinemill.capabilities.detection.verdict.verdict import decide_verdict
 from cinemill.core.frames import Frame
 from cinemill.inference.faces.detector import FaceDetector
 from cinemill.inference.faces.resampling import resize
-from cinemill.inference.faces.scan import ScannedFrame, count_exclusions, scan_frames
+from cinemill.inference.faces.scan import (
+    CLOSE_LOOK_EVERY,
+    ScannedFrame,
+    count_exclusions,
+    scan_frames,
+)
 from cinemill.inference.faces.tracks import link_faces
 
 
@@ -67,6 +77,27 @@ def test_frames_are_excluded_for_the_flaw_of_their_largest_face(detector: FaceDe
     assert [one.exclusion for one in scanned] == ["", "face_too_small", "no_face", "face_blurred"]
     assert count_exclusions(scanned) == {"face_too_small": 1, "no_face": 1, "face_blurred": 1}
     assert [len(one.usable_faces.boxes) for one in scanned] == [1, 0, 0, 0]
+
+
+def test_face_too_small_for_any_search_of_the_reduced_picture_is_no_missing_face(
+    detector: FaceDetector,
+) -> None:
+    frame = read_frames("single_face", 1)[0]
+    pixels = np.full((1080, 1920, 3), 120, np.uint8)
+    pixels[700:757, 1200:1301] = resize(frame.pixels, 101, 57)  # a face of 24 × 32
+    scanned = scan(detector, [replace(frame, pixels=pixels)] * CLOSE_LOOK_EVERY)
+    assert count_exclusions(scanned)["face_too_small"] >= 1
+    faces = FaceCounts(
+        frames=len(scanned),
+        frames_without_face=CLOSE_LOOK_EVERY - 1,
+        usable=0,
+        excluded=dict(Counter(face.flaw.value for one in scanned for face in one.faces)),
+    )
+    verdict = decide_verdict(faces, None, None)
+    assert (verdict.band, verdict.reasons) == (
+        Band.INCONCLUSIVE,
+        (Reason.TOO_FEW_FACES, Reason.FACES_TOO_SMALL),
+    )
 
 
 def test_frames_are_scanned_in_order_and_one_at_a_time(detector: FaceDetector) -> None:

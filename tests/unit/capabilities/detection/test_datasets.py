@@ -10,12 +10,14 @@ import pytest
 
 from cinemill.capabilities.detection.datasets.catalog import LICENCES, READERS, read_dataset
 from cinemill.capabilities.detection.datasets.faceforensics import read_ffpp
+from cinemill.capabilities.detection.datasets.leakage import find_leaks
 from cinemill.capabilities.detection.datasets.own_folder import read_reals
 from cinemill.capabilities.detection.datasets.records import (
     DatasetInvalid,
     DatasetListing,
     VideoRecord,
 )
+from cinemill.capabilities.detection.runs.video_lists import VideoChoice, list_videos
 
 
 def plant(root: Path, *names: str) -> Path:
@@ -246,6 +248,61 @@ def test_own_folder_is_read_with_people_and_methods(tmp_path: Path) -> None:
         "fake/plain": "folder:fake//plain",
     }
     assert "1 real videos lie in no person's folder" in listing.notes[0]
+
+
+def test_own_fakes_are_of_the_real_people_that_they_are_named_after(tmp_path: Path) -> None:
+    plant(
+        tmp_path,
+        "real/anna/one.mp4",
+        "real/anna/two.mp4",
+        "real/bert/two.mp4",
+        "real/000.mp4",
+        "real/003.mp4",
+        "real/Carl May.mp4",
+        "fake/anna/by_folder.mp4",
+        "fake/swap/anna/two-fake.mp4",
+        "fake/swap/000_003.mp4",
+        "fake/swap/deepfake.carl-may.mp4",
+        "fake/one_swap.mp4",
+        "fake/two_swap.mp4",
+        "fake/annabel.mp4",
+        "fake/swap/dora/anna.mp4",
+    )
+    for listing in (
+        read_dataset("folder", tmp_path),
+        list_videos(VideoChoice(tmp_path / "real", tmp_path / "fake"), "test"),
+    ):
+        fakes = {
+            one.key.name: (
+                one.identity.removeprefix("folder:"),
+                sorted(one.removeprefix("folder:") for one in one.other_identities),
+                one.source.removeprefix("folder:"),
+            )
+            for one in listing.records
+            if one.is_fake
+        }
+        assert fakes == {
+            "anna/by_folder": ("anna", [], ""),
+            "swap/anna/two-fake": ("anna", [], ""),
+            "swap/000_003": ("000", ["003"], "000"),
+            "swap/deepfake.carl-may": ("Carl May", [], "Carl May"),
+            "one_swap": ("anna", [], "anna/one"),
+            "two_swap": ("fake//two_swap", [], ""),
+            "annabel": ("fake//annabel", [], ""),
+            "swap/dora/anna": ("dora", ["anna"], ""),
+        }
+        assert "2 fakes are named after nobody" in listing.notes[1]
+
+
+def test_own_fakes_of_trained_people_are_leaks(tmp_path: Path) -> None:
+    plant(tmp_path, "real/anna.mp4", "real/bert.mp4", "fake/anna_swap.mp4", "fake/other.mp4")
+    records = read_dataset("folder", tmp_path).records
+    train = [one for one in records if not one.is_fake]
+    leaks = find_leaks(train, [one for one in records if one.is_fake])
+    assert [(leak.kind.value, leak.test.name) for leak in leaks] == [
+        ("identity", "anna_swap"),
+        ("source", "anna_swap"),
+    ]
 
 
 def test_folder_of_numbered_images_is_one_video(tmp_path: Path) -> None:

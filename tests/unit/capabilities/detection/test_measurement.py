@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cinemill.capabilities.detection.datasets.records import VideoKey
@@ -83,22 +85,55 @@ def test_interval_is_not_given_if_most_draws_cannot_be_measured() -> None:
     assert bootstrap_intervals(["a", "b", "c", "d", "e"], never, seed=0, replicates=20) is None
 
 
-@given(
-    st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=60), st.integers(1, 20)
-)
-def test_calibration_error_is_that_of_its_bins(rows: list[tuple[bool, float]], bins: int) -> None:
-    measured = measure_reliability([y for y, _ in rows], [p for _, p in rows], bins)
+_PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+
+
+@given(_PROBABILITIES, _PROBABILITIES, st.integers(1, 20))
+def test_calibration_error_is_that_of_its_bins_with_classes_of_equal_weight(
+    of_fakes: list[float], of_reals: list[float], bins: int
+) -> None:
+    rows = [(1, p, 0.5 / len(of_fakes)) for p in of_fakes]
+    rows += [(0, p, 0.5 / len(of_reals)) for p in of_reals]
+    measured = measure_reliability([y for y, _, _ in rows], [p for _, p, _ in rows], bins)
     assert sum(one.count for one in measured.bins) == len(rows)
+    assert sum(one.weight for one in measured.bins) == pytest.approx(1)
     slow = 0.0
     for number in range(bins):
-        inside = [(y, p) for y, p in rows if min(int(p * bins), bins - 1) == number]
-        if inside:
-            distance = sum(y for y, _ in inside) - sum(p for _, p in inside)
-            slow += abs(distance) / len(rows)
+        inside = [(y, p, w) for y, p, w in rows if min(int(p * bins), bins - 1) == number]
+        slow += abs(sum(w * (y - p) for y, p, w in inside))
     assert measured.expected_error == pytest.approx(slow, abs=1e-9)
     assert measured.expected_error <= measured.maximum_error + 1e-12
     for one in measured.bins:
         assert 0 <= one.share_lower <= one.share_fake <= one.share_upper <= 1
+
+
+@given(
+    st.lists(st.floats(-5, 5), min_size=1, max_size=15),
+    st.lists(st.floats(-5, 5), min_size=1, max_size=15),
+    st.integers(2, 9),
+    st.booleans(),
+)
+@settings(max_examples=40)
+def test_more_videos_of_one_class_change_neither_calibration_error_nor_risk(
+    of_fakes: list[float], of_reals: list[float], times: int, is_of_fakes: bool
+) -> None:
+    def measure(fakes: list[float], reals: list[float]) -> list[float]:
+        labels = [True] * len(fakes) + [False] * len(reals)
+        frames = [
+            FrameScore(VideoKey("set", f"{is_fake}", str(n)), is_fake, f"p{n}", logit)
+            for n, (is_fake, logit) in enumerate(zip(labels, [*fakes, *reals], strict=True))
+        ]
+        measured = measure_scores(frames, to_probability=sigmoid, seed=0, replicates=1)
+        bins = [
+            (one.weight, one.mean_probability, one.share_fake) for one in measured.reliability.bins
+        ]
+        points = [(p.confidence, p.coverage, p.risk) for p in measured.risk_coverage.points]
+        errors = (measured.reliability.expected_error, measured.reliability.maximum_error)
+        return [*errors, measured.risk_coverage.area, *chain(*bins), *chain(*points)]
+
+    more_fakes, more_reals = (times, 1) if is_of_fakes else (1, times)
+    repeated = measure(of_fakes * more_fakes, of_reals * more_reals)
+    assert repeated == pytest.approx(measure(of_fakes, of_reals), abs=1e-9)
 
 
 def test_calibration_error_is_small_for_true_probabilities_and_large_for_false_ones() -> None:
@@ -111,9 +146,11 @@ def test_calibration_error_is_small_for_true_probabilities_and_large_for_false_o
 
 def test_calibration_rejects_what_is_no_probability() -> None:
     with pytest.raises(UnmeasurableScores):
-        measure_reliability([True], [1.2])
+        measure_reliability([True, False], [1.2, 0.5])
     with pytest.raises(UnmeasurableScores):
-        measure_reliability([True], [float("nan")])
+        measure_reliability([True, False], [float("nan"), 0.5])
+    with pytest.raises(UnmeasurableScores, match="only one kind"):
+        measure_reliability([True, True], [0.2, 0.5])
 
 
 def test_wilson_interval_of_no_videos_says_nothing() -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from cinemill.capabilities.detection.evaluation.ranking import (
     UnmeasurableScores,
-    choose_threshold,
     measure_ranking,
     roc_auc,
     tabulate_scores,
@@ -118,15 +117,6 @@ def test_figures_do_not_depend_on_the_order_of_rows(case: Case, random: object) 
 def test_auc_of_negated_scores_is_the_opposite(case: Case) -> None:
     labels, scores = case
     assert roc_auc(labels, [-one for one in scores]) == pytest.approx(1 - roc_auc(labels, scores))
-
-
-@given(st.lists(st.integers(-5, 5), min_size=1, max_size=40), st.floats(0, 1))
-def test_chosen_threshold_flags_at_most_the_allowed_share(reals: list[int], fpr: float) -> None:
-    threshold = choose_threshold(reals, fpr)
-    assert sum(one >= threshold for one in reals) <= fpr * len(reals) + 1e-6
-    lower = max((one for one in reals if one < threshold), default=None)
-    if lower is not None:
-        assert sum(one >= lower for one in reals) > fpr * len(reals)
 
 
 def test_perfect_and_useless_scores_have_the_known_figures() -> None:

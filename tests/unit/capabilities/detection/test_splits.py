@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.detection.datasets.leakage import LeakKind, find_leaks
+from cinemill.capabilities.detection.datasets.leakage import LeakKind, find_leaks, join_look_alikes
 from cinemill.capabilities.detection.datasets.picture_hash import find_close_pairs, hash_picture
 from cinemill.capabilities.detection.datasets.records import DatasetInvalid, VideoKey, VideoRecord
 from cinemill.capabilities.detection.datasets.splits import split_records, use_published_split
@@ -150,7 +151,7 @@ def test_reencoded_copy_is_a_near_duplicate_and_other_pictures_are_not() -> None
         assert copy is not None
         hashes[records[seed].key] = [original]
         hashes[copies[seed].key] = [copy]
-    leaks = find_leaks([*records.values()], [*copies.values()], hashes)
+    leaks = find_leaks([*records.values()], [*copies.values()], hashes, hashes)
     assert {(leak.train.name, leak.test.name) for leak in leaks} == {
         (str(seed), str(100 + seed)) for seed in range(20)
     }
@@ -169,4 +170,50 @@ def test_close_pairs_are_those_whose_bits_differ_little(values: list[int], bits:
         for j, other in enumerate(values)
         if (one ^ other).bit_count() <= bits
     ]
-    assert sorted(find_close_pairs(values, values, bits)) == expected
+    found = [
+        pair
+        for pairs in find_close_pairs(values, values, bits)
+        for pair in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)
+    ]
+    assert sorted(found) == expected
+
+
+def test_look_alikes_under_different_names_are_one_person() -> None:
+    random = np.random.default_rng(3)
+    footage = [[int(one) for one in random.integers(0, 2**63, 8)] for _ in range(4)]
+    swapped = [value ^ 0b1011 for value in footage[0]]  # three bits of each frame
+    people = join_look_alikes(
+        [
+            ("bert", footage[0]),
+            ("fake/x", swapped),
+            ("carl", footage[1]),
+            ("carl", footage[2]),
+            ("one shared shot", [*footage[1][:3], *footage[3][3:]]),
+            ("portrait", [footage[3][0] ^ 0b11]),
+            ("same portrait", [footage[3][0] ^ 0b10]),
+            ("flat", []),
+        ]
+    )
+    assert people == {
+        "bert": "bert",
+        "fake/x": "bert",
+        "carl": "carl",
+        "one shared shot": "one shared shot",
+        "portrait": "portrait",
+        "same portrait": "portrait",
+        "flat": "flat",
+    }
+
+
+def test_hash_and_comparison_of_pictures_take_little_memory() -> None:
+    picture = np.zeros((2160, 3840, 3), np.uint8)
+    picture[:, ::2] = 200
+    picture[:1000, 2000:] = 255
+    hashes = [7] * 5000
+    tracemalloc.start()
+    try:
+        assert hash_picture(picture) is not None
+        assert sum(pairs.left.size for pairs in find_close_pairs(hashes, hashes, 0)) == 5000**2
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()

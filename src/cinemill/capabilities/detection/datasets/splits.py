@@ -80,7 +80,7 @@ def _nodes(record: VideoRecord) -> frozenset[str]:
 
 def _group_people(records: Sequence[VideoRecord]) -> list[frozenset[str]]:
     """Return groups of names that may not be parted."""
-    linked = _join(_nodes(record) for record in records)
+    linked = join_groups(_nodes(record) for record in records)
     limit = LARGEST_GROUP_SHARE * sum(len(group) for group in linked)
     small = [group for group in linked if len(group) <= max(limit, 2)]
     large = frozenset().union(*(group for group in linked if len(group) > max(limit, 2)))
@@ -95,10 +95,11 @@ def _group_people(records: Sequence[VideoRecord]) -> list[frozenset[str]]:
         if record.identity in large
     )
     alone = (frozenset({name}) for record in records for name in record.identities & large)
-    return small + _join([*ties, *alone])
+    return small + join_groups([*ties, *alone])
 
 
-def _join(links: Iterable[frozenset[str]]) -> list[frozenset[str]]:
+def join_groups(links: Iterable[frozenset[str]]) -> list[frozenset[str]]:
+    """Return the groups of names that these links hold together, directly or over others."""
     parent: dict[str, str] = {}
 
     def find(name: str) -> str:

@@ -28,7 +28,8 @@ def draw_reliability(reliability: Reliability) -> str:
         radius = 2.5 + 4 * (one.count / most) ** 0.5
         marks.append(
             f'<circle class="mark" cx="{left}" cy="{top}" r="{radius:.1f}"><title>'
-            f"{one.lower:.1f}–{one.upper:.1f}: {one.count} videos, {one.share_fake:.0%} fake"
+            f"{one.lower:.1f}–{one.upper:.1f}: {one.count} videos, {one.share_fake:.0%} fake "
+            "with classes of equal weight"
             "</title></circle>"
         )
     label = f"Reliability plot; expected calibration error {reliability.expected_error:.3f}"

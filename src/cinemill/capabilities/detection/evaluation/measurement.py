@@ -12,6 +12,7 @@ from cinemill.capabilities.detection.evaluation.bootstrap import (
     Interval,
     bootstrap_intervals,
 )
+from cinemill.capabilities.detection.evaluation.class_weights import weigh_classes
 from cinemill.capabilities.detection.evaluation.ranking import (
     RankingFigures,
     UnmeasurableScores,
@@ -64,6 +65,7 @@ class Measurement:
     has none."""
     reliability: Reliability
     risk_coverage: RiskCoverage
+    """Of videos, with classes of equal weight, as for ``reliability``."""
     thresholds: tuple[ThresholdOutcome, ...]
 
 
@@ -97,7 +99,7 @@ def measure_scores(
         videos=rank(videos, seed=seed, replicates=replicates),
         by_method=_rank_methods(videos, seed=seed, replicates=replicates),
         reliability=measure_reliability(labels, probabilities),
-        risk_coverage=measure_risk_coverage(wrong, sure),
+        risk_coverage=measure_risk_coverage(wrong, sure, weigh_classes(labels)),
         thresholds=tuple(
             _check_threshold(videos, threshold, nominal)
             for nominal, threshold in sorted((thresholds or {}).items())

@@ -100,21 +100,6 @@ def tpr_at_fpr(is_fake: ArrayLike, scores: ArrayLike, fpr: float) -> float:
     return _tpr_at(*tabulate_scores(is_fake, scores).counts(), fpr)
 
 
-def choose_threshold(real_scores: ArrayLike, fpr: float) -> float:
-    """Return the lowest score at or above which at most ``fpr`` of these real videos lie.
-
-    Infinite if even the highest would flag too many.
-    """
-    values = np.sort(np.asarray(real_scores, float))[::-1]
-    allowed = int(np.floor(fpr * len(values) + 1e-9))
-    distinct, counts = np.unique(-values, return_counts=True)
-    flagged = np.cumsum(counts)
-    passing = np.flatnonzero(flagged <= allowed)
-    if not len(passing):
-        return float(np.nextafter(values[0], np.inf)) if len(values) else float("inf")
-    return float(-distinct[passing[-1]])
-
-
 def _auc(fakes: Numbers, reals: Numbers) -> float:
     tpr = np.concatenate(([0.0], fakes / fakes[-1]))
     fpr = np.concatenate(([0.0], reals / reals[-1]))

@@ -1,4 +1,8 @@
-"""Whether a probability means what it says: expected calibration error and the table behind it."""
+"""Whether a probability means what it says: expected calibration error and the table behind it.
+
+Both classes weigh the same, however many videos each has: a probability of 0.5 says that both are
+equally likely, so it can be right only where half of the videos are fake.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cinemill.capabilities.detection.evaluation.class_weights import PRIOR_FAKE, weigh_classes
 from cinemill.capabilities.detection.evaluation.ranking import Numbers, UnmeasurableScores
 
 BINS = 10
@@ -21,8 +26,11 @@ class ReliabilityBin:
     lower: float
     upper: float
     count: int
+    weight: float
+    """Share of all videos, with classes of equal weight."""
     mean_probability: float
     share_fake: float
+    """With classes of equal weight, as are all figures here but ``count``."""
     share_lower: float
     """Lower end of Wilson's 95 % interval of ``share_fake``."""
     share_upper: float
@@ -33,9 +41,11 @@ class Reliability:
     """Calibration of a set of probabilities; empty bins are left out."""
 
     expected_error: float
-    """Mean distance of probability and observed share, weighted by the videos in each bin."""
+    """Mean distance of probability and observed share, by the weight of each bin."""
     maximum_error: float
     bins: tuple[ReliabilityBin, ...]
+    prior_fake: float = PRIOR_FAKE
+    """Share of fakes to which the classes were weighted."""
 
 
 def measure_reliability(
@@ -43,7 +53,8 @@ def measure_reliability(
 ) -> Reliability:
     """Compare probabilities with what was observed, in so many bins of equal width.
 
-    Raises UnmeasurableScores if a probability is outside 0 to 1, or there is none.
+    More videos of one class change no figure but the counts and the width of intervals. Raises
+    UnmeasurableScores if a probability is outside 0 to 1, or a class is missing.
     """
     labels = np.asarray(is_fake, bool)
     values = np.asarray(probabilities, float)
@@ -51,17 +62,19 @@ def measure_reliability(
         raise UnmeasurableScores("There are no probabilities, or not one for each label.")
     if not ((values >= 0) & (values <= 1)).all():
         raise UnmeasurableScores("A probability is outside the range 0 to 1.")
+    weights = weigh_classes(labels)
     numbers = np.minimum((values * bins).astype(int), bins - 1)
     table = tuple(
-        _describe_bin(number, bins, values[numbers == number], labels[numbers == number])
+        _describe_bin(number, bins, values[inside], labels[inside], weights[inside])
         for number in np.unique(numbers)
+        for inside in [numbers == number]
     )
     errors = np.asarray([abs(one.mean_probability - one.share_fake) for one in table])
-    shares = np.asarray([one.count for one in table]) / len(values)
+    shares = np.asarray([one.weight for one in table])
     return Reliability(float(errors @ shares), float(errors.max()), table)
 
 
-def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+def wilson_interval(hits: float, count: float) -> tuple[float, float]:
     """Return the 95 % interval of a share, which stays inside 0 to 1 even for a few videos."""
     if count == 0:
         return 0.0, 1.0
@@ -72,10 +85,20 @@ def wilson_interval(hits: int, count: int) -> tuple[float, float]:
 
 
 def _describe_bin(
-    number: int, bins: int, values: Numbers, labels: NDArray[np.bool_]
+    number: int, bins: int, values: Numbers, labels: NDArray[np.bool_], weights: Numbers
 ) -> ReliabilityBin:
-    fakes, count = int(np.sum(labels)), int(np.size(labels))
-    lower, upper = wilson_interval(fakes, count)
-    mean = float(np.mean(values))
-    share = fakes / count
-    return ReliabilityBin(number / bins, (number + 1) / bins, count, mean, share, lower, upper)
+    weight = float(weights.sum())
+    share = min(1.0, float(weights[labels].sum()) / weight)
+    # Videos of unequal weight say as much as so many of equal weight (Kish, 1965).
+    effective = weight**2 / float((weights**2).sum())
+    lower, upper = wilson_interval(share * effective, effective)
+    return ReliabilityBin(
+        lower=number / bins,
+        upper=(number + 1) / bins,
+        count=len(values),
+        weight=weight,
+        mean_probability=float(np.average(values, weights=weights)),
+        share_fake=share,
+        share_lower=lower,
+        share_upper=upper,
+    )

@@ -129,6 +129,8 @@ def _charts(report: EvaluationReport) -> str:
         f"{reliability.expected_error:.3f}</figcaption></figure>"
         f"<figure>{draw_risk_coverage(curve)}<figcaption>Area under risk and coverage "
         f"{curve.area:.3f}</figcaption></figure>"
+        "<p>Both count real and fake videos as if there were as many of the one as of the other: "
+        "how many of each were collected changes neither.</p>"
     )
 
 

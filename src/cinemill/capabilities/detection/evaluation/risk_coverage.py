@@ -32,21 +32,26 @@ class RiskCoverage:
         return max((p.coverage for p in self.points if p.risk <= most_risk + 1e-12), default=0.0)
 
 
-def measure_risk_coverage(is_wrong: ArrayLike, confidences: ArrayLike) -> RiskCoverage:
+def measure_risk_coverage(
+    is_wrong: ArrayLike, confidences: ArrayLike, weights: ArrayLike | None = None
+) -> RiskCoverage:
     """Draw the curve of errors over coverage. Videos of equal confidence enter together.
 
+    Coverage and risk are shares of the ``weights``; without them, all videos weigh the same.
     Raises UnmeasurableScores if there is no video, or a confidence is not finite.
     """
     wrong = np.asarray(is_wrong, float)
     sure = np.asarray(confidences, float)
     if not len(sure) or wrong.shape != sure.shape or not np.isfinite(sure).all():
         raise UnmeasurableScores("There is no finite confidence for each video.")
+    weight = np.ones_like(sure) if weights is None else np.asarray(weights, float)
     order = np.argsort(-sure, kind="stable")
     ordered = sure[order]
     ends = np.flatnonzero(np.append(np.diff(ordered) != 0, True))
-    errors = np.cumsum(wrong[order])[ends]
-    covered = (ends + 1) / len(sure)
-    risks = errors / (ends + 1)
+    errors = np.cumsum((wrong * weight)[order])[ends]
+    kept = np.cumsum(weight[order])[ends]
+    covered = kept / kept[-1]
+    risks = errors / kept
     points = tuple(
         RiskPoint(float(ordered[end]), float(coverage), float(risk))
         for end, coverage, risk in zip(ends, covered, risks, strict=True)

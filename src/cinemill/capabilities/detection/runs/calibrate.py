@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cinemill.capabilities.detection.datasets.leakage import Leak
 from cinemill.capabilities.detection.datasets.records import VideoKey, VideoRecord
 from cinemill.capabilities.detection.detector import DEFAULT_ENSEMBLE
 from cinemill.capabilities.detection.ensemble.ensemble_files import write_ensemble
@@ -17,11 +18,13 @@ from cinemill.capabilities.detection.runs.examined_videos import Examiner
 from cinemill.capabilities.detection.runs.scored_videos import (
     ScoredVideo,
     find_detector,
+    find_training_leaks,
+    join_people,
     list_tasks,
     score_videos,
 )
 from cinemill.capabilities.detection.runs.train import use_by_default
-from cinemill.capabilities.detection.runs.video_lists import read_training_lists
+from cinemill.capabilities.detection.runs.video_lists import KnownVideo, read_training_lists
 from cinemill.capabilities.detection.runs.workbench import Workbench
 from cinemill.capabilities.detection.verdict.bands import Band
 from cinemill.capabilities.detection.verdict.calibration import (
@@ -67,6 +70,8 @@ class CalibrationRequest:
 
     name: str
     records: Sequence[VideoRecord]
+    notes: Sequence[str] = ()
+    """What the data do not say, in sentences."""
     makes_blends: bool = False
     """Whether fakes are made of the real videos."""
     rate: float = NOMINAL_RATE
@@ -84,6 +89,8 @@ class CalibrationOutcome:
     calibration: Calibration
     unscored: Counter[str]
     is_default: bool
+    notes: tuple[str, ...] = ()
+    """What the data do not say, and what they share with the training, in sentences."""
 
 
 def list_reviewed(videos: Iterable[ReviewedVideo]) -> list[VideoRecord]:
@@ -103,28 +110,32 @@ def calibrate(bench: Workbench, request: CalibrationRequest) -> CalibrationOutco
     bench.progress.plan({"videos": 1})
     bench.progress.enter("videos", "Looking for models")
     detector = find_detector(bench, request.name, needs_mesh=request.makes_blends)
+    known = read_training_lists(bench.home, detector.ensemble) or ()
     examiner = Examiner(bench, detector, request.frames)
     tasks = list_tasks(bench, request.records, blends=request.makes_blends, seed=request.seed)
     scored = score_videos(examiner, tasks, "Scoring")
-    _refuse_seen(bench, detector.ensemble, scored.videos)
+    _refuse_seen(known, scored.videos)
+    people = join_people(scored.videos)
     videos = []
     for one in scored.videos:
         if one.scores.video is not None and one.faces.usable < LEAST_FACES:
             scored.unscored[TOO_FEW_FACES] += 1
         elif one.scores.video is not None:
-            videos.append(_describe(one))
+            videos.append(_describe(one, people))
     options = _choose_options(request, detector.ensemble, videos)
     calibration = fit_calibration(videos, options)
     ensemble = replace(detector.ensemble, calibration=calibration)
     is_default = _store(bench, request, ensemble)
     bench.progress.finish("Calibrated")
-    return CalibrationOutcome(calibration, scored.unscored, is_default)
+    leaks = find_training_leaks(known, request.records, scored.videos)
+    notes = (*request.notes, *_describe_leaks(leaks))
+    return CalibrationOutcome(calibration, scored.unscored, is_default, notes)
 
 
-def _refuse_seen(bench: Workbench, ensemble: Ensemble, videos: Sequence[ScoredVideo]) -> None:
+def _refuse_seen(known: Sequence[KnownVideo], videos: Sequence[ScoredVideo]) -> None:
     """Raise InputRejected (``calibration_seen``) for videos that a head was trained on."""
-    known = {video.sha256 for video in read_training_lists(bench.home, ensemble) or ()}
-    seen = sorted({one.task.key.name for one in videos if one.examined.sha256 in known})
+    trained = {video.sha256 for video in known}
+    seen = sorted({one.task.key.name for one in videos if one.examined.sha256 in trained})
     if seen:
         named = ", ".join(seen[:_MOST_NAMED]) + (" and others" if len(seen) > _MOST_NAMED else "")
         raise InputRejected(
@@ -135,13 +146,26 @@ def _refuse_seen(bench: Workbench, ensemble: Ensemble, videos: Sequence[ScoredVi
         )
 
 
-def _describe(one: ScoredVideo) -> CalibrationVideo:
+def _describe_leaks(leaks: Sequence[Leak]) -> Iterator[str]:
+    """Yield a sentence if the calibration shares people or footage with the training.
+
+    Names can be equal by chance, so that this is no reason to refuse the videos.
+    """
+    if leaks:
+        named = ", ".join(sorted({leak.test.name for leak in leaks})[:_MOST_NAMED])
+        yield (
+            f"{len({leak.test for leak in leaks})} of these videos seem to show people or footage "
+            f"of the training ({named}): the promised rates may not hold for anybody else."
+        )
+
+
+def _describe(one: ScoredVideo, people: Mapping[str, str]) -> CalibrationVideo:
     scores = one.scores.video
     assert scores is not None  # noqa: S101 – the caller has left these out
     return CalibrationVideo(
         logit=scores.logit,
         is_manipulated=one.task.is_fake,
-        group=one.task.identity,
+        group=people[one.task.identity],
         tracks=scores.tracks,
         distances=scores.distances,
         disagreement=scores.disagreement,

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from cinemill.capabilities.detection.datasets.leakage import Leak, LeakKind, find_leaks
-from cinemill.capabilities.detection.datasets.records import VideoKey, VideoRecord
+from cinemill.capabilities.detection.datasets.records import VideoRecord
 from cinemill.capabilities.detection.detector import Detector
 from cinemill.capabilities.detection.evaluation.measurement import (
     Measurement,
@@ -30,11 +29,13 @@ from cinemill.capabilities.detection.runs.scored_videos import (
     ScoredVideo,
     Task,
     find_detector,
+    find_training_leaks,
+    join_people,
     list_tasks,
     score_videos,
 )
 from cinemill.capabilities.detection.runs.statements import describe_heads, list_notes
-from cinemill.capabilities.detection.runs.video_lists import KnownVideo, read_training_lists
+from cinemill.capabilities.detection.runs.video_lists import read_training_lists
 from cinemill.capabilities.detection.runs.workbench import Workbench
 from cinemill.capabilities.detection.training.randomness import item_random
 from cinemill.capabilities.detection.verdict.bands import Band
@@ -93,7 +94,7 @@ def evaluate(bench: Workbench, request: EvaluationRequest) -> EvaluationReport:
         command=request.command,
         seed=request.seed,
         measurement=measurement,
-        leaks=tuple(_find_leaks(known or (), request.records, scored.videos)),
+        leaks=tuple(find_training_leaks(known or (), request.records, scored.videos)),
         unscored=dict(scored.unscored + Counter(request.skipped or {})),
         robustness=outcomes,
         controls=controls,
@@ -114,8 +115,9 @@ def evaluate(bench: Workbench, request: EvaluationRequest) -> EvaluationReport:
 def _measure(
     videos: Sequence[ScoredVideo], calibration: Calibration | None, seed: int
 ) -> Measurement:
+    people = join_people(videos)
     frames = [
-        FrameScore(one.task.key, one.task.is_fake, one.task.identity, face.logit)
+        FrameScore(one.task.key, one.task.is_fake, people[one.task.identity], face.logit)
         for one in videos
         for track in one.scores.tracks
         for face in track.faces
@@ -124,7 +126,7 @@ def _measure(
         VideoScore(
             one.task.key,
             one.task.is_fake,
-            one.task.identity,
+            people[one.task.identity],
             one.scores.video.logit,
             one.faces.usable,
         )
@@ -141,24 +143,6 @@ def _measure(
         thresholds=thresholds,
         seed=seed,
     )
-
-
-def _find_leaks(
-    known: Sequence[KnownVideo], records: Sequence[VideoRecord], videos: Sequence[ScoredVideo]
-) -> list[Leak]:
-    """Return what training and test share: people, footage, look-alikes and files."""
-    untouched = [one for one in videos if not one.task.changes]
-    hashes: dict[VideoKey, Sequence[int]] = {one.key: one.hashes for one in known}
-    hashes |= {one.task.key: one.examined.hashes for one in untouched}
-    scored = {one.task.key for one in untouched}
-    test = [record for record in records if record.key in scored]
-    by_content = {one.sha256: one.key for one in known}
-    same = [
-        Leak(LeakKind.SOURCE, by_content[one.examined.sha256], one.task.key, "the same file")
-        for one in untouched
-        if one.examined.sha256 in by_content
-    ]
-    return [*same, *find_leaks([one.to_record() for one in known], test, hashes)]
 
 
 def _measure_grid(

@@ -30,6 +30,7 @@ from cinemill.capabilities.detection.video_faces import VideoFaces, read_embeddi
 from cinemill.core.documents import JsonObject
 from cinemill.core.frames import Frame
 from cinemill.inference.faces.detector import open_face_detector
+from cinemill.inference.faces.quality import QUALITY_VERSION
 from cinemill.inference.sessions.session_cache import process_sessions
 from cinemill.storage.cache.embeddings import LARGEST_ENTRY_BYTES, pack, unpack
 from cinemill.storage.cache.entries import EntryDamaged
@@ -117,12 +118,14 @@ class Examiner:
             models_dir=self.bench.models_dir,
             on_frame=lambda _number: None,
         )
-        faces = examine_frames(examination, _hash_each(frames, hashes), source.info)
+        faces = examine_frames(
+            examination, _hash_each(frames, hashes), source.info, source.bits_per_pixel
+        )
         return ExaminedVideo(sha256, faces, tuple(hashes), is_reused=False)
 
     def _key(self, sha256: str, changes: Sequence[str]) -> str:
         models = [repr(identify_model(card)) for card in self.detector.models]
-        versions = [str(EXAMINATION_VERSION), str(self.frames), *models]
+        versions = [str(EXAMINATION_VERSION), str(QUALITY_VERSION), str(self.frames), *models]
         return feature_key(sha256, *versions, *changes)
 
     def _path(self, key: str) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cinemill.capabilities.detection.datasets.leakage import join_look_alikes
 from cinemill.capabilities.detection.datasets.picture_hash import hash_picture
 from cinemill.capabilities.detection.datasets.records import VideoKey, VideoRecord
 from cinemill.capabilities.detection.detector import CROP_VERSION
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from cinemill.capabilities.detection.training.face_area import Landmarks
     from cinemill.core.frames import Pixels
 
-SEARCH_VERSION = "faces/1"
+SEARCH_VERSION = "faces/2"
 """Part of every key; raise it when other faces would be found in the same video."""
 _HASH_SIDE = 128
 NO_USABLE_FACE = "no_usable_face"
@@ -57,6 +58,8 @@ class FoundFaces:
     """Of the videos that have faces."""
     content_hashes: Mapping[VideoKey, str]
     keys: Mapping[VideoKey, str]
+    identities: Mapping[str, str]
+    """Those that the records name, to those that count: look-alikes are one person."""
     skipped: Mapping[str, int]
     """Videos without a face to train on, by reason."""
 
@@ -94,13 +97,16 @@ def search_faces(
             skipped[NO_USABLE_FACE] += 1
         sentence = f"Finding faces: video {number} of {len(records)}"
         bench.progress.report(number, len(records), sentence, is_reused=is_reused)
+    identities = join_look_alikes(
+        [(one.identity, lists[one.key].hashes) for one in records if one.key in lists]
+    )
     references = tuple(
-        FaceReference(record.key, record.identity, time_ms)
+        FaceReference(record.key, identities[record.identity], time_ms)
         for record in records
         if record.key in lists
         for time_ms in lists[record.key].times_ms
     )
-    return FoundFaces(store, references, lists, hashes, keys, dict(skipped))
+    return FoundFaces(store, references, lists, hashes, keys, identities, dict(skipped))
 
 
 def _search_video(

@@ -39,6 +39,8 @@ class PictureSource:
 
     info: MediaInfo
     read: Callable[[], NumberedFrames]
+    bits_per_pixel: float | None
+    """Of the video's encoding; None for images."""
 
 
 def hash_content(path: Path) -> str:
@@ -94,7 +96,8 @@ def open_pictures(
         )
         return number_shots(frames, shots)
 
-    return PictureSource(info, read)
+    bits_per_pixel = index.bits_per_pixel(info.video.width, info.video.height)
+    return PictureSource(info, read, bits_per_pixel)
 
 
 def _find_shots(bench: Workbench, path: Path, index: FrameIndex) -> Sequence[Shot]:
@@ -123,7 +126,7 @@ def _open_images(images: Sequence[Path], count: int) -> PictureSource:
         for place, image in chosen:
             yield Frame(place, place * _IMAGE_INTERVAL_MS, read_image(image)), 0
 
-    return PictureSource(info, read)
+    return PictureSource(info, read, None)
 
 
 def read_image(path: Path) -> Pixels:

@@ -7,6 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cinemill.capabilities.detection.datasets.leakage import (
+    Leak,
+    LeakKind,
+    find_leaks,
+    join_look_alikes,
+)
 from cinemill.capabilities.detection.datasets.records import VideoKey, VideoRecord
 from cinemill.capabilities.detection.detector import (
     Detector,
@@ -24,6 +30,7 @@ from cinemill.capabilities.detection.evaluation.reencoding import Reencoding
 from cinemill.capabilities.detection.findings import score_faces
 from cinemill.capabilities.detection.runs.blends import VideoBlender
 from cinemill.capabilities.detection.runs.examined_videos import Change, ExaminedVideo, Examiner
+from cinemill.capabilities.detection.runs.video_lists import KnownVideo
 from cinemill.capabilities.detection.runs.workbench import Workbench, ensure_models, name_member
 from cinemill.capabilities.detection.verdict.evidence import FaceCounts
 from cinemill.errors import CommandFailed, InputRejected, ToolMissing
@@ -149,3 +156,28 @@ def score_video(examiner: Examiner, task: Task) -> ScoredVideo:
     return ScoredVideo(
         task, examined, score_faces(examined.faces, examiner.detector, frames=examiner.frames)
     )
+
+
+def join_people(videos: Sequence[ScoredVideo]) -> dict[str, str]:
+    """Return for each person named whom they count as: those whose videos look alike are one."""
+    return join_look_alikes(
+        [(one.task.identity, () if one.task.changes else one.examined.hashes) for one in videos]
+    )
+
+
+def find_training_leaks(
+    known: Sequence[KnownVideo], records: Sequence[VideoRecord], videos: Sequence[ScoredVideo]
+) -> list[Leak]:
+    """Return what the training and these videos share: people, footage, look-alikes and files."""
+    untouched = [one for one in videos if not one.task.changes]
+    hashes = {one.task.key: one.examined.hashes for one in untouched}
+    scored = {one.task.key for one in untouched}
+    test = [record for record in records if record.key in scored]
+    by_content = {one.sha256: one.key for one in known}
+    same = [
+        Leak(LeakKind.SOURCE, by_content[one.examined.sha256], one.task.key, "the same file")
+        for one in untouched
+        if one.examined.sha256 in by_content
+    ]
+    train = [one.to_record() for one in known]
+    return [*same, *find_leaks(train, test, {one.key: one.hashes for one in known}, hashes)]

@@ -95,6 +95,8 @@ class TrainingOutcome:
     videos: int
     pairs: int
     skipped: Mapping[str, int]
+    look_alikes: int
+    """Names that are not counted as people, since their videos look like those of others."""
     is_default: bool
     """Whether analyses use it now."""
 
@@ -139,6 +141,7 @@ def train(bench: Workbench, request: TrainingRequest) -> TrainingOutcome:
         videos=len(found.lists),
         pairs=len(found.references) * request.takes,
         skipped=found.skipped,
+        look_alikes=len(found.identities) - len({*found.identities.values()}),
         is_default=is_default,
     )
 
@@ -294,7 +297,9 @@ def _describe_data(request: TrainingRequest, found: FoundFaces) -> tuple[DataSet
             name=name,
             licence=find_licence(name, request.licence)[:200],
             licence_source=_name_licence_source(name, request.licence),
-            identities=len({one.identity for one in used if one.key.dataset == name}),
+            identities=len(
+                {found.identities[one.identity] for one in used if one.key.dataset == name}
+            ),
             videos=sum(one.key.dataset == name for one in used),
         )
         for name in sorted({record.key.dataset for record in used})

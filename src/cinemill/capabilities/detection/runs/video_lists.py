@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from cinemill.capabilities.detection.datasets.catalog import LICENCES, read_dataset
-from cinemill.capabilities.detection.datasets.own_folder import read_fakes, read_reals
+from cinemill.capabilities.detection.datasets.own_folder import read_folders
 from cinemill.capabilities.detection.datasets.records import (
     DatasetInvalid,
     DatasetListing,
@@ -59,10 +59,8 @@ def list_videos(choice: VideoChoice, part: str) -> DatasetListing:
     listings = []
     if choice.dataset is not None:
         listings.append(_read_part(choice.dataset, choice.root, part))
-    if choice.real is not None:
-        listings.append(read_reals(choice.real))
-    if choice.fake is not None:
-        listings.append(read_fakes(choice.fake))
+    if choice.real is not None or choice.fake is not None:
+        listings.append(read_folders(choice.real, choice.fake))
     return DatasetListing(
         tuple(record for one in listings for record in one.records),
         {reason: count for one in listings for reason, count in one.skipped.items()},

@@ -90,7 +90,7 @@ RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 
 
 def draw_mask_recipe(random: np.random.Generator) -> MaskRecipe:
-    """Draw a mask; half of all cover the whole face."""
+    """Draw a mask; two of five cover the whole face."""
     areas = [FaceArea.FACE, FaceArea.FACE, FaceArea.INNER_FACE, FaceArea.CENTER, FaceArea.MOUTH]
     area = areas[int(random.integers(len(areas)))]
     bend = random.normal(0, random.uniform(0.005, 0.03), (_GRID * _GRID, 2))

@@ -160,7 +160,7 @@ def train(
         except KeyboardInterrupt:
             print_message("Stopped. The same command with --resume goes on from here.")
             raise
-    print_training(name, outcome, json=json)
+    print_training(name, outcome, listing.notes, json=json)
 
 
 def calibrate(
@@ -195,10 +195,11 @@ def calibrate(
     from cinemill.capabilities.detection.runs.video_lists import VideoChoice
     from cinemill.media.frames.sampling import DEFAULT_COUNT
 
-    choice = VideoChoice(real, fake, dataset, root)
+    listing = list_calibration_videos(VideoChoice(real, fake, dataset, root), reviews=reviews)
     request = runs.CalibrationRequest(
         name=name,
-        records=list_calibration_videos(choice, reviews=reviews),
+        records=listing.records,
+        notes=listing.notes,
         makes_blends=blends,
         rate=rate,
         frames=frames or DEFAULT_COUNT,

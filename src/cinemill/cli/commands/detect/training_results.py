@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from cinemill.capabilities.detection.runs.train import TrainingOutcome
 
 
-def print_training(name: str, outcome: TrainingOutcome, *, json: bool) -> None:
+def print_training(
+    name: str, outcome: TrainingOutcome, notes: Sequence[str], *, json: bool
+) -> None:
     from cinemill.capabilities.detection.runs.statements import describe_promise
 
     heads = {
@@ -36,6 +38,8 @@ def print_training(name: str, outcome: TrainingOutcome, *, json: bool) -> None:
                 "videos": outcome.videos,
                 "pairs": outcome.pairs,
                 "skipped": outcome.skipped,
+                "look_alikes": outcome.look_alikes,
+                "notes": notes,
                 "heads": heads,
                 "in_use": outcome.is_default,
             }
@@ -58,6 +62,12 @@ def print_training(name: str, outcome: TrainingOutcome, *, json: bool) -> None:
         "blends. AUC: on blends of people who were left out. Control: 0.5 is right."
     )
     _print_skipped(outcome.skipped)
+    if outcome.look_alikes:
+        typer.echo(
+            f"{outcome.look_alikes} names are not counted as people, since their videos look like "
+            "those of others."
+        )
+    _print_lines(notes)
     typer.echo(describe_promise(outcome.ensemble.calibration))
     _print_use(name, is_used=outcome.is_default)
     print_message(f"→ Calibrate it on other people: cinemill detect calibrate {name} --real DIR …")
@@ -70,6 +80,7 @@ def _describe_interval(metrics: Mapping[str, float]) -> str:
 
 
 def print_calibration(name: str, outcome: CalibrationOutcome, *, json: bool) -> None:
+    from cinemill.capabilities.detection.evaluation.class_weights import PRIOR_FAKE
     from cinemill.capabilities.detection.runs.statements import describe_promise
 
     calibration = outcome.calibration
@@ -82,16 +93,23 @@ def print_calibration(name: str, outcome: CalibrationOutcome, *, json: bool) -> 
                 "unmanipulated_groups": calibration.unmanipulated.groups,
                 "manipulated_groups": calibration.manipulated.groups,
                 "margin": calibration.margin,
+                "prior_manipulated": PRIOR_FAKE,
                 "unscored": dict(outcome.unscored),
+                "notes": outcome.notes,
                 "in_use": outcome.is_default,
             }
         )
         return
     typer.echo(f"Calibrated with {calibration.data}.")
     typer.echo(describe_promise(calibration))
+    typer.echo(
+        "Probabilities hold where as many videos are manipulated as are not: both kinds weigh the "
+        "same, however many of each there were."
+    )
     if calibration.margin:
         typer.echo("It is a starter head: a score must be far beyond the thresholds for a verdict.")
     _print_skipped(outcome.unscored)
+    _print_lines(outcome.notes)
     _print_use(name, is_used=outcome.is_default)
 
 
@@ -130,6 +148,11 @@ def write_report(name: str, report: EvaluationReport, out: Path, *, json: bool) 
         shown = f"{interval.lower:.3f}–{interval.upper:.3f}" if interval else "too few people"
         table.add_row(figure.replace("_", " "), f"{getattr(videos.figures, figure):.3f}", shown)
     console().print(table)
+    reliability = report.measurement.reliability
+    typer.echo(
+        f"Expected calibration error: {reliability.expected_error:.3f}, with reals and fakes of "
+        "equal weight."
+    )
     _print_lines([*report.notes, *list_caveats(report)])
     typer.echo(f"The report is in {page_path} and {data_path}.")
 

@@ -11,7 +11,7 @@ import typer
 from cinemill.cli import connect
 
 if TYPE_CHECKING:
-    from cinemill.capabilities.detection.datasets.records import VideoRecord
+    from cinemill.capabilities.detection.datasets.records import DatasetListing, VideoRecord
     from cinemill.capabilities.detection.runs.video_lists import VideoChoice
     from cinemill.capabilities.detection.runs.workbench import Workbench
     from cinemill.cli.commands.detect.training_progress import RunDisplay
@@ -58,13 +58,15 @@ def _read_weights(settings: Settings) -> dict[str, float] | None:
     return weights if is_set else None
 
 
-def list_calibration_videos(choice: VideoChoice, *, reviews: bool) -> list[VideoRecord]:
+def list_calibration_videos(choice: VideoChoice, *, reviews: bool) -> DatasetListing:
     """Return the videos that were named, and with ``reviews`` those that people decided about."""
+    from cinemill.capabilities.detection.datasets.records import DatasetListing
     from cinemill.capabilities.detection.runs.video_lists import list_videos
 
     has_folders = choice.real or choice.fake or choice.dataset
-    records = list(list_videos(choice, "val").records) if has_folders or not reviews else []
-    return [*records, *_list_reviewed()] if reviews else records
+    named = list_videos(choice, "val") if has_folders or not reviews else DatasetListing(())
+    records = (*named.records, *(_list_reviewed() if reviews else ()))
+    return DatasetListing(records, named.skipped, named.notes)
 
 
 def _list_reviewed() -> list[VideoRecord]:

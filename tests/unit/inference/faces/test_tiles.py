@@ -1,0 +1,40 @@
+"""Tiles of large pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cinemill.inference.faces.tiles import LONGEST_SIDE_PX, OVERLAP_PX, place_tiles
+
+
+@given(st.integers(1, 2000), st.integers(1, 2000), st.data())
+@settings(max_examples=60)
+def test_small_square_anywhere_lies_whole_in_a_tile(
+    height: int, width: int, data: st.DataObject
+) -> None:
+    tiles = list(place_tiles(height, width))
+    side = min(OVERLAP_PX, height, width)
+    top = data.draw(st.integers(0, height - side))
+    left = data.draw(st.integers(0, width - side))
+    assert any(
+        rows.start <= top
+        and top + side <= rows.stop
+        and columns.start <= left
+        and left + side <= columns.stop
+        for rows, columns in tiles
+    )
+    for rows, columns in tiles:
+        assert 0 <= rows.start < rows.stop <= height
+        assert 0 <= columns.start < columns.stop <= width
+        assert max(rows.stop - rows.start, columns.stop - columns.start) <= LONGEST_SIDE_PX
+
+
+def test_picture_of_full_hd_takes_fifteen_tiles_and_a_small_one_a_single_one() -> None:
+    assert len(list(place_tiles(1080, 1920))) == 15
+    assert list(place_tiles(360, 512)) == [(slice(0, 360), slice(0, 512))]
+    whole = np.zeros((540, 960), np.bool_)
+    for tile in place_tiles(540, 960):
+        whole[tile] = True
+    assert whole.all()
