@@ -14,11 +14,11 @@ from cinemill.core.job import JobState
 from cinemill.storage.analyses.records import (
     Analysis,
     Box,
+    FrameScore,
     Metrics,
     Result,
     Review,
     ReviewAction,
-    StoredFrameScore,
     SuspiciousRegion,
 )
 
@@ -202,8 +202,8 @@ class AnalysisEvent(ProgressDocument):
     """A message of an analysis's WebSocket."""
 
     event_id: str
-    """Send it as `last_event_id` to go on after this event. Empty where the event reports the present
-    state: there is nothing to resume after."""
+    """Send it as `last_event_id` to go on after this event. Empty where the event reports the
+    present state: there is nothing to resume after."""
 
 
 class BoxDocument(Document):
@@ -231,8 +231,7 @@ class FrameScoreDocument(Document):
     box: BoxDocument | None
 
     @classmethod
-    def from_record(cls, stored: StoredFrameScore) -> Self:
-        one = stored.frame
+    def from_record(cls, one: FrameScore) -> Self:
         return cls(
             time_ms=one.time_ms,
             face=one.face_number,
