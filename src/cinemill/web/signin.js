@@ -12,3 +12,9 @@ if (address.searchParams.has("token")) {
   const { ok } = await fetch("/api/v1/jobs?limit=1");
   if (ok) location.reload();
 }
+
+// The form leads to this page's address with a query of its own: keep the rest of the one it has.
+const form = document.getElementById("sign-in");
+for (const [name, value] of address.searchParams) {
+  form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+}
