@@ -2,6 +2,13 @@
 // just set. It does send it with requests from this page, so check and reload.
 
 const address = new URL(location.href);
+const form = document.getElementById("sign-in");
+
+// The form replaces the query of this page's address, so it must hold what the page was asked with.
+for (const [name, value] of address.searchParams) {
+  if (name === "token") continue;
+  form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+}
 
 if (address.searchParams.has("token")) {
   // The token was wrong. Remove it from the history as well.
@@ -11,10 +18,4 @@ if (address.searchParams.has("token")) {
 } else {
   const { ok } = await fetch("/api/v1/jobs?limit=1");
   if (ok) location.reload();
-}
-
-// The form leads to this page's address with a query of its own: keep the rest of the one it has.
-const form = document.getElementById("sign-in");
-for (const [name, value] of address.searchParams) {
-  form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
 }
