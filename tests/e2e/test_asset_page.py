@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -292,8 +293,13 @@ def test_each_outcome_has_its_words_and_fits(
 
 def test_review_queue_fits(page: Page, flagged_id: str, instance: Instance) -> None:
     page.goto(f"{instance.address}/reviews")
-    expect(page.locator(f"#queue a[href$='{flagged_id}']")).to_be_visible()
+    row = page.locator(f"#queue a[href$='{flagged_id}']")
+    expect(row).to_be_visible()
     check_looks(page)
+    page.set_viewport_size({"width": 1280, "height": 860})
+    badge = row.locator(".badge").bounding_box()
+    assert badge
+    assert badge["height"] < 30, "the verdict does not fit on one line"
 
 
 def check_looks(page: Page) -> None:
@@ -329,15 +335,18 @@ def test_running_analysis_shows_its_progress(
         "progress": 42,
         "message": "Looking at faces: frame 13 of 32",
     }
-    page.route("**/jobs/*/events", lambda route: route.abort())
-    page.route("**/jobs/*/status", lambda route: route.fulfill(json=looking))
+    event = f"retry: 100\nevent: progress\ndata: {json.dumps(looking)}\n\n"
+    page.route(
+        "**/jobs/*/events",
+        lambda route: route.fulfill(body=event, content_type="text/event-stream"),
+    )
     page.goto(f"{instance.address}/assets/{video['asset_id']}#analysis={flagged_id}")
     panel = page.locator("#analysis")
     expect(panel.locator(".words")).to_have_text("Looking at faces: frame 13 of 32")
     expect(panel.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "42")
     expect(panel.get_by_role("button", name="Cancel")).to_be_visible()
     page.unroute("**/assets/*/analyses?*")
-    page.unroute("**/jobs/*/status")
+    page.unroute("**/jobs/*/events")
     expect(panel.locator(".verdict-words")).to_have_text("A face is likely manipulated")
 
 
@@ -389,8 +398,8 @@ def captioned(page: Page, video: dict[str, Any], instance: Instance) -> Iterator
     assert page.request.delete(address, headers={"If-Match": "*"}).ok
 
 
-def test_captions_are_a_lane_too(page: Page, captioned: str) -> None:
-    page.goto(captioned)
+def test_captions_are_a_lane_too(page: Page, captioned: str, flagged_id: str) -> None:
+    page.goto(f"{captioned}#analysis={flagged_id}")
     lane = page.get_by_role("slider", name="Captions, English")
     expect(lane.locator(".span")).to_have_text(["The first.", "The second."])
     expect(page.locator(".player video")).to_have_js_property("readyState", 4)
