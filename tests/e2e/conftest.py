@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import (
@@ -129,6 +130,27 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
         yield running
 
 
+def open_window(
+    browser: Browser,
+    instance: Instance,
+    complaints: list[str],
+    *,
+    width: int = 1280,
+    height: int = 860,
+    scheme: str = "light",
+) -> Page:
+    """Open a signed-in page in a context of its own; ``complaints`` gets its scripts' errors."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(instance.link)
+    return page
+
+
 OpenPage = Callable[..., Page]
 
 
@@ -138,18 +160,9 @@ def open_page(browser: Browser, instance: Instance) -> Iterator[OpenPage]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def open_(
-        path: str = "", *, width: int = 1280, height: int = 860, scheme: str = "light"
-    ) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if scheme == "dark" else "light",
-        )
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_MILLISECONDS)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(instance.link)
+    def open_(path: str = "", **looks: Any) -> Page:
+        page = open_window(browser, instance, complaints, **looks)
+        contexts.append(page.context)
         if path:
             page.goto(instance.address + path)
         return page
@@ -165,31 +178,61 @@ def page(open_page: OpenPage) -> Page:
     return open_page()
 
 
+@pytest.fixture(scope="module")
+def window(browser: Browser, instance: Instance) -> Iterator[Page]:
+    """Open one page for a module, since opening one takes as long as many of its tests."""
+    complaints: list[str] = []
+    page = open_window(browser, instance, complaints)
+    yield page
+    page.context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def reused_page(window: Page) -> Page:
+    """Return the module's page as a new one would be, but for what the browser has stored."""
+    window.unroute_all()
+    window.goto("about:blank")
+    window.set_viewport_size({"width": 1280, "height": 860})
+    window.emulate_media(color_scheme="light")
+    return window
+
+
+def make_own_film(path: Path, *, extra: Sequence[str] = (), **more: Any) -> Path:
+    """Create a video with bytes that no other has: equal bytes are one asset, by its first name."""
+    return make_film(path, extra=[*extra, "-metadata", f"comment={uuid4()}"], **more)
+
+
 @pytest.fixture(scope="session")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Create test videos; ``short.mp4`` is processed quickly, the long ones slowly."""
     folder = tmp_path_factory.mktemp("films")
-    make_film(folder / "short.mp4", seconds=3, size=(640, 360))
+    make_own_film(folder / "short.mp4", seconds=3, size=(640, 360))
     # The long ones differ, because identical files are not processed again.
     for number, name in enumerate(("long", "unwanted", "cut off")):
         hue = f"hue=h={90 * number}"
         path = folder / f"{name}.mp4"
         make_long_film(path, seconds=30, size=(1920, 1080), rate="30", filters=hue)
-    make_film(folder / "sound only.mkv", seconds=1, extra=["-vn"])
+    make_own_film(folder / "sound only.mkv", seconds=1, extra=["-vn"])
     for name in ("letter", "bill", "poem", "recipe"):
         (folder / f"{name}.mp4").write_text(f"This is a {name}, and not a film.")
     return folder
 
 
-@pytest.fixture(scope="session")
-def talk(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return the finished job of a video of four seconds, for tests of its captions."""
-    path = make_film(tmp_path_factory.mktemp("talk") / "talk.mp4", seconds=4, size=(320, 180))
+def process(instance: Instance, path: Path, **request: Any) -> dict[str, Any]:
+    """Upload a video and return its job once that has ended."""
     with Client(instance.address, instance.token) as client:
-        task = client.upload(path)["id"]
+        task = client.upload(path, **request)["id"]
         for _event in client.watch(task):
             pass
         return dict(client.job(task))
+
+
+@pytest.fixture(scope="session")
+def talk(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the finished job of a video of four seconds, for tests of its captions."""
+    path = tmp_path_factory.mktemp("talk") / "talk.mp4"
+    return process(instance, make_own_film(path, seconds=4, size=(320, 180)))
 
 
 def write_captions(page: Page, address: str, cues: list[dict[str, Any]]) -> None:

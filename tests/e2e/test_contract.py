@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.waiting import PATIENCE_SECONDS
 
-from .conftest import Instance
+from .conftest import Instance, make_own_film
 
 
 @pytest.fixture
@@ -33,8 +33,9 @@ def wait_for_end(http: httpx.Client, task_id: str) -> list[dict[str, object]]:
     pytest.fail(f"the task does not end: {responses[-1]}")
 
 
-def test_contract_upload_task_result_cleanup(http: httpx.Client, films: Path) -> None:
-    with (films / "short.mp4").open("rb") as film:
+def test_contract_upload_task_result_cleanup(http: httpx.Client, tmp_path: Path) -> None:
+    path = make_own_film(tmp_path / "upload.mp4")
+    with path.open("rb") as film:
         accepted = http.post("/upload", files={"file": ("My film.mp4", film)}).json()
     assert set(accepted) == {"message", "task_id", "status", "filename"}
     assert (accepted["status"], accepted["filename"]) == ("PROCESSING", "My film.mp4")

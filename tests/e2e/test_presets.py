@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from tests.films import make_film
 from tests.speech import build_wheels
 
-from cinemill.client import Client, JobDocument
+from cinemill.client import Client
 
-from .conftest import Instance
+from .conftest import Instance, make_own_film, process
 from .test_page import upload, wait_until_done, wait_until_played
 
 CAN_PLAY_HLS = "document.createElement('video').canPlayType('application/vnd.apple.mpegurl')"
@@ -22,7 +20,9 @@ CAN_PLAY_HLS = "document.createElement('video').canPlayType('application/vnd.app
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_film(tmp_path_factory.mktemp("making") / "holiday.mp4", seconds=2, size=(320, 180))
+    return make_own_film(
+        tmp_path_factory.mktemp("making") / "holiday.mp4", seconds=2, size=(320, 180)
+    )
 
 
 @pytest.fixture
@@ -73,26 +73,14 @@ def expect_playback(page: Page, what: str) -> None:
 
 
 @pytest.fixture
-def unplayed_task(instance: Instance, tmp_path: Path) -> JobDocument:
+def unplayed_task(instance: Instance, tmp_path: Path) -> dict[str, Any]:
     """Return a finished job that made a still of a video and nothing that a browser can play."""
-    # Content that no other test has uploaded: the same content would be the same asset.
-    path = make_film(tmp_path / "unseen.mp4", seconds=1, size=(160, 90))
-    with path.open("ab") as file:
-        file.write(free_box(uuid4().bytes))
-    with Client(instance.address, instance.token) as client:
-        task = client.upload(path, kind="generate_preview", params={"num_frames": 1})["id"]
-        for _event in client.watch(task):
-            pass
-        return client.job(task)
-
-
-def free_box(content: bytes) -> bytes:
-    """Return a box that players of MP4 skip (ISO/IEC 14496-12, 8.1.2)."""
-    return (8 + len(content)).to_bytes(4, "big") + b"free" + content
+    path = make_own_film(tmp_path / "unseen.mp4", seconds=1, size=(160, 90))
+    return process(instance, path, kind="generate_preview", params={"num_frames": 1})
 
 
 def test_player_appears_when_the_preview_copy_is_ready(
-    page: Page, instance: Instance, unplayed_task: JobDocument
+    page: Page, instance: Instance, unplayed_task: dict[str, Any]
 ) -> None:
     page.goto(f"{instance.address}/#task={unplayed_task['id']}")
     expect(page.locator(".plays")).to_contain_text("This browser cannot play any of the files yet")
@@ -104,7 +92,7 @@ def test_player_appears_when_the_preview_copy_is_ready(
 
 
 def test_player_appears_if_the_job_ends_between_two_requests_of_the_page(
-    page: Page, instance: Instance, unplayed_task: JobDocument
+    page: Page, instance: Instance, unplayed_task: dict[str, Any]
 ) -> None:
     started: list[str] = []
 
@@ -123,7 +111,7 @@ def test_player_appears_if_the_job_ends_between_two_requests_of_the_page(
     assert started
 
 
-def start_preview_copy(page: Page, instance: Instance, job: JobDocument) -> str:
+def start_preview_copy(page: Page, instance: Instance, job: dict[str, Any]) -> str:
     address = f"{instance.address}/api/v1/assets/{job['asset_id']}/jobs"
     response = page.request.post(address, data={"kind": "process_video"})
     assert response.ok

@@ -24,9 +24,12 @@ const NAMES = {
   model_frames: () => "Frames for models",
   audio: () => "Audio, 16 kHz mono",
   provenance: () => "Content credentials (JSON)",
+  finding: ({ variant }) => `${FINDINGS[variant] ?? `Findings of ${variant}`} (JSON)`,
   source: () => "Original",
 };
 const ORDER = Object.keys(NAMES);
+// Others belong to installed packages.
+const FINDINGS = { encoding: "Traces of encoding" };
 const CODECS = { h264: "H.264", h265: "H.265", hevc: "H.265", vp9: "VP9", av1: "AV1" };
 const place = ({ kind }) => (ORDER.indexOf(kind) + ORDER.length + 1) % (ORDER.length + 1);
 // Caption files are sorted by language first.

@@ -17,12 +17,16 @@ export class Boxes {
   #regions = [];
   #nodes = new Map();
   #place = element("div", { className: "boxes" });
+  #ruler = element("span", { className: "box-label" });
+  #measured = new Map();
 
   // ``size`` is that of the picture that the boxes were measured in.
   constructor(player, size) {
     this.#video = player.video;
     this.#size = size;
     this.#place.setAttribute("aria-hidden", "true");
+    this.#ruler.style.visibility = "hidden";
+    this.#place.append(this.#ruler);
     player.place.append(this.#place);
     this.#follow();
   }
@@ -36,6 +40,7 @@ export class Boxes {
 
   setShown(isShown) {
     this.#place.hidden = !isShown;
+    this.#draw();
   }
 
   #follow() {
@@ -52,15 +57,20 @@ export class Boxes {
   }
 
   #draw() {
+    if (this.#place.hidden) return;
     const picture = fitPicture(this.#video, this.#pictureSize());
     for (const name of FIELDS) {
       const offset = { left: this.#video.offsetLeft, top: this.#video.offsetTop }[name] ?? 0;
       this.#place.style[name] = `${picture[name] + offset}px`;
     }
     const ms = 1000 * this.#video.currentTime;
-    const found = boxesAt(this.#faces, ms);
-    for (const [face, node] of this.#nodes) node.hidden = !found.some((one) => one.face === face);
-    for (const one of found) this.#put(one, ms, picture.width / this.#size.width);
+    const found = boxesAt(this.#faces, ms).map((one) => this.#describe(one, ms, picture.width / this.#size.width));
+    found.sort((a, b) => b.isMarked - a.isMarked || a.face - b.face);
+    for (const [face, nodes] of this.#nodes) {
+      for (const node of Object.values(nodes)) node.hidden = !found.some((one) => one.face === face);
+    }
+    const spots = placeLabels(found, picture);
+    found.forEach((one, at) => this.#put(one, spots[at]));
   }
 
   #pictureSize() {
@@ -68,25 +78,76 @@ export class Boxes {
     return width && height ? { width, height } : this.#size;
   }
 
-  #put({ face, box, score, isExact }, ms, scale) {
-    const node = this.#nodeOf(face);
-    for (const name of FIELDS) node.style[name] = `${box[name] * scale}px`;
+  // A box in pixels of the page, with its possible labels, the best first.
+  #describe({ face, box, score, isExact }, ms, scale) {
+    const scaled = Object.fromEntries(FIELDS.map((name) => [name, box[name] * scale]));
     const isMarked = this.#regions.some((one) => one.face === face && ms >= one.start_ms && ms < one.end_ms);
-    node.className = ["box", isExact ? "" : "between", isMarked ? "marked" : ""].filter(Boolean).join(" ");
     const words = isExact && score !== null ? `Face ${face} · ${score.toFixed(2)}` : `Face ${face}`;
-    if (node.firstElementChild.textContent !== words) node.firstElementChild.textContent = words;
+    return { face, ...scaled, isExact, isMarked, labels: [words, String(face)].map((one) => this.#measure(one)) };
   }
 
-  #nodeOf(face) {
+  #measure(words) {
+    if (!this.#measured.has(words)) {
+      this.#ruler.textContent = words;
+      const { offsetWidth: width, offsetHeight: height } = this.#ruler;
+      if (!width) return { words, width, height };  // The player is hidden.
+      this.#measured.set(words, { words, width, height });
+    }
+    return this.#measured.get(words);
+  }
+
+  #put({ face, isExact, isMarked, ...place }, spot) {
+    const { box, label } = this.#nodesOf(face);
+    for (const name of FIELDS) box.style[name] = `${place[name]}px`;
+    box.className = ["box", isExact ? "" : "between", isMarked ? "marked" : ""].filter(Boolean).join(" ");
+    label.hidden = !spot;
+    if (!spot) return;
+    label.className = isMarked ? "box-label marked" : "box-label";
+    label.style.left = `${spot.left}px`;
+    label.style.top = `${spot.top}px`;
+    if (label.textContent !== spot.words) label.textContent = spot.words;
+  }
+
+  #nodesOf(face) {
     if (!this.#nodes.has(face)) {
-      const made = element("div", { className: "box" }, element("span"));
-      made.dataset.face = face;
-      this.#nodes.set(face, made);
-      this.#place.append(made);
+      const nodes = { box: element("div"), label: element("span") };
+      for (const node of Object.values(nodes)) node.dataset.face = face;
+      this.#nodes.set(face, nodes);
+      this.#place.append(nodes.box, nodes.label);
     }
     return this.#nodes.get(face);
   }
 }
+
+// Where the labels of boxes lie, so that none covers another: { words, left, top, width, height } for each
+// box, or null where there is no space. The first boxes choose first, and each takes the first of its
+// ``labels`` that fits: above or below the box if that is no other's place, else inside.
+export function placeLabels(boxes, picture) {
+  const placed = [];
+  return boxes.map((box) => {
+    const isFree = (spot) => !placed.some((other) => overlap(spot, other));
+    const isClear = (spot) => isFree(spot) && !boxes.some((other) => other !== box && overlap(spot, other));
+    for (const label of box.labels) {
+      const inside = listSpots(box, label, picture, [box.top, box.top + box.height - label.height]);
+      const outside = listSpots(box, label, picture, [box.top - label.height, box.top + box.height]);
+      const found = [...outside, ...inside].find(isClear) ?? [...inside, ...outside].find(isFree);
+      if (found) return placed[placed.push(found) - 1];
+    }
+    return null;
+  });
+}
+
+// The spots of a label in the picture, at these heights, along the box.
+function listSpots(box, { words, width, height }, picture, tops) {
+  const rightmost = picture.width - width;
+  if (rightmost < 0) return [];
+  const lefts = [box.left, box.left + box.width - width].map((left) => Math.min(rightmost, Math.max(0, left)));
+  return tops.filter((top) => top >= 0 && top + height <= picture.height)
+    .flatMap((top) => lefts.map((left) => ({ words, left, top, width, height })));
+}
+
+const overlap = (a, b) => a.left < b.left + b.width && b.left < a.left + a.width
+  && a.top < b.top + b.height && b.top < a.top + a.height;
 
 // Where a picture lies in an element that shows it whole and centered (object-fit: contain).
 export function fitPicture({ clientWidth, clientHeight }, { width, height }) {

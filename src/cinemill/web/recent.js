@@ -158,7 +158,8 @@ export class RecentList {
     const hasShare = status === "running" && progress >= 1;
     const words = hasShare ? `${Math.floor(progress)}%` : STATES[status];
     const link = element("a", { className: "job", href: addressOf(taskId) },
-      element("span", { className: "title", title: name }, name,
+      element("span", { className: "title", title: name },
+        element("span", { className: "title-name", textContent: name }),
         element("span", { className: "work", textContent: work && ` · ${work}` })),
       element("span", { className: "when", textContent: formatWhen(queuedAt) }),
       element("span", { className: `badge ${status}`, textContent: words }));

@@ -2,6 +2,13 @@
 // just set. It does send it with requests from this page, so check and reload.
 
 const address = new URL(location.href);
+const form = document.getElementById("sign-in");
+
+// The form replaces the query of this page's address, so it must hold what the page was asked with.
+for (const [name, value] of address.searchParams) {
+  if (name === "token") continue;
+  form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+}
 
 if (address.searchParams.has("token")) {
   // The token was wrong. Remove it from the history as well.

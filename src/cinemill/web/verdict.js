@@ -5,7 +5,7 @@ import { element } from "./dom.js";
 import { formatScore, nameVerdict } from "./findings.js";
 import { formatSeconds, formatWhen } from "./format.js";
 
-const GUIDE = "https://github.com/cinemill/cinemill/blob/main/docs/explanation/detector-training.md";
+const GUIDE = "https://github.com/cinemill/cinemill/blob/main/docs/tutorial/train-a-detector.md";
 const PERSONAL = {
   accept: "agreed with the model", override: "decided otherwise", flag: "asked for another look",
 };
@@ -35,8 +35,8 @@ function buildPersonal({ reviewed_verdict: verdict }) {
 function buildGuide() {
   return element("p", { className: "guide" }, "To get one, train it on videos of real people with ",
     element("code", { textContent: "cinemill detect train --real FOLDER" }), ", as ",
-    element("a", { href: GUIDE, textContent: "the guide to training a detector" }),
-    " explains, then analyse this video again.");
+    element("a", { href: GUIDE, textContent: "the tutorial on training a detector" }),
+    " shows, then analyse this video again.");
 }
 
 function buildList(sentences) {

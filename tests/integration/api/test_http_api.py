@@ -32,6 +32,16 @@ class TestSignIn:
 
     def test_sign_in_link_sets_a_cookie(self, api: RunningApi) -> None:
         with httpx.Client(base_url=api.address, timeout=PATIENCE_SECONDS) as browser:
+            html = {"Accept": "text/html"}
+            assert browser.get("/reviews", headers=html).status_code == 401
+            link = browser.get("/reviews", params={"token": api.token}, headers=html)
+            assert link.status_code == 303
+            assert link.headers["location"] == "/reviews"
+            assert browser.get("/reviews").status_code == 200
+            browser.cookies.clear()
+            # A script that sends a token where it does not belong gets no cookie.
+            wrong = browser.get("/api/v1/jobs", params={"token": api.token})
+            assert wrong.status_code == 401
             link = browser.get("/", params={"token": api.token})
             assert link.status_code == 303
             assert link.headers["location"] == "/"
@@ -67,9 +77,12 @@ class TestSignIn:
             assert not [name for name in headers if name.startswith("access-control-")]
 
     def test_token_is_never_logged(self, api: RunningApi) -> None:
-        httpx.get(api.address, params={"token": api.token}, timeout=PATIENCE_SECONDS)
+        for path in ("/", "/reviews"):
+            html = {"Accept": "text/html"}
+            parameters = {"token": api.token}
+            httpx.get(api.address + path, params=parameters, headers=html, timeout=PATIENCE_SECONDS)
         logs = [path.read_text() for path in (api.home / "log").iterdir()]
-        assert any('"path": "/"' in log for log in logs)
+        assert any('"path": "/reviews"' in log for log in logs)
         assert not any(api.token in log for log in logs)
 
 

@@ -165,7 +165,7 @@ class TestSockets:
 
 class TestSignIn:
     def test_link_sets_the_cookie_and_loses_the_token(self) -> None:
-        response = sign_in(POLICY, "token=secret-token")
+        response = sign_in(POLICY, "/", "token=secret-token")
         assert response is not None
         assert response.headers["location"] == "/"
         cookie = response.headers["set-cookie"]
@@ -175,7 +175,28 @@ class TestSignIn:
 
     @pytest.mark.parametrize("query", ["", "token=", "token=wrong", "other=secret-token"])
     def test_wrong_link_sets_none(self, query: str) -> None:
-        assert sign_in(POLICY, query) is None
+        assert sign_in(POLICY, "/", query) is None
+
+    @pytest.mark.parametrize(
+        ("path", "query", "location"),
+        [
+            ("/assets/a b", "", "/assets/a%20b"),
+            ("/reviews", "x=1&y=&x=2", "/reviews?x=1&y=&x=2"),
+            ("/what?", "q=a%26b", "/what%3F?q=a%26b"),
+            # What a browser would take for another host, or for a second header.
+            ("//evil.example/", "", "/evil.example/"),
+            ("/\\evil.example", "", "/%5Cevil.example"),
+            ("///\\/evil.example", "", "/%5C/evil.example"),
+            ("/http://evil.example", "", "/http%3A//evil.example"),
+            ("/a\r\nSet-Cookie: b", "", "/a%0D%0ASet-Cookie%3A%20b"),
+        ],
+    )
+    def test_sign_in_returns_to_the_page_asked_for_on_this_site(
+        self, path: str, query: str, location: str
+    ) -> None:
+        response = sign_in(POLICY, path, f"{query}&token=secret-token")
+        assert response is not None
+        assert response.headers["location"] == location
 
 
 class TestTokenFile:
@@ -206,8 +227,8 @@ class TestBlankSecrets:
         cookie = f"{policy.cookie_name}={policy.cookie_value}"
         assert not has_cookie(policy, Headers({"cookie": cookie}))
         assert not has_cookie(policy, Headers({"cookie": f"{policy.cookie_name}="}))
-        assert sign_in(policy, f"token={given}") is None
-        assert sign_in(policy, "token=") is None
+        assert sign_in(policy, "/", f"token={given}") is None
+        assert sign_in(policy, "/", "token=") is None
 
     @pytest.mark.parametrize("token", ["", " "])
     def test_blank_token_lets_nobody_in(self, token: str) -> None:

@@ -4,7 +4,7 @@ Three checks, in this order, before any route sees a request:
 
 1. *Host* (only where the server listens on loopback): a page of another site whose name was
    rebound to 127.0.0.1 sends its own name here, and is refused.
-2. *Token*: ``Authorization: Bearer``, or the cookie that ``GET /?token=…`` sets.
+2. *Token*: ``Authorization: Bearer``, or the cookie that a page's address with ``?token=…`` sets.
 3. *Origin*, for methods that change something, and for WebSockets, where no bearer token vouches
    for them: a page of another site can make a browser send our cookie, and is refused. Browsers
    let a page read what comes through a WebSocket to any site.
@@ -15,9 +15,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
@@ -127,15 +127,19 @@ def is_public(path: str) -> bool:
     return path in _PUBLIC_PATHS or path.startswith(_PUBLIC_FOLDER)
 
 
-def sign_in(policy: AccessPolicy, query: str) -> Response | None:
-    """Return the response to ``/?token=…``: the cookie, and a redirect to ``/`` without the token.
+def sign_in(policy: AccessPolicy, path: str, query: str) -> Response | None:
+    """Return the response to ``{path}?token=…``: the cookie, and a redirect to the same page.
 
-    None where the query has no token, or a wrong one.
+    The redirect has the query without the token. None where there is no token, or a wrong one.
     """
-    given = parse_qs(query).get("token", [""])[0].strip()
+    fields = parse_qsl(query, keep_blank_values=True)
+    given = next((value.strip() for name, value in fields if name == "token"), "")
     if not _proves(given, policy.token):
         return None
-    response = RedirectResponse("/", status_code=303, headers={"Cache-Control": "no-store"})
+    others = [(name, value) for name, value in fields if name != "token"]
+    response = RedirectResponse(
+        _own_address(path, others), status_code=303, headers={"Cache-Control": "no-store"}
+    )
     response.set_cookie(
         policy.cookie_name,
         policy.cookie_value,
@@ -144,6 +148,11 @@ def sign_in(policy: AccessPolicy, query: str) -> Response | None:
         samesite="strict",
     )
     return response
+
+
+def _own_address(path: str, fields: Sequence[tuple[str, str]]) -> str:
+    """Return a link within this site. Two slashes at its beginning would name another host."""
+    return "/" + quote(path.lstrip("/")) + ("?" + urlencode(fields) if fields else "")
 
 
 class AuthMiddleware:
@@ -176,9 +185,10 @@ class AuthMiddleware:
     def _refuse_or_sign_in(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         try:
-            if scope["path"] == "/" and scope["method"] == "GET":
+            if _may_be_link(scope, headers):
                 check_host(self._policy, headers)
-                answer = sign_in(self._policy, scope["query_string"].decode("latin-1"))
+                query = scope["query_string"].decode("latin-1")
+                answer = sign_in(self._policy, scope["path"], query)
                 if answer is not None:
                     return answer
             check_request(self._policy, scope["method"], scope["path"], headers)
@@ -187,10 +197,18 @@ class AuthMiddleware:
         return None
 
     def _refuse(self, error: CinemillError, method: str, headers: Headers) -> Response:
-        wants_page = method == "GET" and "text/html" in headers.get("accept", "")
-        if isinstance(error, Unauthorized) and wants_page:
+        if isinstance(error, Unauthorized) and method == "GET" and _wants_html(headers):
             return self._sign_in_page()
         return problem_response(error)
+
+
+def _may_be_link(scope: Scope, headers: Headers) -> bool:
+    """Return whether a browser may have been sent here by a link or a form with the token."""
+    return scope["method"] == "GET" and (scope["path"] == "/" or _wants_html(headers))
+
+
+def _wants_html(headers: Headers) -> bool:
+    return "text/html" in headers.get("accept", "")
 
 
 def _proves(given: str, secret: str | None) -> bool:

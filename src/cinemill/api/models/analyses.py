@@ -14,11 +14,11 @@ from cinemill.core.job import JobState
 from cinemill.storage.analyses.records import (
     Analysis,
     Box,
+    FrameScore,
     Metrics,
     Result,
     Review,
     ReviewAction,
-    StoredFrameScore,
     SuspiciousRegion,
 )
 
@@ -231,8 +231,7 @@ class FrameScoreDocument(Document):
     box: BoxDocument | None
 
     @classmethod
-    def from_record(cls, stored: StoredFrameScore) -> Self:
-        one = stored.frame
+    def from_record(cls, one: FrameScore) -> Self:
         return cls(
             time_ms=one.time_ms,
             face=one.face_number,

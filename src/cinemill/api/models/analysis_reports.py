@@ -8,7 +8,6 @@ from pydantic import Field
 
 from cinemill.api.models.analyses import (
     AnalysisDetails,
-    BoxDocument,
     FrameScoreDocument,
     RegionDocument,
     ReviewDocument,
@@ -87,16 +86,9 @@ class ReportFrame(FrameScoreDocument):
     """Logits of the members of the ensemble, where the face was scored."""
 
     @classmethod
-    def from_frame(cls, one: FrameScore) -> Self:
-        return cls(
-            time_ms=one.time_ms,
-            face=one.face_number,
-            score=one.score,
-            exclusion=one.exclusion,
-            box=BoxDocument.from_record(one.box) if one.box else None,
-            pts=one.pts,
-            members=dict(one.member_scores),
-        )
+    def from_record(cls, one: FrameScore) -> Self:
+        plain = FrameScoreDocument.from_record(one)
+        return cls(**plain.model_dump(), pts=one.pts, members=dict(one.member_scores))
 
 
 class ReportPicture(Document):
@@ -186,7 +178,7 @@ class AnalysisReportDocument(Document):
                 limits=list_limits(report),
             ),
             analysis=AnalysisDetails.from_parts(report.analysis, report.result, report.metrics),
-            frames=[ReportFrame.from_frame(one) for one in report.frames],
+            frames=[ReportFrame.from_record(one) for one in report.frames],
             regions=[ReportRegion.from_record(one) for one in report.regions],
             pictures=[ReportPicture.from_record(one) for one in pictures],
             aside=ReportAside.from_report(report),

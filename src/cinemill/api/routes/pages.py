@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -13,9 +11,17 @@ from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-import cinemill
+from cinemill.api.html_pages import (
+    ASSET,
+    DOCS,
+    FOLDER,
+    REVIEWS,
+    SIGN_IN,
+    VIDEOS,
+    HtmlPage,
+    render_page,
+)
 
-FOLDER = Path(cinemill.__file__).parent / "web"
 # Revalidated each time (a 304 costs nothing): an upgrade must not mix two versions.
 _HEADERS = {"Cache-Control": "no-cache"}
 
@@ -42,33 +48,39 @@ def install(app: FastAPI) -> None:
 
 def sign_in_page() -> Response:
     """Return the page for people without a token."""
-    return FileResponse(FOLDER / "signin.html", status_code=401, headers=_HEADERS)
+    return _respond(SIGN_IN, status=401)
 
 
 @router.get("/")
-def read_index() -> FileResponse:
-    return FileResponse(FOLDER / "index.html", headers=_HEADERS)
+def read_index() -> Response:
+    return _respond(VIDEOS)
 
 
 @_browser_router.get("/assets/{asset_id}")
-def read_asset_page(asset_id: str) -> FileResponse:
+def read_asset_page(asset_id: str) -> Response:
     """Return the page of any video; its script reports one that does not exist."""
-    return FileResponse(FOLDER / "asset.html", headers={**_HEADERS, "Vary": "Accept"})
+    response = _respond(ASSET)
+    response.headers["Vary"] = "Accept"
+    return response
 
 
 @router.get("/reviews")
-def read_review_queue() -> FileResponse:
-    return FileResponse(FOLDER / "reviews.html", headers=_HEADERS)
+def read_review_queue() -> Response:
+    return _respond(REVIEWS)
 
 
 @router.get("/docs")
-def read_docs() -> FileResponse:
-    return FileResponse(FOLDER / "docs.html", headers=_HEADERS)
+def read_docs() -> Response:
+    return _respond(DOCS)
 
 
 @router.get("/favicon.ico")
 def read_favicon() -> RedirectResponse:
     return RedirectResponse("/static/mark.svg")
+
+
+def _respond(page: HtmlPage, status: int = 200) -> Response:
+    return HTMLResponse(render_page(page), status, headers=_HEADERS)
 
 
 class _Files(StaticFiles):

@@ -61,7 +61,7 @@ def list_frames(
     page, has_more = cut_page(found, limit)
     following = encode_cursor(*(str(part) for part in page[-1].place)) if has_more else None
     return FrameScorePage(
-        frames=[FrameScoreDocument.from_record(one) for one in page], next=following
+        frames=[FrameScoreDocument.from_record(one.frame) for one in page], next=following
     )
 
 
