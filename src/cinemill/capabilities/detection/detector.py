@@ -21,6 +21,7 @@ from cinemill.capabilities.detection.ensemble.registry_files import (
 from cinemill.errors import NotFound, ToolMissing
 from cinemill.inference.models.cards import ModelCard
 from cinemill.inference.models.catalog import find_card
+from cinemill.inference.models.file_models import FAMILIES, read_file_model
 from cinemill.inference.vision.features import PREPROCESSING_VERSION
 from cinemill.storage.cache.keys import ModelIdentity
 
@@ -39,9 +40,18 @@ class DetectorOptions:
     home: Path
     models_dir: Path
     clip_model: str
-    """Name of CLIP's card, or a name that others give to it."""
+    """Name of CLIP's card, a name that others give to it, or the absolute path of a file."""
     weights: Mapping[str, float] | None = None
     """Of the members, if a person set them."""
+    resnet50_path: Path | None = None
+    """A file of ResNet50, to be used instead of its card's."""
+
+    def find_file(self, member: str) -> Path | None:
+        """Return the file that a setting names for the model of this member."""
+        clip = Path(self.clip_model)
+        return {RESNET50: self.resnet50_path, CLIP: clip if clip.is_absolute() else None}.get(
+            member
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +98,11 @@ def load_detector(options: DetectorOptions, name: str = DEFAULT_ENSEMBLE) -> Det
 def find_backbone(member: str, options: DetectorOptions) -> ModelCard:
     """Return the card of a member's model.
 
-    Raises ToolMissing: ``model_unknown``, ``model_unsuitable`` for one that has no features.
+    Raises ToolMissing: ``model_unknown``, ``model_unsuitable`` for one that has no features, and
+    as :func:`read_file_model` for a file that a setting names.
     """
+    if (file := options.find_file(member)) is not None:
+        return read_file_model(file, FAMILIES[member])
     name = options.clip_model if member == CLIP else member
     try:
         card = find_card(name, options.models_dir)

@@ -208,6 +208,7 @@ def open_registry(settings: Settings | None = None) -> Registry:
         models_dir=settings.home / MODELS_FOLDER,
         clip_model=settings.clip_model_name,
         weights=settings.ensemble_weights,
+        resnet50_path=settings.resnet50_model_path,
     )
     home = settings.home
     return Registry(options, home / HEADS_FOLDER, home / ENSEMBLES_FOLDER)
@@ -216,11 +217,20 @@ def open_registry(settings: Settings | None = None) -> Registry:
 def describe_detector(settings: Settings) -> tuple[str, str]:
     """Return what analyses use, in words, and a hint where that is nothing.
 
-    Raises ToolMissing where it cannot be used.
+    Raises ToolMissing where it, or a file that a setting names for it, cannot be used.
     """
-    from cinemill.capabilities.detection.detector import load_detector
+    from cinemill.capabilities.detection.detector import (
+        CLIP,
+        RESNET50,
+        find_backbone,
+        load_detector,
+    )
 
-    detector = load_detector(open_registry(settings).options)
+    options = open_registry(settings).options
+    for member in (RESNET50, CLIP):
+        if options.find_file(member):
+            find_backbone(member, options)
+    detector = load_detector(options)
     if detector is None:
         hint = "'cinemill detect heads add FOLDER' installs a head."
         return "no head is installed, so every verdict is 'no model'", hint

@@ -44,6 +44,7 @@ def open_bench(display: RunDisplay) -> Workbench:
         ffmpeg_path=settings.ffmpeg_path,
         may_fetch=settings.fetch_models,
         weights=_read_weights(settings),
+        resnet50_path=settings.resnet50_model_path,
         progress=RunProgress(display.show),
     )
 
