@@ -19,10 +19,10 @@ from cinemill.capabilities.detection.ensemble.registry_files import (
     HEADS_FOLDER,
 )
 from cinemill.errors import NotFound, ToolMissing
-from cinemill.inference.models.cards import ModelCard
+from cinemill.inference.models.cards import ModelCard, ModelRole
 from cinemill.inference.models.catalog import find_card
 from cinemill.inference.models.file_models import FAMILIES, read_file_model
-from cinemill.inference.vision.features import PREPROCESSING_VERSION
+from cinemill.inference.vision.features import PREPROCESSING_VERSION, list_levels
 from cinemill.storage.cache.keys import ModelIdentity
 
 DEFAULT_ENSEMBLE = "default"
@@ -108,9 +108,9 @@ def find_backbone(member: str, options: DetectorOptions) -> ModelCard:
         card = find_card(name, options.models_dir)
     except NotFound as unknown:
         raise ToolMissing(unknown.message, code=unknown.code, hint=unknown.hint) from unknown
-    if card.image is None or not card.outputs:
+    if card.image is None or not card.outputs or card.role is ModelRole.GENERATED_IMAGE:
         raise ToolMissing(
-            f"The {card.role.value} model {card.name} returns no features of pictures.",
+            f"The {card.role.value} model {card.name} returns nothing that an ensemble can use.",
             code="model_unsuitable",
             hint="'cinemill models list' shows the role of each model.",
         )
@@ -120,16 +120,19 @@ def find_backbone(member: str, options: DetectorOptions) -> ModelCard:
 def describe_space(
     card: ModelCard, normalization: Normalization = Normalization.L2
 ) -> FeatureSpace:
-    """Return the space of the features that a model returns for a face."""
+    """Return the space of the features that a model returns for a face.
+
+    That of a whole detector is its logit, as it is.
+    """
     return FeatureSpace(
         model=card.name,
         revision=card.revision,
         preprocessing=describe_preprocessing(card),
         levels=tuple(
-            FeatureLevel(name=output.level or output.name, dimension=output.dimension)
-            for output in card.outputs
+            FeatureLevel(name=level, dimension=dimension)
+            for level, dimension in list_levels(card).items()
         ),
-        normalization=normalization,
+        normalization=Normalization.NONE if card.score is not None else normalization,
     )
 
 

@@ -169,9 +169,13 @@ class FakeSession:
 
     def __init__(self, card: ModelCard) -> None:
         self.card, self.memory_bytes, self.is_closed = card, 100, False
+        self.releases = 0
 
     def run(self, images: Images) -> Rows:
         return {}
+
+    def release_memory(self) -> None:
+        self.releases += 1
 
     def close(self) -> None:
         self.is_closed = True
@@ -201,7 +205,9 @@ def test_session_in_use_stays_open(cards: list[ModelCard], tmp_path: Path) -> No
         assert not a.is_closed  # type: ignore[attr-defined]
         assert not b.is_closed  # type: ignore[attr-defined]
         assert cache.memory_bytes == 200
+        assert a.releases == 0  # type: ignore[attr-defined]
     assert a.is_closed  # type: ignore[attr-defined]
+    assert a.releases == b.releases == 1  # type: ignore[attr-defined]
 
 
 def test_changed_model_is_opened_again(cards: list[ModelCard], tmp_path: Path) -> None:

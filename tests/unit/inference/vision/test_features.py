@@ -24,6 +24,9 @@ class FixedSession:
     def __init__(self, card: ModelCard, compute: Callable[[Images], Rows]) -> None:
         self.card, self.run = card, compute
 
+    def release_memory(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
