@@ -11,7 +11,8 @@ from tests.vision_models import make_card, make_resnet, resnet_input, write_zip_
 
 from cinemill.inference.models.cards import ModelOutput
 from cinemill.inference.sessions.driver import list_devices
-from cinemill.inference.sessions.open_session import SessionOptions, may_have_gpu, open_session
+from cinemill.inference.sessions.open_session import may_have_gpu, open_session
+from cinemill.inference.sessions.process_device import SessionOptions
 
 
 @pytest.fixture(autouse=True)

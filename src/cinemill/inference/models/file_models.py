@@ -159,12 +159,13 @@ def _read(path: Path, family: Family, identity: Identity) -> ModelCard:
     if path.suffix != ".onnx":
         raise _reject(path, family, "its name must end in .onnx, .pth or .safetensors")
     try:
+        session = open_onnx(path)
         nodes, is_whole = _count_nodes(path)
         if not is_whole:
             raise _reject(path, family, "it keeps its weights in another file: save them in one")
         if not family.is_built_so(nodes):
             raise _reject(path, family, f"it is not built like {family.architecture}")
-        image, outputs = _describe(path, family)
+        image, outputs = _describe(path, family, session)
     except ModelFileInvalid as error:
         raise _reject(path, family, error.reason) from error
     file = ModelFile(path.name, hash_file(path), identity[2])
@@ -190,21 +191,18 @@ def _has_weights(card: ModelCard, file: ModelFile) -> bool:
 def _count_nodes(path: Path) -> tuple[Nodes, bool]:
     """Return how many nodes of each kind there are, and whether all weights are in this file."""
     import onnx
-    from google.protobuf.message import DecodeError
 
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except (DecodeError, ValueError) as error:
-        raise ModelFileInvalid("it is no ONNX file") from error
+    model = onnx.load(str(path), load_external_data=False)
     nodes: Nodes = Counter(node.op_type for node in model.graph.node)
     external = onnx.TensorProto.EXTERNAL
     is_whole = all(one.data_location != external for one in model.graph.initializer)
     return nodes, is_whole
 
 
-def _describe(path: Path, family: Family) -> tuple[ImageInput, tuple[ModelOutput, ...]]:
+def _describe(
+    path: Path, family: Family, session: onnxruntime.InferenceSession
+) -> tuple[ImageInput, tuple[ModelOutput, ...]]:
     """Return what the file takes and returns, as it does when it is run."""
-    session = open_onnx(path)
     inputs = session.get_inputs()
     if len(inputs) != 1:
         names = ", ".join(one.name for one in inputs)

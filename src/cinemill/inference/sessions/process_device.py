@@ -63,9 +63,9 @@ def prepare_process(options: GpuOptions, process_index: int = 0) -> Assignment:
         gpu_memory_fraction=options.memory_fraction, why_no_gpu=assignment.reason
     )
     if assignment.reason:
-        log.warning("this process has no GPU", process=process_index, why=assignment.reason)
+        log.warning("this process has no GPU", process_index=process_index, why=assignment.reason)
     elif assignment.visible:
-        log.info("this process has a GPU", process=process_index, device=assignment.visible)
+        log.info("this process has a GPU", process_index=process_index, device=assignment.visible)
     return assignment
 
 

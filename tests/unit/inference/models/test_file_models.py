@@ -48,7 +48,8 @@ def write_as_the_hub_does(graph: Path, output: str, to: Path) -> None:
     """Write the graph with one output, and floats of three planes as input."""
     model = onnx.load(str(graph))
     pixels = model.graph.input[0]
-    kept, planes = [], pixels.name
+    kept: list[onnx.NodeProto] = []
+    planes = pixels.name
     for node in model.graph.node:
         if node.op_type in ("Cast", "Sub") or (node.op_type == "Transpose" and not kept):
             planes = node.output[0]
@@ -56,8 +57,9 @@ def write_as_the_hub_does(graph: Path, output: str, to: Path) -> None:
         kept.append(node)
     del model.graph.node[:]
     model.graph.node.extend(kept)
-    shape = ["batch", 3, 224, 224]
-    floats = onnx.helper.make_tensor_value_info(planes, onnx.TensorProto.FLOAT, shape)
+    floats = onnx.helper.make_tensor_value_info(
+        planes, onnx.TensorProto.FLOAT, ["batch", 3, 224, 224]
+    )
     pixels.CopyFrom(floats)
     rows = [one for one in model.graph.output if one.name == output]
     del model.graph.output[:]
@@ -177,7 +179,7 @@ def test_weights_without_their_own_export_name_the_command(
     [
         (RESNET50, "nothing.onnx", "model_missing", "No such file"),
         (RESNET50, ".", "model_file_invalid", "it is a folder"),
-        (RESNET50, "noise.onnx", "model_file_invalid", "it is no ONNX file"),
+        (RESNET50, "noise.onnx", "model_file_invalid", "ONNX Runtime cannot open it"),
         (RESNET50, "noise.bin", "model_file_invalid", "must end in .onnx, .pth"),
         (RESNET50, "means.onnx", "model_file_invalid", "it is not built like ResNet50"),
         (RESNET50, "hub-clip.onnx", "model_file_invalid", "it is not built like ResNet50"),

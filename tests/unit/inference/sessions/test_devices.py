@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -188,12 +187,3 @@ def test_nothing_is_hidden_from_cuda_unasked(devices: list[GpuDevice]) -> None:
     prepare_process(GpuOptions(visible=None, mig_enabled=False, memory_fraction=0.8))
     assert VISIBLE not in os.environ
     assert process_options().why_no_gpu == ""
-
-
-def test_preparing_a_process_loads_no_model_library() -> None:
-    code = (
-        "import sys; import cinemill.inference.sessions.process_device;"
-        "print(*({'torch', 'onnx', 'onnxruntime', 'numpy'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""

@@ -25,7 +25,8 @@ from cinemill.inference.models.cards import (
 from cinemill.inference.sessions import open_session as open_session_module
 from cinemill.inference.sessions.batches import BatchRunner
 from cinemill.inference.sessions.onnx_session import OnnxSession
-from cinemill.inference.sessions.open_session import SessionOptions, open_session
+from cinemill.inference.sessions.open_session import open_session
+from cinemill.inference.sessions.process_device import SessionOptions
 from cinemill.inference.sessions.protocol import Images, ImageSession, OutOfMemory, Rows
 from cinemill.inference.sessions.session_cache import SessionCache
 
@@ -221,7 +222,9 @@ def test_changed_model_is_opened_again(cards: list[ModelCard], tmp_path: Path) -
 
 def test_opening_a_model_imports_no_torch(resnet: tuple[ModelCard, Path]) -> None:
     code = (
-        "import sys; import cinemill.inference.vision.features;"
+        "import sys; import cinemill.inference.sessions.process_device;"
+        "print(*({'numpy'} & set(sys.modules)), end='');"
+        "import cinemill.inference.vision.features;"
         "import cinemill.inference.sessions.session_cache;"
         "print(*({'torch', 'onnx', 'onnxruntime', 'transformers'} & set(sys.modules)))"
     )
