@@ -22,6 +22,7 @@ _REDIS = "redis://redis.example:6379/0"
 _DATABASE = "postgresql://cinemill@db.example:5432/cinemill"
 _BROKER_SCHEMES = ("redis", "rediss", "sentinel", "redis+socket")
 _DATABASE_SCHEMES = ("postgresql", "postgresql+psycopg")
+_MODEL_SUFFIXES = (".onnx", ".pth", ".safetensors")
 _RESULT_SCHEMES = (*_BROKER_SCHEMES, "rpc", *(f"db+{name}" for name in _DATABASE_SCHEMES))
 
 
@@ -99,6 +100,19 @@ def _check_readable(path: object) -> object:
     return path
 
 
+def _resolve_model(name: str) -> str:
+    """Return the name of a model as it is, or the absolute path of the file that it names."""
+    if not name.startswith(("/", ".", "~")) and not name.endswith(_MODEL_SUFFIXES):
+        return name
+    path = parsers.expand_user(Path(name)).absolute()
+    _check_readable(path)
+    if path.is_dir():
+        raise ValueError("is a folder; name the ONNX file in it")
+    if not path.is_file():
+        raise ValueError("is no file that exists")
+    return str(path)
+
+
 def _url(schemes: tuple[str, ...], example: str) -> AfterValidator:
     return AfterValidator(partial(parsers.check_url, schemes=schemes, example=example))
 
@@ -112,6 +126,7 @@ Folders = Annotated[
 ]
 Folder = Annotated[Path, BeforeValidator(_absolute)]
 ExistingFile = Annotated[FilePath, BeforeValidator(_check_readable), BeforeValidator(_absolute)]
+ModelName = Annotated[str, Field(min_length=1), AfterValidator(_resolve_model)]
 Program = Annotated[ExistingFile, AfterValidator(_check_executable)]
 Certificates = Annotated[ExistingFile, AfterValidator(_check_certificates)]
 Bytes = Annotated[

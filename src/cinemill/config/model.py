@@ -203,9 +203,10 @@ class Settings(BaseSettings):
     mig_enabled: bool = setting("MIG_ENABLED", False)
     """Run one worker process per MIG instance of a GPU."""
     resnet50_model_path: fields.ExistingFile | None = setting("RESNET50_MODEL_PATH")
-    """Weights file of the ResNet50 detection model."""
-    clip_model_name: str = setting("CLIP_MODEL_NAME", "openai/clip-vit-base-patch32", min_length=1)
-    """CLIP model used in detection: a model hub name or a path."""
+    """ONNX file of the ResNet50 detection model. Default: the published weights."""
+    clip_model_name: fields.ModelName = setting("CLIP_MODEL_NAME", "openai/clip-vit-base-patch32")
+    """CLIP model used in detection: a model hub name, or the path of an ONNX file of its image
+    tower."""
     ensemble_weight_resnet50: fields.Share = setting("ENSEMBLE_WEIGHT_RESNET50", 0.6)
     """Weight of the ResNet50 score; must sum to 1 with ENSEMBLE_WEIGHT_CLIP."""
     ensemble_weight_clip: checks.ClipWeight = setting("ENSEMBLE_WEIGHT_CLIP", 0.4)

@@ -299,6 +299,9 @@ class TestProblems:
             {"CINEMILL_MAX_UPLOAD_BYTES": "64 Gbit"},
             {"CINEMILL_MAX_UPLOAD_BYTES": f"{10**400}.5"},
             {"RESNET50_MODEL_PATH": "/no/such/file"},
+            {"CLIP_MODEL_NAME": "/no/such/file"},
+            {"CLIP_MODEL_NAME": "such.onnx"},
+            {"CLIP_MODEL_NAME": "."},
             {"MIG_ENABLED": "maybe"},
             {"CELERY_WORKER_AUTOSCALE": "1,4"},
         ],
@@ -316,6 +319,18 @@ class TestProblems:
         environ = {"CELERY_WORKER_AUTOSCALE": "4,1", "CELERY_WORKER_CONCURRENCY": "2"}
         (warning,) = load(environ).warnings
         assert "CELERY_WORKER_CONCURRENCY is ignored" in warning
+
+    def test_model_may_be_named_or_be_a_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "clip.onnx").touch()
+        monkeypatch.chdir(tmp_path)
+        for written, name in (
+            ("openai/clip-vit-large-patch14", "openai/clip-vit-large-patch14"),
+            ("clip.onnx", str(tmp_path / "clip.onnx")),
+            ("./clip.onnx", str(tmp_path / "clip.onnx")),
+        ):
+            assert load({"CLIP_MODEL_NAME": written}).clip_model_name == name
 
     def test_ffmpeg_path_must_be_executable(self, tmp_path: Path) -> None:
         path = write(tmp_path / "ffmpeg", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +24,11 @@ from cinemill.capabilities.detection.ensemble.registry_files import (
     TENSORS,
 )
 from cinemill.errors import NotFound, ToolMissing
-from cinemill.inference.models.cards import PINS_FOLDER, ModelCard
+from cinemill.inference.models.cards import PINS_FOLDER, ModelCard, ModelRole
 from cinemill.inference.models.catalog import find_card
+from cinemill.inference.models.file_models import FAMILIES, read_file_model
 from cinemill.inference.models.user_cards import CARD_FILENAME
-from cinemill.inference.vision.features import PREPROCESSING_VERSION
+from cinemill.inference.vision.features import PREPROCESSING_VERSION, list_levels
 from cinemill.storage.cache.keys import ModelIdentity
 
 DEFAULT_ENSEMBLE = "default"
@@ -49,9 +50,18 @@ class DetectorOptions:
     home: Path
     models_dir: Path
     clip_model: str
-    """Name of CLIP's card, or a name that others give to it."""
+    """Name of CLIP's card, a name that others give to it, or the absolute path of a file."""
     weights: Mapping[str, float] | None = None
     """Of the members, if a person set them."""
+    resnet50_path: Path | None = None
+    """A file of ResNet50, to be used instead of its card's."""
+
+    def find_file(self, member: str) -> Path | None:
+        """Return the file that a setting names for the model of this member."""
+        clip = Path(self.clip_model)
+        return {RESNET50: self.resnet50_path, CLIP: clip if clip.is_absolute() else None}.get(
+            member
+        )
 
 
 @dataclass(frozen=True)
@@ -144,10 +154,17 @@ def _list_states(options: DetectorOptions) -> Iterator[FileState]:
         yield from _describe_files(options.home / HEADS_FOLDER, f"*/{name}")
     yield from _describe_files(options.models_dir, f"*/{CARD_FILENAME}")
     yield from _describe_files(options.models_dir / PINS_FOLDER, "*.json")
+    for file in filter(None, map(options.find_file, (RESNET50, CLIP))):
+        # Weights are used as the graph next to them.
+        yield from _describe({file, file.with_suffix(".onnx")})
 
 
 def _describe_files(folder: Path, pattern: str) -> Iterator[FileState]:
-    for path in sorted(folder.glob(pattern)):
+    yield from _describe(sorted(folder.glob(pattern)))
+
+
+def _describe(paths: Iterable[Path]) -> Iterator[FileState]:
+    for path in paths:
         try:
             found = path.stat()
         except OSError:
@@ -158,16 +175,19 @@ def _describe_files(folder: Path, pattern: str) -> Iterator[FileState]:
 def find_backbone(member: str, options: DetectorOptions) -> ModelCard:
     """Return the card of a member's model.
 
-    Raises ToolMissing: ``model_unknown``, ``model_unsuitable`` for one that has no features.
+    Raises ToolMissing: ``model_unknown``, ``model_unsuitable`` for one that has no features, and
+    as :func:`read_file_model` for a file that a setting names.
     """
+    if (file := options.find_file(member)) is not None:
+        return read_file_model(file, FAMILIES[member])
     name = options.clip_model if member == CLIP else member
     try:
         card = find_card(name, options.models_dir)
     except NotFound as unknown:
         raise ToolMissing(unknown.message, code=unknown.code, hint=unknown.hint) from unknown
-    if card.image is None or not card.outputs:
+    if card.image is None or not card.outputs or card.role is ModelRole.GENERATED_IMAGE:
         raise ToolMissing(
-            f"The {card.role.value} model {card.name} returns no features of pictures.",
+            f"The {card.role.value} model {card.name} returns nothing that an ensemble can use.",
             code="model_unsuitable",
             hint="'cinemill models list' shows the role of each model.",
         )
@@ -177,16 +197,19 @@ def find_backbone(member: str, options: DetectorOptions) -> ModelCard:
 def describe_space(
     card: ModelCard, normalization: Normalization = Normalization.L2
 ) -> FeatureSpace:
-    """Return the space of the features that a model returns for a face."""
+    """Return the space of the features that a model returns for a face.
+
+    That of a whole detector is its logit, as it is.
+    """
     return FeatureSpace(
         model=card.name,
         revision=card.revision,
         preprocessing=describe_preprocessing(card),
         levels=tuple(
-            FeatureLevel(name=output.level or output.name, dimension=output.dimension)
-            for output in card.outputs
+            FeatureLevel(name=level, dimension=dimension)
+            for level, dimension in list_levels(card).items()
         ),
-        normalization=normalization,
+        normalization=Normalization.NONE if card.score is not None else normalization,
     )
 
 

@@ -29,9 +29,13 @@ from cinemill.inference.faces.detector import FaceDetector
 from cinemill.inference.faces.scan import ScannedFrame, scan_frames
 from cinemill.inference.faces.tracks import FrameFaces, link_faces
 from cinemill.inference.models.cards import ModelCard
-from cinemill.inference.sessions.protocol import ImageSession, require_image
+from cinemill.inference.sessions.protocol import (
+    ImageSession,
+    describe_device,
+    require_image,
+)
 from cinemill.inference.sessions.session_cache import SessionCache
-from cinemill.inference.vision.features import extract_features, stack_images
+from cinemill.inference.vision.features import extract_features, list_levels, stack_images
 
 if TYPE_CHECKING:
     from cinemill.core.frames import Pixels
@@ -62,10 +66,8 @@ class FeatureCollector:
         """Return the features of all faces, in the order in which they were added."""
         if self.crops:
             self._run()
-        return {
-            output.level or output.name: self._join(output.level or output.name, output.dimension)
-            for output in self.session.card.outputs
-        }
+        levels = list_levels(self.session.card)
+        return {level: self._join(level, dimension) for level, dimension in levels.items()}
 
     def _run(self) -> None:
         with self.clock.measure("features"):
@@ -126,7 +128,7 @@ def examine_frames(
             scanned.append(ExaminedFrame(one.frame.time_ms, one.frame.pts, one.exclusion))
             usable.append(FrameFaces(one.frame.time_ms, one.shot, tuple(boxes)))
             examination.on_frame(number)
-        devices = sorted({collector.session.device for collector in collectors.values()})
+        devices = sorted({describe_device(collector.session) for collector in collectors.values()})
         features = {name: collector.finish() for name, collector in collectors.items()}
     faces, order = _order_faces(usable, places, scale)
     facts = VideoFacts(tuple(scanned), faces, dict(flaws), bits_per_pixel, ", ".join(devices))

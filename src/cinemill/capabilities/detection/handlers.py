@@ -235,6 +235,7 @@ def _find_detector(resources: StepResources) -> Detector | None:
         models_dir=resources.models_dir,
         clip_model=settings.clip_model,
         weights=settings.weights,
+        resnet50_path=settings.resnet50_path,
     )
     try:
         detector = _INSTALLED.load(options)

@@ -169,8 +169,10 @@ def add(
 ) -> None:
     """Add a model of your own: an ONNX file that takes a picture, with its card.
 
-    The file is opened and run once to check that it fits the card.
+    The file is opened and run once to check that it fits the card. A detector of manipulated faces
+    can be a member of the ensemble at once.
     """
+    from cinemill.inference.models.cards import ModelRole
     from cinemill.inference.models.catalog import MODELS
     from cinemill.inference.models.user_cards import add_model, read_user_card
 
@@ -180,6 +182,17 @@ def add(
         print_json(_describe(card, folder))
     else:
         typer.echo(f"{card.name} is in {folder / card.name} ({format_size(card.size_bytes)}).")
+    if card.role is ModelRole.FORGERY_DETECTION:
+        _offer_detector(card)
+
+
+def _offer_detector(card: ModelCard) -> None:
+    """Install the head of a detector, and say how analyses use it."""
+    from cinemill.cli.commands.detect.heads import print_use
+    from cinemill.cli.commands.detect.registry import open_registry
+
+    head, is_used = open_registry().add_detector(card)
+    print_use(head, is_used=is_used)
 
 
 def _find_folder() -> Path:

@@ -30,7 +30,8 @@ def default_levels(weights: Weights) -> tuple[str, ...]:
     """Return the levels at half and three quarters of the depth, and the last one."""
     layers = weights.count(f"{_TOWER}encoder.layers.{{}}.")
     last = "embedding" if "visual_projection.weight" in weights else "pooled"
-    return (f"layer{max(1, layers // 2)}", f"layer{max(1, layers * 3 // 4)}", last)
+    inner = (f"layer{max(1, layers // 2)}", f"layer{max(1, layers * 3 // 4)}")
+    return (*dict.fromkeys(inner), last)
 
 
 def run_clip(ops: Operations[T], weights: Weights, image: ImageInput) -> dict[str, T]:

@@ -15,7 +15,13 @@ from cinemill.inference.export.operations import Operations
 from cinemill.inference.export.shapes import ShapeTracer
 from cinemill.inference.export.torch_files import WeightsInvalid
 from cinemill.inference.export.weights import Weights, read_weights
-from cinemill.inference.models.cards import ImageInput, ModelCard, ModelOutput
+from cinemill.inference.models.cards import (
+    WEIGHTS_KEY,
+    ImageInput,
+    ModelCard,
+    ModelOutput,
+    hash_file,
+)
 
 EXPORT_VERSION = 1
 """Raise it whenever the same weights would give another graph."""
@@ -51,7 +57,8 @@ def export_model(card: ModelCard, weights: Path, to: Path) -> None:
     ``weights`` is a state dict (``.pth``) or ``.safetensors`` of ResNet, EfficientNet-Lite or CLIP.
     The graph has the outputs of a card whose weights are exported; where the card is of a finished
     graph, or has no outputs, it has the default levels of the architecture. It contains the card's
-    normalisation. The same weights always give the same bytes.
+    normalisation. The same file of weights always
+    gives the same bytes, and they name its hash.
 
     Raises WeightsInvalid (``weights_invalid``, ``architecture_unknown``, ``level_unknown``).
     """
@@ -64,6 +71,7 @@ def export_model(card: ModelCard, weights: Path, to: Path) -> None:
     traced = run_architecture(builder, tensors, image)
     outputs = _choose_outputs(card, tensors, traced)
     model = builder.build(image, [(output, traced.levels[_level_of(output)]) for output in outputs])
+    model.metadata_props.add(key=WEIGHTS_KEY, value=hash_file(weights))
     staged = to.with_name(f".{to.name}.{os.getpid()}")
     try:
         save_model(model, staged)

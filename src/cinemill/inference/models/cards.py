@@ -28,7 +28,10 @@ PINS_FOLDER = ".pins"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST_PINS_BYTES = 65_536
 _DAMAGED_RECORD = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
-_EXPORTED_SUFFIXES = (".pth", ".safetensors")
+EXPORTED_SUFFIXES = (".pth", ".safetensors")
+"""Of weights that must be exported before they can be run."""
+WEIGHTS_KEY = "cinemill.weights.sha256"
+"""Entry of an exported graph that names the file of weights it was exported from."""
 
 
 class ModelRole(StrEnum):
@@ -201,6 +204,8 @@ class ModelCard:
     """Increase it when the same picture would be given to the model as other numbers."""
     is_optional: bool = False
     """Fetched only where somebody asks for it by name, never at first use."""
+    path: Path | None = None
+    """The file itself, where a setting names it: it is used where it is, and never fetched."""
     retrieval_agreement: float | None = None
     """For a model in 8-bit integers: the share of nearest pictures that it finds as the original
     does, measured on real frames when it was created."""
@@ -229,18 +234,21 @@ class ModelCard:
     @property
     def needs_export(self) -> bool:
         """Return whether the weights must be exported to ONNX before they can be run."""
-        return self.weights.endswith(_EXPORTED_SUFFIXES)
+        return self.weights.endswith(EXPORTED_SUFFIXES)
 
 
 def find_model(card: ModelCard, folder: Path) -> Path:
     """Return the folder with the model's files after checking each of them.
 
-    ``folder`` holds one folder per model. If the model is not there, installed packages are
-    searched.
+    ``folder`` holds one folder per model; a file that a setting names is elsewhere. If the
+    model is not there, installed packages are searched.
 
     Raises ToolMissing: ``model_missing`` with the command that downloads it, ``model_damaged`` if a
     file has other bytes than its card states.
     """
+    if card.path is not None:
+        check_model(card, card.path.parent)
+        return card.path.parent
     card = apply_pins(card, folder)
     own = folder / card.name
     if own.is_dir():
@@ -340,7 +348,9 @@ def check_model(card: ModelCard, folder: Path) -> None:
             f"The {card.role.value} model {card.name} in {folder} does not match its model card: "
             f"{'; '.join(flaws)}.",
             code="model_damaged",
-            hint=f"Run 'cinemill models fetch {card.name}' to download it again.",
+            hint=f"Run 'cinemill models fetch {card.name}' to download it again."
+            if card.sources
+            else "Put the original file back.",
         )
 
 

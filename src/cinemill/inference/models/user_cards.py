@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 import tomllib
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -258,6 +259,7 @@ def _read_stored(path: Path) -> ModelCard | None:
 def _as_card(stored: _StoredCard) -> ModelCard:
     image, score = stored.input, stored.score
     file = _name_file(stored.file.sha256)
+    reading = json.dumps([image.model_dump(mode="json"), score and score.model_dump(mode="json")])
     return ModelCard(
         name=stored.name,
         role=stored.role,
@@ -279,5 +281,7 @@ def _as_card(stored: _StoredCard) -> ModelCard:
         score=None
         if score is None
         else ForgeryScore(score.output, score.forged, score.genuine, score.is_probability),
+        # A card written anew for the same file must not find what was computed by the old one.
+        preprocessing_version=zlib.crc32(reading.encode()),
         is_optional=True,
     )

@@ -9,28 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import MutableMapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from cinemill.errors import WorkFailed
+from cinemill.inference.sessions.driver import GpuDevice
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 ORDER = "CUDA_DEVICE_ORDER"
 _NONE = ("", "-1", "none", "void")
-
-
-@dataclass(frozen=True, slots=True)
-class GpuDevice:
-    """A GPU, or an instance of one (MIG)."""
-
-    uuid: str
-    """``GPU-…`` or ``MIG-…``."""
-    name: str
-    memory_bytes: int
-    index: int
-    """Position of the GPU in the order of the bus."""
-    is_mig: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,53 +27,6 @@ class Assignment:
     """For ``CUDA_VISIBLE_DEVICES``; empty for the CPU."""
     reason: str = ""
     """Why there is no GPU, although one was asked for; else empty."""
-
-
-def list_devices() -> list[GpuDevice]:
-    """Return the GPUs that the driver reports, each followed by its MIG instances.
-
-    Empty without a driver. Does not start CUDA.
-    """
-    import pynvml  # imported here: it loads the driver's library, which few machines have
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
-        count = pynvml.nvmlDeviceGetCount()
-        return [device for index in range(count) for device in _describe(pynvml, index)]
-    except pynvml.NVMLError:
-        return []
-    finally:
-        with suppress(pynvml.NVMLError):
-            pynvml.nvmlShutdown()
-
-
-def _describe(nvml: Any, index: int) -> list[GpuDevice]:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    found = [_read(nvml, handle, index, is_mig=False)]
-    with suppress(nvml.NVMLError):  # not every GPU knows MIG
-        if nvml.nvmlDeviceGetMigMode(handle)[0] == nvml.NVML_DEVICE_MIG_ENABLE:
-            for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
-                with suppress(nvml.NVMLError):  # a free place for an instance
-                    instance = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, number)
-                    found.append(_read(nvml, instance, index, is_mig=True))
-    return found
-
-
-def _read(nvml: Any, handle: Any, index: int, *, is_mig: bool) -> GpuDevice:
-    return GpuDevice(
-        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
-        name=_text(nvml.nvmlDeviceGetName(handle)),
-        memory_bytes=int(nvml.nvmlDeviceGetMemoryInfo(handle).total),
-        index=index,
-        is_mig=is_mig,
-    )
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
 
 
 def assign_device(

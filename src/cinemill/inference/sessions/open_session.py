@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from cinemill.inference.export.prepared import find_or_export
 from cinemill.inference.models.cards import ModelCard, find_model
 from cinemill.inference.sessions.devices import VISIBLE
 from cinemill.inference.sessions.onnx_session import OnnxSession
+from cinemill.inference.sessions.process_device import DEFAULT_OPTIONS, SessionOptions
 from cinemill.inference.sessions.protocol import ImageSession
 from cinemill.telemetry import get_logger
 
@@ -34,20 +34,6 @@ _GPU_ERRORS = (
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """How the models of a process are run."""
-
-    threads: int = 0
-    """Threads of a layer; 0 for one for each processor that the process may use, at most 8."""
-    use_gpu: bool = True
-    """Use a GPU if this process has one and PyTorch is installed."""
-    gpu_memory_fraction: float = 0.8
-
-
-DEFAULT_OPTIONS = SessionOptions()
-
-
 def open_session(
     card: ModelCard, folder: Path, options: SessionOptions = DEFAULT_OPTIONS
 ) -> ImageSession:
@@ -59,7 +45,7 @@ def open_session(
     Raises ToolMissing (``model_missing``, ``model_damaged``, ``model_unusable``), WeightsInvalid.
     """
     model = find_or_export(card, find_model(card, folder), folder)
-    reason = ""
+    reason = options.why_no_gpu
     if options.use_gpu and may_have_gpu():
         try:
             return _open_on_gpu(card, model, options)

@@ -56,9 +56,24 @@ class ImageSession(Protocol):
         """
         ...
 
+    def release_memory(self) -> None:
+        """Release what is kept for later batches; it can be used on."""
+        ...
+
     def close(self) -> None:
         """Release its memory; it cannot be used afterwards."""
         ...
+
+
+_LONGEST_REASON = 200
+
+
+def describe_device(session: ImageSession) -> str:
+    """Return where a model runs, and why not on a GPU where one was asked for."""
+    if not session.fallback_reason:
+        return session.device
+    reason = session.fallback_reason.splitlines()[0][:_LONGEST_REASON].rstrip(".")
+    return f"{session.device} ({reason})"
 
 
 def require_image(card: ModelCard) -> ImageInput:

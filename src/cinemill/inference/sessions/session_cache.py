@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cinemill.inference.models.cards import ModelCard
 from cinemill.inference.sessions.open_session import open_session
+from cinemill.inference.sessions.process_device import process_options
 from cinemill.inference.sessions.protocol import ImageSession
 from cinemill.telemetry import get_logger
 
@@ -47,6 +48,8 @@ class SessionCache:
     def use(self, card: ModelCard, folder: Path) -> Iterator[ImageSession]:
         """Yield the model's session; it stays open within the block whatever else is opened.
 
+        Afterwards the memory that only its work took is released.
+
         ``folder`` holds the models. Raises ToolMissing (``model_missing``, ``model_damaged``,
         ``model_unusable``).
         """
@@ -57,6 +60,8 @@ class SessionCache:
             yield entry.session
         finally:
             entry.users -= 1
+            if not entry.users:
+                entry.session.release_memory()
             self._evict()
 
     def open(self, card: ModelCard, folder: Path) -> ImageSession:
@@ -103,4 +108,7 @@ class SessionCache:
 @cache
 def process_sessions() -> SessionCache:
     """Return the sessions of this process."""
-    return SessionCache(DEFAULT_LIMIT_BYTES)
+    return SessionCache(
+        DEFAULT_LIMIT_BYTES,
+        opener=lambda card, folder: open_session(card, folder, process_options()),
+    )

@@ -69,7 +69,7 @@ class TorchSession:
         self.release_memory()
 
     def release_memory(self) -> None:
-        """Return memory that PyTorch keeps for later to the GPU; called between jobs."""
+        """Return memory that PyTorch keeps for later batches to the GPU, for other processes."""
         if self._is_cuda:
             torch.cuda.empty_cache()
 
@@ -96,7 +96,7 @@ class TorchSession:
         tensor = torch.from_numpy(np.ascontiguousarray(pixels))
         if not self._is_cuda:
             return tensor
-        # From pinned memory the copy overlaps with what the GPU is doing.
+        # A copy from pinned memory takes no detour through a buffer of the driver.
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def _download(self, values: Mapping[str, Tensor], count: int) -> Rows:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinemill.errors import WorkFailed
-from cinemill.inference.sessions.protocol import Images, ImageSession, require_image
+from cinemill.inference.models.cards import ForgeryScore, ModelCard, ModelOutput
+from cinemill.inference.sessions.protocol import Images, ImageSession, Rows, require_image
 from cinemill.inference.vision.resize import Pixels, resize_image
 
 Features = Mapping[str, NDArray[np.float16]]
@@ -18,14 +19,53 @@ PREPROCESSING_VERSION = 1
 """Raise it whenever the same picture would reach the model as other pixels."""
 
 
+LOGIT = "logit"
+"""The one level of a whole detector: the logarithm of its odds that the picture is forged."""
+_LEAST_PROBABILITY = 1e-6
+
+
+def list_levels(card: ModelCard) -> Mapping[str, int]:
+    """Return the levels of features that a model gives, each with its dimension."""
+    if card.score is not None:
+        return {LOGIT: 1}
+    return {_name_level(output): output.dimension for output in card.outputs}
+
+
+def _name_level(output: ModelOutput) -> str:
+    return output.level or output.name or "output"
+
+
 def extract_features(session: ImageSession, images: Images) -> Features:
     """Return the features of these pictures, which have the size that the model takes.
 
-    Raises WorkFailed (``features_invalid``) if a feature is no number that float16 can hold.
+    Raises WorkFailed (``features_invalid``) if a feature is no number that float16 can hold, or a
+    detector's probability is none.
     """
-    rows = session.run(images)
-    levels = {output.name: output.level or output.name for output in session.card.outputs}
+    card, rows = session.card, session.run(images)
+    if card.score is not None:
+        return {
+            LOGIT: _to_float16(session, card.score.output, _read_logits(card, card.score, rows))
+        }
+    levels = {output.name: _name_level(output) for output in card.outputs}
     return {levels[name]: _to_float16(session, name, values) for name, values in rows.items()}
+
+
+def _read_logits(card: ModelCard, score: ForgeryScore, rows: Rows) -> NDArray[np.float32]:
+    """Return what a detector says of each picture, N × 1."""
+    values = rows[score.output]
+    forged = values[:, [score.forged]]
+    genuine = None if score.genuine is None else values[:, [score.genuine]]
+    if not score.is_probability:
+        return forged if genuine is None else forged - genuine
+    others = 1 - forged if genuine is None else genuine
+    if min(forged.min(initial=0), others.min(initial=0)) < -_LEAST_PROBABILITY:
+        raise WorkFailed(
+            f"{card.name} returned numbers that are no probabilities, which its card promises.",
+            code="features_invalid",
+            hint="Add the model again, with is_probability = false in the score of its card.",
+        )
+    odds = np.maximum(forged, _LEAST_PROBABILITY) / np.maximum(others, _LEAST_PROBABILITY)
+    return np.log(odds, dtype=np.float32)
 
 
 def stack_images(session: ImageSession, pictures: Sequence[Pixels]) -> Images:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
+from celery.utils.log import current_process_index
 
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.errors import CinemillError
+from cinemill.inference.sessions.process_device import GpuOptions, prepare_process
 from cinemill.storage.database import Database
 from cinemill.telemetry import configure_logging, get_logger
 from cinemill.worker.context import WorkerContext
@@ -67,10 +69,22 @@ class ProcessSignals:
         if os.getpid() == self._main_pid:
             return  # the solo pool sends this signal too, and works in the main process
         die_with_parent()
+        self._prepare_gpu(current_process_index(base=0) or 0)
         self._context.forget_connections()
         signals.task_prerun.connect(self.on_stop_signal)
         remove_abandoned_work(self._context.database, self._context.work_folder)
         connect_early(self._context.database)
+
+    def _prepare_gpu(self, process_index: int) -> None:
+        settings = self._context.settings
+        prepare_process(
+            GpuOptions(
+                visible=settings.cuda_visible_devices,
+                mig_enabled=settings.mig_enabled,
+                memory_fraction=settings.gpu_memory_fraction,
+            ),
+            process_index,
+        )
 
     def on_stop_signal(self, **_: Any) -> None:
         # Only now: after worker_process_init, billiard replaces signal handlers with its own.
@@ -86,6 +100,8 @@ class ProcessSignals:
         # now stays for good, and need not be searched each time.
         gc.collect()
         gc.freeze()
+        if self._context.settings.celery_worker_pool == "solo":
+            self._prepare_gpu(0)
         remove_abandoned_work(self._context.database, self._context.work_folder)
         self._hardware.find(sender)
 

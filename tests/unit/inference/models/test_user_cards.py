@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.onnx_files import DOUBLE, write_mean_model
 
+from cinemill.capabilities.detection.detector import identify_model
 from cinemill.core.parameter_reader import read_parameters
 from cinemill.errors import Conflict, InputRejected, NotFound, ToolMissing
 from cinemill.inference.models.cards import ForgeryScore, ModelRole, find_model, hash_file
@@ -68,6 +69,20 @@ def test_changed_byte_of_an_added_model_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(ToolMissing) as damaged:
         find_model(card, tmp_path / "models")
     assert damaged.value.code == "model_damaged"
+
+
+def test_card_written_anew_for_the_same_file_is_another_model(tmp_path: Path) -> None:
+    one, other, again = (
+        add_model(make_card(**changes), write_mean_model(tmp_path / "m.onnx"), tmp_path / name, ())
+        for name, changes in (
+            ("a", {}),
+            ("b", {"score": {"output": "means", "forged": 0, "genuine": 1}}),
+            ("c", {}),
+        )
+    )
+    assert one.revision == other.revision
+    assert identify_model(one) != identify_model(other)
+    assert identify_model(one) == identify_model(again)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".toml"])

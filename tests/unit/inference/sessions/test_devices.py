@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.onnx_files import write_mean_model
+from tests.vision_models import make_card
 
 from cinemill.errors import WorkFailed
+from cinemill.inference.models.cards import ImageInput, ModelOutput
+from cinemill.inference.sessions import process_device
 from cinemill.inference.sessions.devices import (
+    ORDER,
+    VISIBLE,
     Assignment,
-    GpuDevice,
     apply_assignment,
     assign_device,
-    list_devices,
 )
+from cinemill.inference.sessions.driver import GpuDevice, list_devices
+from cinemill.inference.sessions.process_device import (
+    GpuOptions,
+    prepare_process,
+    process_options,
+)
+from cinemill.inference.sessions.protocol import describe_device
+from cinemill.inference.sessions.session_cache import process_sessions
 
 WHOLE = [GpuDevice("GPU-aaa", "A", 80, 0), GpuDevice("GPU-bbb", "B", 80, 1)]
 DIVIDED = [
@@ -128,3 +142,48 @@ def test_device_is_not_changed_after_cuda_started(monkeypatch: pytest.MonkeyPatc
 
 def test_listing_devices_needs_no_driver() -> None:
     assert all(device.memory_bytes > 0 for device in list_devices())
+
+
+@pytest.fixture
+def devices(monkeypatch: pytest.MonkeyPatch) -> list[GpuDevice]:
+    """Return the devices that the driver reports to this test, none at first."""
+    found: list[GpuDevice] = []
+    monkeypatch.setattr(process_device, "list_devices", lambda: found)
+    monkeypatch.setattr(process_device, "_options", process_device.DEFAULT_OPTIONS)
+    for name in (VISIBLE, ORDER):
+        monkeypatch.setenv(name, "")  # so that it is as before afterwards
+        del os.environ[name]
+    return found
+
+
+def test_each_process_of_a_worker_is_given_its_instance(devices: list[GpuDevice]) -> None:
+    devices += DIVIDED
+    options = GpuOptions(visible=None, mig_enabled=True, memory_fraction=0.25)
+    seen = []
+    for index in range(3):
+        prepare_process(options, index)
+        seen.append(os.environ[VISIBLE])
+    assert seen == ["MIG-c1", "MIG-c2", ""]
+    found = process_options()
+    assert found.gpu_memory_fraction == 0.25
+    assert "2 MIG instances" in found.why_no_gpu
+
+
+def test_models_of_a_process_without_its_gpu_say_why(
+    devices: list[GpuDevice], tmp_path: Path
+) -> None:
+    (tmp_path / "tiny").mkdir()
+    path = write_mean_model(tmp_path / "tiny" / "means.onnx")
+    image = ImageInput("pixels", 32, 32, (0, 0, 0), (1, 1, 1))
+    card = make_card(path, image, (ModelOutput("means", 3),))
+    prepare_process(GpuOptions(visible="3", mig_enabled=False, memory_fraction=0.8))
+    with process_sessions().use(card, tmp_path) as session:
+        found = describe_device(session)
+    process_sessions().close()
+    assert found == "cpu (there is no NVIDIA driver, or it reports no GPU)"
+
+
+def test_nothing_is_hidden_from_cuda_unasked(devices: list[GpuDevice]) -> None:
+    prepare_process(GpuOptions(visible=None, mig_enabled=False, memory_fraction=0.8))
+    assert VISIBLE not in os.environ
+    assert process_options().why_no_gpu == ""

@@ -25,7 +25,8 @@ from cinemill.inference.models.cards import (
 from cinemill.inference.sessions import open_session as open_session_module
 from cinemill.inference.sessions.batches import BatchRunner
 from cinemill.inference.sessions.onnx_session import OnnxSession
-from cinemill.inference.sessions.open_session import SessionOptions, open_session
+from cinemill.inference.sessions.open_session import open_session
+from cinemill.inference.sessions.process_device import SessionOptions
 from cinemill.inference.sessions.protocol import Images, ImageSession, OutOfMemory, Rows
 from cinemill.inference.sessions.session_cache import SessionCache
 
@@ -169,9 +170,13 @@ class FakeSession:
 
     def __init__(self, card: ModelCard) -> None:
         self.card, self.memory_bytes, self.is_closed = card, 100, False
+        self.releases = 0
 
     def run(self, images: Images) -> Rows:
         return {}
+
+    def release_memory(self) -> None:
+        self.releases += 1
 
     def close(self) -> None:
         self.is_closed = True
@@ -201,7 +206,9 @@ def test_session_in_use_stays_open(cards: list[ModelCard], tmp_path: Path) -> No
         assert not a.is_closed  # type: ignore[attr-defined]
         assert not b.is_closed  # type: ignore[attr-defined]
         assert cache.memory_bytes == 200
+        assert a.releases == 0  # type: ignore[attr-defined]
     assert a.is_closed  # type: ignore[attr-defined]
+    assert a.releases == b.releases == 1  # type: ignore[attr-defined]
 
 
 def test_changed_model_is_opened_again(cards: list[ModelCard], tmp_path: Path) -> None:
@@ -215,7 +222,9 @@ def test_changed_model_is_opened_again(cards: list[ModelCard], tmp_path: Path) -
 
 def test_opening_a_model_imports_no_torch(resnet: tuple[ModelCard, Path]) -> None:
     code = (
-        "import sys; import cinemill.inference.vision.features;"
+        "import sys; import cinemill.inference.sessions.process_device;"
+        "print(*({'numpy'} & set(sys.modules)), end='');"
+        "import cinemill.inference.vision.features;"
         "import cinemill.inference.sessions.session_cache;"
         "print(*({'torch', 'onnx', 'onnxruntime', 'transformers'} & set(sys.modules)))"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,15 @@ import pytest
 from tests.vision_models import make_card, resnet_input
 
 from cinemill.errors import WorkFailed
-from cinemill.inference.models.cards import ModelCard, ModelOutput
+from cinemill.inference.models.cards import ForgeryScore, ModelCard, ModelOutput
 from cinemill.inference.sessions.protocol import Images, Rows
 from cinemill.inference.vision.agreement import measure_agreement
-from cinemill.inference.vision.features import extract_features, stack_images
+from cinemill.inference.vision.features import (
+    LOGIT,
+    extract_features,
+    list_levels,
+    stack_images,
+)
 
 
 class FixedSession:
@@ -23,6 +29,9 @@ class FixedSession:
 
     def __init__(self, card: ModelCard, compute: Callable[[Images], Rows]) -> None:
         self.card, self.run = card, compute
+
+    def release_memory(self) -> None:
+        pass
 
     def close(self) -> None:
         pass
@@ -47,6 +56,35 @@ def test_features_that_are_no_numbers_are_an_error(card: ModelCard, value: float
     with pytest.raises(WorkFailed) as caught:
         extract_features(session, np.zeros((1, 8, 8, 3), np.uint8))
     assert caught.value.code == "features_invalid"
+
+
+@pytest.mark.parametrize(
+    ("score", "row", "logit"),
+    [
+        (ForgeryScore("out", forged=1, genuine=0), [-1.0, 2.0], 3.0),
+        (ForgeryScore("out", forged=0), [-1.0, 2.0], -1.0),
+        (ForgeryScore("out", forged=1, genuine=0, is_probability=True), [0.2, 0.8], np.log(4)),
+        (ForgeryScore("out", forged=0, is_probability=True), [0.2, 0.0], np.log(0.25)),
+        (ForgeryScore("out", forged=0, is_probability=True), [1.0, 0.0], np.log(1e6)),
+        (ForgeryScore("out", forged=1, genuine=0, is_probability=True), [-3.0, 4.0], None),
+        (ForgeryScore("out", forged=0, is_probability=True), [1.5, 0.0], None),
+        (ForgeryScore("out", forged=0, is_probability=True), [np.nan, 0.0], None),
+    ],
+)
+def test_detector_gives_one_logit(
+    card: ModelCard, score: ForgeryScore, row: list[float], logit: float | None
+) -> None:
+    detector = replace(card, score=score)
+    rows = np.array([row, row], np.float32)
+    session = FixedSession(detector, lambda images: {"out": rows})
+    assert list_levels(detector) == {LOGIT: 1}
+    if logit is None:
+        with pytest.raises(WorkFailed) as caught:
+            extract_features(session, np.zeros((2, 8, 8, 3), np.uint8))
+        assert caught.value.code == "features_invalid"
+    else:
+        found = extract_features(session, np.zeros((2, 8, 8, 3), np.uint8))
+        assert found[LOGIT] == pytest.approx(np.full((2, 1), logit), rel=1e-3)
 
 
 def test_pictures_of_any_size_are_stacked(card: ModelCard) -> None:

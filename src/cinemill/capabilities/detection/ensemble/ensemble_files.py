@@ -15,6 +15,7 @@ from cinemill.capabilities.detection.ensemble.fusion import (
     Ensemble,
     WeightSource,
     make_ensemble,
+    put_on_own_scale,
 )
 from cinemill.capabilities.detection.ensemble.head import Head
 from cinemill.capabilities.detection.ensemble.head_files import read_head
@@ -73,25 +74,30 @@ def read_ensemble(ensembles: Path, heads: Path, name: str) -> Ensemble:
     except ValueError as error:
         raise report_damage("ensemble", name, str(error)) from error
     return make_ensemble(
-        {one.name: _read_member(heads, one) for one in manifest.members},
+        {
+            one.name: _read_member(heads, one, is_alone=len(manifest.members) == 1)
+            for one in manifest.members
+        },
         {one.name: one.weight for one in manifest.members},
         manifest.weight_source,
         manifest.calibration,
     )
 
 
-def _read_member(heads: Path, member: MemberManifest) -> Head | None:
+def _read_member(heads: Path, member: MemberManifest, *, is_alone: bool) -> Head | None:
     try:
         head = read_head(heads, member.head)
     except ToolMissing as error:
         if error.code == "head_missing":
             return None
         raise
+    if not is_alone:
+        head = put_on_own_scale(member.name, head)
     if head.digest != member.digest:
         raise ToolMissing(
             f"The head {member.head} is not the one that the ensemble was made of.",
             code="head_mismatch",
-            hint="Calibrate the ensemble again with the heads that are installed now.",
+            hint="Choose the heads again with 'cinemill detect ensemble set', then calibrate them.",
         )
     return head
 

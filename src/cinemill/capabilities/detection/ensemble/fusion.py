@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cinemill.capabilities.detection.ensemble.head import Head
+from cinemill.capabilities.detection.ensemble.training_statement import Grade
 from cinemill.capabilities.detection.verdict.calibration import Calibration
 from cinemill.errors import InputRejected
 
@@ -94,6 +95,25 @@ def make_ensemble(
 def make_ensemble_of_one(member: str, head: Head) -> Ensemble:
     """Return the ensemble of a single head, with the calibration that the head brings."""
     return make_ensemble({member: head}, {member: 1.0}, WeightSource.DEFAULT, head.calibration)
+
+
+def put_on_own_scale(member: str, head: Head) -> Head:
+    """Return the head of a detector that others trained, on the scale of its own calibration.
+
+    Its logits may be of any size, and would drown those of the other members. Heads that were
+    trained here are on that scale by themselves.
+    """
+    alone = make_ensemble_of_one(member, head)
+    calibration = alone.calibration
+    if head.grade is not Grade.EXTERNAL or calibration is None:
+        return head
+    if calibration.subject != alone.subject:
+        return head
+    return replace(
+        head,
+        bias=head.bias - calibration.midpoint * head.temperature,
+        temperature=head.temperature * calibration.temperature,
+    )
 
 
 def fuse(ensemble: Ensemble, logits: Mapping[str, ArrayLike]) -> NDArray[np.float64]:

@@ -15,6 +15,8 @@ class Grade(StrEnum):
     STARTER = "starter"
     """Trained on little: calibrated with a margin, so that it abstains unless far beyond it."""
     TRAINED = "trained"
+    EXTERNAL = "external"
+    """A whole detector that others trained, on what its card says."""
 
 
 class DataSet(StrictModel):

@@ -45,6 +45,8 @@ class Workbench:
     """Whether missing models are downloaded."""
     weights: Mapping[str, float] | None = None
     """Of the members of an ensemble, if a person set them."""
+    resnet50_path: Path | None = None
+    """A file of ResNet50, if a person named one."""
     progress: RunProgress = field(default_factory=RunProgress)
 
     @property
@@ -62,7 +64,13 @@ class Workbench:
 
     @property
     def detector_options(self) -> DetectorOptions:
-        return DetectorOptions(self.home, self.models_dir, self.clip_model, self.weights)
+        return DetectorOptions(
+            home=self.home,
+            models_dir=self.models_dir,
+            clip_model=self.clip_model,
+            weights=self.weights,
+            resnet50_path=self.resnet50_path,
+        )
 
 
 def require_extras(*extras: str) -> None:

@@ -222,12 +222,18 @@ def add(
         print_json({**_describe(registry, head), "in_use": is_used})
         return
     typer.echo(f"{head.name} is in {registry.heads / head.name}.")
+    print_use(head, is_used=is_used)
+
+
+def print_use(head: Head, *, is_used: bool) -> None:
+    """Print whether analyses use a head, and what is to be done so that they decide with it."""
     if is_used:
         print_message("Analyses use it from now on.")
     else:
         print_message(f"To use it: 'cinemill detect ensemble set {head.name}', or with others.")
     if head.calibration is None:
         print_message("It is not calibrated, so every verdict is inconclusive until it is.")
+        print_message(f"To calibrate it: 'cinemill detect calibrate {head.name}'.")
 
 
 @app.command("remove")

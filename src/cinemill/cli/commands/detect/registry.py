@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cinemill.capabilities.detection.ensemble.head import Head
     from cinemill.capabilities.detection.ensemble.head_files import HeadManifest
     from cinemill.config import Settings
+    from cinemill.inference.models.cards import ModelCard
 
 
 class HeadUnreadable(InputRejected):
@@ -96,18 +97,55 @@ class Registry:
         They do where no other head is in use. Raises HeadUnreadable; ToolMissing
         (``head_damaged``, ``model_unknown``); Conflict (``head_exists``).
         """
-        from cinemill.capabilities.detection.ensemble.fusion import make_ensemble_of_one
         from cinemill.capabilities.detection.ensemble.head_files import write_head
 
         head = read_foreign_head(folder)
         head = replace(head, name=name or head.name)
         member = self.find_member(head)
         write_head(self.heads, head)
+        return head, self._use_first(member, head)
+
+    def add_detector(self, card: ModelCard) -> tuple[Head, bool]:
+        """Install the head of a whole detector; return it, and whether analyses use it now.
+
+        They do where no other head is in use. A head of exactly this detector stays as it is.
+
+        Raises Conflict (``head_exists``), ToolMissing (``model_missing``, ``model_damaged``).
+        """
+        from cinemill.capabilities.detection.detector import describe_space
+        from cinemill.capabilities.detection.ensemble.detector_head import make_detector_head
+        from cinemill.capabilities.detection.ensemble.head_files import write_head
+        from cinemill.inference.models.cards import find_model
+
+        find_model(card, self.options.models_dir)
+        head = make_detector_head(card, describe_space(card))
+        known = self.read_head(card.name) if card.name in self.list_names() else None
+        if known is not None and known.digest == head.digest:
+            head = known
+        else:
+            write_head(self.heads, head)
+        return head, self._use_first(card.name, head)
+
+    def _use_first(self, member: str, head: Head) -> bool:
+        """Let analyses use a head if they have none; return whether they do from now on."""
+        from cinemill.capabilities.detection.ensemble.fusion import make_ensemble_of_one
+
         present = self.read_ensemble()
         is_first = present is None or not present.heads
         if is_first:
             self.write_ensemble(make_ensemble_of_one(member, head))
-        return head, is_first
+        return is_first
+
+    def _find_head(self, name: str) -> Head:
+        """Return an installed head, or that of a whole detector of this name."""
+        from cinemill.inference.models.cards import ModelRole
+        from cinemill.inference.models.catalog import list_cards
+
+        if name not in self.list_names():
+            card = list_cards(self.options.models_dir).get(name)
+            if card is not None and card.role is ModelRole.FORGERY_DETECTION:
+                return self.add_detector(card)[0]
+        return self.read_head(name)
 
     def find_member(self, head: Head) -> str:
         """Return the name of a head's member in an ensemble after checking that its model fits.
@@ -136,13 +174,19 @@ class Registry:
         depends on changes. Raises NotFound (``head_missing``), Conflict (``member_twice``),
         ToolMissing, InputRejected (``ensemble_weights``).
         """
-        from cinemill.capabilities.detection.ensemble.fusion import WeightSource, make_ensemble
+        from cinemill.capabilities.detection.ensemble.fusion import (
+            WeightSource,
+            make_ensemble,
+            put_on_own_scale,
+        )
 
         heads: dict[str, Head] = {}
         shares: dict[str, float] = {}
         for name, weight in weights.items():
-            head = self.read_head(name)
+            head = self._find_head(name)
             member = self.find_member(head)
+            if len(weights) > 1:
+                head = put_on_own_scale(member, head)
             if member in heads:
                 raise Conflict(
                     f"The heads {heads[member].name} and {name} score features of the same model.",
@@ -208,6 +252,7 @@ def open_registry(settings: Settings | None = None) -> Registry:
         models_dir=settings.home / MODELS_FOLDER,
         clip_model=settings.clip_model_name,
         weights=settings.ensemble_weights,
+        resnet50_path=settings.resnet50_model_path,
     )
     home = settings.home
     return Registry(options, home / HEADS_FOLDER, home / ENSEMBLES_FOLDER)
@@ -216,11 +261,20 @@ def open_registry(settings: Settings | None = None) -> Registry:
 def describe_detector(settings: Settings) -> tuple[str, str]:
     """Return what analyses use, in words, and a hint where that is nothing.
 
-    Raises ToolMissing where it cannot be used.
+    Raises ToolMissing where it, or a file that a setting names for it, cannot be used.
     """
-    from cinemill.capabilities.detection.detector import load_detector
+    from cinemill.capabilities.detection.detector import (
+        CLIP,
+        RESNET50,
+        find_backbone,
+        load_detector,
+    )
 
-    detector = load_detector(open_registry(settings).options)
+    options = open_registry(settings).options
+    for member in (RESNET50, CLIP):
+        if options.find_file(member):
+            find_backbone(member, options)
+    detector = load_detector(options)
     if detector is None:
         hint = "'cinemill detect heads add FOLDER' installs a head."
         return "no head is installed, so every verdict is 'no model'", hint

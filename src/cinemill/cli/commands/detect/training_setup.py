@@ -23,12 +23,20 @@ def open_bench(display: RunDisplay) -> Workbench:
     from cinemill.capabilities.detection.runs.progress import RunProgress
     from cinemill.capabilities.detection.runs.workbench import Workbench
     from cinemill.inference.models.cards import MODELS_FOLDER
+    from cinemill.inference.sessions.process_device import GpuOptions, prepare_process
     from cinemill.media.ffmpeg.limits import Limits
     from cinemill.media.ffmpeg.sandbox import detect_sandbox
     from cinemill.telemetry import log_warnings_only
 
     log_warnings_only()
     settings = connect.load_settings()
+    prepare_process(
+        GpuOptions(
+            visible=settings.cuda_visible_devices,
+            mig_enabled=settings.mig_enabled,
+            memory_fraction=settings.gpu_memory_fraction,
+        )
+    )
     return Workbench(
         home=settings.home,
         models_dir=settings.home / MODELS_FOLDER,
@@ -44,6 +52,7 @@ def open_bench(display: RunDisplay) -> Workbench:
         ffmpeg_path=settings.ffmpeg_path,
         may_fetch=settings.fetch_models,
         weights=_read_weights(settings),
+        resnet50_path=settings.resnet50_model_path,
         progress=RunProgress(display.show),
     )
 

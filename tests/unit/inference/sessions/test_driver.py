@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from cinemill.capabilities.operations import gpus
+from cinemill.inference.sessions import driver
 
 MIB = 1024**2
 
@@ -45,8 +46,9 @@ def make_driver(*, has_mig: bool) -> Any:
 
 
 def test_gpu_is_described() -> None:
-    (gpu,) = gpus._list_devices(make_driver(has_mig=False), 1)
-    assert gpu == {
+    (gpu,) = driver._describe(make_driver(has_mig=False), 1)
+    assert not gpu.is_mig
+    assert gpus._describe(gpu) == {
         "index": 1,
         "name": "H200",
         "uuid": "GPU-1",
@@ -57,31 +59,32 @@ def test_gpu_is_described() -> None:
 
 
 def test_gpu_in_mig_mode_has_no_utilization_and_lists_its_instances() -> None:
-    found = list(gpus._list_devices(make_driver(has_mig=True), 0))
-    assert [(gpu["uuid"], gpu["utilization"]) for gpu in found] == [
-        ("GPU-0", None),
-        ("MIG-0", None),
+    found = driver._describe(make_driver(has_mig=True), 0)
+    assert [(gpu.uuid, gpu.utilization, gpu.is_mig) for gpu in found] == [
+        ("GPU-0", None, False),
+        ("MIG-0", None, True),
     ]
 
 
 def test_gpu_that_does_not_answer_is_left_out() -> None:
-    driver = make_driver(has_mig=False)
+    library = make_driver(has_mig=False)
 
     def fail(_device: str) -> Any:
         raise NotSupported
 
-    driver.nvmlDeviceGetMemoryInfo = fail
-    assert list(gpus._list_devices(driver, 0)) == []
+    library.nvmlDeviceGetMemoryInfo = fail
+    assert list(driver._describe(library, 0)) == []
 
 
 def test_process_forked_while_the_driver_is_asked_can_ask_it_too() -> None:
     script = """
 import os, threading
-from cinemill.capabilities.operations import gpus
-gpus.FORK_SECONDS = 0.2
+from cinemill.inference.sessions import driver
+from cinemill.inference.sessions import driver
+driver.FORK_SECONDS = 0.2
 inside, done = threading.Event(), threading.Event()
 def hang():
-    with gpus._driver.lock:
+    with driver._driver.lock:
         inside.set()
         done.wait()
 thread = threading.Thread(target=hang)
@@ -89,15 +92,15 @@ thread.start()
 inside.wait()
 child = os.fork()
 if child == 0:
-    gpus.list_gpus()
+    driver.list_devices()
     os._exit(7)
 _, status = os.waitpid(child, 0)
 done.set()
 thread.join()
-gpus.list_gpus()
+driver.list_devices()
 child = os.fork()
 if child == 0:
-    gpus.list_gpus()
+    driver.list_devices()
     os._exit(8)
 _, later = os.waitpid(child, 0)
 print(os.waitstatus_to_exitcode(status), os.waitstatus_to_exitcode(later))

@@ -1,0 +1,115 @@
+"""NVIDIA's GPUs of this machine, as their driver's library (NVML) reports them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+FORK_SECONDS = 1.0
+"""How long a fork waits for the driver, which may hang."""
+
+
+class _Driver:
+    """Keeps the driver's library from being in use while this process is forked.
+
+    The new process would inherit the library's locks, and nobody there would ever release them.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._forking = threading.local()
+        os.register_at_fork(
+            before=self._wait, after_in_parent=self._go_on, after_in_child=self._start_again
+        )
+
+    def _wait(self) -> None:
+        self._forking.has_lock = self.lock.acquire(timeout=FORK_SECONDS)
+
+    def _go_on(self) -> None:
+        if self._forking.has_lock:
+            self.lock.release()
+
+    def _start_again(self) -> None:
+        self.lock = threading.Lock()
+
+
+_driver = _Driver()
+
+
+@dataclass(frozen=True, slots=True)
+class GpuDevice:
+    """A GPU, or an instance of one (MIG)."""
+
+    uuid: str
+    """``GPU-…`` or ``MIG-…``."""
+    name: str
+    memory_bytes: int
+    index: int
+    """Position of the GPU in the order of the bus."""
+    is_mig: bool = False
+    used_bytes: int = 0
+    utilization: int | None = None
+    """In percent; None where the driver does not say, as for MIG instances."""
+
+
+def list_devices() -> list[GpuDevice]:
+    """Return the GPUs that the driver reports, each followed by its MIG instances.
+
+    Empty without a driver. Does not start CUDA.
+    """
+    import pynvml  # imported here: it loads the driver's library, which few machines have
+
+    with _driver.lock:
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError:
+            return []
+        try:
+            count = pynvml.nvmlDeviceGetCount()
+            return [device for index in range(count) for device in _describe(pynvml, index)]
+        except pynvml.NVMLError:
+            return []
+        finally:
+            with suppress(pynvml.NVMLError):
+                pynvml.nvmlShutdown()
+
+
+def _describe(nvml: Any, index: int) -> Iterator[GpuDevice]:
+    """Yield a GPU and its instances. One that does not answer is left out, not the others."""
+    with suppress(nvml.NVMLError):
+        gpu = nvml.nvmlDeviceGetHandleByIndex(index)
+        yield _read(nvml, gpu, index, is_mig=False)
+        with suppress(nvml.NVMLError):  # not every GPU knows MIG
+            if nvml.nvmlDeviceGetMigMode(gpu)[0] == nvml.NVML_DEVICE_MIG_ENABLE:
+                for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(gpu)):
+                    with suppress(nvml.NVMLError):  # a free place for an instance
+                        instance = nvml.nvmlDeviceGetMigDeviceHandleByIndex(gpu, number)
+                        yield _read(nvml, instance, index, is_mig=True)
+
+
+def _read(nvml: Any, handle: Any, index: int, *, is_mig: bool) -> GpuDevice:
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    return GpuDevice(
+        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
+        name=_text(nvml.nvmlDeviceGetName(handle)),
+        memory_bytes=int(memory.total),
+        index=index,
+        is_mig=is_mig,
+        used_bytes=int(memory.used),
+        utilization=_read_utilization(nvml, handle),
+    )
+
+
+def _read_utilization(nvml: Any, device: Any) -> int | None:
+    try:
+        return int(nvml.nvmlDeviceGetUtilizationRates(device).gpu)
+    except nvml.NVMLError:
+        return None
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
