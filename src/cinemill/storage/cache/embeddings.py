@@ -9,10 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from cinemill.core.documents import JsonObject
 from cinemill.storage.cache.entries import (
@@ -24,14 +21,17 @@ from cinemill.storage.cache.entries import (
 )
 from cinemill.storage.cache.store import CacheStore, Lookup, Observe, ignore
 
+if TYPE_CHECKING:
+    # Imported in functions: NumPy takes megabytes in each process, and few of them touch features.
+    import numpy as np
+    from numpy.typing import NDArray
+
 PREFIX = "embed:"
 """A public contract."""
 LARGEST_ENTRY_BYTES = 32 * 1024 * 1024
 """Forty faces in each of 32 frames by 10,000 numbers; features of more are not cached."""
 _FACTS = "#facts"
-_TYPES: Mapping[str, np.dtype[Any]] = {
-    name: np.dtype(name).newbyteorder("<") for name in ("float16", "float32", "int64")
-}
+_TYPES = ("float16", "float32", "int64")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +75,8 @@ class EmbeddingCache:
         Features that are not finite, or too many, are not. Raises ValueError or TypeError for
         facts that are no JSON and arrays of other types.
         """
+        import numpy as np
+
         if not all(np.isfinite(array).all() for array in embeddings.arrays.values()):
             return False
         data = pack(key, embeddings)
@@ -106,20 +108,30 @@ def _make_entry(key: str, embeddings: Embeddings) -> Entry:
 
 
 def _write_array(array: NDArray[Any]) -> Section:
+    import numpy as np
+
     if array.dtype.name not in _TYPES:
         raise TypeError(f"arrays of {array.dtype} are not cached")
-    stored = np.ascontiguousarray(array, dtype=_TYPES[array.dtype.name])
+    stored = np.ascontiguousarray(array, dtype=_little_endian(array.dtype.name))
     return Section(array.dtype.name, array.shape, stored.tobytes())
 
 
+def _little_endian(name: str) -> np.dtype[Any]:
+    import numpy as np
+
+    return np.dtype(name).newbyteorder("<")
+
+
 def _read_embeddings(entry: Entry) -> Embeddings:
+    import numpy as np
+
     arrays: dict[str, NDArray[Any]] = {}
     facts: object = None
     for name, section in entry.sections.items():
         if name == _FACTS:
             facts = _read_facts(section)
         elif section.kind in _TYPES:
-            flat = np.frombuffer(section.data, dtype=_TYPES[section.kind])
+            flat = np.frombuffer(section.data, dtype=_little_endian(section.kind))
             arrays[name] = flat.reshape(section.shape)
     if not isinstance(facts, dict):
         raise EntryDamaged("it has no facts")

@@ -1,0 +1,40 @@
+"""Processes that are there all the time hold no library that only some jobs need."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MODELS = {"onnxruntime", "torch", "faster_whisper", "PIL"}
+PYAV = {"av", "numpy"}
+"""PyAV loads NumPy. Workers check every output with it, so they load it before they fork."""
+SCRIPT = """
+import sys
+{load}
+print(" ".join(sorted(set(sys.modules) & {heavy})))
+"""
+API = "import cinemill.api.app"
+WORKER = "from cinemill.worker.app import app; app.context.preload_handlers()"
+
+
+@pytest.mark.parametrize(
+    ("load", "heavy"), [(API, MODELS | PYAV), (WORKER, MODELS)], ids=["api", "worker"]
+)
+def test_idle_process_has_loaded_no_heavy_library(
+    load: str, heavy: set[str], tmp_path: Path
+) -> None:
+    environment = os.environ | {
+        "CINEMILL_HOME": str(tmp_path),
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+    }
+    command = [sys.executable, "-c", SCRIPT.format(load=load, heavy=heavy)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
