@@ -104,3 +104,6 @@ class OneConnection(Database):
 
     def begin(self) -> Any:
         return nullcontext(self.connection)
+
+    def once(self) -> Any:
+        return nullcontext(self.connection)
