@@ -67,7 +67,11 @@ def install_detector(home: Path, logit: float, *, is_calibrated: bool = True) ->
     write_head(home / HEADS_FOLDER, head)
     ensemble = make_ensemble({BACKBONE: head}, {BACKBONE: 1.0}, WeightSource.DEFAULT)
     if is_calibrated:
-        videos = [replace(video, distances={}, tracks=9) for video in make_calibration_videos()]
+        # As strongly compressed as the samples are.
+        videos = [
+            replace(video, distances={}, tracks=9, bits_per_pixel=0.04)
+            for video in make_calibration_videos()
+        ]
         options = replace(OPTIONS, subject=ensemble.subject, margin=1.0)
         ensemble = replace(ensemble, calibration=fit_calibration(videos, options))
     write_ensemble(home / ENSEMBLES_FOLDER, DEFAULT_ENSEMBLE, ensemble)
