@@ -1,7 +1,8 @@
 """Ensemble files: which heads belong together, with which weights, and their calibration.
 
 ``ensembles/NAME.json`` names heads of the registry by their digests, so a head that was trained
-again under the same name is noticed.
+again under the same name is noticed. The scale on which a head is fused is stored here as well: a
+head that is calibrated again alone changes nothing in the ensembles that contain it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from cinemill.capabilities.detection.ensemble.fusion import (
     Ensemble,
     WeightSource,
     make_ensemble,
-    put_on_own_scale,
 )
 from cinemill.capabilities.detection.ensemble.head import Head
 from cinemill.capabilities.detection.ensemble.head_files import read_head
@@ -36,13 +36,21 @@ from cinemill.errors import ToolMissing
 MOST_MEMBERS = 16
 
 
+class ScaleManifest(StrictModel):
+    """The scale on which the logits of a head are fused with those of others."""
+
+    midpoint: float = Field(ge=-1e9, le=1e9)
+    temperature: float = Field(ge=1e-6, le=1e6)
+
+
 class MemberManifest(StrictModel):
-    """A member: its head by name and digest, and its weight."""
+    """A member: its head by name and digest, its weight, and its scale if it is not the head's."""
 
     name: str = Field(min_length=1, max_length=64)
     head: str = Field(max_length=64)
     digest: str = Field(pattern="^[0-9a-f]{64}$")
     weight: float = Field(ge=0, le=1)
+    scale: ScaleManifest | None = None
 
 
 class EnsembleManifest(StrictModel):
@@ -74,32 +82,28 @@ def read_ensemble(ensembles: Path, heads: Path, name: str) -> Ensemble:
     except ValueError as error:
         raise report_damage("ensemble", name, str(error)) from error
     return make_ensemble(
-        {
-            one.name: _read_member(heads, one, is_alone=len(manifest.members) == 1)
-            for one in manifest.members
-        },
+        {one.name: _read_member(heads, one) for one in manifest.members},
         {one.name: one.weight for one in manifest.members},
         manifest.weight_source,
         manifest.calibration,
     )
 
 
-def _read_member(heads: Path, member: MemberManifest, *, is_alone: bool) -> Head | None:
+def _read_member(heads: Path, member: MemberManifest) -> Head | None:
     try:
         head = read_head(heads, member.head)
     except ToolMissing as error:
         if error.code == "head_missing":
             return None
         raise
-    if not is_alone:
-        head = put_on_own_scale(member.name, head)
     if head.digest != member.digest:
         raise ToolMissing(
             f"The head {member.head} is not the one that the ensemble was made of.",
             code="head_mismatch",
             hint="Choose the heads again with 'cinemill detect ensemble set', then calibrate them.",
         )
-    return head
+    scale = member.scale
+    return head if scale is None else head.rescale(scale.midpoint, scale.temperature)
 
 
 def write_ensemble(ensembles: Path, name: str, ensemble: Ensemble) -> Path:
@@ -112,11 +116,7 @@ def write_ensemble(ensembles: Path, name: str, ensemble: Ensemble) -> Path:
     for one in ensemble.members:
         if one.head is None:
             raise ValueError(f"the head of {one.name} is missing")
-        members.append(
-            MemberManifest(
-                name=one.name, head=one.head.name, digest=one.head.digest, weight=one.weight
-            )
-        )
+        members.append(_describe_member(one.name, one.head, one.weight))
     manifest = EnsembleManifest(
         members=tuple(members),
         weight_source=ensemble.weight_source,
@@ -125,3 +125,14 @@ def write_ensemble(ensembles: Path, name: str, ensemble: Ensemble) -> Path:
     ensembles.mkdir(parents=True, exist_ok=True)
     write_atomically(path, dump_manifest(manifest))
     return path
+
+
+def _describe_member(name: str, head: Head, weight: float) -> MemberManifest:
+    changed = head.rescaling
+    return MemberManifest(
+        name=name,
+        head=head.name,
+        digest=head.stored_digest,
+        weight=weight,
+        scale=changed and ScaleManifest(midpoint=changed.midpoint, temperature=changed.temperature),
+    )

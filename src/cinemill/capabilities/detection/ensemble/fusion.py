@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -109,11 +109,7 @@ def put_on_own_scale(member: str, head: Head) -> Head:
         return head
     if calibration.subject != alone.subject:
         return head
-    return replace(
-        head,
-        bias=head.bias - calibration.midpoint * head.temperature,
-        temperature=head.temperature * calibration.temperature,
-    )
+    return head.rescale(calibration.midpoint, calibration.temperature)
 
 
 def fuse(ensemble: Ensemble, logits: Mapping[str, ArrayLike]) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,18 @@ from cinemill.capabilities.detection.verdict.calibration import Calibration
 from cinemill.capabilities.detection.verdict.distance import DistanceReference
 
 Tensors = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rescaling:
+    """How the logits of a head were changed so that they can be fused with those of others."""
+
+    midpoint: float
+    """Logit of the head as it is stored that becomes 0."""
+    temperature: float
+    """Logits are divided by it."""
+    stored_digest: str
+    """Digest of the head as it is stored."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,12 +47,23 @@ class Head:
     """None if nothing is known about the training features."""
     calibration: Calibration | None = None
     """For this head alone; an ensemble has one of its own."""
+    rescaling: Rescaling | None = None
+    """None for a head as it is stored."""
 
     def score(self, features: Features) -> NDArray[np.float64]:
         """Return a logit for each row of joined features; positive speaks for a manipulation."""
         rows = self._project(features)
         logits: NDArray[np.float64] = rows @ self.weights.astype(np.float64) + self.bias
         return logits / self.temperature
+
+    def rescale(self, midpoint: float, temperature: float) -> Head:
+        """Return the head whose logits are ``(logit - midpoint) / temperature`` of this one's."""
+        return replace(
+            self,
+            bias=self.bias - midpoint * self.temperature,
+            temperature=self.temperature * temperature,
+            rescaling=Rescaling(midpoint, temperature, self.digest),
+        )
 
     def measure_distances(self, features: Features) -> NDArray[np.float64] | None:
         """Return how far each row is from the training features; None if nobody knows."""
@@ -72,6 +95,11 @@ class Head:
         residual = 0.0 if self.distance is None else self.distance.residual_variance
         numbers = (self.bias, self.temperature, residual)
         return digest_head(self.space, numbers, self.tensors)
+
+    @property
+    def stored_digest(self) -> str:
+        """Return the digest of the head as it is stored, before any rescaling."""
+        return self.digest if self.rescaling is None else self.rescaling.stored_digest
 
 
 def digest_head(

@@ -52,7 +52,7 @@ from cinemill.capabilities.detection.training.head_fit import fit_fusion_weights
 from cinemill.capabilities.detection.training.logistic import TrainingImpossible
 from cinemill.capabilities.detection.training.pair_features import PairPlan
 from cinemill.capabilities.detection.training.starter_bar import LEAST_IDENTITIES
-from cinemill.errors import Conflict, InputRejected, NotFound, ToolMissing
+from cinemill.errors import Conflict, InputRejected, ToolMissing
 from cinemill.inference.faces.detector import CARD as FACE_DETECTOR
 from cinemill.inference.faces.mesh import CARD as FACE_MESH
 from cinemill.inference.models.catalog import get_card
@@ -343,17 +343,19 @@ def _write_head(bench: Workbench, head: Head) -> None:
 def use_by_default(bench: Workbench, ensemble: Ensemble, *, replaces: bool) -> bool:
     """Have analyses use an ensemble if they have none, or if it replaces theirs.
 
-    Returns whether they use it now.
+    One that is there and cannot be read, or of which a head is missing, is somebody's choice, and
+    stays. Returns whether they use the given one now.
     """
-    try:
-        current = read_ensemble(bench.ensembles, bench.heads, DEFAULT_ENSEMBLE)
-        is_usable = not current.missing
-    except (ToolMissing, NotFound):
-        is_usable = False
-    else:
-        if current.subject == ensemble.subject:
-            replaces = True
-    if is_usable and not replaces:
+    if not (replaces or _is_free_for(bench, ensemble)):
         return False
     write_ensemble(bench.ensembles, DEFAULT_ENSEMBLE, ensemble)
     return True
+
+
+def _is_free_for(bench: Workbench, ensemble: Ensemble) -> bool:
+    """Return whether analyses have no head at all, or use exactly these already."""
+    try:
+        current = read_ensemble(bench.ensembles, bench.heads, DEFAULT_ENSEMBLE)
+    except ToolMissing as unreadable:
+        return unreadable.code == "head_missing"
+    return not current.heads or current.subject == ensemble.subject

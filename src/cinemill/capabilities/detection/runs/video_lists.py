@@ -144,7 +144,7 @@ def write_training_list(home: Path, name: str, videos: TrainingList) -> None:
 
 def read_training_lists(home: Path, ensemble: Ensemble) -> list[KnownVideo] | None:
     """Return the training videos of all heads, or None if those of one are not known here."""
-    wanted = {head.digest for head in ensemble.heads.values()}
+    wanted = {head.stored_digest for head in ensemble.heads.values()}
     found: dict[str, tuple[KnownVideo, ...]] = {}
     for path in sorted(_list_path(home, "any").parent.glob("*.json")):
         try:

@@ -97,7 +97,7 @@ def _describe(ensemble: Ensemble) -> dict[str, Any]:
                 "name": one.name,
                 "weight": one.weight,
                 "head": one.head.name if one.head else None,
-                "digest": one.head.digest if one.head else None,
+                "digest": one.head.stored_digest if one.head else None,
             }
             for one in ensemble.members
         ],

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.detection import make_calibration, make_head
+from tests.detection import make_calibration, make_features, make_head
 
 from cinemill.capabilities.detection.ensemble.ensemble_files import (
     read_ensemble,
@@ -24,7 +24,7 @@ from cinemill.capabilities.detection.ensemble.fusion import (
     make_ensemble_of_one,
     measure_disagreement,
 )
-from cinemill.capabilities.detection.ensemble.head_files import write_head
+from cinemill.capabilities.detection.ensemble.head_files import write_calibration, write_head
 from cinemill.capabilities.detection.ensemble.weight_fit import fit_weights
 from cinemill.errors import InputRejected, ToolMissing
 
@@ -205,3 +205,22 @@ def test_ensemble_with_a_missing_member_is_not_written(tmp_path: Path) -> None:
     half = make_ensemble({"resnet50": None, "clip": make_head()}, DEFAULTS, WeightSource.DEFAULT)
     with pytest.raises(ValueError, match="missing"):
         write_ensemble(tmp_path, "pair", half)
+
+
+def test_head_that_is_calibrated_again_leaves_its_ensembles_as_they_are(tmp_path: Path) -> None:
+    heads = {"resnet50": make_head("resnet-head"), "clip": make_head("clip-head", seed=1)}
+    for head in heads.values():
+        write_head(tmp_path, head)
+    rescaled = {**heads, "resnet50": heads["resnet50"].rescale(2.0, 4.0)}
+    ensemble = make_ensemble(rescaled, DEFAULTS, WeightSource.DEFAULT, make_calibration())
+    assert ensemble.subject != make_pair().subject
+    write_ensemble(tmp_path, "pair", ensemble)
+    write_calibration(tmp_path, "resnet-head", make_calibration(margin=1.0))
+    found = read_ensemble(tmp_path, tmp_path, "pair")
+    assert found.subject == ensemble.subject
+    features = make_features(5)
+    own = heads["resnet50"].score(features)
+    assert found.heads["resnet50"].score(features) == pytest.approx((own - 2.0) / 4.0)
+    # Written once more, as a calibration of the whole does, it is still the same.
+    write_ensemble(tmp_path, "pair", found)
+    assert read_ensemble(tmp_path, tmp_path, "pair").subject == ensemble.subject
