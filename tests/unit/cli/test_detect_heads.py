@@ -8,10 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from tests.detection import OPTIONS, make_calibration_videos, make_head
 from tests.detectors import BACKBONE, make_constant_head
 
+from cinemill.capabilities.detection.detector import (
+    CLIP,
+    DEFAULT_WEIGHTS,
+    RESNET50,
+    describe_space,
+)
 from cinemill.capabilities.detection.ensemble.fusion import make_ensemble_of_one
 from cinemill.capabilities.detection.ensemble.head_files import write_head
 from cinemill.capabilities.detection.verdict.calibration import fit_calibration
@@ -20,6 +27,7 @@ from cinemill.cli.commands.detect.selftest import Result, run_stages
 from cinemill.cli.commands.doctor_checks import Level, check_detection
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.config import Settings
+from cinemill.inference.models.catalog import get_card
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
@@ -178,6 +186,50 @@ def test_ensemble_set_rejects_two_heads_of_one_model(
     assert "member_twice" in done.stderr
     shown = json.loads(cinemill("detect", "ensemble", "show", "--json").stdout)
     assert [one["head"] for one in shown["members"]] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("given_heads", "weights", "source"),
+    [
+        (["my-resnet", "my-clip"], {"resnet50": 0.6, "clip": 0.4}, "default"),
+        (["my-clip", "my-resnet"], {"resnet50": 0.6, "clip": 0.4}, "default"),
+        (["my-resnet=1", "my-clip=1"], {"resnet50": 0.5, "clip": 0.5}, "settings"),
+        (["my-resnet=3", "my-clip"], {"resnet50": 0.75, "clip": 0.25}, "settings"),
+        (["my-resnet", "mine"], {"resnet50": 0.5, BACKBONE: 0.5}, "default"),
+        (["my-clip"], {"clip": 1.0}, "default"),
+    ],
+)
+def test_ensemble_set_has_default_weights(
+    cinemill: Run,
+    home: Path,
+    given: Path,
+    given_heads: list[str],
+    weights: dict[str, float],
+    source: str,
+) -> None:
+    cinemill("detect", "heads", "add", given)
+    for name, model in (("my-resnet", "resnet50"), ("my-clip", "clip-vit-b32")):
+        space = describe_space(get_card(model))
+        head = replace(
+            make_constant_head(1.0, name=name),
+            space=space,
+            weights=np.zeros(space.dimension, np.float32),
+        )
+        write_head(home / "heads", head)
+    done = cinemill("detect", "ensemble", "set", *given_heads, "--json")
+    assert done.exit_code == ExitCode.OK, done.output
+    document = json.loads(done.stdout)
+    assert document["weights_from"] == source
+    found = {one["name"]: one["weight"] for one in document["members"]}
+    assert found == pytest.approx(weights)
+
+
+def test_default_weights_are_those_of_the_settings() -> None:
+    settings = Settings()
+    assert {
+        RESNET50: settings.ensemble_weight_resnet50,
+        CLIP: settings.ensemble_weight_clip,
+    } == DEFAULT_WEIGHTS
 
 
 @pytest.mark.parametrize("weight", ["-1", "0", "nan", "inf"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 
 from cinemill.capabilities.detection.ensemble.ensemble_files import read_ensemble
 from cinemill.capabilities.detection.ensemble.features import (
@@ -35,6 +36,8 @@ DEFAULT_ENSEMBLE = "default"
 """The ensemble that analyses use."""
 RESNET50, CLIP = "resnet50", "clip"
 """Members whose models and weights are settings."""
+DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({RESNET50: 0.6, CLIP: 0.4})
+"""Weights of these two where nobody gives any; the settings have the same defaults."""
 CROP_VERSION = 1
 """Raise it whenever the same frame would give other crops of its faces."""
 

@@ -51,7 +51,7 @@ def set_ensemble(
         typer.Argument(
             metavar="HEAD[=WEIGHT]",
             help="Heads of different models, with their weights, such as my-clip=0.4. "
-            "Without weights they count the same.",
+            "Without weights ResNet50 counts 0.6 and CLIP 0.4, and others the same.",
         ),
     ],
     json: options.Json = False,
@@ -70,12 +70,13 @@ def set_ensemble(
         _print_ensemble(ensemble)
 
 
-def _read_weights(given: Sequence[str]) -> dict[str, float]:
-    weights: dict[str, float] = {}
+def _read_weights(given: Sequence[str]) -> dict[str, float | None]:
+    """Return the weight that is given to each head, None where none is."""
+    weights: dict[str, float | None] = {}
     for text in given:
         name, _, number = text.partition("=")
         try:
-            weight = float(number) if "=" in text else 1.0
+            weight = float(number) if "=" in text else None
         except ValueError:
             raise typer.BadParameter(
                 f"{number!r} in {text!r} is not a number", param_hint="HEAD[=WEIGHT]"

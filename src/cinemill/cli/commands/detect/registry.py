@@ -13,7 +13,7 @@ from cinemill.errors import CinemillError, Conflict, InputRejected, NotFound, To
 
 if TYPE_CHECKING:
     from cinemill.capabilities.detection.detector import DetectorOptions
-    from cinemill.capabilities.detection.ensemble.fusion import Ensemble
+    from cinemill.capabilities.detection.ensemble.fusion import Ensemble, WeightSource
     from cinemill.capabilities.detection.ensemble.head import Head
     from cinemill.capabilities.detection.ensemble.head_files import HeadManifest
     from cinemill.config import Settings
@@ -167,21 +167,18 @@ class Registry:
 
         write_ensemble(self.ensembles, DEFAULT_ENSEMBLE, ensemble)
 
-    def set_ensemble(self, weights: Mapping[str, float]) -> Ensemble:
+    def set_ensemble(self, weights: Mapping[str, float | None]) -> Ensemble:
         """Let analyses use these heads with these weights; return the ensemble.
 
-        Its calibration is that of the single head, or of the present ensemble if nothing that it
-        depends on changes. Raises NotFound (``head_missing``), Conflict (``member_twice``),
-        ToolMissing, InputRejected (``ensemble_weights``).
+        A head without a weight has the weight 1. If none has one, ResNet50 and CLIP have the
+        default weights of this pair. The calibration is that of the single head, or of the present
+        ensemble if nothing that it depends on changes. Raises NotFound (``head_missing``),
+        Conflict (``member_twice``), ToolMissing, InputRejected (``ensemble_weights``).
         """
-        from cinemill.capabilities.detection.ensemble.fusion import (
-            WeightSource,
-            make_ensemble,
-            put_on_own_scale,
-        )
+        from cinemill.capabilities.detection.ensemble.fusion import make_ensemble, put_on_own_scale
 
         heads: dict[str, Head] = {}
-        shares: dict[str, float] = {}
+        given: dict[str, float | None] = {}
         for name, weight in weights.items():
             head = self._find_head(name)
             member = self.find_member(head)
@@ -193,9 +190,8 @@ class Registry:
                     code="member_twice",
                     hint="Choose one of them: an ensemble has one head for each model.",
                 )
-            heads[member], shares[member] = head, weight
-        source = WeightSource.SETTINGS if len(heads) > 1 else WeightSource.DEFAULT
-        ensemble = make_ensemble(heads, shares, source)
+            heads[member], given[member] = head, weight
+        ensemble = make_ensemble(heads, *_choose_weights(given))
         ensemble = replace(ensemble, calibration=self._find_calibration(ensemble))
         self.write_ensemble(ensemble)
         return ensemble
@@ -235,6 +231,19 @@ class Registry:
             (self.ensembles / f"{ensemble}.json").unlink(missing_ok=True)
         shutil.rmtree(own)
         return gone
+
+
+def _choose_weights(given: Mapping[str, float | None]) -> tuple[dict[str, float], WeightSource]:
+    """Return the weight of each member, and where the weights come from."""
+    from cinemill.capabilities.detection.detector import DEFAULT_WEIGHTS
+    from cinemill.capabilities.detection.ensemble.fusion import WeightSource
+
+    has_none = all(weight is None for weight in given.values())
+    if has_none and given.keys() == DEFAULT_WEIGHTS.keys():
+        return dict(DEFAULT_WEIGHTS), WeightSource.DEFAULT
+    weights = {member: 1.0 if weight is None else weight for member, weight in given.items()}
+    is_default = has_none or len(weights) == 1
+    return weights, WeightSource.DEFAULT if is_default else WeightSource.SETTINGS
 
 
 def open_registry(settings: Settings | None = None) -> Registry:
