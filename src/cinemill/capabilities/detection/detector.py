@@ -18,6 +18,7 @@ from cinemill.capabilities.detection.ensemble.features import (
     check_space,
 )
 from cinemill.capabilities.detection.ensemble.fusion import Ensemble, WeightSource, make_ensemble
+from cinemill.capabilities.detection.ensemble.head import Head
 from cinemill.capabilities.detection.ensemble.registry_files import (
     ENSEMBLES_FOLDER,
     HEADS_FOLDER,
@@ -195,6 +196,28 @@ def find_backbone(member: str, options: DetectorOptions) -> ModelCard:
             hint="'cinemill models list' shows the role of each model.",
         )
     return card
+
+
+def find_member(model: str, options: DetectorOptions) -> tuple[str, ModelCard]:
+    """Return the name that a model has as a member of an ensemble, and the card it is used with.
+
+    A file that a setting names for the member is used in place of the model of the same name.
+    Raises ToolMissing as :func:`find_backbone` does.
+    """
+    card, clip = find_backbone(model, options), find_backbone(CLIP, options)
+    member = CLIP if card.name == clip.name else card.name
+    return member, find_backbone(member, options)
+
+
+def find_member_of_head(head: Head, options: DetectorOptions) -> tuple[str, ModelCard]:
+    """Return the member of an ensemble that a head belongs to, and the card of its model.
+
+    Raises ToolMissing: ``head_mismatch`` unless the head was trained with this model, and as
+    :func:`find_backbone`.
+    """
+    member, card = find_member(head.space.model, options)
+    check_space(head.space, describe_space(card, head.space.normalization), head.name)
+    return member, card
 
 
 def describe_space(

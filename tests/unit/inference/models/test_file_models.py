@@ -17,6 +17,7 @@ from cinemill.capabilities.detection.detector import (
     DetectorOptions,
     describe_space,
     find_backbone,
+    find_member,
     identify_model,
 )
 from cinemill.errors import ToolMissing
@@ -137,6 +138,18 @@ def test_file_with_the_bytes_of_a_known_model_is_that_model(
     card = file_models.read_file_model(path, file_models.FAMILIES[CLIP])
     assert (card.name, card.revision) == (known.name, known.revision)
     assert find_model(card, tmp_path) == tmp_path
+    # Under each of its names the file is used, never the model that would have to be downloaded.
+    options = make_options(CLIP, path)
+    for name in (CLIP, known.name, "ViT-L/14"):
+        assert find_member(name, options) == (CLIP, card)
+    assert find_member("clip-vit-b32", options)[0] == "clip-vit-b32"
+
+
+@pytest.mark.parametrize("name", ["resnet50", "Qdrant/resnet50-onnx"])
+def test_member_has_the_file_that_its_setting_names(folder: Path, name: str) -> None:
+    path = folder / "hub-resnet.onnx"
+    member, card = find_member(name, make_options(RESNET50, path))
+    assert (member, card.path) == (RESNET50, path)
 
 
 def test_changed_file_is_another_model(folder: Path, tmp_path: Path) -> None:

@@ -16,11 +16,9 @@ from cinemill.capabilities.detection.datasets.leakage import (
 from cinemill.capabilities.detection.datasets.records import VideoKey, VideoRecord
 from cinemill.capabilities.detection.detector import (
     Detector,
-    describe_space,
-    find_backbone,
+    find_member_of_head,
     load_detector,
 )
-from cinemill.capabilities.detection.ensemble.features import check_space
 from cinemill.capabilities.detection.ensemble.fusion import make_ensemble_of_one
 from cinemill.capabilities.detection.ensemble.head_files import read_head
 from cinemill.capabilities.detection.ensemble.scoring import (
@@ -31,7 +29,7 @@ from cinemill.capabilities.detection.findings import score_faces
 from cinemill.capabilities.detection.runs.blends import VideoBlender
 from cinemill.capabilities.detection.runs.examined_videos import Change, ExaminedVideo, Examiner
 from cinemill.capabilities.detection.runs.video_lists import KnownVideo
-from cinemill.capabilities.detection.runs.workbench import Workbench, ensure_models, name_member
+from cinemill.capabilities.detection.runs.workbench import Workbench, ensure_models
 from cinemill.capabilities.detection.verdict.evidence import FaceCounts
 from cinemill.errors import CommandFailed, InputRejected, ToolMissing
 from cinemill.inference.faces.detector import CARD as FACE_DETECTOR
@@ -98,9 +96,7 @@ def find_detector(bench: Workbench, name: str, *, needs_mesh: bool) -> Detector:
 
 def _find_head(bench: Workbench, name: str) -> Detector:
     head = read_head(bench.heads, name)
-    card = find_backbone(head.space.model, bench.detector_options)
-    check_space(head.space, describe_space(card, head.space.normalization), head.name)
-    member = name_member(bench, card)
+    member, card = find_member_of_head(head, bench.detector_options)
     return Detector(make_ensemble_of_one(member, head), {member: card})
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from cinemill import __version__
 from cinemill.capabilities.detection.datasets.catalog import LICENCE_SOURCE, LICENCES
 from cinemill.capabilities.detection.datasets.records import VideoRecord
-from cinemill.capabilities.detection.detector import DEFAULT_ENSEMBLE, find_backbone
+from cinemill.capabilities.detection.detector import DEFAULT_ENSEMBLE, find_member
 from cinemill.capabilities.detection.ensemble.ensemble_files import read_ensemble, write_ensemble
 from cinemill.capabilities.detection.ensemble.fusion import Ensemble, WeightSource, make_ensemble
 from cinemill.capabilities.detection.ensemble.head import Head
@@ -45,7 +45,6 @@ from cinemill.capabilities.detection.runs.workbench import (
     TRAINING_FOLDER,
     Workbench,
     ensure_models,
-    name_member,
 )
 from cinemill.capabilities.detection.training.feature_store import FeatureStore
 from cinemill.capabilities.detection.training.head_fit import fit_fusion_weights
@@ -178,14 +177,14 @@ def _choose_folder(bench: Workbench, request: TrainingRequest) -> Path:
 
 
 def _find_backbone(bench: Workbench, name: str) -> Backbone:
-    card = find_backbone(name, bench.detector_options)
+    member, card = find_member(name, bench.detector_options)
     if card.image is None or not card.outputs or card.score is not None:
         raise InputRejected(
             f"{name} is no model whose features a head can be trained on.",
             code="backbone_unsuitable",
             hint="Choose a model for image features, as 'cinemill models list' shows them.",
         )
-    return Backbone(name_member(bench, card), card)
+    return Backbone(member, card)
 
 
 def _require_people(found: FoundFaces) -> None:

@@ -7,11 +7,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-from cinemill.capabilities.detection.detector import (
-    CLIP,
-    DetectorOptions,
-    find_backbone,
-)
+from cinemill.capabilities.detection.detector import DetectorOptions
 from cinemill.capabilities.detection.ensemble.registry_files import (
     ENSEMBLES_FOLDER,
     HEADS_FOLDER,
@@ -83,12 +79,6 @@ def require_extras(*extras: str) -> None:
             code="extra_missing",
             hint=f"Install with: pip install 'cinemill[{','.join(missing)}]'.",
         )
-
-
-def name_member(bench: Workbench, card: ModelCard) -> str:
-    """Return the name of a model in an ensemble: that of its card, or ``clip`` for CLIP's."""
-    clip = find_backbone(CLIP, bench.detector_options)
-    return CLIP if card.name == clip.name else card.name
 
 
 def ensure_models(bench: Workbench, cards: Iterable[ModelCard]) -> None:

@@ -152,14 +152,9 @@ class Registry:
 
         Raises ToolMissing (``model_unknown``, ``head_mismatch``).
         """
-        from cinemill.capabilities.detection.detector import CLIP, describe_space, find_backbone
-        from cinemill.capabilities.detection.ensemble.features import check_space
+        from cinemill.capabilities.detection.detector import find_member_of_head
 
-        clip = find_backbone(CLIP, self.options)
-        member = CLIP if head.space.model == clip.name else head.space.model
-        card = find_backbone(member, self.options)
-        check_space(head.space, describe_space(card, head.space.normalization), head.name)
-        return member
+        return find_member_of_head(head, self.options)[0]
 
     def write_ensemble(self, ensemble: Ensemble) -> None:
         from cinemill.capabilities.detection.detector import DEFAULT_ENSEMBLE
