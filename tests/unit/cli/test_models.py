@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+from tests.detectors import make_constant_head
 from tests.onnx_files import write_mean_model
 
+from cinemill.capabilities.detection.ensemble.head_files import write_head
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.inference.models.catalog import MODELS
 
@@ -95,6 +98,24 @@ def test_models_add_installs_a_model_of_the_users_own(
     again = cinemill("models", "add", file, "--card", tmp_path / "card.toml")
     assert again.exit_code == ExitCode.USAGE
     assert "model_exists" in again.stderr
+
+
+@pytest.mark.parametrize("obstacle", ["head_exists", "head_damaged"])
+def test_models_add_succeeds_where_the_head_of_the_detector_cannot_be_used(
+    cinemill: Run, home: Path, tmp_path: Path, obstacle: str
+) -> None:
+    if obstacle == "head_exists":
+        write_head(home / "heads", make_constant_head(1.0, name="my-detector"))
+    else:
+        (home / "ensembles").mkdir(parents=True)
+        (home / "ensembles" / "default.json").write_text("{")
+    (tmp_path / "card.toml").write_text(CARD)
+    file = write_mean_model(tmp_path / "mine.onnx")
+    done = cinemill("models", "add", file, "--card", tmp_path / "card.toml", "--json")
+    assert done.exit_code == ExitCode.OK, done.output
+    assert json.loads(done.stdout)["state"] == "here"
+    assert obstacle in done.stderr
+    assert "cinemill detect ensemble set my-detector" in " ".join(done.stderr.split())
 
 
 def test_models_add_says_what_does_not_fit(cinemill: Run, tmp_path: Path) -> None:

@@ -187,12 +187,21 @@ def add(
 
 
 def _offer_detector(card: ModelCard) -> None:
-    """Install the head of a detector, and say how analyses use it."""
+    """Install the head of a detector, and say how analyses use it.
+
+    The model is there by now, so what stands in the way of its head is printed and not raised.
+    """
     from cinemill.cli.commands.detect.heads import print_use
     from cinemill.cli.commands.detect.registry import open_registry
+    from cinemill.errors import CinemillError
 
-    head, is_used = open_registry().add_detector(card)
-    print_use(head, is_used=is_used)
+    try:
+        head, is_used = open_registry().add_detector(card)
+    except CinemillError as error:
+        print_message(f"Analyses do not use it yet. {error.message} ({error.code}) {error.hint}")
+        print_message(f"To use it then: 'cinemill detect ensemble set {card.name}'.")
+    else:
+        print_use(head, is_used=is_used)
 
 
 def _find_folder() -> Path:
