@@ -60,8 +60,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def redden(pixels: Pixels) -> Pixels:
-    shift = np.array([70, 0, 0])
+def redden(pixels: Pixels, by: int = 70) -> Pixels:
+    shift = np.array([by, 0, 0])
     return np.asarray(np.clip(pixels.astype(np.int16) + shift, 0, 255), np.uint8)
 
 
@@ -128,7 +128,17 @@ def test_own_detector_is_used_calibrated_and_a_member(home: Path, tmp_path: Path
     assert 0 < logits["red-faces"] < alone
     run("detect", "calibrate", "default", *options)
     assert decide(home, forged).result.verdict == "likely_manipulated"
+    # A member that is calibrated again alone changes nothing in the whole.
+    before_again = (home / "ensembles" / "default.json").read_bytes()
+    for person in PEOPLE:
+        pictures = [redden(one, by=90) for one in read_pictures(person, FRAMES)]
+        write_video(tmp_path / "redder" / "red" / person / "1.mp4", pictures)
+    redder = [str(tmp_path / "redder") if one == str(fake) else one for one in options]
+    again = run("detect", "calibrate", "red-faces", *redder, "--json")
+    assert not json.loads(again.stdout)["in_use"]
+    assert (home / "ensembles" / "default.json").read_bytes() == before_again
     shown = json.loads(run("detect", "ensemble", "show", "--json").stdout)
+    assert shown["calibration"] is not None
     assert {one["name"]: one["weight"] for one in shown["members"]} == {
         "red-faces": 0.25,
         BACKBONE: 0.75,

@@ -128,11 +128,10 @@ def write_ensemble(ensembles: Path, name: str, ensemble: Ensemble) -> Path:
 
 
 def _describe_member(name: str, head: Head, weight: float) -> MemberManifest:
-    changed = head.rescaling
+    change = head.rescaling
+    scale = None
+    if change is not None:
+        scale = ScaleManifest(midpoint=change.midpoint, temperature=change.temperature)
     return MemberManifest(
-        name=name,
-        head=head.name,
-        digest=head.stored_digest,
-        weight=weight,
-        scale=changed and ScaleManifest(midpoint=changed.midpoint, temperature=changed.temperature),
+        name=name, head=head.name, digest=head.stored_digest, weight=weight, scale=scale
     )
