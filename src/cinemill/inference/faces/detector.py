@@ -7,7 +7,7 @@ for which further maps hold the size of the box, its offset and five points with
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from cinemill.inference.faces.onnx_graph import free_shapes
 from cinemill.inference.faces.quality import MIN_SIZE_PX
 from cinemill.inference.faces.resampling import resize
 from cinemill.inference.faces.suppression import suppress_overlaps
-from cinemill.inference.faces.tiles import place_tiles
+from cinemill.inference.faces.tiles import may_be_cut, place_tiles
 from cinemill.inference.faces.tracks import find_size
 from cinemill.inference.models.cards import find_model
 from cinemill.inference.models.catalog import get_card
@@ -91,7 +91,7 @@ class FaceDetector:
         They have ``SMALLEST_FACE_PX`` at least. The picture is searched as it is, in overlapping
         tiles: 15 for 1920×1080, each of which costs as much as a small picture.
         """
-        found = self._search_tiles(image, max(image.shape[:2]))
+        found = merge_faces(self._search_tiles(image, max(image.shape[:2])))
         return tuple(box for box in found if find_size(box) < MIN_SIZE_PX)
 
     def _detect_one(self, image: Pixels) -> tuple[FaceBox, ...]:
@@ -106,21 +106,22 @@ class FaceDetector:
         finer_px = round(max(image.shape[:2]) * SMALLEST_FACE_PX / MIN_SIZE_PX)
         if finer_px <= LONG_SIDE_PX:
             return found
-        return merge_faces(found, self._search_tiles(image, finer_px))
+        return merge_faces([*found, *self._search_tiles(image, finer_px)])
 
-    def _search_tiles(self, image: Pixels, long_side_px: int) -> tuple[FaceBox, ...]:
+    def _search_tiles(self, image: Pixels, long_side_px: int) -> list[FaceBox]:
+        """Return what all tiles show, for :func:`merge_faces`: last, what a border may have cut."""
         reduced = _reduce(image, long_side_px)
-        height, width = image.shape[0] / reduced.shape[0], image.shape[1] / reduced.shape[1]
-        found: tuple[FaceBox, ...] = ()
-        for rows, columns in place_tiles(*reduced.shape[:2]):
-            tile = reduced[rows, columns]
-            boxes = read_faces(self._run(tile), tile.shape[:2], (1, 1))
-            moved = (
-                _move(box, columns.start, rows.start, scale_x=width, scale_y=height)
-                for box in boxes
-            )
-            found = merge_faces(found, tuple(moved))
-        return found
+        rows, columns = reduced.shape[:2]
+        scale_x, scale_y = image.shape[1] / columns, image.shape[0] / rows
+        whole: list[FaceBox] = []
+        cut: list[FaceBox] = []
+        for tile in place_tiles(rows, columns):
+            top, left = (part.start for part in tile)
+            pixels = reduced[tile]
+            for box in read_faces(self._run(pixels), pixels.shape[:2], (1, 1)):
+                seen = cut if may_be_cut(box, tile, rows, columns) else whole
+                seen.append(_move(box, left, top, scale_x=scale_x, scale_y=scale_y))
+        return [*_sort_by_score(whole), *_sort_by_score(cut)]
 
     def _run(self, picture: Pixels) -> _Maps:
         tensor = _pad(picture).transpose(2, 0, 1)[None].astype(np.float32, order="C")
@@ -156,17 +157,21 @@ def read_faces(
     return tuple(_make_box(boxes[at], float(scores[at]), points[:, ::-1, at]) for at in kept)
 
 
-def merge_faces(found: tuple[FaceBox, ...], more: tuple[FaceBox, ...]) -> tuple[FaceBox, ...]:
-    """Return the faces of two searches, the most certain first.
+def merge_faces(boxes: Iterable[FaceBox]) -> tuple[FaceBox, ...]:
+    """Return the faces of several searches, the most certain first.
 
-    ``found`` ones are kept. Of the others, one that shares more than ``MOST_OVERLAP`` of the
-    smaller box with another face is that face, or a part of it.
+    A box that shares more than ``MOST_OVERLAP`` of the smaller one with an earlier box is that
+    face, or a part of it, and is left out.
     """
-    kept = list(found)
-    for box in sorted(more, key=lambda one: -one.score):
+    kept: list[FaceBox] = []
+    for box in boxes:
         if all(_share_covered(box, other) <= MOST_OVERLAP for other in kept):
             kept.append(box)
-    return tuple(sorted(kept, key=lambda one: -one.score)[:MAX_FACES])
+    return tuple(_sort_by_score(kept)[:MAX_FACES])
+
+
+def _sort_by_score(boxes: Iterable[FaceBox]) -> list[FaceBox]:
+    return sorted(boxes, key=lambda one: -one.score)
 
 
 def _share_covered(box: FaceBox, other: FaceBox) -> float:

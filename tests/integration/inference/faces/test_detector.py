@@ -154,6 +154,33 @@ def test_small_faces_of_a_large_picture_are_found_anywhere(
     }
 
 
+PORTRAIT_FACE = (221, 94, 151, 205)
+"""Left, top, width and height of the face of the portrait."""
+
+
+def place_face(portrait: Pixels, center: tuple[int, int], side: int) -> tuple[Pixels, FaceBox]:
+    """Return a picture of 1920×1080 with a face of this size there, and its box."""
+    scale = side / 176  # the square root of 151 × 205
+    small = resize(portrait, round(640 * scale), round(360 * scale))
+    left, top, width, height = (edge * scale for edge in PORTRAIT_FACE)
+    x, y = round(center[0] - left - width / 2), round(center[1] - top - height / 2)
+    picture = np.full((1080, 1920, 3), 120, np.uint8)
+    picture[y : y + small.shape[0], x : x + small.shape[1]] = small
+    return picture, FaceBox(x + left, y + top, width, height, 1.0)
+
+
+@pytest.mark.parametrize("side", [36, 44])
+@pytest.mark.parametrize(
+    "center",
+    [(1024, 300), (1018, 300), (896, 300), (500, 640), (500, 440), (1024, 640), (896, 440)],
+)
+def test_face_on_the_border_of_a_tile_is_found_whole(
+    detector: FaceDetector, portrait: Pixels, center: tuple[int, int], side: int
+) -> None:
+    picture, expected = place_face(portrait, center, side)
+    assert overlap(find_one(detector, picture), expected) > 0.6
+
+
 def test_large_faces_are_found_once_in_a_large_picture(
     detector: FaceDetector, portrait: Pixels
 ) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cinemill.capabilities.detection.training.face_area import Landmarks
     from cinemill.core.frames import Pixels
 
-SEARCH_VERSION = "faces/2"
+SEARCH_VERSION = "faces/3"
 """Part of every key; raise it when other faces would be found in the same video."""
 _HASH_SIDE = 128
 NO_USABLE_FACE = "no_usable_face"
