@@ -52,6 +52,12 @@ def list_offers(stack: Stack) -> list[Offer]:
         return hardware.list_offers(connection)
 
 
+def is_withdrawn(stack: Stack) -> bool:
+    withdrawn = "SELECT seen_at < now() - interval '12 hours' FROM hardware_encoder"
+    with stack.database.begin() as connection:
+        return bool(connection.execute(text(withdrawn)).scalar_one())
+
+
 def transcode(stack: Stack, film: Path, **options: Any) -> tuple[dict[str, Any], str]:
     """Return the rendition's details and the queue of its encoding step."""
     task = stack.app.tasks["transcode"].apply_async(args=[str(film), {"use_gpu": True, **options}])
@@ -135,6 +141,9 @@ def test_stopped_worker_withdraws_its_hardware(
 ) -> None:
     assert list_offers(hardware_stack)
     stop_service(worker)
+    # The server may complete the worker's last commit after its process has ended. An offer that
+    # merely expired was seen seconds ago, a withdrawn one a day ago.
+    wait_until(lambda: is_withdrawn(hardware_stack))
     assert list_offers(hardware_stack) == []
     facts, queue = transcode(hardware_stack, film, height=36)
     assert queue == "transcode"

@@ -17,8 +17,11 @@ from cinemill.telemetry import get_logger
 from cinemill.worker.context import WorkerContext
 
 ANNOUNCE_SECONDS = 10.0
-END_SECONDS = 5.0
-"""How long an ending worker waits to withdraw its hardware, which otherwise expires in 30 s."""
+END_SECONDS = 20.0
+"""How long an ending worker waits to withdraw its hardware, which otherwise expires in 30 s.
+
+A database on a busy disk has needed 5 s for one commit.
+"""
 HARDWARE_QUEUES = frozenset({"transcode", "render"})
 """Queues whose steps may request hardware: only workers of these look for any."""
 
@@ -74,6 +77,8 @@ class HardwareMonitor:
         self.stop()
         if self._thread is not None:
             self._thread.join(END_SECONDS)
+            if self._thread.is_alive():
+                log.warning("hardware was not withdrawn in time", seconds=END_SECONDS)
 
     def run(self) -> None:
         """Announce the hardware at intervals until stopped, then withdraw it."""
@@ -90,6 +95,8 @@ class HardwareMonitor:
                 hardware.withdraw(connection, self._context.node)
         except CinemillError as error:
             log.warning("hardware was not withdrawn", why=error.message)
+        except Exception:
+            log.exception("hardware was not withdrawn")
 
     def run_once(self) -> None:
         """Announce the encoders, retest those whose suspension is over, and select the queues.
