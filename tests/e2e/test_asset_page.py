@@ -102,7 +102,7 @@ def test_lane_seeks_by_click_and_by_keyboard(flagged: Page) -> None:
     expect(lane.locator(".dot.high")).to_have_count(3)
     size = lane.bounding_box()
     assert size
-    # Just beside the dot of 1.5 s: a click near a dot goes to its frame.
+    # Just next to the dot of 1.5 s: a click near a dot goes to its frame.
     share = 3 * STEP_MS / 3000
     lane.click(position={"x": share * size["width"] + 5, "y": 20})
     wait_for_time(page, 1.5)

@@ -281,7 +281,7 @@ def _as_card(stored: _StoredCard) -> ModelCard:
         score=None
         if score is None
         else ForgeryScore(score.output, score.forged, score.genuine, score.is_probability),
-        # A card written anew for the same file must not find what was computed by the old one.
+        # A new card for the same file must not find what was computed by the old one.
         preprocessing_version=zlib.crc32(reading.encode()),
         is_optional=True,
     )

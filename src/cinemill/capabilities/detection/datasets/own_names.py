@@ -1,4 +1,4 @@
-"""Who is in a user's own fakes, as far as the names of files and folders tell."""
+"""Who is in a user's own fakes, as far as the names of files and folders show it."""
 
 from __future__ import annotations
 
