@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from cinemill.worker.app_factory import build_app
 from cinemill.worker.context import WorkerContext
 
 OWN_REDIS_DATABASE = 9
+SHOWN_CHARACTERS = 6000
 
 
 @dataclass(frozen=True)
@@ -142,3 +143,15 @@ def film(films_folder: Path) -> Path:
 def long_film(films_folder: Path) -> Path:
     """Return a video so long that preparing it takes many seconds."""
     return films.make_long_film(films_folder / "long.mp4", size=(1280, 720), seconds=120)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of the services' log where a test fails, since their errors are there."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack) and stack.log.exists():
+        report.sections.append(("log of the services", stack.log.read_text()[-SHOWN_CHARACTERS:]))
+    return report
