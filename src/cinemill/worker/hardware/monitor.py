@@ -72,7 +72,7 @@ class HardwareMonitor:
         """Request the end of all offers, without waiting; safe in a signal handler."""
         self._stopping.set()
 
-    def end(self, **_: Any) -> None:
+    def end(self) -> None:
         """Stop, and wait for the thread, since the process ends next."""
         self.stop()
         if self._thread is not None:

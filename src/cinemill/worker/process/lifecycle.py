@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
 from celery.utils.log import current_process_index
 
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
@@ -39,6 +39,25 @@ def connect_signals(app: Celery) -> None:
     """
     app.cinemill_signals = ProcessSignals(app)
     app.cinemill_signals.connect()
+    app.steps["worker"].add(LastReports)
+
+
+class LastReports(bootsteps.StartStopStep):
+    """Lets a worker's threads finish their last reports: its hardware and itself are gone.
+
+    Celery sends ``worker_shutdown`` after a warm shutdown only. After a cold one, which is how ours
+    stop, the process ended while the threads were still writing.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def stop(self, parent: Any) -> None:
+        """Wait for the threads next to the consumer of ``parent``, Celery's worker."""
+        parent.app.cinemill_signals.end_main()
+
+    def terminate(self, parent: Any) -> None:
+        """Wait for them in a cold shutdown, too."""
+        self.stop(parent)
 
 
 class ProcessSignals:
@@ -61,8 +80,6 @@ class ProcessSignals:
         signals.worker_ready.connect(self._hardware.start)
         signals.worker_ready.connect(self._pulse.start)
         signals.worker_ready.connect(self._reporter.start)
-        signals.worker_shutdown.connect(self._hardware.end)
-        signals.worker_shutdown.connect(self._reporter.end)
         signals.worker_ready.connect(signal_ready)
 
     def start_child(self, **_: Any) -> None:
@@ -110,6 +127,11 @@ class ProcessSignals:
         self._reporter.stop()
         # In a solo pool this releases the current work; in other pools this process has none.
         self._context.stop_work("The worker is stopping.")
+
+    def end_main(self) -> None:
+        """Wait until the worker's last reports are written, for a limited time."""
+        self._hardware.end()
+        self._reporter.end()
 
     def set_up_logging(self, **_: Any) -> None:
         # The first of all signals; beat opens its schedule in this folder, on any machine.

@@ -47,7 +47,7 @@ class Reporter:
         """Request the last report, without waiting; safe in a signal handler."""
         self._stopping.set()
 
-    def end(self, **_: Any) -> None:
+    def end(self) -> None:
         """Stop, and wait for the thread, since the process ends next."""
         self.stop()
         if self._thread is not None:
