@@ -59,8 +59,8 @@ def running_instance(*, concurrency: int = 2) -> Iterator[Instance]:
                 yield Instance(home, load(environ), database, worker, beat)
             finally:
                 database.close()
-                for process in (worker, beat):
-                    process.send_signal(signal.SIGQUIT)
+                worker.send_signal(signal.SIGQUIT)
+                beat.terminate()  # a shell may have it ignore SIGQUIT
                 for process in (worker, beat):
                     process.wait(30)
 
