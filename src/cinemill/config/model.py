@@ -199,9 +199,11 @@ class Settings(BaseSettings):
     cuda_visible_devices: fields.Devices | None = setting("CUDA_VISIBLE_DEVICES")
     """GPUs to use, by index or UUID. Empty: none. Unset: all."""
     gpu_memory_fraction: fields.Share = setting("GPU_MEMORY_FRACTION", 0.8)
-    """Maximum fraction of GPU memory per worker, from 0 to 1."""
+    """Maximum fraction of a GPU's memory per worker, from 0 to 1; its processes on that GPU share
+    it equally. For several workers on one GPU the fractions must sum to less than 1."""
     mig_enabled: bool = setting("MIG_ENABLED", False)
-    """Run one worker process per MIG instance of a GPU."""
+    """Run one process per MIG instance of a GPU, over all workers of CINEMILL_HOME; processes for
+    which none is free use the CPU."""
     resnet50_model_path: fields.ExistingFile | None = setting("RESNET50_MODEL_PATH")
     """ONNX file of the ResNet50 detection model. Default: the published weights."""
     clip_model_name: fields.ModelName = setting("CLIP_MODEL_NAME", "openai/clip-vit-base-patch32")

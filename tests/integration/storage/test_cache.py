@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from cinemill.storage.metrics.live_workers import LiveWorkers
 
 DATABASE = 7
 NOWHERE = "redis://127.0.0.1:1/0"
+USER = "latecomer"
 CLIP = ModelIdentity("clip", "revision-1", "1", ("pooled",))
 KEY = compose_key("content", [CLIP])
 NAME = f"embed:{KEY}"
@@ -228,6 +230,53 @@ def test_lookups_are_counted_for_metrics(client: Any, url: str) -> None:
         assert live.read_figures().cache_lookups == {
             ("results", "hit"): 2,
             ("results", "miss"): 1,
+            ("embeddings", "miss"): 1,
+        }
+
+
+@pytest.fixture
+def own_user(client: Any, url: str) -> Iterator[str]:
+    """Yield the URL of a user who cannot log in yet: for that one, Redis is away."""
+    allow_login(client, allowed=False)
+    address = urlsplit(url)
+    server = address.netloc.rpartition("@")[2]
+    yield address._replace(netloc=f"{USER}:secret@{server}").geturl()
+    client.acl_deluser(USER)
+
+
+def allow_login(client: Any, *, allowed: bool) -> None:
+    client.acl_setuser(USER, enabled=allowed, passwords=["+secret"], commands=["+@all"], keys=["*"])
+
+
+def test_lookups_while_redis_is_away_are_counted_when_it_is_back(
+    client: Any, url: str, own_user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "PAUSE_AFTER_FAULT_SECONDS", 0.0)
+    caches = open_caches(own_user, embeddings_ttl_seconds=60, results_ttl_seconds=60)
+    for _ in range(3):
+        assert caches.results.find(KEY) is None
+    assert caches.embeddings.find(KEY) is None
+    with closing(LiveWorkers(url)) as live:
+        assert live.read_figures().cache_lookups == {}
+        allow_login(client, allowed=True)
+        assert caches.results.store(KEY, DOCUMENT)
+        counted = {("results", "unavailable"): 3, ("embeddings", "unavailable"): 1}
+        assert live.read_figures().cache_lookups == counted
+        caches.results.find(KEY)
+        assert live.read_figures().cache_lookups == {**counted, ("results", "hit"): 1}
+
+
+def test_next_lookup_counts_those_while_redis_was_away(
+    client: Any, url: str, own_user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "PAUSE_AFTER_FAULT_SECONDS", 0.0)
+    caches = open_caches(own_user, embeddings_ttl_seconds=60, results_ttl_seconds=60)
+    caches.results.find(KEY)
+    allow_login(client, allowed=True)
+    caches.embeddings.find(KEY)
+    with closing(LiveWorkers(url)) as live:
+        assert live.read_figures().cache_lookups == {
+            ("results", "unavailable"): 1,
             ("embeddings", "miss"): 1,
         }
 

@@ -153,7 +153,7 @@ REDIS_EVICTED = _counter("redis_evicted_keys", "Keys that Redis removed to free 
 CACHE_LOOKUPS = _counter(
     "cache_lookups",
     "Lookups in the caches of analyses, results and embeddings: hit, miss, damaged (an entry that"
-    " was not what was written), unavailable (Redis did not respond).",
+    " was not what was written), unavailable (Redis did not respond; counted once it does).",
     "cache",
     "outcome",
 )

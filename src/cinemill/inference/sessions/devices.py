@@ -3,13 +3,16 @@
 CUDA reads ``CUDA_VISIBLE_DEVICES`` once, when it is first used in a process. A worker process is
 therefore given its device at its start: with MIG one instance each, by UUID, since CUDA uses only
 the first MIG instance that it sees.
+
+NVML may list no GPU although CUDA works, as in a container without the driver's ``utility`` part.
+What ``CUDA_VISIBLE_DEVICES`` names is then used unchecked.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 
 from cinemill.errors import WorkFailed
 from cinemill.inference.sessions.driver import GpuDevice
@@ -17,6 +20,28 @@ from cinemill.inference.sessions.driver import GpuDevice
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 ORDER = "CUDA_DEVICE_ORDER"
 _NONE = ("", "-1", "none", "void")
+_NO_GPU = "there is no NVIDIA driver, or it reports no GPU"
+
+TakeInstance = Callable[[Sequence[str]], str | None]
+"""Takes the first free one of these MIG instances for this process, and returns its UUID; None if
+others have them all. Raises OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessPlace:
+    """Which of its worker's processes a process is."""
+
+    index: int = 0
+    count: int = 1
+    """How many the worker has, or may have if it scales them."""
+
+    def count_sharers(self, devices: int) -> int:
+        """Return how many processes have this one's device, if they share so many in turn."""
+        count = max(self.count, self.index + 1)  # a control command may have added some
+        return len(range(self.index % devices, count, devices))
+
+
+ONLY_PROCESS = ProcessPlace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,36 +51,84 @@ class Assignment:
     visible: str
     """For ``CUDA_VISIBLE_DEVICES``; empty for the CPU."""
     reason: str = ""
-    """Why there is no GPU, although one was asked for; else empty."""
+    """Why there is no GPU, although one was asked for, or may be none; else empty."""
+    sharers: int = 1
+    """Processes of the worker that have this device, with this one."""
 
 
 def assign_device(
-    devices: Sequence[GpuDevice], process_index: int, *, setting: str | None, mig_enabled: bool
+    devices: Sequence[GpuDevice],
+    place: ProcessPlace,
+    *,
+    setting: str | None,
+    take_instance: TakeInstance | None,
 ) -> Assignment:
-    """Return the device of the worker process with this index, from 0.
+    """Return the device of the worker process at ``place``.
 
     ``setting`` is ``CUDA_VISIBLE_DEVICES``: ``None`` for all, empty for none, else indexes and
-    UUIDs. Processes share the devices in turn; with ``mig_enabled`` each gets an instance of its
-    own, and processes beyond the last instance get the CPU.
+    UUIDs. Processes share the devices in turn. With ``take_instance``, which is called at most
+    once, each process has a MIG instance to itself, and the CPU if none is free. Raises what
+    ``take_instance`` raises.
     """
-    if setting is not None and setting.strip().lower() in _NONE:
+    if hides_all(setting):
         return Assignment("")
+    if not devices and (names := _list_names(setting)):
+        return _assign_unlisted(names, place, take_instance)
     allowed = _select(devices, setting)
-    if mig_enabled:
-        return _assign_instance(allowed, process_index)
+    if take_instance is not None:
+        instances = [device.uuid for device in allowed if device.is_mig]
+        if not instances:
+            return Assignment("", "MIG_ENABLED is set, and no GPU has a MIG instance")
+        return _assign_instance(instances, place, take_instance)
     usable = [device for device in allowed if _is_usable(device, devices, setting or "")]
-    if not usable:
-        return Assignment("", _explain_none(devices, setting))
-    return Assignment(usable[process_index % len(usable)].uuid)
+    if usable:
+        uuid = usable[place.index % len(usable)].uuid
+        return Assignment(uuid, sharers=place.count_sharers(len(usable)))
+    # If CUDA finds a GPU all the same, every process uses its first one.
+    return Assignment("", _explain_none(devices, setting), sharers=place.count_sharers(1))
 
 
-def _assign_instance(allowed: Sequence[GpuDevice], process_index: int) -> Assignment:
-    instances = [device for device in allowed if device.is_mig]
+def hides_all(setting: str | None) -> bool:
+    """Return whether this ``CUDA_VISIBLE_DEVICES`` asks for no GPU."""
+    return setting is not None and setting.strip().lower() in _NONE
+
+
+def _list_names(setting: str | None) -> list[str]:
+    """Return the indexes and UUIDs in ``setting`` up to the first that CUDA does not know."""
+    names: list[str] = []
+    for entry in (part.strip() for part in (setting or "").split(",")):
+        if entry.lower() in (*_NONE, "all"):
+            break
+        names.append(entry)
+    return names
+
+
+def _assign_unlisted(
+    names: Sequence[str], place: ProcessPlace, take_instance: TakeInstance | None
+) -> Assignment:
+    """Return a device by the name that a person gave, since NVML lists none.
+
+    The reason is for a process that then finds no GPU.
+    """
+    if take_instance is None:
+        name = names[place.index % len(names)]
+        return Assignment(name, _NO_GPU, place.count_sharers(len(names)))
+    instances = [name for name in names if name.startswith("MIG-")]
     if not instances:
-        return Assignment("", "MIG_ENABLED is set, and no GPU has a MIG instance")
-    if process_index >= len(instances):
-        return Assignment("", f"there are {len(instances)} MIG instances, one for each process")
-    return Assignment(instances[process_index].uuid)
+        return Assignment("", f"{_NO_GPU}, and {VISIBLE} names no MIG instance")
+    found = _assign_instance(instances, place, take_instance)
+    return replace(found, reason=found.reason or _NO_GPU)
+
+
+def _assign_instance(
+    uuids: Sequence[str], place: ProcessPlace, take_instance: TakeInstance
+) -> Assignment:
+    # Each process tries its own first, so that they seldom look at the same one.
+    first = place.index % len(uuids)
+    taken = take_instance([*uuids[first:], *uuids[:first]])
+    if taken is None:
+        return Assignment("", f"other processes have all MIG instances ({len(uuids)})")
+    return Assignment(taken)
 
 
 def _is_usable(device: GpuDevice, devices: Sequence[GpuDevice], setting: str) -> bool:
@@ -95,7 +168,7 @@ def _is_meant(device: GpuDevice, entry: str, devices: Sequence[GpuDevice]) -> bo
 
 def _explain_none(devices: Sequence[GpuDevice], setting: str | None) -> str:
     if not devices:
-        return "there is no NVIDIA driver, or it reports no GPU" if setting else ""
+        return _NO_GPU if setting else ""
     if setting is None:
         return "every GPU is divided into MIG instances: set MIG_ENABLED=1"
     return f"no GPU of this machine is in {VISIBLE}={setting}"

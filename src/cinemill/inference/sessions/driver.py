@@ -1,16 +1,30 @@
-"""NVIDIA's GPUs of this machine, as their driver's library (NVML) reports them."""
+"""NVIDIA's GPUs of this machine, as their driver's library (NVML) reports them.
+
+Run as a program, it prints them as JSON: see :func:`ask_driver`.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 FORK_SECONDS = 1.0
 """How long a fork waits for the driver, which may hang."""
+ANSWER_SECONDS = 20.0
+"""How long a worker waits for the driver at its start. One that wakes several GPUs needs seconds,
+unless NVIDIA's persistence daemon runs."""
+KILL_SECONDS = 1.0
+"""A process that hangs inside the kernel does not die until the driver answers."""
+OWN_LIMIT_SECONDS = 60
+"""After that the process that asks ends by itself: nobody kills it if its parent has died."""
 
 
 class _Driver:
@@ -56,10 +70,60 @@ class GpuDevice:
     """In percent; None where the driver does not say, as for MIG instances."""
 
 
+@dataclass(frozen=True, slots=True)
+class DriverAnswer:
+    """What the driver reports about this machine."""
+
+    devices: tuple[GpuDevice, ...] = ()
+    """The GPUs, each followed by its MIG instances; none without a driver."""
+    silence: str = ""
+    """Why there is no answer, so that no GPU should be used; empty if there is one."""
+    fault: str = ""
+    """How asking failed, so that no GPU is known; else empty."""
+
+
+def ask_driver() -> DriverAnswer:
+    """Return what the driver reports, or why it did not answer within ANSWER_SECONDS.
+
+    It is asked in a process of its own, which is killed after that time: a call that hangs in the
+    driver cannot be interrupted. This process loads neither NVML nor CUDA.
+    """
+    # Without its current folder among the places from which it imports (-P).
+    query = subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    try:
+        output, errors = query.communicate(timeout=ANSWER_SECONDS)
+    except subprocess.TimeoutExpired:
+        _kill(query)
+        return DriverAnswer(
+            silence=f"NVIDIA's driver did not answer within {ANSWER_SECONDS:g} seconds"
+        )
+    if query.returncode:
+        # Not a silent driver: CUDA may work where NVML does not.
+        return DriverAnswer(fault=errors.strip() or f"exit code {query.returncode}")
+    return DriverAnswer(tuple(GpuDevice(**device) for device in json.loads(output)))
+
+
+def _kill(query: subprocess.Popen[str]) -> None:
+    query.kill()
+    for pipe in (query.stdout, query.stderr):
+        if pipe is not None:
+            pipe.close()
+    with suppress(subprocess.TimeoutExpired):
+        query.wait(KILL_SECONDS)
+
+
 def list_devices() -> list[GpuDevice]:
     """Return the GPUs that the driver reports, each followed by its MIG instances.
 
-    Empty without a driver. Does not start CUDA.
+    Empty without a driver. Does not start CUDA. Never returns while the driver hangs: use
+    :func:`ask_driver` where that matters.
     """
     import pynvml  # imported here: it loads the driver's library, which few machines have
 
@@ -113,3 +177,12 @@ def _read_utilization(nvml: Any, device: Any) -> int | None:
 
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
+
+
+def _print_devices() -> None:
+    signal.alarm(OWN_LIMIT_SECONDS)  # nothing handles it, so the kernel ends this process
+    json.dump([asdict(device) for device in list_devices()], sys.stdout)
+
+
+if __name__ == "__main__":
+    _print_devices()

@@ -22,8 +22,8 @@ class OutOfMemory(WorkFailed):
 
     code = "inference_out_of_memory"
     hint = (
-        "Lower GPU_MEMORY_FRACTION's other users or CELERY_WORKER_CONCURRENCY, or run the model on "
-        "the CPU with CUDA_VISIBLE_DEVICES set to nothing."
+        "Raise GPU_MEMORY_FRACTION, or lower CELERY_WORKER_CONCURRENCY, whose processes share it. "
+        "Or run the model on the CPU: set CUDA_VISIBLE_DEVICES to nothing."
     )
 
 

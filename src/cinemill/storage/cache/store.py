@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
+from threading import Lock
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
@@ -48,6 +50,9 @@ class CacheStore:
             health_check_interval=10,
         )
         self._suspended_until = 0.0
+        # By fields of LOOKUPS_KEY, which are few: a long failure makes the numbers larger only.
+        self._uncounted: Counter[str] = Counter()
+        self._lock = Lock()
 
     def read(self, key: str, *, most_bytes: int) -> tuple[Lookup, bytes]:
         """Return a value of at most so many bytes; a larger one, or another type, is deleted."""
@@ -76,16 +81,18 @@ class CacheStore:
         except RedisError as error:
             self._suspend(error)
             return False
+        self._write_counts()
         return True
 
     def count(self, cache: str, lookup: Lookup) -> None:
-        """Count a lookup, as far as Redis responds."""
-        if self._is_suspended():
-            return
-        try:
-            self._redis.hincrby(LOOKUPS_KEY, f"{cache}:{lookup.value}", 1)
-        except RedisError as error:
-            self._suspend(error)
+        """Count a lookup, in Redis as soon as that responds to this process.
+
+        A process that ends before then takes its numbers with it. Numbers that Redis took without
+        confirming it in time are written again.
+        """
+        with self._lock:
+            self._uncounted[f"{cache}:{lookup.value}"] += 1
+        self._write_counts()
 
     def delete(self, key: str) -> None:
         """Delete a key, as far as Redis responds."""
@@ -97,8 +104,27 @@ class CacheStore:
             self._suspend(error)
 
     def close(self) -> None:
+        """Write what is not counted yet, if Redis responds, and close the connection."""
+        self._write_counts()
         with suppress(RedisError):
             self._redis.close()
+
+    def _write_counts(self) -> None:
+        if self._is_suspended():
+            return
+        with self._lock:
+            taken, self._uncounted = self._uncounted, Counter()
+        if not taken:
+            return
+        try:
+            with self._redis.pipeline(transaction=True) as pipeline:
+                for name, number in taken.items():
+                    pipeline.hincrby(LOOKUPS_KEY, name, number)
+                pipeline.execute()
+        except RedisError as error:
+            self._suspend(error)
+            with self._lock:
+                self._uncounted.update(taken)
 
     def _is_suspended(self) -> bool:
         return time.monotonic() < self._suspended_until

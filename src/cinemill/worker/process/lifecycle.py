@@ -17,7 +17,8 @@ from celery.utils.log import current_process_index
 
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.errors import CinemillError
-from cinemill.inference.sessions.process_device import GpuOptions, prepare_process
+from cinemill.inference.sessions.devices import ProcessPlace
+from cinemill.inference.sessions.process_device import GpuOptions, learn_devices, prepare_process
 from cinemill.storage.database import Database
 from cinemill.telemetry import configure_logging, get_logger
 from cinemill.worker.context import WorkerContext
@@ -93,14 +94,16 @@ class ProcessSignals:
         connect_early(self._context.database)
 
     def _prepare_gpu(self, process_index: int) -> None:
+        place = ProcessPlace(process_index, self._context.slots)
+        prepare_process(self._read_gpu_options(), place)
+
+    def _read_gpu_options(self) -> GpuOptions:
         settings = self._context.settings
-        prepare_process(
-            GpuOptions(
-                visible=settings.cuda_visible_devices,
-                mig_enabled=settings.mig_enabled,
-                memory_fraction=settings.gpu_memory_fraction,
-            ),
-            process_index,
+        return GpuOptions(
+            visible=settings.cuda_visible_devices,
+            mig_enabled=settings.mig_enabled,
+            memory_fraction=settings.gpu_memory_fraction,
+            home=settings.home,
         )
 
     def on_stop_signal(self, **_: Any) -> None:
@@ -113,6 +116,9 @@ class ProcessSignals:
         # Before the pool forks: its processes share the imported modules, and each starts at once
         # instead of after a quarter of a second of CPU time.
         self._context.preload_handlers()
+        # Here, since Celery kills a pool process that is not up in four seconds, which a slow
+        # driver may take. Processes forked at any later time inherit the answer.
+        learn_devices(self._read_gpu_options())
         # The pool collects garbage before each fork, while no message is read. What is there by
         # now stays for good, and need not be searched each time.
         gc.collect()

@@ -29,6 +29,11 @@ def patch_prefork_pool() -> None:
     has ended. The next task was written to a pipe that nobody reads any more, and waited for the
     successor while other processes were free: a quarter of a second, for one cached analysis in
     ten or twenty.
+
+    That is mended for processes which end after a number of tasks only. One that ends because of
+    its memory (``max_memory_per_child``) decides so itself after a task, and the pool learns of it
+    only when it has ended. Until then it may be sent one more task, which is not lost: it is put
+    back when the process is reaped, and another one does it, late as described above.
     """
     asynpool.AsynPool._event_process_exit = replace_when_reaped
     asynpool.AsynPool._track_child_process = track_if_alive

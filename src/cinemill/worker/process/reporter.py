@@ -15,6 +15,7 @@ from celery.worker import state
 
 from cinemill.capabilities.operations.gpus import list_gpus
 from cinemill.errors import CinemillError
+from cinemill.inference.sessions.process_device import is_driver_silent
 from cinemill.storage.metrics.live_workers import GpuFigures, LiveWorker, LiveWorkers
 from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.throttle import ThrottledLog
@@ -79,5 +80,10 @@ class Reporter:
             slots=int(maximum or pool.num_processes),
             busy=len(state.active_requests),
             queues=tuple(name for name in sorted(queues) if tasks and tasks.consuming_from(name)),
-            gpus=tuple(GpuFigures(**gpu) for gpu in list_gpus()),
+            gpus=_read_gpus(),
         )
+
+
+def _read_gpus() -> tuple[GpuFigures, ...]:
+    """Return the GPUs, but do not let a driver that hung at the start stop the reports."""
+    return () if is_driver_silent() else tuple(GpuFigures(**gpu) for gpu in list_gpus())

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import psutil
+import pytest
+from tests.gpu_drivers import write_driver
 
 from cinemill.capabilities.operations import gpus
 from cinemill.inference.sessions import driver
@@ -74,6 +79,43 @@ def test_gpu_that_does_not_answer_is_left_out() -> None:
 
     library.nvmlDeviceGetMemoryInfo = fail
     assert list(driver._describe(library, 0)) == []
+
+
+def test_driver_is_asked_in_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_driver(tmp_path, has_mig=True)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = driver.ask_driver()
+    assert (found.silence, found.fault) == ("", "")
+    assert [(device.uuid, device.is_mig) for device in found.devices] == [
+        ("GPU-0", False),
+        ("MIG-0", True),
+        ("MIG-1", True),
+    ]
+    assert found.devices[0] == driver.GpuDevice("GPU-0", "H200", 80, 0, used_bytes=3)
+
+
+def test_process_that_asks_a_driver_which_hangs_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_driver(tmp_path, hangs=True)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(driver, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(driver, "KILL_SECONDS", 120.0)
+    before = psutil.Process().children()
+    assert driver.ask_driver() == driver.DriverAnswer(
+        silence="NVIDIA's driver did not answer within 0.5 seconds"
+    )
+    assert set(psutil.Process().children()) <= set(before)
+
+
+def test_failure_to_list_gpus_is_not_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pynvml.py").write_text("raise SystemExit('no library')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert driver.ask_driver() == driver.DriverAnswer(fault="no library")
 
 
 def test_process_forked_while_the_driver_is_asked_can_ask_it_too() -> None:

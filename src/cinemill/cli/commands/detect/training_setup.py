@@ -35,6 +35,7 @@ def open_bench(display: RunDisplay) -> Workbench:
             visible=settings.cuda_visible_devices,
             mig_enabled=settings.mig_enabled,
             memory_fraction=settings.gpu_memory_fraction,
+            home=settings.home,
         )
     )
     return Workbench(
