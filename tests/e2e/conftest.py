@@ -41,6 +41,12 @@ class Instance:
     address: str
     token: str
     database_url: str
+    home: Path
+
+    @property
+    def resnet50(self) -> Path:
+        """Return the path that RESNET50_MODEL_PATH names: an empty file, until a test needs it."""
+        return self.home.parent / "resnet50.onnx"
 
     @property
     def link(self) -> str:
@@ -59,6 +65,8 @@ def instance(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Iterat
     """Run ``cinemill up`` on a fresh home."""
     home = tmp_path_factory.mktemp("e2e") / "home"
     home.mkdir()
+    resnet50 = home.parent / "resnet50.onnx"
+    resnet50.touch()
     kept = {key: value for key, value in os.environ.items() if not key.startswith("CINEMILL_")}
     names = {
         "CINEMILL_HOME": str(home),
@@ -68,6 +76,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory, packages: Path) -> Iterat
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": str(packages),
         "HF_HUB_OFFLINE": "1",
+        "RESNET50_MODEL_PATH": str(resnet50),
     }
     with (home.parent / "up.log").open("w+") as log:
         process = subprocess.Popen(
@@ -93,7 +102,7 @@ def _wait_for_server(process: subprocess.Popen[bytes], home: Path, log: str) -> 
         time.sleep(0.1)
     state = json.loads(state_file.read_text())
     token = (home / "token").read_text("ascii").strip()
-    return Instance(state["api_url"].rstrip("/"), token, state["database_url"])
+    return Instance(state["api_url"].rstrip("/"), token, state["database_url"], home)
 
 
 def _free_port() -> int:

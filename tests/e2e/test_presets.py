@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, Route, expect
+from tests.detectors import FACE_DETECTOR, link_models, make_constant_head
 from tests.speech import build_wheels
+from tests.vision_models import make_resnet, write_zip_pth
 
+from cinemill.capabilities.detection.detector import (
+    DEFAULT_ENSEMBLE,
+    RESNET50,
+    DetectorOptions,
+    describe_space,
+    find_backbone,
+)
+from cinemill.capabilities.detection.ensemble.ensemble_files import write_ensemble
+from cinemill.capabilities.detection.ensemble.fusion import WeightSource, make_ensemble
+from cinemill.capabilities.detection.ensemble.head_files import write_head
+from cinemill.capabilities.detection.ensemble.registry_files import (
+    ENSEMBLES_FOLDER,
+    HEADS_FOLDER,
+)
 from cinemill.client import Client
+from cinemill.inference.export.export import export_model
+from cinemill.inference.models.catalog import MODELS
 
 from .conftest import Instance, make_own_film, process
 from .test_page import upload, wait_until_done, wait_until_played
@@ -112,8 +133,12 @@ def test_player_appears_if_the_job_ends_between_two_requests_of_the_page(
 
 
 def start_preview_copy(page: Page, instance: Instance, job: dict[str, Any]) -> str:
-    address = f"{instance.address}/api/v1/assets/{job['asset_id']}/jobs"
-    response = page.request.post(address, data={"kind": "process_video"})
+    return start_job(page, instance, job["asset_id"], "process_video")
+
+
+def start_job(page: Page, instance: Instance, asset_id: str, kind: str) -> str:
+    address = f"{instance.address}/api/v1/assets/{asset_id}/jobs"
+    response = page.request.post(address, data={"kind": kind})
     assert response.ok
     return str(response.json()["id"])
 
@@ -133,3 +158,51 @@ def test_captions_without_a_model_show_how_to_get_one_and_download_it(
     build_wheels("base", packages)
     download.click()
     expect(page.locator("#task .result")).to_be_visible()
+
+
+@pytest.fixture
+def model_file(instance: Instance, tmp_path: Path) -> Iterator[Path]:
+    """Install a head for the ResNet50 that a setting names; return that file, put aside."""
+    weights = write_zip_pth(
+        tmp_path / "resnet.pth", make_resnet((3, 4, 6, 3), width=4, expansion=64)
+    )
+    graph = tmp_path / "resnet50.onnx"
+    export_model(MODELS[RESNET50], weights, graph)
+    options = DetectorOptions(tmp_path, tmp_path, "ViT-B/32", resnet50_path=graph)
+    space = describe_space(find_backbone(RESNET50, options))
+    numbers = np.zeros(space.dimension, np.float32)
+    head = replace(make_constant_head(1.0), space=space, weights=numbers)
+    ensemble = make_ensemble({RESNET50: head}, {RESNET50: 1.0}, WeightSource.DEFAULT)
+    link_models(instance.home / "models", FACE_DETECTOR)
+    write_head(instance.home / HEADS_FOLDER, head)
+    write_ensemble(instance.home / ENSEMBLES_FOLDER, DEFAULT_ENSEMBLE, ensemble)
+    instance.resnet50.unlink()
+    yield graph
+    for folder in (HEADS_FOLDER, ENSEMBLES_FOLDER):
+        shutil.rmtree(instance.home / folder)
+    instance.resnet50.write_bytes(b"")
+
+
+def test_missing_file_of_a_setting_is_named_and_no_download_of_it_is_offered(
+    page: Page, instance: Instance, model_file: Path, unplayed_task: dict[str, Any]
+) -> None:
+    job_id = start_job(page, instance, unplayed_task["asset_id"], "detect_video")
+    page.goto(f"{instance.address}/#task={job_id}")
+    error = page.locator("#task .error")
+    expect(error.locator(".code")).to_have_text("model_file_missing")
+    expect(error.locator(".sentence")).to_have_text(
+        f"RESNET50_MODEL_PATH names the file {instance.resnet50}, which does not exist."
+    )
+    retry = error.get_by_role("button", name="Retry", exact=True)
+    expect(retry).to_be_visible()
+    expect(error.get_by_role("button", name="Download")).to_have_count(0)
+    # Once the file is there, the same job goes on.
+    shutil.copy(model_file, instance.resnet50)
+    retry.click()
+    with Client(instance.address, instance.token) as client:
+        for _event in client.watch(job_id):
+            pass
+        job = client.job(job_id)
+    assert job["status"] == "completed", job
+    assert job["result"] is not None
+    assert job["result"]["verdict"] == "no_face"

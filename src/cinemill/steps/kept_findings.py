@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -52,7 +52,7 @@ def keep_finding(
         resources.files,
         path,
         ArtifactKind.FINDING,
-        filename=f"{PurePath(asset.filename).stem or 'film'}-{name}.json",
+        filename=_name_file(asset, name),
         media_type="application/json",
     )
     return KeptFinding(artifact, step_key, name)
@@ -66,6 +66,23 @@ def find_kept(
     if artifact is None or not files.exists(artifact.sha256):
         return None
     return KeptFinding(artifact, step_key, name)
+
+
+def share_finding(
+    resources: StepResources, asset: AssetRecord, *, name: str, step_key: str
+) -> KeptFinding | None:
+    """Return what this work left for any asset, named after this one, which may be saved with it.
+
+    The stored file is the same. None if there is nothing, or the file is gone.
+    """
+    kept = find_kept(resources.database, resources.files, step_key, name)
+    if kept is None:
+        return None
+    return replace(kept, artifact=replace(kept.artifact, filename=_name_file(asset, name)))
+
+
+def _name_file(asset: AssetRecord, name: str) -> str:
+    return f"{PurePath(asset.filename).stem or 'film'}-{name}.json"
 
 
 def read_document(files: LocalFiles, artifact: Artifact) -> dict[str, Any] | None:

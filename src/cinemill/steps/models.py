@@ -34,7 +34,7 @@ def ensure_model(
     """
     folder = resources.models_dir
     # Its files are hashed when it is opened: large ones take seconds.
-    if (folder / card.name).is_dir():
+    if (folder / card.name).is_dir() or (card.path is not None and card.path.is_file()):
         return begin
     try:
         find_model(card, folder)

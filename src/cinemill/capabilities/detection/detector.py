@@ -28,6 +28,7 @@ from cinemill.capabilities.detection.ensemble.registry_files import (
 from cinemill.errors import NotFound, ToolMissing
 from cinemill.inference.models.cards import PINS_FOLDER, ModelCard, ModelRole
 from cinemill.inference.models.catalog import find_card
+from cinemill.inference.models.checked_files import process_checked_files
 from cinemill.inference.models.file_models import FAMILIES, read_file_model
 from cinemill.inference.models.user_cards import CARD_FILENAME
 from cinemill.inference.vision.features import PREPROCESSING_VERSION, list_levels
@@ -183,7 +184,8 @@ def find_backbone(member: str, options: DetectorOptions) -> ModelCard:
     as :func:`read_file_model` for a file that a setting names.
     """
     if (file := options.find_file(member)) is not None:
-        return read_file_model(file, FAMILIES[member])
+        checked = process_checked_files(options.models_dir)
+        return read_file_model(file, FAMILIES[member], checked)
     name = options.clip_model if member == CLIP else member
     try:
         card = find_card(name, options.models_dir)

@@ -13,7 +13,13 @@ from cinemill.errors import CommandFailed
 from cinemill.jobs.step import StepContext
 from cinemill.media.forensics.read import FORENSICS_VERSION, examine_encoding
 from cinemill.steps.content_key import content_key
-from cinemill.steps.kept_findings import KeptFinding, find_kept, keep_finding, read_document
+from cinemill.steps.kept_findings import (
+    KeptFinding,
+    find_kept,
+    keep_finding,
+    read_document,
+    share_finding,
+)
 from cinemill.steps.resources import StepResources
 from cinemill.storage.database import Database
 from cinemill.storage.media.assets import AssetRecord
@@ -31,7 +37,7 @@ def keep_encoding_report(
     Never fails because of the file. Raises what the step's ``should_stop`` returns, and DiskFull.
     """
     key = encoding_key(asset.sha256)
-    kept = find_kept(resources.database, resources.files, key, NAME)
+    kept = share_finding(resources, asset, name=NAME, step_key=key)
     if kept is not None:
         return kept
     try:

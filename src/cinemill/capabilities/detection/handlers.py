@@ -31,6 +31,7 @@ from cinemill.capabilities.detection.findings import (
     needs_review,
     write_job_result,
 )
+from cinemill.capabilities.detection.illustrations.choice import has_maps
 from cinemill.capabilities.detection.illustrations.records import NAME as PICTURES
 from cinemill.capabilities.detection.illustrations.records import pictures_key
 from cinemill.capabilities.detection.plan import (
@@ -50,7 +51,7 @@ from cinemill.inference.faces.quality import QUALITY_VERSION
 from cinemill.inference.models.catalog import get_card
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.frames.sampling import DEFAULT_COUNT, FAST_COUNT
-from cinemill.steps.kept_findings import KeptFinding, keep_finding
+from cinemill.steps.kept_findings import KeptFinding, keep_finding, share_finding
 from cinemill.steps.models import reject_model
 from cinemill.steps.resources import StepResources, find_asset, stage_seconds
 from cinemill.steps.source_results import PROBE
@@ -75,13 +76,17 @@ def look_up_analysis(resources: StepResources, context: StepContext) -> StepOutc
     """Return what is known of the video, or add the steps that examine it.
 
     Result: that of ``detect_video``, or nothing where the video is examined. Raises InputRejected
-    (``path_forbidden``, ``source_not_found`` and others), NotFound (``asset_not_found``).
+    (``path_forbidden``, ``source_not_found``, ``model_file_missing`` and others), NotFound
+    (``asset_not_found``), DiskFull.
     """
     began = time.monotonic()
     source = locate_source(resources, context)
     detector = _find_detector(resources)
     known = _find_known(resources, context, source, detector, began)
     if known is not None and source.asset_id is not None:
+        probed = context.find_result(PROBE)
+        if detector is not None and probed is not None:
+            return _conclude_new(resources, context, probed.media, detector, known)
         return _conclude(resources, context, source.sha256, source.asset_id, known, detector)
     write = partial(_assign, job_id=context.run.job_id, asset_id=source.asset_id)
     return StepOutcome(write=write, steps=_plan_rest(context, source, is_known=known is not None))
@@ -118,6 +123,31 @@ def _find_known(
     findings = decide_findings(faces, detector, work, frames=frames)
     _cache(resources, source.sha256, detector, frames, findings)
     return findings
+
+
+def _conclude_new(
+    resources: StepResources,
+    context: StepContext,
+    info: MediaInfo,
+    detector: Detector,
+    findings: Findings,
+) -> StepOutcome:
+    """Return the outcome for a known video that this job has made an asset of this owner.
+
+    The asset keeps what an examined one keeps: where another asset of these bytes has it, the same
+    files.
+    """
+    asset = find_asset(resources, context)
+    key = result_key(asset.sha256, detector, count_frames(context))
+    shared = share_finding(resources, asset, name=_name_pictures(key), step_key=pictures_key(key))
+    pictures = shared
+    if shared is None or not has_maps(findings):
+        findings, taken = _illustrate(resources, context, asset, info, detector, findings, key)
+        if taken is not None:
+            pictures = taken
+            _cache(resources, asset.sha256, detector, count_frames(context), findings)
+    kept = [pictures, keep_encoding_report(resources, context, asset, info)]
+    return _conclude(resources, context, asset.sha256, asset.id, findings, detector, kept)
 
 
 def analyze_video(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -190,12 +220,23 @@ def _illustrate(
     illustrated = add_stage(illustrated, "illustrate", _seconds_since(began))
     if not pictures.pictures:
         return illustrated, None
-    key = pictures_key(step_key)
-    # One document for each detector and number of frames: an older analysis keeps its own.
-    name = f"{PICTURES}-{key[:12]}"
-    document = pictures.to_json()
-    kept = keep_finding(resources, context, asset, document, name=name, step_key=key)
+    kept = keep_finding(
+        resources,
+        context,
+        asset,
+        pictures.to_json(),
+        name=_name_pictures(step_key),
+        step_key=pictures_key(step_key),
+    )
     return illustrated, kept
+
+
+def _name_pictures(step_key: str) -> str:
+    """Return the variant of the pictures of these findings.
+
+    There is one document for each detector and number of frames: an older analysis keeps its own.
+    """
+    return f"{PICTURES}-{pictures_key(step_key)[:12]}"
 
 
 def count_frames(context: StepContext) -> int:

@@ -1,18 +1,19 @@
 """Backbones that a setting names by the path of their file.
 
 The file stays where it is. It is opened, compared with the architecture that it must have, and run
-once; its hash is then part of every key of what it computes.
+once; its hash is then part of every key of what it computes. What was found out is remembered for
+as long as the file stays as it is.
 """
 
 from __future__ import annotations
 
 import math
 import shlex
-import stat
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,9 @@ from cinemill.inference.models.cards import (
     ModelCard,
     ModelFile,
     ModelOutput,
-    hash_file,
 )
+from cinemill.inference.models.checked_files import CheckedFile, CheckedFiles, CheckedGraph
+from cinemill.inference.models.held_file import HeldFile, NotRegular, hold_file
 from cinemill.inference.models.onnx_check import (
     ModelFileInvalid,
     make_grey_picture,
@@ -44,10 +46,17 @@ _CONVOLUTIONS = ("Conv", "ConvInteger", "QLinearConv", "FusedConv")
 _ATTENTIONS = ("Softmax", "Attention", "MultiHeadAttention", "QAttention")
 _RESNET50_CONVOLUTIONS = 53
 _MOST_NAMED = 8
+LARGEST_FILE_BYTES = 2 * 1024**3
+"""No graph that has all its weights in it can be larger."""
+_WEIGHTS = "weights"
+"""What a file is checked as that is only hashed."""
 
 Nodes = Counter[str]
 """How many nodes of each kind a graph has."""
-Identity = tuple[int, int, int, int]
+
+
+class _NotExported(Exception):
+    """A graph that was not exported from the weights next to it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,70 +114,85 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
 """By the member of the ensemble whose model it is."""
 
 
-def read_file_model(path: Path, family: Family) -> ModelCard:
+def read_file_model(path: Path, family: Family, checked: CheckedFiles) -> ModelCard:
     """Return the card of the model in this file. A file that has not changed is not read again.
 
     Weights (``.pth``, ``.safetensors``) are used as the graph next to them that was exported from
-    exactly these weights.
+    exactly these weights. ``checked`` remembers what was found out.
 
-    Raises ToolMissing: ``no_model`` with the command that exports weights, ``model_missing`` for a
-    file that is not there, ``model_file_invalid`` for one that is no model of this architecture.
+    Raises ToolMissing: ``no_model`` with the command that exports weights, ``model_file_missing``
+    for a file that is not there, ``model_file_invalid`` for one that is no model of this
+    architecture or has more than 2 GiB, ``file_changed`` for one that is being written.
     """
-    identity = _identify(path, family)
     if path.suffix.lower() not in EXPORTED_SUFFIXES:
-        return _read(path, family, identity)
-    graph = path.with_suffix(".onnx")
-    if graph.is_file() and _is_export(path, identity, graph, _identify(graph, family)):
-        return _read(graph, family, _identify(graph, family))
-    raise ToolMissing(
-        f"{family.setting} names the weights {path}, and no graph that was exported from them "
-        f"is next to them.",
-        code="no_model",
-        hint=f"Run 'cinemill models export {family.export_as} --from {shlex.quote(str(path))}'.",
-    )
-
-
-def _identify(path: Path, family: Family) -> Identity:
+        return _read_graph(path, family, checked)
     try:
-        status = path.stat()
-    except OSError as error:
+        with _hold(path, family) as weights:
+            return _read_export(weights, family, checked)
+    except _NotExported as error:
         raise ToolMissing(
-            f"{family.setting} names {path}, which cannot be read: {error.strerror}.",
-            code="model_missing",
-            hint=f"Name an ONNX file of {family.architecture} that the workers can read.",
+            f"{family.setting} names the weights {path}, and no graph that was exported from them "
+            f"is next to them.",
+            code="no_model",
+            hint=f"Run 'cinemill models export {family.export_as} "
+            f"--from {shlex.quote(str(path))}'.",
         ) from error
-    if stat.S_ISDIR(status.st_mode):
-        raise _reject(path, family, "it is a folder, not an ONNX file in it")
-    if not stat.S_ISREG(status.st_mode):
-        raise _reject(path, family, "it is no file")
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-@lru_cache(maxsize=4)
-def _is_export(weights: Path, _: Identity, graph: Path, __: Identity) -> bool:
-    """Return whether the graph says that it was exported from these weights."""
+@contextmanager
+def _hold(path: Path, family: Family) -> Iterator[HeldFile]:
+    """Open the file for the block. Raises ToolMissing where it is missing, or cannot be read."""
     try:
-        stated = open_onnx(graph).get_modelmeta().custom_metadata_map.get(WEIGHTS_KEY)
-    except ModelFileInvalid:
-        return False
-    return bool(stated == hash_file(weights))
+        with hold_file(path) as file:
+            if file.identity.size_bytes > LARGEST_FILE_BYTES:
+                size = f"it has {file.identity.size_bytes} bytes"
+                raise _reject(path, family, f"{size}, more than {LARGEST_FILE_BYTES}")
+            yield file
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ToolMissing(
+            f"{family.setting} names the file {path}, which does not exist.",
+            code="model_file_missing",
+            hint="Put the file there, where the workers can read it, or correct "
+            f"{family.setting} and start Cinemill again.",
+        ) from error
+    except IsADirectoryError as error:
+        raise _reject(path, family, "it is a folder, not an ONNX file in it") from error
+    except NotRegular as error:
+        raise _reject(path, family, "it is no file") from error
+    except OSError as error:
+        raise _reject(path, family, f"it cannot be read: {error.strerror or error}") from error
 
 
-@lru_cache(maxsize=4)
-def _read(path: Path, family: Family, identity: Identity) -> ModelCard:
-    if path.suffix != ".onnx":
-        raise _reject(path, family, "its name must end in .onnx, .pth or .safetensors")
-    try:
-        session = open_onnx(path)
-        nodes, is_whole = _count_nodes(path)
-        if not is_whole:
-            raise _reject(path, family, "it keeps its weights in another file: save them in one")
-        if not family.is_built_so(nodes):
-            raise _reject(path, family, f"it is not built like {family.architecture}")
-        image, outputs = _describe(path, family, session)
-    except ModelFileInvalid as error:
-        raise _reject(path, family, error.reason) from error
-    file = ModelFile(path.name, hash_file(path), identity[2])
+def _read_export(weights: HeldFile, family: Family, checked: CheckedFiles) -> ModelCard:
+    """Return the card of the graph next to the weights. Raises as :func:`read_file_model`.
+
+    Raises _NotExported if there is none that says that it was exported from these weights.
+    """
+    graph = weights.path.with_suffix(".onnx")
+    if not graph.is_file():
+        raise _NotExported
+    found = checked.recall(
+        weights,
+        _WEIGHTS,
+        lambda: CheckedFile(str(weights.path), weights.identity, _WEIGHTS, weights.hash()),
+    )
+    return _read_graph(graph, family, checked, found.sha256)
+
+
+def _read_graph(path: Path, family: Family, checked: CheckedFiles, weights: str = "") -> ModelCard:
+    """Return the card of the graph in this file; ``weights`` is what it must be exported from."""
+    with _hold(path, family) as file:
+        found = checked.recall(
+            file, family.architecture, partial(_check_graph, file, family, weights)
+        )
+    graph = found.graph
+    if graph is None or (weights and graph.exported_from != weights):
+        raise _NotExported
+    return _make_card(path, family, found, graph)
+
+
+def _make_card(path: Path, family: Family, found: CheckedFile, graph: CheckedGraph) -> ModelCard:
+    file = ModelFile(path.name, found.sha256, found.identity.size_bytes)
     known = next((card for card in vision.CARDS if _has_weights(card, file)), family.card)
     return replace(
         known,
@@ -176,8 +200,8 @@ def _read(path: Path, family: Family, identity: Identity) -> ModelCard:
         weights=file.name,
         sources=(),
         path=path,
-        image=image,
-        outputs=outputs,
+        image=_describe_image(family, graph.input_name, graph.width, graph.height),
+        outputs=graph.outputs,
         licence=known.licence if known is not family.card else "unknown",
         licence_source="" if known is family.card else known.licence_source,
         is_optional=True,
@@ -188,39 +212,89 @@ def _has_weights(card: ModelCard, file: ModelFile) -> bool:
     return any(one.name == card.weights and one.sha256 == file.sha256 for one in card.files)
 
 
-def _count_nodes(path: Path) -> tuple[Nodes, bool]:
-    """Return how many nodes of each kind there are, and whether all weights are in this file."""
+def _check_graph(file: HeldFile, family: Family, weights: str) -> CheckedFile:
+    """Return what is known of a graph once it was looked at and run."""
+    path = file.path
+    if path.suffix != ".onnx":
+        raise _reject(path, family, "its name must end in .onnx, .pth or .safetensors")
+    try:
+        parsed = _parse(file)
+    except ModelFileInvalid as error:
+        if weights:
+            raise _NotExported from error
+        raise _reject(path, family, error.reason) from error
+    if weights and parsed.exported_from != weights:
+        raise _NotExported
+    if not parsed.is_whole:
+        raise _reject(path, family, "it keeps its weights in another file: save them in one")
+    if not family.is_built_so(parsed.nodes):
+        raise _reject(path, family, f"it is not built like {family.architecture}")
+    try:
+        graph = _describe(path, family, open_onnx(file.loadable), parsed.exported_from)
+    except ModelFileInvalid as error:
+        reason = error.reason.replace(str(file.loadable), str(path))
+        raise _reject(path, family, reason) from error
+    return CheckedFile(str(path), file.identity, family.architecture, file.hash(), graph)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """What the file of a graph says, without it being run."""
+
+    nodes: Nodes
+    is_whole: bool
+    """Whether all weights are in this file."""
+    exported_from: str
+
+
+def _parse(file: HeldFile) -> _Parsed:
+    """Read the file as a graph. Raises InputRejected (``model_file_invalid``) if it is none."""
     import onnx
 
-    model = onnx.load(str(path), load_external_data=False)
-    nodes: Nodes = Counter(node.op_type for node in model.graph.node)
+    content = file.read()
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # its exceptions have no common parent but this
+        raise ModelFileInvalid("it is no ONNX file") from error
     external = onnx.TensorProto.EXTERNAL
-    is_whole = all(one.data_location != external for one in model.graph.initializer)
-    return nodes, is_whole
+    return _Parsed(
+        nodes=Counter(node.op_type for node in model.graph.node),
+        is_whole=all(one.data_location != external for one in model.graph.initializer),
+        exported_from=next(
+            (one.value for one in model.metadata_props if one.key == WEIGHTS_KEY), ""
+        ),
+    )
 
 
 def _describe(
-    path: Path, family: Family, session: onnxruntime.InferenceSession
-) -> tuple[ImageInput, tuple[ModelOutput, ...]]:
+    path: Path, family: Family, session: onnxruntime.InferenceSession, exported_from: str
+) -> CheckedGraph:
     """Return what the file takes and returns, as it does when it is run."""
     inputs = session.get_inputs()
     if len(inputs) != 1:
         names = ", ".join(one.name for one in inputs)
         raise _reject(path, family, f"it takes {names}, and a picture alone is given to it")
-    image = _describe_image(inputs[0], family)
+    width, height = _measure_input(inputs[0])
+    image = _describe_image(family, inputs[0].name, width, height)
     rows = _measure_outputs(session, inputs[0], image)
-    return image, _choose_outputs(path, family, rows, is_exported=inputs[0].type == UINT8)
+    outputs = _choose_outputs(path, family, rows, is_exported=inputs[0].type == UINT8)
+    return CheckedGraph(image.name, width, height, outputs, exported_from)
 
 
-def _describe_image(tensor: Any, family: Family) -> ImageInput:
-    base = family.card.image
-    assert base is not None  # noqa: S101 – both families take pictures
+def _measure_input(tensor: Any) -> tuple[int, int]:
+    """Return width and height of the picture that is taken."""
     shape = list(tensor.shape)
     if len(shape) != 4:
         raise ModelFileInvalid(f"its input {tensor.name} is no picture")
     sides = shape[1:3] if tensor.type == UINT8 else shape[2:4]
     height, width = (one if isinstance(one, int) else _USUAL_SIDE for one in sides)
-    return replace(base, name=tensor.name, width=width, height=height)
+    return width, height
+
+
+def _describe_image(family: Family, name: str, width: int, height: int) -> ImageInput:
+    base = family.card.image
+    assert base is not None  # noqa: S101 – both families take pictures
+    return replace(base, name=name, width=width, height=height)
 
 
 def _measure_outputs(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
 from cinemill.errors import CinemillError
 from cinemill.inference.export.prepared import find_or_export
-from cinemill.inference.models.cards import ModelCard, find_model
+from cinemill.inference.models.cards import ModelCard, check_model, find_model
+from cinemill.inference.models.held_file import changed, hold_file
 from cinemill.inference.sessions.devices import VISIBLE
 from cinemill.inference.sessions.onnx_session import OnnxSession
 from cinemill.inference.sessions.process_device import DEFAULT_OPTIONS, SessionOptions
@@ -42,9 +44,34 @@ def open_session(
     ``folder`` holds the models. Weights that are not an ONNX graph are exported first, once. If the
     GPU cannot be used, the session says why in ``fallback_reason``.
 
-    Raises ToolMissing (``model_missing``, ``model_damaged``, ``model_unusable``), WeightsInvalid.
+    Raises ToolMissing (``model_missing``, ``model_damaged``, ``model_unusable``, ``file_changed``),
+    WeightsInvalid.
     """
-    model = find_or_export(card, find_model(card, folder), folder)
+    if card.path is not None:
+        return _open_named(card, card.path, options)
+    return _open(card, find_or_export(card, find_model(card, folder), folder), options)
+
+
+def _open_named(card: ModelCard, path: Path, options: SessionOptions) -> ImageSession:
+    """Load the file that a setting names, which somebody may replace at any moment.
+
+    It is opened once, so that what is hashed is what is loaded.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(hold_file(path))
+            is_expected = file.hash() == card.revision
+        except OSError:
+            is_expected = False
+        if not is_expected:
+            check_model(card, path.parent)
+            raise changed(path)  # back to what it was, just now
+        session = _open(card, file.loadable, options)
+        file.require_unchanged()
+        return session
+
+
+def _open(card: ModelCard, model: Path, options: SessionOptions) -> ImageSession:
     reason = options.why_no_gpu
     if options.use_gpu and may_have_gpu():
         try:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from tests.detectors import make_constant_head
 from tests.onnx_files import write_mean_model
 from tests.vision_models import make_clip, make_resnet, write_safetensors, write_zip_pth
 
@@ -15,15 +21,30 @@ from cinemill.capabilities.detection.detector import (
     CLIP,
     RESNET50,
     DetectorOptions,
+    InstalledDetector,
     describe_space,
     find_backbone,
     find_member,
     identify_model,
 )
+from cinemill.capabilities.detection.ensemble.ensemble_files import write_ensemble
+from cinemill.capabilities.detection.ensemble.fusion import WeightSource, make_ensemble
+from cinemill.capabilities.detection.ensemble.head_files import write_head
 from cinemill.errors import ToolMissing
 from cinemill.inference.export.export import export_model
-from cinemill.inference.models.cards import CLIP_MEAN, IMAGENET_MEAN, find_model, hash_file
+from cinemill.inference.models import file_models, vision
+from cinemill.inference.models.cards import (
+    CLIP_MEAN,
+    IMAGENET_MEAN,
+    ModelFile,
+    find_model,
+    hash_file,
+)
 from cinemill.inference.models.catalog import MODELS
+from cinemill.inference.models.checked_files import CheckedFiles
+from cinemill.inference.models.onnx_check import open_onnx
+from cinemill.inference.sessions import open_session as open_session_module
+from cinemill.inference.sessions.onnx_session import OnnxSession
 from cinemill.inference.sessions.open_session import open_session
 from cinemill.inference.vision.features import extract_features
 from cinemill.storage.cache.keys import compose_key
@@ -123,11 +144,6 @@ def test_named_file_is_the_backbone(
 def test_file_with_the_bytes_of_a_known_model_is_that_model(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
-    from cinemill.inference.models import file_models, vision
-    from cinemill.inference.models.cards import ModelFile
-
     path = tmp_path / "any-name.onnx"
     path.write_bytes((folder / "hub-clip.onnx").read_bytes())
     known = replace(
@@ -135,7 +151,8 @@ def test_file_with_the_bytes_of_a_known_model_is_that_model(
         files=(ModelFile("vision_model.onnx", hash_file(path), path.stat().st_size),),
     )
     monkeypatch.setattr(vision, "CARDS", (known,))
-    card = file_models.read_file_model(path, file_models.FAMILIES[CLIP])
+    checked = CheckedFiles(tmp_path)
+    card = file_models.read_file_model(path, file_models.FAMILIES[CLIP], checked)
     assert (card.name, card.revision) == (known.name, known.revision)
     assert find_model(card, tmp_path) == tmp_path
     # Under each of its names the file is used, never the model that would have to be downloaded.
@@ -190,9 +207,14 @@ def test_weights_without_their_own_export_name_the_command(
 @pytest.mark.parametrize(
     ("member", "file", "code", "why"),
     [
-        (RESNET50, "nothing.onnx", "model_missing", "No such file"),
+        (RESNET50, "nothing.onnx", "model_file_missing", "which does not exist"),
+        (CLIP, "nothing.safetensors", "model_file_missing", "which does not exist"),
+        (CLIP, "noise.bin/clip.onnx", "model_file_missing", "which does not exist"),
         (RESNET50, ".", "model_file_invalid", "it is a folder"),
-        (RESNET50, "noise.onnx", "model_file_invalid", "ONNX Runtime cannot open it"),
+        (RESNET50, "noise.onnx", "model_file_invalid", "it is no ONNX file"),
+        (RESNET50, "vast.onnx", "model_file_invalid", "more than 2147483648"),
+        (RESNET50, "vast.pth", "model_file_invalid", "more than 2147483648"),
+        (RESNET50, "hollow.onnx", "model_file_invalid", "ONNX Runtime cannot open it"),
         (RESNET50, "noise.bin", "model_file_invalid", "must end in .onnx, .pth"),
         (RESNET50, "means.onnx", "model_file_invalid", "it is not built like ResNet50"),
         (RESNET50, "hub-clip.onnx", "model_file_invalid", "it is not built like ResNet50"),
@@ -212,6 +234,7 @@ def test_unusable_file_is_refused_with_the_reason(
     assert refused.value.code == code
     assert why in refused.value.message
     assert str(path) in refused.value.message
+    assert "/proc/" not in refused.value.message
     assert ("RESNET50_MODEL_PATH" if member == RESNET50 else "CLIP_MODEL_NAME") in (
         refused.value.message
     )
@@ -220,7 +243,14 @@ def test_unusable_file_is_refused_with_the_reason(
 def make_unusable(folder: Path, tmp_path: Path, file: str) -> Path:
     path = tmp_path / file
     if file.startswith("noise"):
-        path.write_bytes(b"\xff" * 400)
+        (tmp_path / Path(file).parts[0]).write_bytes(b"\xff" * 400)
+    elif file.startswith("vast"):
+        with path.open("wb") as sparse:
+            sparse.truncate(2 * 1024**3 + 1)
+    elif file == "hollow.onnx":
+        hollow = onnx.load(str(folder / "hub-resnet.onnx"))
+        del hollow.graph.initializer[:]
+        onnx.save(hollow, str(path))
     elif file == "means.onnx":
         write_mean_model(path, size=224)
     elif file.startswith("hub"):
@@ -237,3 +267,145 @@ def make_unusable(folder: Path, tmp_path: Path, file: str) -> Path:
     elif file == "pipe.onnx":
         os.mkfifo(path)
     return path
+
+
+FRESH_PROCESS = """
+import sys
+from pathlib import Path
+from cinemill.inference.models.checked_files import process_checked_files
+from cinemill.inference.models.file_models import FAMILIES, read_file_model
+
+def count_bytes_read():
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("rchar"))
+
+path, member, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+before = count_bytes_read()
+card = read_file_model(path, FAMILIES[member], process_checked_files(folder))
+print(card.revision, count_bytes_read() - before, "onnxruntime" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("member", "file"),
+    [(RESNET50, "resnet.pth"), (CLIP, "hub-clip.onnx"), (CLIP, "clip.safetensors")],
+)
+def test_file_that_was_checked_is_not_read_by_another_process(
+    folder: Path, tmp_path: Path, member: str, file: str
+) -> None:
+    path = folder / file
+    family = file_models.FAMILIES[member]
+    # So late that the file is not new any more.
+    checked = CheckedFiles(tmp_path, clock=lambda: time.time() + 3600)
+    card = file_models.read_file_model(path, family, checked)
+    command = [sys.executable, "-c", FRESH_PROCESS, str(path), member, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    revision, read_bytes, has_runtime = done.stdout.split()
+    assert revision == card.revision
+    assert int(read_bytes) < path.stat().st_size / 4
+    assert has_runtime == "False"
+    # Nor does what is remembered leave anything out.
+    again = CheckedFiles(tmp_path)
+    assert file_models.read_file_model(path, family, again) == card
+
+
+def test_weights_that_changed_need_another_export(folder: Path, tmp_path: Path) -> None:
+    for name in ("clip.safetensors", "clip.onnx"):
+        shutil.copy(folder / name, tmp_path)
+    family = file_models.FAMILIES[CLIP]
+    checked = CheckedFiles(tmp_path, clock=lambda: time.time() + 3600)
+    file_models.read_file_model(tmp_path / "clip.safetensors", family, checked)
+    file_models.read_file_model(tmp_path / "clip.onnx", family, checked)
+    other = make_clip(seed=9, patch=32, side=224, projection=512)
+    write_safetensors(tmp_path / "clip.safetensors", other)
+    with pytest.raises(ToolMissing) as missing:
+        file_models.read_file_model(tmp_path / "clip.safetensors", family, checked)
+    assert missing.value.code == "no_model"
+
+
+def test_file_that_is_replaced_while_it_is_checked_is_described_as_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(shutil.copy(folder / "hub-clip.onnx", tmp_path / "mine.onnx"))
+    first = hash_file(path)
+
+    def open_later(model: Path) -> object:
+        shutil.copy(folder / "clip.onnx", tmp_path / "other.onnx")
+        (tmp_path / "other.onnx").replace(path)
+        return open_onnx(model)
+
+    monkeypatch.setattr(file_models, "open_onnx", open_later)
+    card = find_backbone(CLIP, make_options(CLIP, path))
+    # Its hash and its outputs are those of the same bytes.
+    assert card.revision == first
+    assert [one.level for one in card.outputs] == ["projected"]
+
+
+def test_file_that_is_written_while_it_is_checked_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(shutil.copy(folder / "hub-clip.onnx", tmp_path / "mine.onnx"))
+
+    def open_first(model: Path) -> object:
+        session = open_onnx(model)
+        path.write_bytes((folder / "clip.onnx").read_bytes())
+        return session
+
+    monkeypatch.setattr(file_models, "open_onnx", open_first)
+    with pytest.raises(ToolMissing) as refused:
+        find_backbone(CLIP, make_options(CLIP, path))
+    assert refused.value.code == "file_changed"
+
+
+def test_session_runs_the_bytes_that_were_hashed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(shutil.copy(folder / "hub-clip.onnx", tmp_path / "mine.onnx"))
+    card = find_backbone(CLIP, make_options(CLIP, path))
+    images = np.random.default_rng(1).integers(0, 256, (1, 224, 224, 3), np.uint8)
+    wanted = open_session(card, tmp_path).run(images)
+    other = make_clip(seed=9, patch=32, side=224, projection=512)
+    write_safetensors(tmp_path / "other.safetensors", other)
+    export_model(MODELS["clip-vit-b32"], tmp_path / "other.safetensors", tmp_path / "export.onnx")
+    write_as_the_hub_does(tmp_path / "export.onnx", "embedding", tmp_path / "other.onnx")
+
+    def open_later(card: object, model: Path, **options: object) -> object:
+        (tmp_path / "other.onnx").replace(path)
+        return OnnxSession(card, model, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(open_session_module, "OnnxSession", open_later)
+    found = open_session(card, tmp_path).run(images)
+    for name, rows in wanted.items():
+        np.testing.assert_array_equal(found[name], rows)
+    # The next one is another file, and does not pass for the first.
+    with pytest.raises(ToolMissing, match="does not match its model card"):
+        open_session(card, tmp_path)
+
+
+def test_missing_file_is_used_once_it_appears(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    options = make_options(RESNET50, path)
+    space = describe_space(find_backbone(RESNET50, make_options(RESNET50, folder / "resnet.onnx")))
+    head = replace(
+        make_constant_head(1.0, name="mine"),
+        space=space,
+        weights=np.zeros(space.dimension, np.float32),
+    )
+    write_head(tmp_path / "heads", head)
+    ensemble = make_ensemble({RESNET50: head}, {RESNET50: 1.0}, WeightSource.DEFAULT)
+    write_ensemble(tmp_path / "ensembles", "default", ensemble)
+    shutil.copy(folder / "resnet.onnx", path)
+    installed = InstalledDetector()
+    assert installed.load(options) is not None
+    path.unlink()
+    for _ in range(2):
+        with pytest.raises(ToolMissing) as missing:
+            installed.load(options)
+        assert missing.value.code == "model_file_missing"
+        assert "RESNET50_MODEL_PATH" in missing.value.message
+        assert str(path) in missing.value.message
+        assert "RESNET50_MODEL_PATH" in missing.value.hint
+    shutil.copy(folder / "resnet.onnx", path)
+    found = installed.load(options)
+    assert found is not None
+    assert found.cards[RESNET50].path == path

@@ -20,6 +20,12 @@ def find_peaks(findings: Findings) -> dict[int, FrameScore]:
     return {at: peak for at, peak in found.items() if peak is not None}
 
 
+def has_maps(findings: Findings) -> bool:
+    """Return whether there is a map of evidence, or no region of which one could be made."""
+    are_mapped = any(region.evidence is not None for region in findings.regions)
+    return are_mapped or not find_peaks(findings)
+
+
 def _find_peak(region: SuspiciousRegion, frames: Sequence[FrameScore]) -> FrameScore | None:
     within = [
         one
