@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Page, Route, expect
-from tests.detectors import FACE_DETECTOR, link_models, make_constant_head
+from tests.detectors import FACE_DETECTOR, install_detector, link_models, make_constant_head
 from tests.speech import build_wheels
 from tests.vision_models import make_resnet, write_zip_pth
 
@@ -158,6 +158,32 @@ def test_captions_without_a_model_show_how_to_get_one_and_download_it(
     build_wheels("base", packages)
     download.click()
     expect(page.locator("#task .result")).to_be_visible()
+
+
+@pytest.fixture
+def head_without_models(instance: Instance) -> Iterator[None]:
+    """Install a detector whose models are not on this machine."""
+    install_detector(instance.home, 3.0)
+    linked = instance.home / "models" / FACE_DETECTOR
+    target = linked.readlink() if linked.is_symlink() else None
+    linked.unlink(missing_ok=True)
+    yield
+    if target is not None:
+        linked.symlink_to(target)
+    for folder in (HEADS_FOLDER, ENSEMBLES_FOLDER):
+        shutil.rmtree(instance.home / folder)
+
+
+@pytest.mark.usefixtures("head_without_models")
+def test_download_offered_for_a_detection_is_of_the_model_that_it_misses(
+    page: Page, instance: Instance, unplayed_task: dict[str, Any]
+) -> None:
+    job_id = start_job(page, instance, unplayed_task["asset_id"], "detect_video")
+    page.goto(f"{instance.address}/#task={job_id}")
+    error = page.locator("#task .error")
+    expect(error.locator(".code")).to_have_text("model_missing")
+    expect(error).to_contain_text(f"cinemill models fetch {FACE_DETECTOR}")
+    expect(error.get_by_role("button", name=f"Download the model {FACE_DETECTOR}")).to_be_visible()
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import { isFinal, watchJob } from "./watch.js";
 const LOST_WORDS = "Connection lost. Reconnecting …";
 const RETRY_MS = 3000;
 // The model of captions if a job names none.
-const DEFAULT_MODEL = "base";
+// The hint names the model that is missing: a job may need several, and its parameters name none.
+const FETCH_COMMAND = /cinemill models fetch ([\w.-]+)/;
 const STAGES = {
   intake: "Importing the video",
   probe: "Inspecting the video",
@@ -194,8 +195,8 @@ export class TaskView {
       problem: new Problem(problem),
       tryAgain: (made) => this.#retry(made),
     });
-    if (problem.code === "model_missing") {
-      const name = job.params?.model ?? DEFAULT_MODEL;
+    const name = problem.code === "model_missing" ? FETCH_COMMAND.exec(problem.hint)?.[1] : null;
+    if (name) {
       const fetch = (made) => this.#fetchModel(made, name, card);
       card.querySelector(".actions").prepend(button(`Download the model ${name}`, fetch, "button primary"));
     }
