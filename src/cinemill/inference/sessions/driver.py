@@ -88,15 +88,10 @@ def ask_driver() -> DriverAnswer:
     It is asked in a process of its own, which is killed after that time: a call that hangs in the
     driver cannot be interrupted. This process loads neither NVML nor CUDA.
     """
-    # Without its current folder among the places from which it imports (-P).
-    query = subprocess.Popen(
-        [sys.executable, "-P", "-m", __name__],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-    )
+    try:
+        query = _start_query()
+    except OSError as error:  # this machine can start no process just now
+        return DriverAnswer(fault=str(error))
     try:
         output, errors = query.communicate(timeout=ANSWER_SECONDS)
     except subprocess.TimeoutExpired:
@@ -108,6 +103,18 @@ def ask_driver() -> DriverAnswer:
         # Not a silent driver: CUDA may work where NVML does not.
         return DriverAnswer(fault=errors.strip() or f"exit code {query.returncode}")
     return DriverAnswer(tuple(GpuDevice(**device) for device in json.loads(output)))
+
+
+def _start_query() -> subprocess.Popen[str]:
+    # Without its current folder among the places from which it imports (-P).
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
 
 
 def _kill(query: subprocess.Popen[str]) -> None:
