@@ -14,8 +14,8 @@ from cinemill.core.faces import FaceBox
 from cinemill.errors import ToolMissing
 from cinemill.inference.faces.detector import FaceDetector, open_face_detector
 from cinemill.inference.faces.quality import FaceFlaw, assess_face, find_flaw
-from cinemill.inference.faces.resampling import resize
 from cinemill.inference.faces.suppression import measure_overlaps
+from cinemill.inference.vision.resampling import resize
 
 SECONDS_WITH_A_FACE = (3.9, 6.0)
 """Of the sample noface_face."""
