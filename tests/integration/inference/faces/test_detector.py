@@ -64,6 +64,17 @@ def test_every_frame_of_a_sample_shows_its_faces(
     assert [len(boxes) for boxes in found] == [faces] * 4
 
 
+@pytest.mark.parametrize("sample", ["bigbuckbunny", "no_face"])
+def test_closer_look_at_a_large_picture_finds_no_false_faces(
+    detector: FaceDetector, sample: str
+) -> None:
+    """Pictures as they are, and enlarged: then parts of the cartoon look like faces in a tile."""
+    for picture in read_pictures(sample, 12):
+        large = resize(picture, 1920, 1080)
+        assert detector.detect([picture, large]) == [(), ()]
+        assert detector.detect_smallest(picture) == ()
+
+
 def test_face_that_appears_is_found_from_then_on(detector: FaceDetector) -> None:
     frames = read_frames("noface_face", 12)
     found = detector.detect([frame.pixels for frame in frames])
