@@ -221,8 +221,10 @@ def test_logo_that_stands_still_makes_no_look_alikes(still: int) -> None:
 
 def test_intro_before_a_face_that_hardly_moves_makes_no_look_alikes() -> None:
     intro, anna, bert = draw_hashes(3, 3)
-    people = join_look_alikes([("anna", [intro, *[anna] * 9]), ("bert", [intro, *[bert] * 9])])
-    assert len({*people.values()}) == 2
+    first, second = [intro, *[anna] * 9], [intro, *[bert] * 9]
+    assert len({*join_look_alikes([("anna", first), ("bert", second)]).values()}) == 2
+    train, test = make_record(0, 0), make_record(1, 1)
+    assert find_leaks([train], [test], {train.key: first}, {test.key: second}) == []
 
 
 def test_black_frames_with_logos_make_no_look_alikes() -> None:
