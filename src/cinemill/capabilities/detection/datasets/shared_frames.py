@@ -22,7 +22,7 @@ from cinemill.capabilities.detection.datasets.picture_hash import (
 )
 
 _FEWEST_FRAMES = 4
-"""Of a video; less are taken for images."""
+"""Of a video; fewer are taken for images."""
 _BLOCK_FRAMES = 16_384
 _STRIP_FRAMES = 64
 """Hashes that are compared with a block of others at a time: about 10 MB."""
@@ -53,7 +53,7 @@ def find_shared_frames(
     """Yield what each video of the left shares with one of the right, if it is anything.
 
     Videos are given by the hashes of their frames. Frames look alike if at most
-    ``MOST_DIFFERENT_BITS`` of their hashes differ; ``image_bits`` where one of the videos has less
+    ``MOST_DIFFERENT_BITS`` of their hashes differ; ``image_bits`` where one of the videos has fewer
     than four frames. Hashes that say nothing (``says_something``) are left out.
     """
     blocks = [*_list_blocks(right, image_bits)]
