@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from tests.detectors import BACKBONE, FACE_DETECTOR, link_models
 from tests.faces import read_pictures
 from tests.integration.detection.test_training_tutorial import FACE_MESH, invoke
 from tools.samples import fetch
 
 from cinemill.capabilities.detection.datasets.own_folder import read_reals
+from cinemill.capabilities.detection.detector import Detector
+from cinemill.capabilities.detection.ensemble.fusion import Ensemble, WeightSource
 from cinemill.capabilities.detection.ensemble.head_files import read_head
 from cinemill.capabilities.detection.evaluation.reencoding import Reencoding
 from cinemill.capabilities.detection.evaluation.robustness import ROBUSTNESS_GRID
 from cinemill.capabilities.detection.runs.calibrate import ReviewedVideo, list_reviewed
+from cinemill.capabilities.detection.runs.examined_videos import Examiner
+from cinemill.capabilities.detection.runs.face_search import SearchPlan, hash_frame, search_faces
+from cinemill.capabilities.detection.runs.face_store import FaceStore
 from cinemill.capabilities.detection.runs.progress import RunProgress, RunState
 from cinemill.capabilities.detection.runs.train import TrainingRequest, train
 from cinemill.capabilities.detection.runs.workbench import Workbench
@@ -75,6 +83,68 @@ def make_bench(home: Path, models: Path, recorder: Recorder) -> Workbench:
 
 def make_request(faces: Path) -> TrainingRequest:
     return TrainingRequest("tiny", read_reals(faces).records, frames=2, takes=1, seed=4)
+
+
+def save_frames(folder: Path, pictures: Sequence[NDArray[np.uint8]]) -> None:
+    """Write a video as a folder of numbered images."""
+    folder.mkdir(parents=True)
+    for number, pixels in enumerate(pictures):
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+
+
+def draw_title(number: int) -> NDArray[np.uint8]:
+    """A picture of a title that moves."""
+    image = Image.new("RGB", (640, 360), (20, 30, 90))
+    drawing = ImageDraw.Draw(image)
+    for place in range(6):
+        left, top = (97 * place * (number + 1)) % 560, (71 * place + 53 * number) % 300
+        drawing.rectangle((left, top, left + 110, top + 50), fill=(255, 40 * place, 30 * number))
+    return np.asarray(image)
+
+
+TITLE_FRAMES, FACE_FRAMES = 8, 4
+
+
+@pytest.fixture(scope="module")
+def titled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Videos with a title that is longer than the rest; the last shows the first's footage."""
+    folder = tmp_path_factory.mktemp("titled")
+    title = [draw_title(number) for number in range(TITLE_FRAMES)]
+    first, second = (read_pictures(one, FACE_FRAMES) for one in ("single_face", "expressive_face"))
+    for name, pictures in {"anna": first, "bert": second, "same": first}.items():
+        save_frames(folder / name, [*title, *pictures])
+    return folder
+
+
+def test_shared_title_joins_nobody_and_shared_footage_does(
+    titled: Path, models: Path, tmp_path: Path
+) -> None:
+    hashes = [hash_frame(draw_title(number)) for number in range(TITLE_FRAMES)]
+    assert len({*hashes} - {None}) == TITLE_FRAMES
+    records = read_reals(titled).records
+    bench = make_bench(tmp_path, models, Recorder())
+    bench.progress.plan({"faces": 1})
+    bench.progress.enter("faces", "Finding faces")
+    plan = SearchPlan(TITLE_FRAMES + FACE_FRAMES, (128,))
+    found = search_faces(bench, records, plan, FaceStore(tmp_path / "faces"))
+    assert {len(one.hashes) for one in found.lists.values()} == {FACE_FRAMES}
+    assert found.identities == {
+        "folder:anna": "folder:anna",
+        "folder:bert": "folder:bert",
+        "folder:same": "folder:anna",
+    }
+
+
+def test_examined_video_keeps_the_hashes_of_its_faces_only(models: Path, tmp_path: Path) -> None:
+    black = np.zeros((360, 640, 3), np.uint8)
+    save_frames(tmp_path / "video", [black, draw_title(1), *read_pictures("single_face", 2)])
+    detector = Detector(Ensemble((), WeightSource.DEFAULT), {})
+    examiner = Examiner(make_bench(tmp_path, models, Recorder()), detector, frames=4)
+    examined, again = (examiner.examine(tmp_path / "video") for _ in range(2))
+    assert (examined.is_reused, again.is_reused) == (False, True)
+    assert examined.frame_hashes == again.frame_hashes
+    assert [one is None for one in examined.frame_hashes] == [True, False, False, False]
+    assert examined.hashes == again.hashes == examined.frame_hashes[2:]
 
 
 def test_stopped_training_is_resumed_and_gives_the_same_head(

@@ -31,7 +31,7 @@ from cinemill.inference.models.catalog import find_card
 from cinemill.inference.models.checked_files import process_checked_files
 from cinemill.inference.models.file_models import FAMILIES, read_file_model
 from cinemill.inference.models.user_cards import CARD_FILENAME
-from cinemill.inference.vision.features import PREPROCESSING_VERSION, list_levels
+from cinemill.inference.vision.features import find_preprocessing_version, list_levels
 from cinemill.storage.cache.keys import ModelIdentity
 
 DEFAULT_ENSEMBLE = "default"
@@ -243,9 +243,8 @@ def describe_space(
 
 def describe_preprocessing(card: ModelCard) -> str:
     """Return the version of everything between a frame and the model."""
-    return (
-        f"crop {CROP_VERSION}, resize {PREPROCESSING_VERSION}, model {card.preprocessing_version}"
-    )
+    resize = find_preprocessing_version(card)
+    return f"crop {CROP_VERSION}, resize {resize}, model {card.preprocessing_version}"
 
 
 def identify_model(card: ModelCard) -> ModelIdentity:

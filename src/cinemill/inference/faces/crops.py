@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from cinemill.core.faces import FaceBox
-from cinemill.inference.faces.resampling import make_square_matrix, sample_affine
+from cinemill.inference.vision.resampling import make_square_matrix, sample_affine
 
 if TYPE_CHECKING:
     from cinemill.core.frames import Pixels

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from cinemill.core.faces import FaceBox
 from cinemill.errors import ToolMissing
 from cinemill.inference.faces.crops import find_center, find_roll, find_side
-from cinemill.inference.faces.resampling import (
+from cinemill.inference.models.cards import find_model
+from cinemill.inference.models.catalog import get_card
+from cinemill.inference.vision.resampling import (
     Matrix,
     make_square_matrix,
     map_points,
     sample_affine,
 )
-from cinemill.inference.models.cards import find_model
-from cinemill.inference.models.catalog import get_card
 
 if TYPE_CHECKING:
     from cinemill.core.frames import Pixels

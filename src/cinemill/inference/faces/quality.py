@@ -28,7 +28,7 @@ NOSE_DEPTH = 0.55
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-QUALITY_VERSION = 3
+QUALITY_VERSION = 4
 """Raise it whenever another face would be found, or found unusable."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,18 +11,29 @@ from numpy.typing import NDArray
 from cinemill.errors import WorkFailed
 from cinemill.inference.models.cards import ForgeryScore, ModelCard, ModelOutput
 from cinemill.inference.sessions.protocol import Images, ImageSession, Rows, require_image
-from cinemill.inference.vision.resize import Pixels, resize_image
+from cinemill.inference.vision.resampling import resize
+
+if TYPE_CHECKING:
+    from cinemill.core.frames import Pixels
 
 Features = Mapping[str, NDArray[np.float16]]
 """For each level one row for each picture: raw, not normalised."""
 
-PREPROCESSING_VERSION = 1
-"""Raise it whenever the same picture would reach the model as other pixels."""
+_SQUARE_VERSION, _OBLONG_VERSION = 1, 2
+"""Raise these whenever the same picture would reach the model as other pixels. Crops are squares as
+large as the model's longer side: only where the model takes no square are they resized."""
 
 
 LOGIT = "logit"
 """The one level of a whole detector: the logarithm of its odds that the picture is forged."""
 _LEAST_PROBABILITY = 1e-6
+
+
+def find_preprocessing_version(card: ModelCard) -> int:
+    """Return the version of how crops are made into pictures of the size that a model takes."""
+    image = card.image
+    is_square = image is None or image.width == image.height
+    return _SQUARE_VERSION if is_square else _OBLONG_VERSION
 
 
 def list_levels(card: ModelCard) -> Mapping[str, int]:
@@ -73,7 +85,7 @@ def stack_images(session: ImageSession, pictures: Sequence[Pixels]) -> Images:
     image = require_image(session.card)
     stacked = np.empty((len(pictures), image.height, image.width, 3), np.uint8)
     for row, pixels in zip(stacked, pictures, strict=True):
-        row[:] = resize_image(pixels, image.width, image.height)
+        row[:] = resize(pixels, image.width, image.height)
     return stacked
 
 

@@ -14,8 +14,8 @@ from cinemill.core.faces import FaceBox
 from cinemill.errors import ToolMissing
 from cinemill.inference.faces.detector import FaceDetector, open_face_detector
 from cinemill.inference.faces.quality import FaceFlaw, assess_face, find_flaw
-from cinemill.inference.faces.resampling import resize
 from cinemill.inference.faces.suppression import measure_overlaps
+from cinemill.inference.vision.resampling import resize
 
 SECONDS_WITH_A_FACE = (3.9, 6.0)
 """Of the sample noface_face."""
@@ -62,6 +62,17 @@ def test_every_frame_of_a_sample_shows_its_faces(
 ) -> None:
     found = detector.detect(read_pictures(sample, 4))
     assert [len(boxes) for boxes in found] == [faces] * 4
+
+
+@pytest.mark.parametrize("sample", ["bigbuckbunny", "no_face"])
+def test_closer_look_at_a_large_picture_finds_no_false_faces(
+    detector: FaceDetector, sample: str
+) -> None:
+    """Pictures as they are, and enlarged: then parts of the cartoon look like faces in a tile."""
+    for picture in read_pictures(sample, 12):
+        large = resize(picture, 1920, 1080)
+        assert detector.detect([picture, large]) == [(), ()]
+        assert detector.detect_smallest(picture) == ()
 
 
 def test_face_that_appears_is_found_from_then_on(detector: FaceDetector) -> None:

@@ -25,7 +25,7 @@ from cinemill.inference.faces.mesh import (
     MeshPoints,
     open_face_mesh,
 )
-from cinemill.inference.faces.resampling import (
+from cinemill.inference.vision.resampling import (
     Matrix,
     make_square_matrix,
     map_points,

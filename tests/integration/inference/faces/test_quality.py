@@ -15,7 +15,7 @@ from cinemill.inference.faces.quality import (
     assess_face,
     find_flaw,
 )
-from cinemill.inference.faces.resampling import resize
+from cinemill.inference.vision.resampling import resize
 
 CLEAR = ("expressive_face", "single_face", "obama_speech", "carphone")
 BLUR_SHARE = 1 / 32

@@ -16,7 +16,6 @@ from cinemill.capabilities.detection.verdict.reasons import Reason
 from cinemill.capabilities.detection.verdict.verdict import decide_verdict
 from cinemill.core.frames import Frame
 from cinemill.inference.faces.detector import FaceDetector
-from cinemill.inference.faces.resampling import resize
 from cinemill.inference.faces.scan import (
     CLOSE_LOOK_EVERY,
     ScannedFrame,
@@ -24,6 +23,7 @@ from cinemill.inference.faces.scan import (
     scan_frames,
 )
 from cinemill.inference.faces.tracks import link_faces
+from cinemill.inference.vision.resampling import resize
 
 
 def scan(detector: FaceDetector, frames: list[Frame], shot: int = 1) -> list[ScannedFrame]:

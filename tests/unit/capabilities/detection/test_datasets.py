@@ -247,7 +247,13 @@ def test_own_folder_is_read_with_people_and_methods(tmp_path: Path) -> None:
         "swap/swap/anna/one": "folder:anna",
         "fake/plain": "folder:fake//plain",
     }
-    assert "1 real videos lie in no person's folder" in listing.notes[0]
+    assert listing.notes == (
+        "1 real video lies in no person's folder: it counts as a person of its own, unless its "
+        "frames look like another's.",
+        "1 fake is named after nobody in the real videos. If the same people are in them, the "
+        "figures are too good: name each after its real video, as in anna_swap.mp4, or put it in "
+        "METHOD/PERSON/. Numbers and words such as 'clip' name nobody.",
+    )
 
 
 def test_own_fakes_are_of_the_real_people_that_they_are_named_after(tmp_path: Path) -> None:
@@ -292,6 +298,86 @@ def test_own_fakes_are_of_the_real_people_that_they_are_named_after(tmp_path: Pa
             "swap/dora/anna": ("dora", ["anna"], ""),
         }
         assert "2 fakes are named after nobody" in listing.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("real", "fake"),
+    [
+        ("video.mp4", "video_swap.mp4"),
+        ("clip_01.mp4", "clip_01_fake.mp4"),
+        ("Final Output.mp4", "final-output.mp4"),
+        ("interview2.mp4", "interview2.mp4"),
+        ("0001.mp4", "0001.mp4"),
+        ("2024-05-01.mp4", "swap_2024-05-01.mp4"),
+        ("VID_20240501_120000.mp4", "VID_20240501_120000.mp4"),
+        ("01 May 2024.mp4", "01-may-2024.mp4"),
+        ("1080p_h264.mp4", "1080p_h264.mp4"),
+        ("h.264 1920x1080 30fps.mp4", "h.264 1920x1080 30fps.mp4"),
+        ("videos/a1.mp4", "swap/videos/b1.mp4"),
+        ("interviews/a1.mp4", "interviews/b1.mp4"),
+        ("001/a1.mp4", "swap/001/b1.mp4"),
+        ("2024-05-01/a1.mp4", "swap/2024-05-01/b1.mp4"),
+        ("anna/video.mp4", "video_swap.mp4"),
+    ],
+)
+def test_names_that_name_nobody_tie_nobody(real: str, fake: str, tmp_path: Path) -> None:
+    plant(tmp_path, f"real/{real}", f"fake/{fake}")
+    records = read_dataset("folder", tmp_path).records
+    ours, theirs = (
+        {
+            name
+            for one in records
+            if one.is_fake is is_fake
+            for name in (*one.identities, one.source)
+        }
+        for is_fake in (False, True)
+    )
+    assert not ours & theirs
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "person"),
+    [
+        ("obama_01.mp4", "obama_swapped.mp4", "obama_01"),
+        ("Interview with Carl May.mp4", "carl_may_final.mp4", "Interview with Carl May"),
+        ("anna/clip.mp4", "swap/anna/output.mp4", "anna"),
+        ("videos/anna/clip.mp4", "swap/videos/anna/output.mp4", "anna"),
+        ("person_12/clip.mp4", "swap/person_12/output.mp4", "person_12"),
+        ("id0.mp4", "id0_swap.mp4", "id0"),
+        ("may_01.mp4", "swap_may.mp4", "may_01"),
+    ],
+)
+def test_names_of_persons_tie_whatever_words_are_next_to_them(
+    real: str, fake: str, person: str, tmp_path: Path
+) -> None:
+    plant(tmp_path, f"real/{real}", f"fake/{fake}")
+    records = read_dataset("folder", tmp_path).records
+    assert [one.identities for one in records] == [{f"folder:{person}"}] * 2
+
+
+def test_fake_of_a_person_with_several_videos_is_of_all_of_them(tmp_path: Path) -> None:
+    plant(tmp_path, "real/obama_01.mp4", "real/obama_02.mp4", "fake/obama_swap.mp4")
+    plant(tmp_path, "fake/obama_02_swap.mp4")
+    found = by_name(read_dataset("folder", tmp_path))
+    assert found["fake/obama_swap"].identities == {"folder:obama_01", "folder:obama_02"}
+    assert found["fake/obama_02_swap"].identities == {"folder:obama_02"}
+
+
+def test_folders_of_anything_are_no_persons_and_numbered_folders_are(tmp_path: Path) -> None:
+    plant(
+        tmp_path,
+        "real/videos/a1.mp4",
+        "real/videos/b1.mp4",
+        "real/2024-05-01/c1.mp4",
+        "real/0017/d1.mp4",
+        "real/0017/e1.mp4",
+        "fake/swap/clips/f1.mp4",
+        "fake/swap/clips/g1.mp4",
+    )
+    listing = read_dataset("folder", tmp_path)
+    assert len({one.identity for one in listing.records if not one.is_fake}) == 4
+    assert len({one.identity for one in listing.records if one.is_fake}) == 2
+    assert listing.notes[0].startswith("3 real videos lie in no person's folder: each counts")
 
 
 def test_own_fakes_of_trained_people_are_leaks(tmp_path: Path) -> None:

@@ -13,8 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.detection.datasets.leakage import LeakKind, find_leaks, join_look_alikes
-from cinemill.capabilities.detection.datasets.picture_hash import find_close_pairs, hash_picture
+from cinemill.capabilities.detection.datasets.picture_hash import (
+    MOST_DIFFERENT_BITS,
+    hash_picture,
+    says_something,
+)
 from cinemill.capabilities.detection.datasets.records import DatasetInvalid, VideoKey, VideoRecord
+from cinemill.capabilities.detection.datasets.shared_frames import SharedFrames, find_shared_frames
 from cinemill.capabilities.detection.datasets.splits import split_records, use_published_split
 from cinemill.capabilities.detection.training.degradation import Degradation, degrade
 
@@ -162,20 +167,107 @@ def test_flat_picture_has_no_hash(level: int) -> None:
     assert hash_picture(np.full((48, 64, 3), level, np.uint8)) is None
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=12), st.integers(0, 64))
-def test_close_pairs_are_those_whose_bits_differ_little(values: list[int], bits: int) -> None:
-    expected = [
-        (i, j)
-        for i, one in enumerate(values)
-        for j, other in enumerate(values)
-        if (one ^ other).bit_count() <= bits
-    ]
-    found = [
-        pair
-        for pairs in find_close_pairs(values, values, bits)
-        for pair in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)
-    ]
-    assert sorted(found) == expected
+@pytest.mark.parametrize("corner", [(0, 0), (70, 130), (40, 60)])
+def test_hash_of_a_logo_on_black_says_nothing(corner: tuple[int, int]) -> None:
+    picture = np.zeros((90, 160, 3), np.uint8)
+    top, left = corner
+    picture[top : top + 10, left : left + 17] = 255
+    found = hash_picture(picture)
+    assert found is not None
+    assert not says_something(found)
+
+
+@given(st.lists(st.sets(st.integers(0, 63), max_size=2), max_size=6))
+def test_hashes_that_say_nothing_would_all_look_alike(ones: list[set[int]]) -> None:
+    hashes = [sum(1 << place for place in places) for places in ones]
+    assert not any(says_something(one) or says_something(one ^ (2**64 - 1)) for one in hashes)
+    assert all((a ^ b).bit_count() <= MOST_DIFFERENT_BITS for a in hashes for b in hashes)
+
+
+def test_hash_of_a_painted_picture_says_something() -> None:
+    hashes = [hash_picture(paint(seed)) for seed in range(20)]
+    assert all(one is not None and says_something(one) for one in hashes)
+
+
+def draw_hashes(seed: int, count: int) -> list[int]:
+    random = np.random.default_rng(seed)
+    return [int(one) for one in random.integers(0, 2**64, count, np.uint64)]
+
+
+def count_shared(left: list[int], right: list[int]) -> SharedFrames | None:
+    (*found,) = find_shared_frames([left], [right], image_bits=MOST_DIFFERENT_BITS)
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def test_each_frame_is_counted_once_and_a_picture_that_stands_still_is_one_distinct() -> None:
+    logo, *rest = draw_hashes(1, 9)
+    first, second = [logo] * 6 + rest[:4], [logo] * 8 + rest[4:]
+    assert count_shared(first, second) == SharedFrames(0, 0, 6, 10, 1, 5)
+    assert count_shared(second, first) == SharedFrames(0, 0, 6, 10, 1, 5)
+    assert count_shared(rest[:4], rest[4:]) is None
+    assert count_shared(first, []) is None
+
+
+@pytest.mark.parametrize("still", [1, 4, 12])
+def test_logo_that_stands_still_makes_no_look_alikes(still: int) -> None:
+    logo, *rest = draw_hashes(2, 9)
+    first, second = [logo] * still + rest[:4], [logo ^ 1] * still + rest[4:]
+    people = join_look_alikes([("anna", first), ("bert", second)])
+    assert people == {"anna": "anna", "bert": "bert"}
+    train, test = make_record(0, 0), make_record(1, 1)
+    assert find_leaks([train], [test], {train.key: first}, {test.key: second}) == []
+
+
+def test_intro_before_a_face_that_hardly_moves_makes_no_look_alikes() -> None:
+    intro, anna, bert = draw_hashes(3, 3)
+    first, second = [intro, *[anna] * 9], [intro, *[bert] * 9]
+    assert len({*join_look_alikes([("anna", first), ("bert", second)]).values()}) == 2
+    train, test = make_record(0, 0), make_record(1, 1)
+    assert find_leaks([train], [test], {train.key: first}, {test.key: second}) == []
+
+
+def test_black_frames_with_logos_make_no_look_alikes() -> None:
+    people = join_look_alikes([("anna", [0b1] * 8), ("bert", [0b1] * 4), ("carl", [2**64 - 1] * 4)])
+    assert len({*people.values()}) == 3
+
+
+def test_shorter_cut_is_a_look_alike_however_long_the_other_goes_on() -> None:
+    frames = draw_hashes(4, 40)
+    assert count_shared(frames[10:16], frames) == SharedFrames(0, 0, 6, 6, 6, 6)
+    people = join_look_alikes([("whole", frames), ("cut", frames[10:16])])
+    assert {*people.values()} == {"cut"}
+
+
+@pytest.mark.parametrize(("shared", "is_leak"), [(2, False), (3, True), (8, True)])
+def test_leak_is_reported_for_more_than_a_quarter_of_the_frames(shared: int, is_leak: bool) -> None:
+    first, second = draw_hashes(5, 8), draw_hashes(6, 8)
+    second[:shared] = first[:shared]
+    train, test = make_record(0, 0), make_record(1, 1)
+    leaks = find_leaks([train], [test], {train.key: first}, {test.key: second})
+    assert [leak.shared for leak in leaks] == [f"{shared} of 8 frames look alike"] * is_leak
+
+
+@given(st.lists(st.lists(st.integers(0, 15), max_size=6), max_size=8))
+def test_shared_frames_are_those_that_are_seen_in_the_other(chosen: list[list[int]]) -> None:
+    pictures = draw_hashes(7, 16)
+    videos = [[pictures[number] for number in own] for own in chosen]
+    found = {
+        (one.left, one.right): one
+        for one in find_shared_frames(videos, videos, image_bits=MOST_DIFFERENT_BITS)
+    }
+    for i, own in enumerate(chosen):
+        for j, other in enumerate(chosen):
+            if not {*own} & {*other}:
+                assert (i, j) not in found
+                continue
+            one = found[i, j]
+            assert one.of_frames == min(len(own), len(other))
+            assert one.frames in {
+                sum(number in other for number in own),
+                sum(number in own for number in other),
+            }
+            assert one.distinct == len({*own} & {*other})
 
 
 def test_look_alikes_under_different_names_are_one_person() -> None:
@@ -209,11 +301,14 @@ def test_hash_and_comparison_of_pictures_take_little_memory() -> None:
     picture = np.zeros((2160, 3840, 3), np.uint8)
     picture[:, ::2] = 200
     picture[:1000, 2000:] = 255
-    hashes = [7] * 5000
+    long, other = [7] * 5000, [15] * 5000
+    short = [[7, *own] for own in zip(draw_hashes(8, 5000), draw_hashes(9, 5000), strict=True)]
     tracemalloc.start()
     try:
         assert hash_picture(picture) is not None
-        assert sum(pairs.left.size for pairs in find_close_pairs(hashes, hashes, 0)) == 5000**2
+        shared = next(find_shared_frames([long], [other], image_bits=1))
+        assert shared == SharedFrames(0, 0, 5000, 5000, 1, 1)
+        assert sum(1 for _ in find_shared_frames([long], short, image_bits=1)) == 5000
         assert tracemalloc.get_traced_memory()[1] < 64 << 20
     finally:
         tracemalloc.stop()

@@ -17,6 +17,7 @@ from cinemill.inference.vision.agreement import measure_agreement
 from cinemill.inference.vision.features import (
     LOGIT,
     extract_features,
+    find_preprocessing_version,
     list_levels,
     stack_images,
 )
@@ -93,6 +94,18 @@ def test_pictures_of_any_size_are_stacked(card: ModelCard) -> None:
     stacked = stack_images(session, pictures)
     assert stacked.shape == (3, 8, 8, 3)
     assert [int(picture.mean()) for picture in stacked] == [5, 8, 200]
+
+
+def test_only_a_model_that_takes_no_square_has_another_version_of_its_pictures(
+    card: ModelCard,
+) -> None:
+    """What is cached of the others was computed from the same pixels: crops of their very size."""
+    assert card.image is not None
+    oblong = replace(card, image=replace(card.image, width=12))
+    assert [find_preprocessing_version(one) for one in (card, oblong)] == [1, 2]
+    picture = np.random.default_rng(1).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    stacked = stack_images(FixedSession(card, lambda images: {}), [picture])
+    assert np.array_equal(stacked[0], picture)
 
 
 def test_same_vectors_agree() -> None:

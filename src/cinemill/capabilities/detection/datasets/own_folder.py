@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from cinemill.capabilities.detection.datasets.name_words import (
+    find_naming_words,
+    find_person_folder,
+)
 from cinemill.capabilities.detection.datasets.own_names import count_unlinked, link_fakes
 from cinemill.capabilities.detection.datasets.records import (
     DatasetInvalid,
@@ -64,25 +68,31 @@ def _read_fakes_of(root: Path) -> tuple[VideoRecord, ...]:
 
 def _join(reals: tuple[VideoRecord, ...], fakes: tuple[VideoRecord, ...]) -> DatasetListing:
     linked = link_fakes(reals, fakes)
-    alone = sum("/" not in one.key.name for one in reals)
+    alone = sum(find_person_folder(one.key.name.split("/")[:-1]) is None for one in reals)
     unknown = count_unlinked(reals, linked)
     notes = []
     if alone:
+        lie, each = (
+            ("1 real video lies", "it") if alone == 1 else (f"{alone} real videos lie", "each")
+        )
         notes.append(
-            f"{alone} real videos lie in no person's folder: each counts as a person of its own."
+            f"{lie} in no person's folder: {each} counts as a person of its own, unless its frames "
+            "look like another's."
         )
     if unknown:
+        are = "1 fake is" if unknown == 1 else f"{unknown} fakes are"
         notes.append(
-            f"{unknown} fakes are named after nobody in the real videos. If they show the same "
-            "people, the figures are too good: name each after its real video, as in "
-            "anna_swap.mp4, or put it in METHOD/PERSON/."
+            f"{are} named after nobody in the real videos. If the same people are in them, the "
+            "figures are too good: name each after its real video, as in anna_swap.mp4, or put it "
+            "in METHOD/PERSON/. Numbers and words such as 'clip' name nobody."
         )
     return DatasetListing((*reals, *linked), notes=tuple(notes))
 
 
 def _read_reals(tree: DatasetTree, folder: Path) -> Iterator[VideoRecord]:
     for name, path in tree.list_videos(folder, depth=_DEEPEST):
-        identity = f"{NAME}:{name.split('/')[0]}"
+        alone = f"real/{name}" if "/" in name else name
+        identity = f"{NAME}:{find_person_folder(name.split('/')[:-1]) or alone}"
         yield VideoRecord(
             VideoKey(NAME, "real", name), path, False, identity, source=f"{NAME}:{name}"
         )
@@ -90,7 +100,11 @@ def _read_reals(tree: DatasetTree, folder: Path) -> Iterator[VideoRecord]:
 
 def _read_fakes(tree: DatasetTree, folder: Path) -> Iterator[VideoRecord]:
     for name, path in tree.list_videos(folder, depth=_DEEPEST):
-        method, _, rest = name.rpartition("/")
-        method, _, person = method.partition("/")
-        identity = person.split("/")[0] or f"fake/{method}/{rest}"
+        method, _, rest = name.partition("/") if "/" in name else ("", "", name)
+        person = find_person_folder(rest.split("/")[:-1])
+        if person is None:
+            identity = f"fake/{method}/{rest}"
+        else:
+            # A number is a person among the fakes, and another one among the real videos.
+            identity = person if find_naming_words(person) else f"fake/{person}"
         yield VideoRecord(VideoKey(NAME, method or "fake", name), path, True, f"{NAME}:{identity}")

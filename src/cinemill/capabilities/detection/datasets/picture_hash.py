@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +13,13 @@ if TYPE_CHECKING:
 
 Hashes = NDArray[np.uint64]
 
+MOST_DIFFERENT_BITS = 4
+"""Of 64, between frames that look alike. On 108 frames of nine sample videos: 82 to 95 % of those
+that are saved as JPEG of quality 30 to 90, down to a third of their size, differ in at most so
+many; frames of different footage differ in at least 15."""
 _SIDE = 8
 _LEAST_CONTRAST = 4.0
 """Standard deviation of grey levels. Black and flat pictures look alike and prove nothing."""
-_BLOCK = 1024
-"""Hashes that are compared with as many others at a time: about 30 MB."""
 _STRIP_ROWS = 64
 _LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -36,27 +36,14 @@ def hash_picture(pixels: Pixels) -> int | None:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ClosePairs:
-    """Pairs of hashes that are close: their positions, and the number of bits that differ."""
+def says_something(found: int) -> bool:
+    """Check whether a hash has enough ones and zeros to be that of one picture and no other.
 
-    left: NDArray[np.intp]
-    right: NDArray[np.intp]
-    bits: NDArray[np.uint8]
-
-
-def find_close_pairs(
-    left: Sequence[int], right: Sequence[int], most_different_bits: int
-) -> Iterator[ClosePairs]:
-    """Yield all pairs of hashes that differ in at most so many bits, a block of them at a time."""
-    ours, theirs = np.asarray(left, np.uint64), np.asarray(right, np.uint64)
-    for start in range(0, len(ours), _BLOCK):
-        for begin in range(0, len(theirs), _BLOCK):
-            differing = ours[start : start + _BLOCK, None] ^ theirs[None, begin : begin + _BLOCK]
-            bits = np.bitwise_count(differing)
-            rows, columns = np.nonzero(bits <= most_different_bits)
-            if rows.size:
-                yield ClosePairs(rows + start, columns + begin, bits[rows, columns])
+    A plain picture with a spot, such as a logo on black, has hardly a one, and one that grows
+    brighter from side to side hardly a zero: any two of them lie within ``MOST_DIFFERENT_BITS``.
+    """
+    ones = found.bit_count()
+    return 2 * min(ones, _SIDE * _SIDE - ones) > MOST_DIFFERENT_BITS
 
 
 def _average(pixels: Pixels, rows: int, columns: int) -> NDArray[np.float64]:

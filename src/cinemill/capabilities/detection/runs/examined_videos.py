@@ -42,10 +42,19 @@ class ExaminedVideo:
 
     sha256: str
     faces: VideoFaces
-    hashes: tuple[int, ...]
-    """Of its frames, to find look-alikes."""
+    frame_hashes: tuple[int | None, ...]
+    """One for each frame that was read; None for a flat one."""
     is_reused: bool
     """Found, not examined now."""
+
+    @property
+    def hashes(self) -> tuple[int, ...]:
+        """Return those of the frames of which a face was examined, to find look-alikes.
+
+        The others may be titles, which videos of different people share.
+        """
+        frames = zip(self.faces.facts.frames, self.frame_hashes, strict=True)
+        return tuple(found for frame, found in frames if not frame.exclusion and found is not None)
 
 
 class Change(Protocol):
@@ -106,7 +115,7 @@ class Examiner:
         return examined
 
     def _examine(self, path: Path, sha256: str, changes: Sequence[Change]) -> ExaminedVideo:
-        hashes: list[int] = []
+        hashes: list[int | None] = []
         source = open_pictures(self.bench, path, self.frames)
         frames = source.read()
         for change in changes:
@@ -146,11 +155,14 @@ class Examiner:
         )
         if faces is None or not isinstance(sha256, str) or not isinstance(hashes, list):
             return None
-        return ExaminedVideo(sha256, faces, tuple(int(str(one)) for one in hashes), is_reused=True)
+        if len(hashes) != len(faces.facts.frames):
+            return None
+        read = tuple(None if one is None else int(str(one)) for one in hashes)
+        return ExaminedVideo(sha256, faces, read, is_reused=True)
 
     def _store(self, key: str, examined: ExaminedVideo) -> None:
         embeddings = examined.faces.to_embeddings()
-        more: JsonObject = {"sha256": examined.sha256, "hashes": list(examined.hashes)}
+        more: JsonObject = {"sha256": examined.sha256, "hashes": list(examined.frame_hashes)}
         data = pack(key, replace(embeddings, facts={**embeddings.facts, **more}))
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -162,7 +174,7 @@ class Examiner:
             draft.unlink(missing_ok=True)
 
 
-def _hash_each(frames: NumberedFrames, hashes: list[int]) -> Iterator[tuple[Frame, int]]:
+def _hash_each(frames: NumberedFrames, hashes: list[int | None]) -> Iterator[tuple[Frame, int]]:
     for frame, shot in frames:
-        hashes.extend(hash_frame(frame.pixels))
+        hashes.append(hash_frame(frame.pixels))
         yield frame, shot

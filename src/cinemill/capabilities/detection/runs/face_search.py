@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from cinemill.capabilities.detection.training.face_area import Landmarks
     from cinemill.core.frames import Pixels
 
-SEARCH_VERSION = "faces/3"
-"""Part of every key; raise it when other faces would be found in the same video."""
+SEARCH_VERSION = "faces/4"
+"""Part of every key; raise it when other faces would be found in the same video, or other frames
+hashed."""
 _HASH_SIDE = 128
 NO_USABLE_FACE = "no_usable_face"
 NO_MESH = "no_face_mesh"
@@ -118,7 +119,7 @@ def _search_video(
     hashes: list[int] = []
     for scanned in scan_frames(detector, source.read()):
         pixels = scanned.frame.pixels
-        hashes.extend(hash_frame(pixels))
+        hashes.extend(hash_face_frame(scanned))
         box = choose_face(scanned)
         points = mesh.locate(pixels, box) if box else None
         if box is not None and points is not None:
@@ -132,11 +133,23 @@ def choose_face(scanned: ScannedFrame) -> FaceBox | None:
     return max(usable, key=find_size, default=None)
 
 
-def hash_frame(pixels: Pixels) -> list[int]:
-    """Return the hash of a frame, or nothing for a flat one."""
-    step = max(1, max(pixels.shape[:2]) // _HASH_SIDE)
-    found = hash_picture(pixels[::step, ::step])
+def hash_face_frame(scanned: ScannedFrame) -> list[int]:
+    """Return the hash of a frame, or nothing for a flat one and for one without a usable face.
+
+    Many videos of one person or program begin with the same title, and different people follow it.
+    A title shows no face that could be trained on, however long it lasts and however much moves in
+    it, so that a number of frames would part titles from footage less well than faces do.
+    """
+    if scanned.exclusion:
+        return []
+    found = hash_frame(scanned.frame.pixels)
     return [] if found is None else [found]
+
+
+def hash_frame(pixels: Pixels) -> int | None:
+    """Return the hash of a frame, or None for a flat one."""
+    step = max(1, max(pixels.shape[:2]) // _HASH_SIDE)
+    return hash_picture(pixels[::step, ::step])
 
 
 def _cut_out(

@@ -42,7 +42,7 @@ class FaceList:
 
     times_ms: tuple[int, ...]
     hashes: tuple[int, ...]
-    """Of the frames, to find look-alikes of the video."""
+    """Of the frames with a usable face, to find look-alikes of the video."""
 
 
 class FaceStore:

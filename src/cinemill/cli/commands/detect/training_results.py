@@ -62,7 +62,9 @@ def print_training(
         "blends. AUC: on blends of people who were left out. Control: 0.5 is right."
     )
     _print_skipped(outcome.skipped)
-    if outcome.look_alikes:
+    if outcome.look_alikes == 1:
+        typer.echo("1 name is not counted as a person, since its videos look like another's.")
+    elif outcome.look_alikes:
         typer.echo(
             f"{outcome.look_alikes} names are not counted as people, since their videos look like "
             "those of others."

@@ -26,8 +26,15 @@ _Indices = NDArray[np.intp]
 
 
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:
-    """Return the whole picture with ``width`` × ``height`` pixels."""
+    """Return the whole picture, height × width × channels, in this size; proportions may change.
+
+    A picture that has this size is returned as it is. Raises ValueError if there are no pixels.
+    """
     rows, columns = pixels.shape[:2]
+    if 0 in pixels.shape or min(width, height) < 1:
+        raise ValueError(f"no picture of {width}×{height} can be made of {pixels.shape}")
+    if (rows, columns) == (height, width):
+        return pixels
     matrix = np.array([[columns / width, 0.0, 0.0], [0.0, rows / height, 0.0]])
     return sample_affine(pixels, matrix, width, height)
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
-from cinemill.inference.faces import resampling
-from cinemill.inference.faces.resampling import (
+from cinemill.inference.vision import resampling
+from cinemill.inference.vision.resampling import (
     make_square_matrix,
     map_points,
     reduce_by_blocks,
@@ -30,7 +31,22 @@ def make_ramp(width: int = 64, height: int = 48) -> Pixels:
 
 def test_same_size_is_the_same_picture() -> None:
     picture = np.random.default_rng(1).integers(0, 256, (37, 53, 3), dtype=np.uint8)
-    assert np.array_equal(resize(picture, 53, 37), picture)
+    assert resize(picture, 53, 37) is picture
+    whole = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    assert np.array_equal(sample_affine(picture, whole, 53, 37), picture)
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 3), (4, 0, 3)])
+def test_picture_without_pixels_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="no picture of 8×8"):
+        resize(np.zeros(shape, np.uint8), 8, 8)
+
+
+def test_inside_of_a_slightly_reduced_picture_is_that_of_pillow() -> None:
+    picture = np.random.default_rng(2).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    wanted = np.asarray(Image.fromarray(picture).resize((60, 45), Image.Resampling.BILINEAR))
+    inner = (slice(2, -2), slice(2, -2))
+    assert np.abs(resize(picture, 60, 45)[inner].astype(int) - wanted[inner]).max() <= 2
 
 
 @given(
