@@ -44,10 +44,15 @@ from tests.detectors import install_detector, link_models
 from tools.samples import fetch
 
 from bench.cluster import Cluster, running_cluster
-from bench.inference import SIDE, make_models, quantize_seeded, read_sample_frames, write_cards
+from bench.inference import (
+    make_models,
+    make_square,
+    quantize_seeded,
+    read_sample_frames,
+    write_cards,
+)
 from bench.report import BenchRow, print_table
 from bench.upload import running_server
-from cinemill.inference.vision.resize import fit_image
 
 ROUNDS = 200
 WARM_UPS = 20
@@ -179,7 +184,7 @@ def _measure_worker(instance: Instance) -> BenchRow:
 def _measure_start() -> Iterator[BenchRow]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        frames = np.stack([fit_image(pixels, SIDE, SIDE) for pixels in read_sample_frames(50)])
+        frames = np.stack([make_square(pixels) for pixels in read_sample_frames(50)])
         models = [quantize_seeded(model, frames) for model in make_models(folder)]
         cards = write_cards(folder, models)
         environ = {**os.environ, "CINEMILL_HOME": str(folder / "home")}

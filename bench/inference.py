@@ -48,7 +48,7 @@ from cinemill.inference.vision.quantize import (
     quantize_graph,
     quantize_model,
 )
-from cinemill.inference.vision.resize import fit_image
+from cinemill.inference.vision.resampling import resize
 
 TORCH_VARIABLE = "CINEMILL_BENCH_TORCH"
 SIDE = 224
@@ -70,7 +70,7 @@ def measure() -> list[BenchRow]:
     """Measure speed, memory and agreement of 8-bit integers."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        frames = np.stack([fit_image(pixels, SIDE, SIDE) for pixels in read_sample_frames()])
+        frames = np.stack([make_square(pixels) for pixels in read_sample_frames()])
         models = [*make_models(folder)]
         quantized = [quantize_seeded(model, frames) for model in models]
         _write_frame(folder / "frame.png")
@@ -80,13 +80,21 @@ def measure() -> list[BenchRow]:
 
 
 def read_sample_frames(each: int = 5) -> Iterator[np.ndarray]:
-    """Yield every so manieth frame of the sample videos."""
+    """Yield one of ``each`` frames of the sample videos."""
     for name in VIDEOS:
         if name in SAMPLES:
             with av.open(str(fetch(name))) as container:
                 for number, frame in enumerate(container.decode(video=0)):
                     if number % each == 0:
                         yield frame.to_ndarray(format="rgb24")
+
+
+def make_square(pixels: np.ndarray) -> np.ndarray:
+    """Return the middle of a picture, SIDE × SIDE × 3."""
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return resize(pixels[top : top + side, left : left + side], SIDE, SIDE)
 
 
 def make_models(folder: Path) -> Iterator[Model]:

@@ -43,6 +43,23 @@ print("each sent once" if [len(pids) for pids in sent_to] == [1] * 4 else sent_t
 recycled.terminate()
 recycled.join()
 """
+STAGGERED = """
+from collections import Counter
+staggered = AsynPool(processes=2, threads=False, maxtasksperchild=4)
+staggered.register_with_event_loop(hub)
+hub.call_repeatedly(0.05, lambda: None)
+loop = hub.create_loop()
+first = [process.pid for process in staggered._pool]
+tasks = [staggered.apply_async(os.getpid) for _ in range(20)]
+end = time.monotonic() + MOST_SECONDS
+while not all(task.ready() for task in tasks) and time.monotonic() < end:
+    next(loop)
+done = Counter(task.get() for task in tasks if task.ready())
+limits = [process.most_tasks for process in staggered._pool] if PATCHED else []
+print("first", [done[pid] for pid in first], "most", max(done.values()), "heirs", limits)
+staggered.terminate()
+staggered.join()
+"""
 SCRIPT = """
 import os, signal, time
 from celery.concurrency.asynpool import AsynPool
@@ -51,6 +68,7 @@ from cinemill.worker.process.prefork import patch_prefork_pool
 
 MOST_SECONDS = {most_seconds}
 AsynPool.timers = {{}}  # without the look every five seconds, which hides what is tested
+PATCHED = bool({patch!r})
 {patch}
 hub = Hub()
 pool = AsynPool(processes=2, threads=False)
@@ -73,6 +91,7 @@ def run(fault: str, patch: str, most_seconds: float = 60) -> subprocess.Complete
         (RECONNECT, "registered again"),
         (LATE_END, "replaced"),
         (LAST_TASK, "each sent once"),
+        (STAGGERED, "first [4, 2] most 4 heirs [4, 4]"),
     ],
 )
 def test_worker_survives_and_replaces_a_process_that_has_ended(fault: str, said: str) -> None:
@@ -84,3 +103,4 @@ def test_prefork_patches_are_still_needed() -> None:
     assert "file descriptor is None" in run(RECONNECT, "").stderr
     assert "missing" in run(LATE_END, "", most_seconds=1).stdout
     assert "each sent once" not in run(LAST_TASK, "", most_seconds=1).stdout
+    assert "first [4, 4]" in run(STAGGERED, "").stdout

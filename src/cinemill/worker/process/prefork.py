@@ -11,6 +11,7 @@ LAST_LOOK_SECONDS = 2.0
 """After that the pool's own timer, every five seconds, is soon enough."""
 
 _track = asynpool.AsynPool._track_child_process
+_create = asynpool.AsynPool._create_worker_process
 
 
 def patch_prefork_pool() -> None:
@@ -34,10 +35,32 @@ def patch_prefork_pool() -> None:
     its memory (``max_memory_per_child``) decides so itself after a task, and the pool learns of it
     only when it has ended. Until then it may be sent one more task, which is not lost: it is put
     back when the process is reaped, and another one does it, late as described above.
+
+    Processes that started together and share the work evenly also did their last tasks at the same
+    time, so that for a moment a pool had no process at all. Now the first ones end one by one.
     """
+    asynpool.AsynPool._create_worker_process = create_staggered
     asynpool.AsynPool._event_process_exit = replace_when_reaped
     asynpool.AsynPool._track_child_process = track_if_alive
     asynpool.AsynPool.on_job_ready = free_unless_finished
+
+
+def create_staggered(pool: Any, index: int) -> Any:
+    """Create the process of a place in the pool. The first one there ends earlier than later ones.
+
+    Of ``n`` processes that do at most ``m`` tasks, the first in place ``i`` does ``m - i * m / n``.
+    """
+    most_tasks = pool._maxtasksperchild
+    places = pool.__dict__.setdefault("cinemill_filled_places", set())
+    if most_tasks and index not in places:
+        pool._maxtasksperchild = max(1, most_tasks - index * most_tasks // pool._processes)
+    places.add(index)
+    try:
+        process = _create(pool, index)
+        process.most_tasks = pool._maxtasksperchild
+    finally:
+        pool._maxtasksperchild = most_tasks
+    return process
 
 
 def replace_when_reaped(pool: Any, hub: Any, process: Any) -> None:
@@ -71,6 +94,6 @@ def free_unless_finished(pool: Any, _job: Any, _index: Any, _result: Any, fileno
     process = pool._fileno_to_inq.get(fileno)
     if process is not None:
         process.tasks_done = getattr(process, "tasks_done", 0) + 1
-        if pool._maxtasksperchild and process.tasks_done >= pool._maxtasksperchild:
+        if process.most_tasks and process.tasks_done >= process.most_tasks:
             return
     pool._mark_worker_as_available(fileno)
