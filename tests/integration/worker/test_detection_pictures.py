@@ -121,7 +121,7 @@ def test_known_video_of_another_owner_keeps_the_same_files(
     report = gather_report(stack.database, stack.files, first["analysis_id"])
     examined = count_starts(stack, "analyze_video")
     before = list_kept(stack, first["asset_id"])
-    # A hit on what is an asset already writes nothing anew.
+    # A hit on what is an asset already writes nothing again.
     assert detect(stack, film)["cache_hit"]
     assert list_kept(stack, first["asset_id"]) == before
     again = detect_as(stack, "another", film)
