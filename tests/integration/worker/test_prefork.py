@@ -56,7 +56,7 @@ while not all(task.ready() for task in tasks) and time.monotonic() < end:
     next(loop)
 done = Counter(task.get() for task in tasks if task.ready())
 limits = [process.most_tasks for process in staggered._pool] if PATCHED else []
-print("first", [done[pid] for pid in first], "most", max(done.values()), "heirs", limits)
+print("first", [done[pid] for pid in first], "most", max(done.values()), "later", limits)
 staggered.terminate()
 staggered.join()
 """
@@ -91,7 +91,7 @@ def run(fault: str, patch: str, most_seconds: float = 60) -> subprocess.Complete
         (RECONNECT, "registered again"),
         (LATE_END, "replaced"),
         (LAST_TASK, "each sent once"),
-        (STAGGERED, "first [4, 2] most 4 heirs [4, 4]"),
+        (STAGGERED, "first [4, 2] most 4 later [4, 4]"),
     ],
 )
 def test_worker_survives_and_replaces_a_process_that_has_ended(fault: str, said: str) -> None:

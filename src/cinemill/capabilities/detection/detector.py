@@ -25,6 +25,7 @@ from cinemill.capabilities.detection.ensemble.registry_files import (
     MANIFEST,
     TENSORS,
 )
+from cinemill.core.files.file_identity import FileIdentity, identify_file
 from cinemill.errors import NotFound, ToolMissing
 from cinemill.inference.models.cards import PINS_FOLDER, ModelCard, ModelRole
 from cinemill.inference.models.catalog import find_card
@@ -43,8 +44,8 @@ DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType({RESNET50: 0.6, CLIP: 0.
 CROP_VERSION = 1
 """Raise it whenever the same frame would give other crops of its faces."""
 
-FileState = tuple[str, int, int, int, int]
-"""Path, inode, size in bytes, and both times in nanoseconds."""
+FileState = tuple[str, FileIdentity]
+"""The path of a file, and what changes with its content."""
 FileStates = tuple[FileState, ...]
 
 
@@ -174,7 +175,7 @@ def _describe(paths: Iterable[Path]) -> Iterator[FileState]:
             found = path.stat()
         except OSError:
             continue  # it went away just now
-        yield str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        yield str(path), identify_file(found)
 
 
 def find_backbone(member: str, options: DetectorOptions) -> ModelCard:

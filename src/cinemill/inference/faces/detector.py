@@ -39,9 +39,9 @@ SMALLEST_FACE_PX = 16
 """Side of the smallest face that the network finds, in pixels of what it is given."""
 _LARGEST_ADDED_PX = 2 * SMALLEST_FACE_PX
 """Of the reduced picture. A tile adds no larger face: the reduced picture shows it well, and real
-ones of that size score 0.78 or more in it. What a tile takes for one is a part of something else:
-in 66 frames of the cartoon, enlarged to 1920 and to 2560 pixels, 22 such parts score up to 0.76, as
-much as real faces of 40 pixels, so that no threshold would part them."""
+ones of that size score 0.78 or more in it. A larger one in a tile is a part of something else: in
+66 frames of the cartoon, enlarged to 1920 and to 2560 pixels, 22 such parts score up to 0.76, as
+much as real faces of 40 pixels, so that no threshold separates them."""
 MIN_SCORE = 0.5
 """Faces of the sample videos score 0.8 to 0.95, 0.45 to 0.8 where compression has ruined them; a
 cartoon's scores up to 0.3."""

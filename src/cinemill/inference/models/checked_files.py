@@ -1,10 +1,10 @@
-"""What was found out about the model files that settings name, kept for all processes.
+"""Model files that settings name, as they were checked, remembered for all processes.
 
 Such a file may have hundreds of megabytes, and every process needs its hash before it can look
 anything up. A file is recognised by its path, device, inode, size and both times: the time of
 change is set by the kernel on every write, also where a program sets the time of modification back.
-What is kept saves time and nothing else: whatever is wrong with it, the file is checked again, and
-the bytes that a session runs are hashed whenever it is opened.
+This saves time and nothing else: if anything is wrong with the document, the file is checked again,
+and the bytes that a session runs are hashed whenever it is opened.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from cinemill.core.files.file_identity import FileIdentity
 from cinemill.inference.models.cards import ModelOutput
-from cinemill.inference.models.held_file import FileIdentity, HeldFile
+from cinemill.inference.models.held_file import HeldFile
 from cinemill.telemetry import get_logger
 
 FILENAME = ".checked-files.json"
@@ -32,9 +33,6 @@ MOST_FILES = 32
 LARGEST_FILE_BYTES = 8 * 1024
 """Of what is kept about one file; a graph with more outputs than fit is checked each time."""
 LARGEST_BYTES = MOST_FILES * LARGEST_FILE_BYTES
-RACY_SECONDS = 2.0
-"""A file that was changed so recently is not remembered: clocks of file systems tick coarsely, up
-to 2 s (FAT), so that it could change again without another time."""
 
 Key = tuple[str, str]
 """The path of a file, and what it was checked as."""
@@ -101,7 +99,7 @@ class CheckedFiles:
         if known is not None:
             return known
         # Before it is read: what changes later has another time than now.
-        is_settled = self._is_settled(file.identity)
+        is_settled = file.identity.is_settled(self._clock())
         found = check()
         file.require_unchanged()
         if is_settled:
@@ -114,10 +112,6 @@ class CheckedFiles:
             if known is not None and known.identity == identity:
                 return known
         return None
-
-    def _is_settled(self, identity: FileIdentity) -> bool:
-        changed = max(identity.mtime_ns, identity.ctime_ns) / 1e9
-        return self._clock() - changed >= RACY_SECONDS  # not where it is of the future
 
     def _read(self) -> dict[Key, CheckedFile]:
         try:

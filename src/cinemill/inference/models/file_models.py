@@ -1,8 +1,8 @@
 """Backbones that a setting names by the path of their file.
 
 The file stays where it is. It is opened, compared with the architecture that it must have, and run
-once; its hash is then part of every key of what it computes. What was found out is remembered for
-as long as the file stays as it is.
+once; its hash is then part of every key of what it computes. The result is remembered for as long
+as the file stays as it is.
 """
 
 from __future__ import annotations

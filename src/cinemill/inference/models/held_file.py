@@ -1,4 +1,4 @@
-"""A file that is opened once, so that what is hashed is what is loaded."""
+"""A file that is opened once, so that the bytes that are hashed are those that are loaded."""
 
 from __future__ import annotations
 
@@ -12,24 +12,14 @@ from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 
+from cinemill.core.files.file_identity import FileIdentity, identify_file
 from cinemill.errors import ToolMissing
 
 _OPENED = Path("/proc/self/fd")
 
 
 class NotRegular(OSError):
-    """What has this name is no file: a pipe, a device or a socket."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileIdentity:
-    """What changes whenever a file's content may have changed."""
-
-    device: int
-    inode: int
-    size_bytes: int
-    mtime_ns: int
-    ctime_ns: int
+    """The name is that of a pipe, a device or a socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,7 @@ class HeldFile:
         Another file may have got its name: what was opened is still what was hashed.
         """
         try:
-            found = _identify(self.loadable.stat())
+            found = identify_file(self.loadable.stat())
         except OSError:
             found = None
         # The time of change is that of a new name, too.
@@ -99,12 +89,6 @@ def hold_file(path: Path) -> Iterator[HeldFile]:
         if not stat.S_ISREG(status.st_mode):
             raise NotRegular(errno.EINVAL, "Not a regular file", str(path))
         with os.fdopen(opened, "rb", buffering=0, closefd=False) as file:
-            yield HeldFile(path, _identify(status), file)
+            yield HeldFile(path, identify_file(status), file)
     finally:
         os.close(opened)
-
-
-def _identify(status: os.stat_result) -> FileIdentity:
-    return FileIdentity(
-        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-    )

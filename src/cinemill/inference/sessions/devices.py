@@ -5,7 +5,7 @@ therefore given its device at its start: with MIG one instance each, by UUID, si
 the first MIG instance that it sees.
 
 NVML may list no GPU although CUDA works, as in a container without the driver's ``utility`` part.
-What ``CUDA_VISIBLE_DEVICES`` names is then used unchecked.
+The devices in ``CUDA_VISIBLE_DEVICES`` are then used unchecked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Locks on MIG instances, so that each has one process, whichever worker that belongs to.
+"""Locks on MIG instances, so that each has one process among those of all workers.
 
 All workers of a machine that share a home share its locks; those of other homes do not know them.
 """

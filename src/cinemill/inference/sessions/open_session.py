@@ -55,7 +55,7 @@ def open_session(
 def _open_named(card: ModelCard, path: Path, options: SessionOptions) -> ImageSession:
     """Load the file that a setting names, which somebody may replace at any moment.
 
-    It is opened once, so that what is hashed is what is loaded.
+    It is opened once, so that the bytes that are hashed are those that are loaded.
     """
     with ExitStack() as stack:
         try:

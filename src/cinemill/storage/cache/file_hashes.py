@@ -25,6 +25,7 @@ from threading import Lock
 import psutil
 
 from cinemill.core.documents import quote
+from cinemill.core.files.file_identity import FileIdentity, identify_file
 from cinemill.errors import InputRejected, NotFound, WorkFailed
 from cinemill.storage.cache.store import CacheStore, Lookup
 
@@ -34,23 +35,9 @@ MOST_REMEMBERED = 10_000
 """In a process; about 3 MB."""
 TTL_SECONDS = 24 * 3600
 """In Redis, where a file takes about 250 bytes."""
-RACY_SECONDS = 2.0
-"""A file that was changed so recently is not remembered: clocks of file systems tick coarsely, up
-to 2 s (FAT), so that it could change again without another time."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _CHECK_DIGITS = 16
 _VALUE_BYTES = 64 + _CHECK_DIGITS
-
-
-@dataclass(frozen=True, slots=True)
-class FileIdentity:
-    """What changes whenever a file's content may have changed."""
-
-    device: int
-    inode: int
-    size_bytes: int
-    mtime_ns: int
-    ctime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +76,12 @@ class FileHashes:
         WorkFailed (``file_changed`` where the file changed while it was read).
         """
         with _open_regular(path) as file:
-            identity = _identify(os.fstat(file))
+            identity = identify_file(os.fstat(file))
             known = self._find(identity)
             if known is not None:
                 return FileHash(known, identity.size_bytes, was_known=True)
             digest = _read_all(file, path, on_progress, should_stop)
-            if _identify(os.fstat(file)) != identity:
+            if identify_file(os.fstat(file)) != identity:
                 raise WorkFailed(
                     f"{quote(str(path))} changed while it was read.",
                     code="file_changed",
@@ -128,8 +115,7 @@ class FileHashes:
         return None
 
     def _remember(self, identity: FileIdentity, digest: str) -> None:
-        changed = max(identity.mtime_ns, identity.ctime_ns) / 1e9
-        if self._clock() - changed < RACY_SECONDS:  # also where it is of the future
+        if not identity.is_settled(self._clock()):
             return
         self._keep(identity, digest)
         if self._store is not None:
@@ -184,12 +170,6 @@ def _read_all(
 
 def _unreadable(path: Path, problem: str) -> InputRejected:
     return InputRejected(f"{quote(str(path))} {problem}.", code="file_unreadable")
-
-
-def _identify(status: os.stat_result) -> FileIdentity:
-    return FileIdentity(
-        status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-    )
 
 
 def _shared_key(identity: FileIdentity) -> str:

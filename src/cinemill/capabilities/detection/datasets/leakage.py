@@ -104,7 +104,7 @@ def join_look_alikes(videos: Sequence[tuple[str, Sequence[int]]]) -> dict[str, s
     alike if they share more than half of the frames of the one that has fewer, and of its distinct
     frames (``shared_frames``); one of fewer than four frames, an image, must look the same. What
     looks alike is the same footage, or a fake of it, under two names: such people must not be
-    counted as two, nor parted.
+    counted as two, or be separated.
     """
     hashes = [own for _, own in videos]
     links = [frozenset({person}) for person, _ in videos]

@@ -1,7 +1,7 @@
 """The words of file and folder names, and which of them may be somebody's name.
 
-``clip_01_final.mp4`` exists among real videos and among fakes without their showing one person. So
-words for videos and what is done to them, numbers, dates, codecs and resolutions name nobody.
+A ``clip_01_final.mp4`` among real videos and one among fakes need not show the same person. So
+numbers, dates, codecs, resolutions, and words for videos and their editing name nobody.
 """
 
 from __future__ import annotations

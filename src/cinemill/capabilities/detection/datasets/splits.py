@@ -79,7 +79,7 @@ def _nodes(record: VideoRecord) -> frozenset[str]:
 
 
 def _group_people(records: Sequence[VideoRecord]) -> list[frozenset[str]]:
-    """Return groups of names that may not be parted."""
+    """Return groups of names that must stay together."""
     linked = join_groups(_nodes(record) for record in records)
     limit = LARGEST_GROUP_SHARE * sum(len(group) for group in linked)
     small = [group for group in linked if len(group) <= max(limit, 2)]

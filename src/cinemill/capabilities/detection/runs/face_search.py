@@ -138,7 +138,7 @@ def hash_face_frame(scanned: ScannedFrame) -> list[int]:
 
     Many videos of one person or program begin with the same title, and different people follow it.
     A title shows no face that could be trained on, however long it lasts and however much moves in
-    it, so that a number of frames would part titles from footage less well than faces do.
+    it, so faces separate titles from footage better than a number of frames would.
     """
     if scanned.exclusion:
         return []

@@ -1,0 +1,1 @@
+"""Files by what can be known of them without reading them."""
