@@ -183,7 +183,13 @@ def test_download_offered_for_a_detection_is_of_the_model_that_it_misses(
     error = page.locator("#task .error")
     expect(error.locator(".code")).to_have_text("model_missing")
     expect(error).to_contain_text(f"cinemill models fetch {FACE_DETECTOR}")
-    expect(error.get_by_role("button", name=f"Download the model {FACE_DETECTOR}")).to_be_visible()
+    download = error.get_by_role("button", name=f"Download the model {FACE_DETECTOR}")
+    expect(download).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 800})
+    actions, button = error.locator(".actions").bounding_box(), download.bounding_box()
+    assert actions is not None
+    assert button is not None
+    assert button["x"] + button["width"] <= actions["x"] + actions["width"]
 
 
 @pytest.fixture
