@@ -1,0 +1,1 @@
+"""What an analysis finds in a video, and the model that found it."""

@@ -1,0 +1,32 @@
+"""Passages: the units of retrieval, about ten seconds of a video each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PassageTrack(StrEnum):
+    """Where a passage's text comes from. The passages of one track do not overlap."""
+
+    SPEECH = "speech"
+    TEXT = "text"
+    """Read in the picture."""
+    PICTURE = "picture"
+    """Names of what is seen: tags and objects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A range of a video's time with its text. Milliseconds, half-open."""
+
+    number: int
+    """From 0, in order of time within its video and track."""
+    track: PassageTrack
+    start_ms: int
+    end_ms: int
+    text: str
+    language: str = ""
+    """ISO 639; empty where it is not known."""
+    speaker: str = ""
+    """Where captions, a provider or a person named one."""
