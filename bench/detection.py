@@ -7,13 +7,12 @@ long that takes, because "through the API" may mean several things:
 - the request ``POST /assets/{id}/analyses`` alone, which creates the job and answers before any
   worker has it;
 - the request ``GET /analyses/{id}`` of the analysis, which has the whole result;
-- through the queue: from creating the job to its end, as a caller in Python sees it who asks every
-  millisecond;
+- through the queue: from creating the job to its end, by the database's clock, since a caller that
+  asks every millisecond keeps one of two cores busy;
 - both together: from the POST until a GET shows the verdict, asked for every two milliseconds.
 
-The worker has two processes on one core and consumes all queues, so each process is replaced after
-ten tasks, and the other one works meanwhile. With a single process every tenth hit waits for its
-successor. How long a hit waits from its message to its start is measured apart.
+The worker has two processes on one core and consumes all queues. How long a hit waits from its
+message to its start is measured apart.
 
 The model and the head are those of the tests: CenterFace and EfficientNet-Lite0 with their real
 weights, and a head that scores every face the same, for a hit runs no model. Memory and start are
@@ -130,11 +129,23 @@ def _measure_reads(instance: Instance) -> BenchRow:
 
 def _measure_queue(instance: Instance) -> Iterator[BenchRow]:
     before = _cpu_seconds(instance.worker)
-    spent = [_time(lambda: _analyze(instance))[0] for _ in range(ROUNDS)]
+    for _ in range(ROUNDS):
+        _analyze(instance)
     worked = (_cpu_seconds(instance.worker) - before) / ROUNDS * 1000
-    yield _row("detection: cache hit through the queue, p99", spent, QUEUE_MS, "job to its end")
+    yield _measure_ends(instance)
     yield BenchRow("detection: worker's processor time of a cache hit", worked, None, "ms")
     yield _measure_waits(instance)
+
+
+def _measure_ends(instance: Instance) -> BenchRow:
+    rows = instance.cluster.ask(
+        "SELECT extract(epoch FROM finished_at - queued_at)::float8 * 1000 AS spent FROM job "
+        "WHERE kind = 'detect_video' ORDER BY queued_at DESC LIMIT :count",
+        count=ROUNDS,
+    )
+    spent = [row.spent for row in rows]
+    how = f"job to its end; most {max(spent):.0f} ms"
+    return _row("detection: cache hit through the queue, p99", spent, QUEUE_MS, how)
 
 
 def _measure_waits(instance: Instance) -> BenchRow:
@@ -223,7 +234,7 @@ def _wait_until_done(instance: Instance, job_id: str) -> dict[str, Any]:
     while not (job := instance.cluster.service.get_job(job_id)).state.is_final:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{job_id} is {job.state}")
-        time.sleep(0.001)
+        time.sleep(0.01)
     assert job.result is not None, job.failure
     return dict(job.result)
 

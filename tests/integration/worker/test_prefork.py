@@ -34,7 +34,7 @@ tasks, sent_to = [], []
 end = time.monotonic() + MOST_SECONDS
 while (len(tasks) < 4 or not tasks[-1].ready()) and time.monotonic() < end:
     if not tasks or tasks[-1].ready():
-        tasks.append(recycled.apply_async(os.getpid))  # at once, as the one before it ends
+        tasks.append(recycled.apply_async(time.sleep, (0.3,)))  # at once, as the one before it ends
         sent_to.append(set())
     next(loop)
     if tasks[-1]._write_to is not None:
@@ -45,12 +45,15 @@ recycled.join()
 """
 STAGGERED = """
 from collections import Counter
+def work():
+    time.sleep(0.3)
+    return os.getpid()
 staggered = AsynPool(processes=2, threads=False, maxtasksperchild=4)
 staggered.register_with_event_loop(hub)
 hub.call_repeatedly(0.05, lambda: None)
 loop = hub.create_loop()
 first = [process.pid for process in staggered._pool]
-tasks = [staggered.apply_async(os.getpid) for _ in range(20)]
+tasks = [staggered.apply_async(work) for _ in range(20)]
 end = time.monotonic() + MOST_SECONDS
 while not all(task.ready() for task in tasks) and time.monotonic() < end:
     next(loop)
@@ -59,6 +62,22 @@ limits = [process.most_tasks for process in staggered._pool] if PATCHED else []
 print("first", [done[pid] for pid in first], "most", max(done.values()), "later", limits)
 staggered.terminate()
 staggered.join()
+"""
+SHORT = """
+from collections import Counter
+from cinemill.worker.process import prefork
+prefork.SHORT_SECONDS = 60  # whatever else the machine does
+short = AsynPool(processes=1, threads=False, maxtasksperchild=2)
+short.register_with_event_loop(hub)
+hub.call_repeatedly(0.05, lambda: None)
+loop = hub.create_loop()
+tasks = [short.apply_async(os.getpid) for _ in range(210)]
+end = time.monotonic() + MOST_SECONDS
+while not all(task.ready() for task in tasks) and time.monotonic() < end:
+    next(loop)
+print("done", sorted(Counter(task.get() for task in tasks if task.ready()).values()))
+short.terminate()
+short.join()
 """
 SCRIPT = """
 import os, signal, time
@@ -91,6 +110,7 @@ def run(fault: str, patch: str, most_seconds: float = 60) -> subprocess.Complete
         (RECONNECT, "registered again"),
         (LATE_END, "replaced"),
         (LAST_TASK, "each sent once"),
+        (SHORT, "done [10, 200]"),
         (STAGGERED, "first [4, 2] most 4 later [4, 4]"),
     ],
 )
@@ -103,4 +123,5 @@ def test_prefork_patches_are_still_needed() -> None:
     assert "file descriptor is None" in run(RECONNECT, "").stderr
     assert "missing" in run(LATE_END, "", most_seconds=1).stdout
     assert "each sent once" not in run(LAST_TASK, "", most_seconds=1).stdout
+    assert "done [2" in run(SHORT, "", most_seconds=1).stdout
     assert "first [4, 4]" in run(STAGGERED, "").stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 from celery.concurrency import asynpool
@@ -9,6 +11,10 @@ from celery.concurrency import asynpool
 FIRST_LOOK_SECONDS = 0.005
 LAST_LOOK_SECONDS = 2.0
 """After that the pool's own timer, every five seconds, is soon enough."""
+
+SHORT_SECONDS = 0.25
+SHORT_TASKS = 100
+"""So many short tasks count as one that is not: looking up a known video leaves nothing behind."""
 
 _track = asynpool.AsynPool._track_child_process
 _create = asynpool.AsynPool._create_worker_process
@@ -29,12 +35,15 @@ def patch_prefork_pool() -> None:
     Celery takes a process that has done its last task (``max_tasks_per_child``) for free until it
     has ended. The next task was written to a pipe that nobody reads any more, and waited for the
     successor while other processes were free: a quarter of a second, for one cached analysis in
-    ten or twenty.
+    ten or twenty. Now the pool counts, and asks a process to end after its last task.
 
-    That is mended for processes which end after a number of tasks only. One that ends because of
-    its memory (``max_memory_per_child``) decides so itself after a task, and the pool learns of it
-    only when it has ended. Until then it may be sent one more task, which is not lost: it is put
-    back when the process is reaped, and another one does it, late as described above.
+    Celery counts all tasks alike. Replacing a process after ten looks at a cache took as much
+    processor time as the looks. Now a short task counts as a hundredth of one.
+
+    A process that ends because of its memory (``max_memory_per_child``) still decides so itself
+    after a task, and the pool learns of it only when it has ended. Until then it may be sent one
+    more task, which is not lost: it is put back when the process is reaped, and another one does
+    it, late as described above.
 
     Processes that started together and share the work evenly also did their last tasks at the same
     time, so that for a moment a pool had no process at all. Now the first ones end one by one.
@@ -52,14 +61,16 @@ def create_staggered(pool: Any, index: int) -> Any:
     """
     most_tasks = pool._maxtasksperchild
     places = pool.__dict__.setdefault("cinemill_filled_places", set())
+    limit = most_tasks
     if most_tasks and index not in places:
-        pool._maxtasksperchild = max(1, most_tasks - index * most_tasks // pool._processes)
+        limit = max(1, most_tasks - index * most_tasks // pool._processes)
     places.add(index)
+    pool._maxtasksperchild = None  # the pool asks the process to end, see free_unless_finished
     try:
         process = _create(pool, index)
-        process.most_tasks = pool._maxtasksperchild
     finally:
         pool._maxtasksperchild = most_tasks
+    process.most_tasks, process.short_tasks_done = limit, 0
     return process
 
 
@@ -85,15 +96,24 @@ def track_if_alive(pool: Any, process: Any, hub: Any) -> None:
         _track(pool, process, hub)
 
 
-def free_unless_finished(pool: Any, _job: Any, _index: Any, _result: Any, fileno: int) -> None:
-    """Count a task that has ended, and mark its process as free if it will take another one.
+def free_unless_finished(pool: Any, job: Any, _index: Any, _result: Any, fileno: int) -> None:
+    """Count a task that has ended, and mark its process as free, or ask it to end.
 
     ``fileno`` is that of the pipe through which the process gets its tasks. One that ends stays
     busy until it is reaped, which takes its pipe off the list.
     """
     process = pool._fileno_to_inq.get(fileno)
-    if process is not None:
-        process.tasks_done = getattr(process, "tasks_done", 0) + 1
-        if process.most_tasks and process.tasks_done >= process.most_tasks:
+    if process is not None and process.most_tasks:
+        is_short = _measure_seconds(pool, job) < SHORT_SECONDS
+        process.short_tasks_done += 1 if is_short else SHORT_TASKS
+        if process.short_tasks_done >= process.most_tasks * SHORT_TASKS:
+            # Its pipe is empty, so this cannot block: a process has one task at a time.
+            process.inq.put(None)
             return
     pool._mark_worker_as_available(fileno)
+
+
+def _measure_seconds(pool: Any, job: Any) -> float:
+    """Return how long a task took; forever if the pool does not know when it was accepted."""
+    accepted = getattr(pool._cache.get(job), "_time_accepted", None)
+    return math.inf if accepted is None else time.monotonic() - accepted
