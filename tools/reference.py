@@ -105,7 +105,8 @@ def write_queues_page() -> str:
     return (
         HEAD
         + "# Queues\n\nHigher priority first (10 is the highest). A worker process is replaced\n"
-        "after this many tasks; a step over the memory or the soft limit is stopped and counts as\n"
+        "after this many tasks, of which a hundred under a quarter of a second count as one;\n"
+        "a step over the memory or the soft limit is stopped and counts as\n"
         "a failed attempt; at the hard limit the process is killed. Queues whose name begins with\n"
         "`gpu_` are consumed only by workers that have found such hardware:\n"
         "see [encode in hardware](../how-to/hardware.md).\n\n"

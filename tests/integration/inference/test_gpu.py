@@ -42,6 +42,22 @@ def test_gpu_and_cpu_find_the_same_features(tmp_path: Path) -> None:
     assert torch.cuda.memory_reserved() == 0
 
 
+def test_pictures_in_two_buffers_arrive_as_they_were_sent() -> None:
+    import torch
+
+    from cinemill.inference.sessions.pinned_buffers import PinnedBuffers
+
+    buffers = PinnedBuffers("cuda:0")
+    sent = [np.full((50, 3, 224, 224), number, np.float32) for number in range(9)]
+    arrived = [buffers.upload(array) * 1 for array in sent]
+    assert [float(tensor.mean()) for tensor in arrived] == [float(number) for number in range(9)]
+    assert all(
+        torch.equal(tensor.cpu(), torch.from_numpy(array))
+        for tensor, array in zip(arrived, sent, strict=True)
+    )
+    buffers.release()
+
+
 def test_driver_reports_the_gpu() -> None:
     assert all(device.memory_bytes >= device.used_bytes >= 0 for device in list_devices())
     assert list_devices()

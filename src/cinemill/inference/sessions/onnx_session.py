@@ -9,7 +9,7 @@ import numpy as np
 
 from cinemill.inference.models.cards import ModelCard
 from cinemill.inference.models.tensors import UINT8
-from cinemill.inference.sessions.batches import BATCH_SIZE, BatchRunner
+from cinemill.inference.sessions.batches import BATCH_SIZE, BatchRunner, run_at_once
 from cinemill.inference.sessions.memory import measure_opening
 from cinemill.inference.sessions.pixels import normalize
 from cinemill.inference.sessions.protocol import (
@@ -46,7 +46,7 @@ class OnnxSession:
         self.card = card
         self.fallback_reason = fallback_reason
         self._image = require_image(card)
-        self._batches = BatchRunner(self._run_batch, BATCH_SIZE)
+        self._batches = BatchRunner(run_at_once(self._run_batch), BATCH_SIZE)
         self._session, self.memory_bytes = measure_opening(
             lambda: self._open(model, threads), least_bytes=_size_of(model)
         )

@@ -6,6 +6,7 @@ The session runs the same ONNX graph as the CPU does, node by node, in half prec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ import numpy as np
 import torch
 
 from cinemill.inference.models.cards import ModelCard
-from cinemill.inference.sessions.batches import BATCH_SIZE, GPU_BATCH_SIZE, BatchRunner
+from cinemill.inference.sessions.batches import (
+    BATCH_SIZE,
+    GPU_BATCH_SIZE,
+    BatchRunner,
+    FetchRows,
+)
+from cinemill.inference.sessions.pinned_buffers import PinnedBuffers
 from cinemill.inference.sessions.pixels import normalize
 from cinemill.inference.sessions.protocol import (
     Images,
@@ -46,6 +53,7 @@ class TorchSession:
         self._is_cuda = device.startswith("cuda")
         if self._is_cuda:
             torch.cuda.set_per_process_memory_fraction(memory_fraction, torch.device(device))
+        self._buffers = PinnedBuffers(device) if self._is_cuda else None
         before = self._allocated_bytes()
         dtype = torch.float16 if self._is_cuda else torch.float32
         try:
@@ -56,8 +64,8 @@ class TorchSession:
         size = GPU_BATCH_SIZE if self._is_cuda else BATCH_SIZE
         if self._signature.image.takes_one:
             size = 1
-        self._batches = BatchRunner(self._run_batch, size)
-        self._run_batch(np.zeros((1, self._image.height, self._image.width, 3), np.uint8))
+        self._batches = BatchRunner(self._start_batch, size)
+        self._start_batch(np.zeros((1, self._image.height, self._image.width, 3), np.uint8))()
         self.memory_bytes = max(self._allocated_bytes() - before, self._graph.size_bytes)
 
     def run(self, images: Images) -> Rows:
@@ -66,6 +74,8 @@ class TorchSession:
 
     def close(self) -> None:
         self._graph = None
+        if self._buffers is not None:
+            self._buffers.release()
         self.release_memory()
 
     def release_memory(self) -> None:
@@ -76,13 +86,23 @@ class TorchSession:
     def _allocated_bytes(self) -> int:
         return int(torch.cuda.memory_allocated(self.device)) if self._is_cuda else 0
 
-    def _run_batch(self, images: Images) -> Rows:
+    def _start_batch(self, images: Images) -> FetchRows:
+        """Start a batch, and return how to fetch its rows: a GPU works on while others come."""
         if self._graph is None:
             raise ValueError(f"the session of {self.card.name} is closed")
-        try:
-            with torch.inference_mode():
-                values = self._graph.run({self._signature.image.name: self._upload(images)})
+        with self._as_our_errors(), torch.inference_mode():
+            values = self._graph.run({self._signature.image.name: self._upload(images)})
+
+        def fetch() -> Rows:
+            with self._as_our_errors(), torch.inference_mode():
                 return self._download(values, len(images))
+
+        return fetch
+
+    @contextmanager
+    def _as_our_errors(self) -> Iterator[None]:
+        try:
+            yield
         except torch.OutOfMemoryError as error:
             self.release_memory()
             raise OutOfMemory(
@@ -93,11 +113,9 @@ class TorchSession:
 
     def _upload(self, images: Images) -> Any:
         pixels = images if self._signature.image.takes_pixels else normalize(images, self._image)
-        tensor = torch.from_numpy(np.ascontiguousarray(pixels))
-        if not self._is_cuda:
-            return tensor
-        # A copy from pinned memory takes no detour through a buffer of the driver.
-        return tensor.pin_memory().to(self.device, non_blocking=True)
+        if self._buffers is None:
+            return torch.from_numpy(np.ascontiguousarray(pixels))
+        return self._buffers.upload(pixels)
 
     def _download(self, values: Mapping[str, Tensor], count: int) -> Rows:
         return {name: rows.reshape(count, -1) for name, rows in self._list_rows(values)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from typing import Any
 
 from celery.concurrency import asynpool
@@ -107,8 +108,10 @@ def free_unless_finished(pool: Any, job: Any, _index: Any, _result: Any, fileno:
         is_short = _measure_seconds(pool, job) < SHORT_SECONDS
         process.short_tasks_done += 1 if is_short else SHORT_TASKS
         if process.short_tasks_done >= process.most_tasks * SHORT_TASKS:
-            # Its pipe is empty, so this cannot block: a process has one task at a time.
-            process.inq.put(None)
+            # Its pipe is empty, so this cannot block: a process has one task at a time. It fails
+            # if the process has just ended because of its memory.
+            with suppress(OSError):
+                process.inq.put(None)
             return
     pool._mark_worker_as_available(fileno)
 

@@ -23,7 +23,7 @@ from cinemill.inference.models.cards import (
     hash_file,
 )
 from cinemill.inference.sessions import open_session as open_session_module
-from cinemill.inference.sessions.batches import BatchRunner
+from cinemill.inference.sessions.batches import BatchRunner, FetchRows, run_at_once
 from cinemill.inference.sessions.onnx_session import OnnxSession
 from cinemill.inference.sessions.open_session import open_session
 from cinemill.inference.sessions.process_device import SessionOptions
@@ -132,10 +132,10 @@ def test_batches_are_halved_until_they_fit() -> None:
             raise OutOfMemory("full")
         return {"y": images[:, 0, 0, :1].astype(np.float32)}
 
-    runner = BatchRunner(run, 16)
+    runner = BatchRunner(run_at_once(run), 16)
     images = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1)
     assert runner.run(images)["y"].ravel().tolist() == list(range(20))
-    assert sizes == [16, 8, 4, *[2] * 10]
+    assert sizes == [16, 16, 8, 4, *[2] * 10]
     assert runner.size == 2
 
 
@@ -148,10 +148,10 @@ def test_short_batch_that_does_not_fit_leaves_the_size_of_full_ones() -> None:
             raise OutOfMemory("full for a moment")
         return {"y": images[:, 0, 0, :1].astype(np.float32)}
 
-    runner = BatchRunner(run, 8)
+    runner = BatchRunner(run_at_once(run), 8)
     images = np.arange(11, dtype=np.uint8).reshape(11, 1, 1, 1)
     assert runner.run(images)["y"].ravel().tolist() == list(range(11))
-    assert sizes == [8, 3, 1, 2]
+    assert sizes == [8, 3, 3, 1, 1, 1]
     assert runner.size == 8
 
 
@@ -160,7 +160,45 @@ def test_picture_that_does_not_fit_is_an_error() -> None:
         raise OutOfMemory("full")
 
     with pytest.raises(OutOfMemory):
-        BatchRunner(run, 8).run(np.zeros((5, 1, 1, 3), np.uint8))
+        BatchRunner(run_at_once(run), 8).run(np.zeros((5, 1, 1, 3), np.uint8))
+
+
+def test_batch_is_started_before_the_rows_of_the_one_before_are_fetched() -> None:
+    events: list[str] = []
+
+    def start(images: Images) -> FetchRows:
+        name = str(images[0, 0, 0, 0])
+        events.append(f"start {name}")
+
+        def fetch() -> Rows:
+            events.append(f"fetch {name}")
+            return {"y": images[:, 0, 0, :1].astype(np.float32)}
+
+        return fetch
+
+    images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
+    assert BatchRunner(start, 2).run(images)["y"].ravel().tolist() == list(range(6))
+    assert events == ["start 0", "start 2", "fetch 0", "start 4", "fetch 2", "fetch 4"]
+
+
+def test_batch_that_fits_only_alone_runs_once_no_other_does() -> None:
+    running: list[int] = []
+
+    def start(images: Images) -> FetchRows:
+        if running:
+            raise OutOfMemory("full")
+        running.append(len(images))
+
+        def fetch() -> Rows:
+            running.clear()
+            return {"y": images[:, 0, 0, :1].astype(np.float32)}
+
+        return fetch
+
+    images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
+    runner = BatchRunner(start, 2)
+    assert runner.run(images)["y"].ravel().tolist() == list(range(6))
+    assert runner.size == 2
 
 
 class FakeSession:

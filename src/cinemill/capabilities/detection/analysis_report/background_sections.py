@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cinemill.capabilities.detection.analysis_report.figures import (
-    count,
     format_moment,
     format_percent,
     format_time,
@@ -36,6 +35,7 @@ from cinemill.capabilities.detection.html_page import (
     write_table,
 )
 from cinemill.capabilities.detection.results import CalibrationResult, MemberResult
+from cinemill.capabilities.detection.verdict.statements import count, count_people
 from cinemill.core.origin.forensics import LIMITS as ENCODING_LIMITS
 from cinemill.core.origin.forensics import ForensicsReport, ForensicsState
 from cinemill.core.origin.provenance import ProvenanceReport
@@ -138,7 +138,7 @@ def _write_calibration(one: CalibrationResult) -> str:
 
 
 def _count_videos(videos: int, groups: int) -> str:
-    return f"{count(videos, 'video')} of {count(groups, 'person or source', 'people or sources')}"
+    return f"{count(videos, 'video')} of {count_people(groups)}"
 
 
 def _describe_threshold(score: float | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cinemill.capabilities.detection.analysis_report.figures import (
-    count,
     format_score,
     format_time,
 )
@@ -24,6 +23,7 @@ from cinemill.capabilities.detection.html_page import escape_text, write_table
 from cinemill.capabilities.detection.illustrations.records import read_evidence
 from cinemill.capabilities.detection.results import FaceCountsResult
 from cinemill.capabilities.detection.verdict.bands import Band
+from cinemill.capabilities.detection.verdict.statements import count
 from cinemill.storage.analyses.records import FrameScore, SuspiciousRegion
 
 MOST_TIMELINES = 12

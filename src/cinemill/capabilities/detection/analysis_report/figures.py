@@ -47,8 +47,3 @@ def format_bytes(size_bytes: int) -> str:
 
 def format_percent(share: float) -> str:
     return f"{share * 100:.3g}%"
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun: ``1 frame``, ``3 frames``."""
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -10,6 +10,7 @@ from cinemill.capabilities.detection.ensemble.fusion import Ensemble
 from cinemill.capabilities.detection.evaluation.report import ControlOutcome, HeadStatement
 from cinemill.capabilities.detection.runs.scored_videos import Task
 from cinemill.capabilities.detection.verdict.calibration import Calibration
+from cinemill.capabilities.detection.verdict.statements import count, count_people
 
 _CONTROL = "control_"
 
@@ -64,7 +65,7 @@ def describe_promise(calibration: Calibration | None) -> str:
         )
     rate = max(calibration.nominal_false_positive_rate, calibration.nominal_miss_rate)
     groups = (
-        f"{calibration.unmanipulated.groups} people or sources of unmanipulated videos and "
+        f"{count_people(calibration.unmanipulated.groups)} of unmanipulated videos and "
         f"{calibration.manipulated.groups} of manipulated ones"
     )
     if not calibration.can_decide:
@@ -91,7 +92,7 @@ def list_notes(
     """Return what a reader of an evaluation must know about its data, in sentences."""
     people = {one.identity for one in tasks}
     notes = [
-        f"Evaluated on {len(tasks)} videos of {len(people)} people or sources.",
+        f"Evaluated on {count(len(tasks), 'video')} of {count_people(len(people))}.",
         f"Trained on {describe_training(detector.ensemble)}.",
         describe_promise(detector.ensemble.calibration),
     ]

@@ -41,7 +41,7 @@ def list_shortcomings(candidate: StarterCandidate) -> list[str]:
         f"{one.held_out} people held out are fewer than {LEAST_HELD_OUT}.": (
             one.held_out < LEAST_HELD_OUT
         ),
-        f"{one.shared_with_training} people or sources are in training and in test.": (
+        f"People or sources in training and in test: {one.shared_with_training}.": (
             one.shared_with_training > 0
         ),
         f"The AUC of {one.auc:.3f} is below {LEAST_AUC}.": one.auc < LEAST_AUC,

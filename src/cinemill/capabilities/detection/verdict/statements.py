@@ -39,9 +39,19 @@ def describe_error_rate(band: Band, calibration: Calibration) -> str:
         raise ValueError(f"{band} is no decision")
     return (
         f"At most {format_percent(rate)} of {kind} videos like those that it was calibrated with "
-        f"are expected to get this verdict ({len(scores.scores)} such videos of {scores.groups} "
-        "people or sources were used)."
+        f"are expected to get this verdict (used: {count(len(scores.scores), 'such video')} "
+        f"of {count_people(scores.groups)})."
     )
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun, in the plural except for one: 1 video, 1,200 videos."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def count_people(groups: int) -> str:
+    """Return how many people a calibration or an evaluation counts; footage without one counts."""
+    return count(groups, "person or source", "people or sources")
 
 
 def format_percent(rate: float) -> str:

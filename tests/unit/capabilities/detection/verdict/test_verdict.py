@@ -266,7 +266,7 @@ def test_decision_says_how_often_it_errs_and_for_which_videos() -> None:
         "A face in this video is likely manipulated.",
         Reason.SCORE_HIGH.sentence,
         "At most 5% of unmanipulated videos like those that it was calibrated with are expected to "
-        "get this verdict (50 such videos of 50 people or sources were used).",
+        "get this verdict (used: 50 such videos of 50 people or sources).",
         LIMIT,
     )
     assert "of manipulated videos" in describe_error_rate(Band.NO_MANIPULATION_FOUND, CALIBRATION)
