@@ -198,6 +198,7 @@ export class TaskView {
     const name = problem.code === "model_missing" ? FETCH_COMMAND.exec(problem.hint)?.[1] : null;
     if (name) {
       const fetch = (made) => this.#fetchModel(made, name, card);
+      for (const other of card.querySelectorAll(".actions .primary")) other.classList.remove("primary");
       card.querySelector(".actions").prepend(button(`Download the model ${name}`, fetch, "button primary"));
     }
     card.classList.toggle("cancelled", wasCancelled);
