@@ -15,7 +15,7 @@ from cinemill.core.parameters import NoParameters, Parameters
 from cinemill.errors import InputRejected
 from cinemill.jobs.catalog import GIB, HOUR_LIMITS, SHORT_LIMITS, JobKind, Queue, Rate, StepKind
 from cinemill.steps.capability import PROTOCOL_VERSION, Capability, RouteResources
-from cinemill.steps.source_plan import (
+from cinemill.steps.source.plan import (
     IMPORT_SOURCE,
     PROBE_SOURCE,
     SourceParameters,

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from cinemill.jobs.step import StepContext
 from cinemill.media.probe.probe import sniff_file
-from cinemill.steps.input_paths import resolve_input
 from cinemill.steps.resources import StepResources, require_space
+from cinemill.steps.source.input_paths import resolve_input
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord

@@ -16,7 +16,7 @@ from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
-from cinemill.steps.source_results import IMPORT
+from cinemill.steps.source.results import IMPORT
 from cinemill.storage.cache.caches import Caches
 from cinemill.storage.database import Database
 from cinemill.storage.media.assets import AssetRecord, get_asset

@@ -27,7 +27,7 @@ from cinemill.core.media import MediaInfo, SourceFormat, VideoStream
 from cinemill.core.text.subtitles import Cue, Subtitles
 from cinemill.errors import OutputInvalid
 from cinemill.jobs.results import Seconds, Timed, read_result, write_result
-from cinemill.steps.source_results import ProbeResult
+from cinemill.steps.source.results import ProbeResult
 
 
 @dataclass(frozen=True, slots=True)

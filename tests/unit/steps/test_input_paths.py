@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cinemill.errors import InputRejected
-from cinemill.steps.input_paths import resolve_input
+from cinemill.steps.source.input_paths import resolve_input
 
 
 @pytest.fixture

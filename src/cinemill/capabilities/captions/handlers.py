@@ -33,7 +33,7 @@ from cinemill.steps.resources import (
     require_space,
     stage_seconds,
 )
-from cinemill.steps.source_results import PROBE
+from cinemill.steps.source.results import PROBE
 from cinemill.storage.media import assets, findings
 from cinemill.storage.media.assets import AssetRecord
 

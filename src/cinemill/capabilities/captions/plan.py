@@ -8,7 +8,7 @@ from cinemill.capabilities.captions import kinds
 from cinemill.capabilities.captions.request import SpeechParameters
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import Parameters, none_as
-from cinemill.steps.source_plan import SourceParameters, plan_source
+from cinemill.steps.source.plan import SourceParameters, plan_source
 
 
 class WritingParameters(Parameters):

@@ -12,7 +12,7 @@ from cinemill.core.parameters import NoParameters
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
-from cinemill.steps.source_plan import plan_single
+from cinemill.steps.source.plan import plan_single
 
 if TYPE_CHECKING:
     from cinemill.steps.resources import StepResources

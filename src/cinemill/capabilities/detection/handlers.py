@@ -54,7 +54,7 @@ from cinemill.media.frames.sampling import DEFAULT_COUNT, FAST_COUNT
 from cinemill.steps.kept_findings import KeptFinding, keep_finding, share_finding
 from cinemill.steps.models import reject_model
 from cinemill.steps.resources import StepResources, find_asset, stage_seconds
-from cinemill.steps.source_results import PROBE
+from cinemill.steps.source.results import PROBE
 from cinemill.storage.analyses.analyses import create_analysis, delete_expired
 from cinemill.storage.analyses.results import Findings, save_findings
 from cinemill.storage.cache.keys import compose_key

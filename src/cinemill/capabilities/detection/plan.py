@@ -9,7 +9,7 @@ from cinemill.core.documents import check_path
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import Expected, Parameters, none_as
 from cinemill.errors import InputRejected
-from cinemill.steps.source_plan import IMPORT_SOURCE, PROBE_SOURCE
+from cinemill.steps.source.plan import IMPORT_SOURCE, PROBE_SOURCE
 
 
 class DetectionParameters(Parameters):

@@ -8,8 +8,8 @@ from uuid import UUID
 from cinemill.capabilities.detection.plan import DetectionParameters
 from cinemill.errors import NotFound
 from cinemill.jobs.step import StepContext
-from cinemill.steps.input_paths import resolve_input
 from cinemill.steps.resources import StepResources
+from cinemill.steps.source.input_paths import resolve_input
 from cinemill.storage.media import assets
 
 MOST_PROGRESS = 0.02

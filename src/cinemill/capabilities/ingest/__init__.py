@@ -22,7 +22,7 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.ingest.handlers import prepare_source
     from cinemill.capabilities.ingest.import_handler import import_source
     from cinemill.capabilities.ingest.probe_handler import probe_source
-    from cinemill.steps.source_plan import IMPORT_SOURCE, PROBE_SOURCE
+    from cinemill.steps.source.plan import IMPORT_SOURCE, PROBE_SOURCE
 
     return {
         IMPORT_SOURCE: partial(import_source, resources),

@@ -18,7 +18,7 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import StepResources, ffmpeg_session, find_asset, require_space
-from cinemill.steps.source_results import PROBE
+from cinemill.steps.source.results import PROBE
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord

@@ -8,8 +8,8 @@ from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.import_file import StoredUpload, import_file
 from cinemill.steps.resources import StepResources
-from cinemill.steps.source_plan import SourceParameters
-from cinemill.steps.source_results import ImportResult
+from cinemill.steps.source.plan import SourceParameters
+from cinemill.steps.source.results import ImportResult
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import job_changes
 

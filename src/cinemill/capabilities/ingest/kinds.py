@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cinemill.jobs.catalog import GIB, HOUR_LIMITS, Queue, StepKind
-from cinemill.steps.source_plan import IMPORT_SOURCE, PROBE_SOURCE
+from cinemill.steps.source.plan import IMPORT_SOURCE, PROBE_SOURCE
 
 PREPARE_SOURCE = "prepare_source"
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from cinemill.capabilities.ingest import kinds
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import MAX_NUMBER, Expected
-from cinemill.steps.source_plan import SourceParameters, plan_source
+from cinemill.steps.source.plan import SourceParameters, plan_source
 
 
 class IngestParameters(SourceParameters):

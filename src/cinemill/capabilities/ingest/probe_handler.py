@@ -10,7 +10,7 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.probe.probe import probe
 from cinemill.steps.provenance import SourceProvenance, find_provenance
 from cinemill.steps.resources import StepResources, effective_limits, find_asset, stage_seconds
-from cinemill.steps.source_results import ProbeResult
+from cinemill.steps.source.results import ProbeResult
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 

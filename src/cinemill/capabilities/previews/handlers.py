@@ -32,7 +32,7 @@ from cinemill.steps.resources import (
     require_space,
     stage_seconds,
 )
-from cinemill.steps.source_results import PROBE
+from cinemill.steps.source.results import PROBE
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord

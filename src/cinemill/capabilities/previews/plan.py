@@ -9,7 +9,7 @@ from pydantic import Field
 from cinemill.capabilities.previews import kinds
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import Expected, Parameters, none_as
-from cinemill.steps.source_plan import SourceParameters, plan_source
+from cinemill.steps.source.plan import SourceParameters, plan_source
 
 PREVIEW_FRAMES = 10
 MAX_PREVIEW_FRAMES = 200

@@ -10,7 +10,7 @@ from pydantic import PlainSerializer, PlainValidator
 
 from cinemill.core.text.subtitles import Subtitles
 from cinemill.jobs.results import ResultOf, Seconds
-from cinemill.steps.source_results import StoredMedia
+from cinemill.steps.source.results import StoredMedia
 
 
 def _read_subtitles(value: Any) -> Subtitles:

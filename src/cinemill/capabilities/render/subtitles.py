@@ -12,8 +12,8 @@ from cinemill.core.text.subtitle_parser import LARGEST_FILE_BYTES, read_subtitle
 from cinemill.core.text.subtitles import Subtitles
 from cinemill.errors import InputRejected
 from cinemill.media.ffmpeg.fonts import find_fonts
-from cinemill.steps.input_paths import resolve_input
 from cinemill.steps.resources import StepResources
+from cinemill.steps.source.input_paths import resolve_input
 from cinemill.storage.media.captions import find_captions, read_caption_document
 
 

@@ -8,7 +8,7 @@ from cinemill.capabilities.streaming import kinds
 from cinemill.core.encoding.rendition import Purpose
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import Parameters, choice_of, none_as
-from cinemill.steps.source_plan import SourceParameters, plan_source
+from cinemill.steps.source.plan import SourceParameters, plan_source
 
 
 class RungsParameters(Parameters):

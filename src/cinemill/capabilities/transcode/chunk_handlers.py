@@ -74,7 +74,7 @@ from cinemill.steps.resources import (
     require_space,
     sum_stage_seconds,
 )
-from cinemill.steps.source_results import PROBE
+from cinemill.steps.source.results import PROBE
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import statistics
 from cinemill.storage.media import assets

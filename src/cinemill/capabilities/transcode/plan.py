@@ -11,7 +11,7 @@ from cinemill.capabilities.transcode.chunks import Chunk
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import MAX_NUMBER, Expected, Parameters, empty_as
-from cinemill.steps.source_plan import SourceParameters, plan_source
+from cinemill.steps.source.plan import SourceParameters, plan_source
 
 
 def _check_chunk_seconds(seconds: float | None) -> float | None:
