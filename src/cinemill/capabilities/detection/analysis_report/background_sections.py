@@ -35,7 +35,7 @@ from cinemill.capabilities.detection.html_page import (
     write_table,
 )
 from cinemill.capabilities.detection.results import CalibrationResult, MemberResult
-from cinemill.capabilities.detection.verdict.statements import count, count_people
+from cinemill.capabilities.detection.verdict.counts import count, count_people
 from cinemill.core.origin.forensics import LIMITS as ENCODING_LIMITS
 from cinemill.core.origin.forensics import ForensicsReport, ForensicsState
 from cinemill.core.origin.provenance import ProvenanceReport

@@ -23,7 +23,7 @@ from cinemill.capabilities.detection.html_page import escape_text, write_table
 from cinemill.capabilities.detection.illustrations.records import read_evidence
 from cinemill.capabilities.detection.results import FaceCountsResult
 from cinemill.capabilities.detection.verdict.bands import Band
-from cinemill.capabilities.detection.verdict.statements import count
+from cinemill.capabilities.detection.verdict.counts import count
 from cinemill.storage.analyses.records import FrameScore, SuspiciousRegion
 
 MOST_TIMELINES = 12

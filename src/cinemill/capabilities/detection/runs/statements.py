@@ -10,7 +10,7 @@ from cinemill.capabilities.detection.ensemble.fusion import Ensemble
 from cinemill.capabilities.detection.evaluation.report import ControlOutcome, HeadStatement
 from cinemill.capabilities.detection.runs.scored_videos import Task
 from cinemill.capabilities.detection.verdict.calibration import Calibration
-from cinemill.capabilities.detection.verdict.statements import count, count_people
+from cinemill.capabilities.detection.verdict.counts import count, count_people
 
 _CONTROL = "control_"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cinemill.capabilities.detection.verdict.bands import Band
 from cinemill.capabilities.detection.verdict.calibration import Calibration
+from cinemill.capabilities.detection.verdict.counts import count, count_people
 from cinemill.capabilities.detection.verdict.verdict import Verdict
 
 
@@ -42,16 +43,6 @@ def describe_error_rate(band: Band, calibration: Calibration) -> str:
         f"are expected to get this verdict (used: {count(len(scores.scores), 'such video')} "
         f"of {count_people(scores.groups)})."
     )
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun, in the plural except for one: 1 video, 1,200 videos."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def count_people(groups: int) -> str:
-    """Return how many people a calibration or an evaluation counts; footage without one counts."""
-    return count(groups, "person or source", "people or sources")
 
 
 def format_percent(rate: float) -> str:
