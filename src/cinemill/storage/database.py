@@ -139,6 +139,18 @@ class Database:
         with _translate_errors(), self._single.connect() as connection:
             yield connection
 
+    @contextmanager
+    def patient(self) -> Iterator[Connection]:
+        """For statements that may take an hour, such as building an index: one transaction each.
+
+        The connection is a new one. Raises DatabaseUnavailable and LockTimeout, as :meth:`begin`
+        does; a server that has gone is noticed by the kernel.
+        """
+        with _engine_connection(self.url) as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.execute(text("SET statement_timeout = 0"))
+            yield connection
+
     def ping(self) -> None:
         """Check the connection. Raises DatabaseUnavailable where PostgreSQL does not respond."""
         with self.once() as connection:

@@ -50,6 +50,7 @@ asset = Table(
     Column("filename", Text, nullable=False),
     Column("media", JSONB),
     _timestamp("created_at", is_set=True),
+    Column("collection", Text, nullable=False, server_default=_EMPTY),
     UniqueConstraint("owner", "sha256", name="asset_owner_sha256_key"),
     Index("asset_sha256_idx", "sha256"),
     Index("asset_created_at_idx", "created_at", "id"),

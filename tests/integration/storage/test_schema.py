@@ -10,7 +10,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
 import cinemill.storage.analyses.tables
-import cinemill.storage.metrics.tables  # noqa: F401
+import cinemill.storage.findings.tables
+import cinemill.storage.knowledge.tables
+import cinemill.storage.metrics.tables
+import cinemill.storage.retrieval.tables  # noqa: F401
 from cinemill.errors import DatabaseNewer, DatabaseUnavailable
 from cinemill.storage.database import Database, check_version, migrate
 from cinemill.storage.tables import metadata

@@ -39,6 +39,8 @@ class AssetRecord:
     filename: str
     media: MediaInfo | None
     created_at: datetime
+    collection: str = ""
+    """Of the owner's; searches can be limited to some."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from alembic import context
 
-import cinemill.storage.analyses.tables  # noqa: F401 – its tables are of the same schema
+import cinemill.storage.analyses.tables  # these tables are of the same schema
+import cinemill.storage.findings.tables
+import cinemill.storage.knowledge.tables
+import cinemill.storage.retrieval.tables  # noqa: F401
 from cinemill.storage.tables import metadata
 
 connection = context.config.attributes["connection"]

@@ -1,0 +1,244 @@
+"""Rows of embedding models, and how one takes the place of another.
+
+The new model's partition is filled next to the old one's, in batches of a caller's size; indexed;
+counted; made the active one; and only then is the old one dropped. Searches use the active model of
+their space, so that they never mix vectors of two models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, RowMapping, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from cinemill.core.retrieval.passages import PassageTrack
+from cinemill.errors import Conflict, InputRejected, NotFound
+from cinemill.storage.database import Database
+from cinemill.storage.retrieval import tables
+
+MOST_DIMENSIONS = 4000
+"""Of an index of half-precision vectors."""
+LONGEST_NAME = 200
+M, EF_CONSTRUCTION = 16, 64
+"""Of the HNSW index: a million vectors of 384 numbers take eight minutes and 1.1 GB."""
+
+_COLUMNS = tables.embedding_model.c
+
+
+class ModelState(StrEnum):
+    """Of an embedding model; the words are stored."""
+
+    FILLING = "filling"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """A row of ``embedding_model``."""
+
+    id: int
+    space: str
+    """What its vectors are comparable with: ``text``, ``image``. One model of each is active."""
+    name: str
+    revision: str
+    dimension: int
+    tracks: tuple[PassageTrack, ...]
+    """Whose passages have a vector."""
+    state: ModelState
+
+    @property
+    def partition(self) -> str:
+        """Name of the table with its vectors. Made of two whole numbers, and so safe in SQL."""
+        return f"embedding_{self.dimension:d}_{self.id:d}"
+
+    @property
+    def index(self) -> str:
+        return f"{self.partition}_hnsw"
+
+
+def register_model(
+    connection: Connection,
+    *,
+    space: str,
+    name: str,
+    revision: str,
+    dimension: int,
+    tracks: Sequence[PassageTrack],
+) -> EmbeddingModel:
+    """Return the model of this name and revision; a new one gets a partition to be filled.
+
+    A model that was retired, and whose vectors are not dropped yet, is filled again.
+
+    Raises InputRejected (``embedding_model_invalid``) where a name is empty, too long or
+    unprintable, or the dimension is not 1 to ``MOST_DIMENSIONS``; Conflict
+    (``embedding_dimension_changed``) where the same revision had another dimension.
+    """
+    _check(space, name, revision, dimension)
+    connection.execute(text("LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE"))
+    query = select(tables.embedding_model).where(
+        _COLUMNS.space == space, _COLUMNS.name == name, _COLUMNS.revision == revision
+    )
+    row = connection.execute(query).mappings().first()
+    if row is not None:
+        return _resume(connection, _read(row), dimension)
+    statement = insert(tables.embedding_model).values(
+        space=space,
+        name=name,
+        revision=revision,
+        dimension=dimension,
+        tracks=[track.value for track in tracks],
+    )
+    created = connection.execute(statement.returning(*_COLUMNS)).mappings().one()
+    model = _read(created)
+    connection.execute(text("SELECT create_embedding_partition(:id)"), {"id": model.id})
+    return model
+
+
+def get_model(connection: Connection, model_id: int) -> EmbeddingModel:
+    """Return a model. Raises NotFound (``embedding_model_not_found``)."""
+    query = select(tables.embedding_model).where(_COLUMNS.id == model_id)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no embedding model {model_id}.", code="embedding_model_not_found")
+    return _read(row)
+
+
+def find_active_model(connection: Connection, space: str) -> EmbeddingModel | None:
+    """Return the model that searches in this space use, if there is one."""
+    query = select(tables.embedding_model).where(
+        _COLUMNS.space == space, _COLUMNS.state == ModelState.ACTIVE.value
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _read(row)
+
+
+def list_models(connection: Connection, *, space: str | None = None) -> list[EmbeddingModel]:
+    """Return the models, oldest first. New passages get vectors of all that are not retired."""
+    query = select(tables.embedding_model).order_by(_COLUMNS.id)
+    if space is not None:
+        query = query.where(_COLUMNS.space == space)
+    return [_read(row) for row in connection.execute(query).mappings()]
+
+
+def build_index(database: Database, model: EmbeddingModel) -> None:
+    """Build the index of a model's vectors unless it exists; others may write meanwhile.
+
+    Filling first and indexing afterwards takes a fraction of the time of adding each vector to an
+    index. An index that was left unfinished is built again.
+    """
+    with database.patient() as connection:
+        state = _find_index_state(connection, model)
+        if state is False:
+            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {model.index}")
+        if not state:
+            connection.exec_driver_sql(
+                f"CREATE INDEX CONCURRENTLY {model.index} ON {model.partition} "
+                f"USING hnsw (embedding halfvec_cosine_ops) "
+                f"WITH (m = {M}, ef_construction = {EF_CONSTRUCTION})"
+            )
+        connection.exec_driver_sql(f"ANALYZE {model.partition}")
+
+
+def activate_model(connection: Connection, model_id: int) -> EmbeddingModel:
+    """Make a model the one that searches use, and retire the one that was.
+
+    Raises NotFound (``embedding_model_not_found``); Conflict (``embedding_model_incomplete``)
+    where a passage has no vector yet or the index is missing.
+    """
+    # No passage may be added between counting and switching; reading goes on.
+    connection.execute(text("LOCK TABLE passage IN SHARE MODE"))
+    connection.execute(text("LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE"))
+    model = get_model(connection, model_id)
+    missing = count_missing(connection, model)
+    if missing or not _find_index_state(connection, model):
+        what = f"{missing} passages have no vector" if missing else "its index is not built"
+        raise Conflict(
+            f"The embedding model {model.name} cannot be used yet: {what}.",
+            code="embedding_model_incomplete",
+            hint="Go on filling it; the model before it is used meanwhile.",
+        )
+    for state, condition in (
+        (ModelState.RETIRED, "space = :space AND state = 'active' AND id <> :id"),
+        (ModelState.ACTIVE, "id = :id"),
+    ):
+        connection.execute(
+            text(f"UPDATE embedding_model SET state = :state WHERE {condition}"),  # noqa: S608
+            {"state": state.value, "space": model.space, "id": model.id},
+        )
+    return get_model(connection, model_id)
+
+
+def drop_retired(connection: Connection) -> list[EmbeddingModel]:
+    """Drop the vectors of retired models, and the models; return them.
+
+    Raises LockTimeout, with nothing dropped, where searches hold a partition for too long.
+    """
+    retired = [one for one in list_models(connection) if one.state is ModelState.RETIRED]
+    for model in retired:
+        connection.exec_driver_sql(f"DROP TABLE {model.partition}")
+        connection.execute(text("DELETE FROM embedding_model WHERE id = :id"), {"id": model.id})
+    return retired
+
+
+def count_missing(connection: Connection, model: EmbeddingModel) -> int:
+    """Return how many passages of the model's tracks have no vector of it yet."""
+    query = text(
+        f"""
+        SELECT count(*) FROM passage WHERE track = ANY(:tracks) AND NOT EXISTS (
+            SELECT FROM {model.partition} AS v WHERE v.passage_id = passage.id)
+        """  # noqa: S608
+    )
+    tracks = [track.value for track in model.tracks]
+    return int(connection.execute(query, {"tracks": tracks}).scalar_one())
+
+
+def _check(space: str, name: str, revision: str, dimension: int) -> None:
+    names_are_valid = (
+        space
+        and name
+        and all(len(one) <= LONGEST_NAME and one.isprintable() for one in (space, name, revision))
+    )
+    if not names_are_valid or not 1 <= dimension <= MOST_DIMENSIONS:
+        raise InputRejected(
+            f"An embedding model needs a printable name of at most {LONGEST_NAME} characters and "
+            f"1 to {MOST_DIMENSIONS} dimensions.",
+            code="embedding_model_invalid",
+        )
+
+
+def _resume(connection: Connection, model: EmbeddingModel, dimension: int) -> EmbeddingModel:
+    if model.dimension != dimension:
+        raise Conflict(
+            f"The embedding model {model.name} had {model.dimension} dimensions and now has "
+            f"{dimension}.",
+            code="embedding_dimension_changed",
+            hint="Give the changed model another name or revision.",
+        )
+    if model.state is not ModelState.RETIRED:
+        return model
+    connection.execute(
+        text("UPDATE embedding_model SET state = 'filling' WHERE id = :id"), {"id": model.id}
+    )
+    return get_model(connection, model.id)
+
+
+def _find_index_state(connection: Connection, model: EmbeddingModel) -> bool | None:
+    """Return whether the index is usable; None: there is none."""
+    query = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
+    return connection.execute(query, {"name": model.index}).scalar_one_or_none()
+
+
+def _read(row: RowMapping) -> EmbeddingModel:
+    return EmbeddingModel(
+        id=row["id"],
+        space=row["space"],
+        name=row["name"],
+        revision=row["revision"],
+        dimension=row["dimension"],
+        tracks=tuple(PassageTrack(track) for track in row["tracks"]),
+        state=ModelState(row["state"]),
+    )
