@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cinemill.capabilities.analysis.sampled_frames import find_frame_end
+from cinemill.core.documents import JsonObject
 from cinemill.core.findings.finding import Finding, FindingModel
 from cinemill.core.frames import Shot
 from cinemill.media.ffmpeg.limits import Limits
@@ -109,7 +110,7 @@ def find_keyframes(
 
 def write_look(look: FrameLook, end_ms: int) -> Finding:
     """Return a candidate as a finding."""
-    details = {
+    details: JsonObject = {
         "pts": look.pts,
         "sharpness": round(look.sharpness, 3),
         "hash": f"{look.hash:016x}",

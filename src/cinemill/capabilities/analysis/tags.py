@@ -11,12 +11,9 @@ from cinemill.inference.models.analysis.image_names import IMAGENET_NAMES
 from cinemill.inference.tags.tagger import Tagger, make_tag_card
 
 _CARD = make_tag_card()
-TAG_MODEL = FindingModel(
-    "local",
-    f"{_CARD.name}-tags",
-    f"{_CARD.revision[:32]}+{IMAGENET_NAMES.revision[:31]}",
-    version=1,
-)
+_REVISION = f"{_CARD.revision[:32]}+{IMAGENET_NAMES.revision[:31]}"
+"""Other names of the classes are other findings too."""
+TAG_MODEL = FindingModel("local", f"{_CARD.name}-tags", _REVISION, version=1)
 
 
 def find_tags(sampled: SampledFrame, tagger: Tagger) -> list[Finding]:

@@ -22,8 +22,11 @@ from cinemill.inference.models.cards import ColourOrder, ImageInput, ModelOutput
 
 LARGEST_GRAPH_BYTES = 4 * 1024 * 1024
 MOST_NODES = 10_000
-_TYPES = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4")}
-_STORED_TYPES = {"float16": np.dtype("<f2"), "float32": np.dtype("<f4")}
+_TYPES: Mapping[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4")}
+_STORED_TYPES: Mapping[str, np.dtype[Any]] = {
+    "float16": np.dtype("<f2"),
+    "float32": np.dtype("<f4"),
+}
 _TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 _DAMAGED = (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError)
 

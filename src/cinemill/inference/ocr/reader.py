@@ -95,7 +95,7 @@ def require_extra() -> None:
 
 def _import_engine() -> Any:
     try:
-        from rapidocr import RapidOCR  # type: ignore[import-untyped]
+        from rapidocr import RapidOCR
     except ModuleNotFoundError as missing:
         raise ToolMissing(
             "Reading text in pictures needs RapidOCR, which is not installed.",

