@@ -28,7 +28,15 @@ _STORED_TYPES: Mapping[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
 }
 _TO_CHANNELS_FIRST, _TO_CHANNELS_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
-_DAMAGED = (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError)
+_DAMAGED = (
+    FileNotFoundError,
+    KeyError,
+    ValueError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    RecursionError,
+)
 
 Constant = NDArray[Any]
 Node = Mapping[str, Any]

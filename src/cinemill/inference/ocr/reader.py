@@ -33,6 +33,8 @@ MOST_LINES = 100
 """For each picture, from top to bottom."""
 SMALLEST_SIDE_PX = 16
 """A picture with a shorter side is not searched."""
+LARGEST_ASPECT = 50
+"""Nor is one that is longer, in multiples of its shorter side: the library cannot reduce it."""
 _THREADS = 1
 """Threads of this library's sessions wait actively, which doubles the CPU time."""
 
@@ -65,7 +67,7 @@ class TextReader:
         A picture without a place that looks like letters is not given to the model.
         """
         height, width = pixels.shape[:2]
-        if min(height, width) < SMALLEST_SIDE_PX or not may_hold_text(pixels):
+        if not _is_readable(height, width) or not may_hold_text(pixels):
             return ()
         found = self._engine(np.ascontiguousarray(pixels[..., ::-1]))  # it takes BGR
         if getattr(found, "boxes", None) is None or not getattr(found, "txts", None):
@@ -73,6 +75,11 @@ class TextReader:
         read = zip(found.boxes, found.txts, found.scores, strict=True)
         lines = (_make_line(corners, text, score, width, height) for corners, text, score in read)
         return tuple(line for line in lines if line is not None)[:MOST_LINES]
+
+
+def _is_readable(height: int, width: int) -> bool:
+    shorter, longer = sorted((height, width))
+    return shorter >= SMALLEST_SIDE_PX and longer <= LARGEST_ASPECT * shorter
 
 
 @lru_cache(maxsize=1)
