@@ -178,6 +178,9 @@ def _describe(paths: Iterable[Path]) -> Iterator[FileState]:
         yield str(path), identify_file(found)
 
 
+_NO_FEATURES = (ModelRole.GENERATED_IMAGE, ModelRole.OBJECT_DETECTION)
+
+
 def find_backbone(member: str, options: DetectorOptions) -> ModelCard:
     """Return the card of a member's model.
 
@@ -192,7 +195,7 @@ def find_backbone(member: str, options: DetectorOptions) -> ModelCard:
         card = find_card(name, options.models_dir)
     except NotFound as unknown:
         raise ToolMissing(unknown.message, code=unknown.code, hint=unknown.hint) from unknown
-    if card.image is None or not card.outputs or card.role is ModelRole.GENERATED_IMAGE:
+    if card.image is None or not card.outputs or card.role in _NO_FEATURES:
         raise ToolMissing(
             f"The {card.role.value} model {card.name} returns nothing that an ensemble can use.",
             code="model_unsuitable",

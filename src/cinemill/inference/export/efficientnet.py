@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import numpy as np
+
 from cinemill.inference.export.operations import (
     Convolution,
     Operations,
@@ -16,6 +18,8 @@ from cinemill.inference.export.weights import Weights
 from cinemill.inference.models.cards import ImageInput
 
 T = TypeVar("T")
+LOGITS = "logits"
+"""Level of the classifier: a number for each class of ImageNet."""
 DEFAULT_LEVELS = ("stage3", "stage5", "pooled")
 _EPSILON = 1e-3
 _STAGE_STRIDES = (1, 2, 2, 2, 1, 2, 1)
@@ -27,7 +31,10 @@ def is_efficientnet_lite(weights: Weights) -> bool:
 
 
 def run_efficientnet_lite(ops: Operations[T], weights: Weights, image: ImageInput) -> dict[str, T]:
-    """Return the mean features after each stage, ``stage1`` to ``stage7``, and ``pooled``."""
+    """Return the mean features after each stage, ``stage1`` to ``stage7``, and ``pooled``.
+
+    Where the weights have a classifier, ``logits`` as well.
+    """
     if image.width != image.height:
         raise WeightsInvalid("EfficientNet-Lite takes square pictures.")
     side = image.width
@@ -50,6 +57,11 @@ def run_efficientnet_lite(ops: Operations[T], weights: Weights, image: ImageInpu
     head = _read_conv(weights, "_conv_head", "_bn1")
     x, _ = _conv(ops, x, head, side)
     levels["pooled"] = ops.average(ops.relu6(x))
+    if "_fc.weight" in weights:
+        classes = weights["_fc.weight"].T
+        levels[LOGITS] = ops.linear(
+            levels["pooled"], np.ascontiguousarray(classes), weights["_fc.bias"]
+        )
     return levels
 
 

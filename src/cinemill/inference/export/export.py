@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -16,12 +16,16 @@ from cinemill.inference.export.shapes import ShapeTracer
 from cinemill.inference.export.torch_files import WeightsInvalid
 from cinemill.inference.export.weights import Weights, read_weights
 from cinemill.inference.models.cards import (
+    TFJS_SUFFIX,
     WEIGHTS_KEY,
     ImageInput,
     ModelCard,
     ModelOutput,
     hash_file,
 )
+
+if TYPE_CHECKING:
+    import onnx
 
 EXPORT_VERSION = 1
 """Raise it whenever the same weights would give another graph."""
@@ -54,7 +58,8 @@ ARCHITECTURES = (
 def export_model(card: ModelCard, weights: Path, to: Path) -> None:
     """Write the model to ``to`` as an ONNX graph that takes uint8 pictures, N×H×W×3 in RGB.
 
-    ``weights`` is a state dict (``.pth``) or ``.safetensors`` of ResNet, EfficientNet-Lite or CLIP.
+    ``weights`` is a state dict (``.pth``) or ``.safetensors`` of ResNet, EfficientNet-Lite or CLIP,
+    or the weights of a TensorFlow.js graph model (``.tfjs``), with its graph next to them.
     The graph has the outputs of a card whose weights are exported; where the card is of a finished
     graph, or has no outputs, it has the default levels of the architecture. It contains the card's
     normalisation. The same file of weights always
@@ -63,14 +68,10 @@ def export_model(card: ModelCard, weights: Path, to: Path) -> None:
     Raises WeightsInvalid (``weights_invalid``, ``architecture_unknown``, ``level_unknown``).
     """
     # Imported here: a process that only runs a model needs neither.
-    from cinemill.inference.export.graph import GraphBuilder, save_model
+    from cinemill.inference.export.graph import save_model
 
     image = _name_input(_require_image(card))
-    tensors = read_weights(weights)
-    builder = GraphBuilder()
-    traced = run_architecture(builder, tensors, image)
-    outputs = _choose_outputs(card, tensors, traced)
-    model = builder.build(image, [(output, traced.levels[_level_of(output)]) for output in outputs])
+    model, outputs = _build(card, weights, image)
     model.metadata_props.add(key=WEIGHTS_KEY, value=hash_file(weights))
     staged = to.with_name(f".{to.name}.{os.getpid()}")
     try:
@@ -79,6 +80,22 @@ def export_model(card: ModelCard, weights: Path, to: Path) -> None:
         staged.replace(to)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def _build(
+    card: ModelCard, weights: Path, image: ImageInput
+) -> tuple[onnx.ModelProto, tuple[ModelOutput, ...]]:
+    from cinemill.inference.export.graph import GraphBuilder
+    from cinemill.inference.export.tfjs import build_tfjs_model
+
+    if weights.suffix == TFJS_SUFFIX:
+        return build_tfjs_model(weights, image, card.outputs), card.outputs
+    tensors = read_weights(weights)
+    builder = GraphBuilder()
+    traced = run_architecture(builder, tensors, image)
+    outputs = _choose_outputs(card, tensors, traced)
+    levels = [(output, traced.levels[_level_of(output)]) for output in outputs]
+    return builder.build(image, levels), outputs
 
 
 def _choose_outputs(

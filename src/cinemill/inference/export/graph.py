@@ -146,6 +146,11 @@ class GraphBuilder(Operations[str]):
         self._nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
 
+    def _parts(self, kind: str, inputs: list[str], names: list[str], **attributes: Any) -> str:
+        """Add a node with several outputs of these names; return the first."""
+        self._nodes.append(helper.make_node(kind, inputs, names, name=names[0], **attributes))
+        return names[0]
+
     def _integers(self, values: list[int]) -> str:
         return self._constant(np.asarray(values, np.int64))
 

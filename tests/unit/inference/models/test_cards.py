@@ -17,6 +17,7 @@ from cinemill.inference.models.cards import (
     ModelCard,
     ModelFile,
     ModelRole,
+    NpmSource,
     WheelPart,
     WheelSource,
     apply_pins,
@@ -94,6 +95,10 @@ def test_model_card_pins_everything(card: ModelCard) -> None:
         if isinstance(source, HubSource):
             is_commit = re.fullmatch(r"[0-9a-f]{40}", source.revision)
             assert is_commit or (card.is_pinned and source.revision == "main")
+        elif isinstance(source, NpmSource):
+            assert re.fullmatch(r"@?[a-z/-]+@[0-9.]+", source.requirement)
+            assert re.fullmatch(r"[0-9a-f]{64}", source.sha256)
+            assert {name for _, name in source.members} == {file.name for file in card.files}
         else:
             assert all("==" in requirement for requirement in source.requirements)
             assert {part.file for part in source.parts} == {file.name for file in card.files}

@@ -1,0 +1,1 @@
+"""Analysis of videos: what is shown, read and heard in them, and when."""

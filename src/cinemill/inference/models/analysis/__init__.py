@@ -1,0 +1,1 @@
+"""Cards of the models that analyse videos: text, objects, kinds of sound, names of classes."""

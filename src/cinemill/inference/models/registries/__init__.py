@@ -1,0 +1,1 @@
+"""Registries of packages that hold models, each asked through its own client."""

@@ -1,0 +1,1 @@
+"""Speech, singing and music: which of them a sound has, and when."""
