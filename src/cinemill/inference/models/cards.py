@@ -48,6 +48,8 @@ class ModelRole(StrEnum):
     """A whole detector of manipulated faces: a face in, a logit out."""
     GENERATED_IMAGE = "generated-image"
     """A detector of wholly generated pictures."""
+    PARSER = "parser"
+    """Finds parts of speech, dependencies and names in sentences."""
 
 
 @dataclass(frozen=True, slots=True)

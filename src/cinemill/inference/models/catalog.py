@@ -9,8 +9,9 @@ from types import MappingProxyType
 from cinemill.errors import NotFound
 from cinemill.inference.models import faces, user_cards, vision, whisper
 from cinemill.inference.models.cards import ModelCard, apply_pins
+from cinemill.inference.models.language import parsers
 
-_CARDS = (*whisper.CARDS, *faces.CARDS, *vision.CARDS)
+_CARDS = (*whisper.CARDS, *faces.CARDS, *vision.CARDS, *parsers.CARDS)
 
 MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in _CARDS})
 

@@ -1,0 +1,166 @@
+"""What a clause says of its subjects: predicates, each with its object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cinemill.capabilities.knowledge.relations import grammar
+from cinemill.capabilities.knowledge.relations.clauses import Clause, is_relative
+from cinemill.capabilities.knowledge.relations.tree import Tree
+from cinemill.inference.language.parses import ParsedToken
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A predicate and its object; of an agent, the subject."""
+
+    predicate: str
+    token: ParsedToken
+    is_negated: bool = False
+    is_agent: bool = False
+    """Whether the verb is a passive one and this is who does it."""
+
+
+def list_arguments(tree: Tree, clause: Clause) -> list[Argument]:
+    """Return the objects, complements and phrases of a clause's verb, in this order."""
+    predicate = _name_predicate(tree, clause.verb)
+    return [
+        *_list_objects(tree, clause, predicate),
+        *_list_complements(tree, clause, predicate),
+        *_list_phrases(tree, clause, predicate),
+    ]
+
+
+def _name_predicate(tree: Tree, verb: ParsedToken) -> str:
+    particle = _find_particle(tree, verb)
+    lemma = verb.lemma.lower()
+    return f"{lemma} {particle.text.lower()}" if particle is not None else lemma
+
+
+def _find_particle(tree: Tree, verb: ParsedToken) -> ParsedToken | None:
+    found = tree.child(verb, "prt")
+    if found is not None:
+        return found
+    return next(
+        (
+            child
+            for child in tree.children(verb, ("advmod",))
+            if child.index == verb.index + 1 and child.text.lower() in grammar.PARTICLES
+        ),
+        None,
+    )
+
+
+def _list_objects(tree: Tree, clause: Clause, predicate: str) -> Iterator[Argument]:
+    if tree.child(clause.verb, "expl") is not None:
+        return
+    objects = tree.children(clause.verb, grammar.DIRECT_OBJECTS)
+    for token in objects:
+        for member in _resolve(tree, clause, token):
+            yield Argument(predicate, member, _is_negated_member(tree, token, member))
+    if not objects and _lacks_object(tree, clause) and clause.antecedent is not None:
+        yield Argument(predicate, clause.antecedent)
+    for token in tree.children(clause.verb, ("dative",)):
+        if token.part not in ("ADP", "SCONJ"):
+            for member in _resolve(tree, clause, token):
+                yield Argument(f"{predicate} to", member)
+
+
+def _resolve(tree: Tree, clause: Clause, token: ParsedToken) -> list[ParsedToken]:
+    """Return the members of a list, or what a relative pronoun stands for."""
+    if is_relative(token):
+        return [clause.antecedent] if clause.antecedent is not None else []
+    return tree.members(token)
+
+
+def _lacks_object(tree: Tree, clause: Clause) -> bool:
+    """Return whether a clause without "that" describes its own object: "the thing I do"."""
+    verb = clause.verb
+    if verb.dependency != "relcl" or not clause.has_own_subject or clause.is_passive:
+        return False
+    if clause.antecedent is None or clause.antecedent.lemma in grammar.WHEN_AND_WHERE:
+        return False
+    if clause.antecedent in clause.subjects or verb.lemma == "be":
+        return False
+    if any(is_relative(token) for token in tree.subtree(verb)):
+        return False
+    # With a complement or a clause of its own, or a preposition that lacks its noun, the
+    # place of the antecedent is elsewhere.
+    if tree.child(verb, "ccomp", "xcomp", *grammar.COMPLEMENTS) is not None:
+        return False
+    return all(tree.child(prep, "pobj", "pcomp") for prep in tree.children(verb, ("prep",)))
+
+
+def _list_complements(tree: Tree, clause: Clause, predicate: str) -> Iterator[Argument]:
+    if tree.child(clause.verb, "expl") is not None:
+        return
+    for token in tree.children(clause.verb, grammar.COMPLEMENTS):
+        for member in _resolve(tree, clause, token):
+            yield Argument(predicate, member, _is_negated_member(tree, token, member))
+            if member.part == "ADJ" or token.dependency == "acomp":
+                for prep in tree.children(member, ("prep",)):
+                    yield from _list_nouns(tree, clause, prep, f"{predicate} {member.text.lower()}")
+
+
+def _list_phrases(tree: Tree, clause: Clause, predicate: str) -> Iterator[Argument]:
+    verb = clause.verb
+    bases = [(verb, predicate)]
+    bases += [
+        (adverb, predicate if predicate.endswith(f" {adverb.text.lower()}") else predicate)
+        for adverb in tree.children(verb, ("advmod", "prt"))
+    ]
+    for base, name in bases:
+        for prep in tree.children(base, grammar.PREPOSITIONS):
+            if prep.part in ("ADP", "SCONJ", "VERB") or prep.dependency != "dative":
+                yield from _list_nouns(tree, clause, prep, name)
+
+
+def _list_nouns(
+    tree: Tree, clause: Clause, first: ParsedToken, predicate: str
+) -> Iterator[Argument]:
+    """Yield the nouns of a preposition, of those joined to it, and of one after it ("out of")."""
+    pending = [(first, predicate)]
+    while pending:
+        prep, before = pending.pop(0)
+        word = prep.text.lower()
+        if word == "according":
+            continue
+        name = f"{before} {word}"
+        is_agent = clause.is_passive and prep.dependency == "agent"
+        is_negated = tree.is_negated(prep)
+        for token in _find_nouns(tree, clause, prep):
+            for member in _resolve(tree, clause, token):
+                yield Argument(
+                    before if is_agent else name,
+                    member,
+                    is_negated or _is_negated_member(tree, token, member),
+                    is_agent,
+                )
+        pending += [(one, before) for one in tree.children(prep, ("conj",)) if one.part == "ADP"]
+        pending += [(one, name) for one in tree.children(prep, ("prep",))]
+
+
+def _find_nouns(tree: Tree, clause: Clause, prep: ParsedToken) -> list[ParsedToken]:
+    nouns = [
+        noun
+        for noun in tree.children(prep, ("pobj",))
+        if not (
+            (prep.text.lower(), noun.text.lower()) in grammar.IDIOMS
+            and not tree.children(noun, ("det", "poss", "amod", "compound", "prep"))
+        )
+    ]
+    is_stranded = not tree.children(prep, ("pobj", "pcomp", "prep"))
+    if is_stranded and clause.antecedent is not None and clause.antecedent not in clause.subjects:
+        return [clause.antecedent]  # "the house he lived in"
+    return nouns
+
+
+def _is_negated_member(tree: Tree, first: ParsedToken, member: ParsedToken) -> bool:
+    """Return whether a member of a list is negated; "no food or water" negates both."""
+    if tree.is_negated(member):
+        return True
+    if member.index == first.index or not tree.is_negated(first):
+        return False
+    joins = tree.children(tree.head(member), ("cc",))
+    return any(one.text.lower() in ("or", "nor") for one in joins)

@@ -1,0 +1,97 @@
+"""The words and dependencies that the grammar of relations knows, as tables.
+
+They are of English and of its grammar, never of a sentence that they were tried on.
+"""
+
+from __future__ import annotations
+
+CLAUSE_HEADS = frozenset(
+    {"ROOT", "conj", "ccomp", "xcomp", "advcl", "relcl", "acl", "parataxis", "dep", "csubj"}
+)
+"""Dependencies of verbs that head a clause of their own. A gerund after a preposition has no
+subject that could be trusted."""
+SUBJECTS = frozenset({"nsubj", "nsubjpass"})
+DIRECT_OBJECTS = frozenset({"dobj", "obj"})
+COMPLEMENTS = frozenset({"attr", "acomp", "oprd"})
+PREPOSITIONS = frozenset({"prep", "agent", "dative"})
+NOMINALS = frozenset({"NOUN", "PROPN", "PRON", "NUM", "DET", "ADJ", "X", "SYM"})
+"""Parts of speech that can be an end of a relation."""
+NAMES_AND_NOUNS = frozenset({"NOUN", "PROPN"})
+NAME_PARTS = frozenset({"compound", "amod", "nummod", "nmod", "quantmod", "advmod", "punct"})
+"""Dependents before a noun that belong to what it names."""
+RELATIVE_TAGS = frozenset({"WDT", "WP", "WP$", "WRB"})
+RELATIVE_WORDS = frozenset({"who", "whom", "which", "that", "whose", "where", "when"})
+
+MODALS = frozenset({"can", "could", "may", "might", "should", "would", "must", "ought", "ca"})
+"""Will and shall only say when."""
+CONDITIONS = frozenset({"if", "unless", "whether", "lest"})
+NEGATIVE_WORDS = frozenset({"no", "neither", "nor", "never", "not", "n't", "none", "nobody"})
+NEGATIVE_DETERMINERS = frozenset({"no", "neither"})
+
+FACTUAL_INFINITIVES = frozenset(
+    """appear begin cease come continue fail get go happen help keep let make manage prove remember
+    seem see start stop tend use watch hear dare""".split()
+)
+"""Verbs whose infinitive says what happened, not what somebody intends."""
+NEGATIVE_IMPLICATIVES = frozenset("decline fail forget neglect refuse".split())
+"""Verbs whose infinitive says what did not happen."""
+OBJECT_CONTROL_EXCEPTIONS = frozenset({"promise"})
+"""With an object, and the infinitive still has the verb's subject."""
+PARTICLES = frozenset(
+    "about across ahead apart around aside away back down forth in off on out over up".split()
+)
+"""Adverbs that belong to the verb right before them."""
+
+IDIOMS = frozenset(
+    {
+        ("after", "all"),
+        ("at", "all"),
+        ("at", "first"),
+        ("at", "last"),
+        ("at", "least"),
+        ("at", "most"),
+        ("at", "once"),
+        ("at", "present"),
+        ("by", "far"),
+        ("for", "ever"),
+        ("for", "example"),
+        ("for", "instance"),
+        ("for", "sure"),
+        ("in", "addition"),
+        ("in", "all"),
+        ("in", "case"),
+        ("in", "common"),
+        ("in", "fact"),
+        ("in", "general"),
+        ("in", "part"),
+        ("in", "particular"),
+        ("in", "short"),
+        ("in", "turn"),
+        ("in", "vain"),
+        ("of", "course"),
+        ("of", "late"),
+        ("on", "average"),
+        ("to", "day"),
+    }
+)
+"""A preposition and a bare noun that together are an adverb."""
+
+WHEN_AND_WHERE = frozenset("day hour manner minute moment place reason spot time way year".split())
+"""Nouns that a clause without "that" modifies as an adverb: "the day he left"."""
+
+MALE_WORDS = frozenset("mr. mr sir lord king prince duke father brother son uncle".split())
+FEMALE_WORDS = frozenset(
+    """mrs. mrs miss ms. ms lady madam madame mademoiselle queen princess duchess mother sister
+    daughter aunt""".split()
+)
+MALE_PRONOUNS = frozenset({"he", "him", "his", "himself"})
+FEMALE_PRONOUNS = frozenset({"she", "her", "hers", "herself"})
+SPEAKER_PRONOUNS = frozenset({"i", "me", "my", "mine", "myself"})
+PERSONAL_PRONOUNS = MALE_PRONOUNS | FEMALE_PRONOUNS | SPEAKER_PRONOUNS
+UNNAMED = PERSONAL_PRONOUNS | frozenset(
+    """we us our ours ourselves you your yours yourself yourselves it its itself they them their
+    theirs themselves this that these those one ones each both all some many few other another
+    something anything nothing everything someone anyone everyone somebody anybody nobody everybody
+    none who whom which what here there""".split()
+)
+"""Words that name nothing by themselves."""

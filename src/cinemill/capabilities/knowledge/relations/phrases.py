@@ -1,0 +1,62 @@
+"""What a noun phrase names, as text: without articles, possessives and what only describes it."""
+
+from __future__ import annotations
+
+from cinemill.capabilities.knowledge.relations import grammar
+from cinemill.capabilities.knowledge.relations.tree import Tree
+from cinemill.core.knowledge.graph import TextSpan
+from cinemill.inference.language.parses import ParsedToken
+
+MOST_WORDS = 10
+"""Of a phrase. A longer one is cut at its beginning."""
+
+
+def name_phrase(tree: Tree, head: ParsedToken) -> str:
+    """Return the text of the phrase with this head: ``red wine``, ``House of Commons``."""
+    first, end = find_phrase(tree, head)
+    tokens = tree.parsed.tokens[first:end]
+    span = TextSpan(tokens[0].span.start, tokens[-1].span.end)
+    return " ".join(tree.parsed.text[span.start : span.end].split())
+
+
+def find_phrase(tree: Tree, head: ParsedToken) -> tuple[int, int]:
+    """Return the tokens of the phrase with this head: the first, and the one after the last."""
+    first, end = head.index, head.index + 1
+    for name in tree.parsed.names:
+        if name.first_token <= head.index < name.end_token <= tree.end:
+            # A name that begins in another phrase is none of this one's.
+            first = max(name.first_token, tree.first)
+            end = name.end_token
+            if tree.parsed.tokens[end - 1].tag == "POS":
+                end -= 1
+            while first < head.index and tree.parsed.tokens[first].part in ("DET", "PUNCT"):
+                first += 1
+            break
+    if end <= head.index:
+        first, end = head.index, head.index + 1
+    for child in reversed(tree.children(head)):
+        if child.index >= first:
+            continue
+        if child.dependency not in grammar.NAME_PARTS or not _belongs(tree, child):
+            break
+        first = min(one.index for one in tree.subtree(child))
+    if end == head.index + 1 and head.part in grammar.NAMES_AND_NOUNS | {"NUM"}:
+        end = _include_of(tree, head, end)
+    return max(first, end - MOST_WORDS), end
+
+
+def _belongs(tree: Tree, child: ParsedToken) -> bool:
+    if child.dependency in ("advmod", "punct"):
+        return child.dependency == "punct" and child.text in ("-", "‐", "–")
+    return not any(one.part in ("DET", "PRON", "CCONJ") for one in tree.subtree(child)[:1])
+
+
+def _include_of(tree: Tree, head: ParsedToken, end: int) -> int:
+    """Return the end of the phrase with "of" and its noun, where they follow the head at once."""
+    of = tree.child(head, "prep")
+    if of is None or of.index != end or of.text.lower() != "of":
+        return end
+    noun = tree.child(of, "pobj")
+    if noun is None or noun.part not in grammar.NAMES_AND_NOUNS:
+        return end
+    return noun.index + 1 if noun.index - of.index <= MOST_WORDS // 2 else end
