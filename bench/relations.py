@@ -27,7 +27,9 @@ from cinemill.inference.language.spacy_parser import CARD, open_parser
 FOLDER = Path(__file__).parent / "relation_sentences"
 DEVELOPMENT, HELD_BACK = "development", "held_back"
 PRECISION_TARGET, RECALL_TARGET = 0.85, 0.7
-_NOT_COMPARED = frozenset("the a an my your his her its our their this that these those".split())
+_NOT_COMPARED = {*("the", "a", "an", "this", "that", "these", "those"), *("my", "your", "his")} | {
+    *("her", "its", "our", "their")
+}
 _CASES = {"me": "i", "us": "we", "him": "he", "them": "they"}
 _WORD = re.compile(r"[\w'-]+")
 
@@ -83,9 +85,7 @@ def read_sentences(half: str) -> list[AnnotatedSentence]:
     return [_read_block(block.splitlines()) for block in blocks]
 
 
-def compare_all(
-    parser: TextParser, sentences: Sequence[AnnotatedSentence]
-) -> list[Comparison]:
+def compare_all(parser: TextParser, sentences: Sequence[AnnotatedSentence]) -> list[Comparison]:
     """Return what is found in each sentence next to what was annotated."""
     return [_compare(sentence, _extract(parser, sentence)) for sentence in sentences]
 
@@ -189,11 +189,7 @@ def _is_qualified_so(annotation: Annotation, relation: Relation) -> bool:
     return (
         annotation.is_negated == relation.is_negated
         and annotation.is_possible == relation.is_possible
-        and (
-            _name_the_same(source, relation.according_to)
-            if source
-            else not relation.according_to
-        )
+        and (_name_the_same(source, relation.according_to) if source else not relation.according_to)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cinemill.capabilities.knowledge.relations import grammar
@@ -59,19 +59,17 @@ def _list_objects(tree: Tree, clause: Clause, predicate: str) -> Iterator[Argume
     for token in objects:
         for member in _resolve(tree, clause, token):
             yield Argument(predicate, member, _is_negated_member(tree, token, member))
-    if not objects and _lacks_object(tree, clause) and clause.antecedent is not None:
-        yield Argument(predicate, clause.antecedent)
+    if not objects and _lacks_object(tree, clause):
+        yield from (Argument(predicate, antecedent) for antecedent in clause.antecedents)
     for token in tree.children(clause.verb, ("dative",)):
         if token.part not in ("ADP", "SCONJ"):
             for member in _resolve(tree, clause, token):
                 yield Argument(f"{predicate} to", member)
 
 
-def _resolve(tree: Tree, clause: Clause, token: ParsedToken) -> list[ParsedToken]:
+def _resolve(tree: Tree, clause: Clause, token: ParsedToken) -> Sequence[ParsedToken]:
     """Return the members of a list, or what a relative pronoun stands for."""
-    if is_relative(token):
-        return [clause.antecedent] if clause.antecedent is not None else []
-    return tree.members(token)
+    return clause.antecedents if is_relative(token) else tree.members(token)
 
 
 def _lacks_object(tree: Tree, clause: Clause) -> bool:
@@ -79,9 +77,9 @@ def _lacks_object(tree: Tree, clause: Clause) -> bool:
     verb = clause.verb
     if verb.dependency != "relcl" or not clause.has_own_subject or clause.is_passive:
         return False
-    if clause.antecedent is None or clause.antecedent.lemma in grammar.WHEN_AND_WHERE:
+    if any(one.lemma in grammar.WHEN_AND_WHERE for one in clause.antecedents):
         return False
-    if clause.antecedent in clause.subjects or verb.lemma == "be":
+    if set(clause.antecedents) & set(clause.subjects) or verb.lemma == "be":
         return False
     if any(is_relative(token) for token in tree.subtree(verb)):
         return False
@@ -105,15 +103,11 @@ def _list_complements(tree: Tree, clause: Clause, predicate: str) -> Iterator[Ar
 
 def _list_phrases(tree: Tree, clause: Clause, predicate: str) -> Iterator[Argument]:
     verb = clause.verb
-    bases = [(verb, predicate)]
-    bases += [
-        (adverb, predicate if predicate.endswith(f" {adverb.text.lower()}") else predicate)
-        for adverb in tree.children(verb, ("advmod", "prt"))
-    ]
-    for base, name in bases:
+    # "run away to the hills": the phrase may depend on the particle.
+    for base in (verb, *tree.children(verb, ("advmod", "prt"))):
         for prep in tree.children(base, grammar.PREPOSITIONS):
             if prep.part in ("ADP", "SCONJ", "VERB") or prep.dependency != "dative":
-                yield from _list_nouns(tree, clause, prep, name)
+                yield from _list_nouns(tree, clause, prep, predicate)
 
 
 def _list_nouns(
@@ -141,7 +135,7 @@ def _list_nouns(
         pending += [(one, name) for one in tree.children(prep, ("prep",))]
 
 
-def _find_nouns(tree: Tree, clause: Clause, prep: ParsedToken) -> list[ParsedToken]:
+def _find_nouns(tree: Tree, clause: Clause, prep: ParsedToken) -> Sequence[ParsedToken]:
     nouns = [
         noun
         for noun in tree.children(prep, ("pobj",))
@@ -151,8 +145,8 @@ def _find_nouns(tree: Tree, clause: Clause, prep: ParsedToken) -> list[ParsedTok
         )
     ]
     is_stranded = not tree.children(prep, ("pobj", "pcomp", "prep"))
-    if is_stranded and clause.antecedent is not None and clause.antecedent not in clause.subjects:
-        return [clause.antecedent]  # "the house he lived in"
+    if is_stranded and not set(clause.antecedents) & set(clause.subjects):
+        return clause.antecedents  # "the house he lived in"
     return nouns
 
 

@@ -26,8 +26,8 @@ class Clause:
     is_negated: bool = False
     is_possible: bool = False
     according_to: ParsedToken | None = None
-    antecedent: ParsedToken | None = None
-    """The noun that the clause describes, if it describes one."""
+    antecedents: tuple[ParsedToken, ...] = ()
+    """The noun that the clause describes, or the members of a list before it."""
     has_own_subject: bool = False
 
 
@@ -38,20 +38,23 @@ def find_clauses(tree: Tree) -> list[Clause]:
     while pending:
         token = pending.popleft()
         pending.extend(tree.children(token))
-        if _heads_clause(token):
+        if _heads_clause(tree, token):
             clauses[token.index] = _describe(tree, token, clauses)
     return list(clauses.values())
 
 
-def _heads_clause(token: ParsedToken) -> bool:
-    return token.part in ("VERB", "AUX") and token.dependency in grammar.CLAUSE_HEADS
+def _heads_clause(tree: Tree, token: ParsedToken) -> bool:
+    if token.dependency not in grammar.CLAUSE_HEADS:
+        return False
+    # A rare verb may be taken for an adjective; its auxiliaries show what it is.
+    return token.part in ("VERB", "AUX") or tree.child(token, "aux", "auxpass") is not None
 
 
 def _describe(tree: Tree, verb: ParsedToken, clauses: dict[int, Clause]) -> Clause:
     above = _find_governing(tree, verb, clauses)
-    antecedent = _find_antecedent(tree, verb, above)
-    clause = Clause(verb, antecedent=antecedent, is_passive=_is_passive(tree, verb, above))
-    own = _find_own_subjects(tree, verb, antecedent)
+    antecedents = _find_antecedents(tree, verb, above)
+    clause = Clause(verb, antecedents=antecedents, is_passive=_is_passive(tree, verb, above))
+    own = _find_own_subjects(tree, verb, antecedents)
     subjects = own or _borrow_subjects(tree, clause, above)
     clause = replace(clause, subjects=tuple(subjects[:MOST_SUBJECTS]), has_own_subject=bool(own))
     return replace(
@@ -74,19 +77,21 @@ def _find_governing(tree: Tree, verb: ParsedToken, clauses: dict[int, Clause]) -
     return None
 
 
-def _find_antecedent(
+def _find_antecedents(
     tree: Tree, verb: ParsedToken, above: Clause | None
-) -> ParsedToken | None:
+) -> tuple[ParsedToken, ...]:
     if verb.dependency in ("relcl", "acl"):
         head = tree.head(verb)
-        return head if head.part in grammar.NOMINALS else None
+        if head.part not in grammar.NOMINALS:
+            return ()
+        return tuple(one for one in tree.members(head) if one.index < verb.index)
     if verb.dependency == "conj" and above is not None:
-        return above.antecedent
-    return None
+        return above.antecedents
+    return ()
 
 
 def _find_own_subjects(
-    tree: Tree, verb: ParsedToken, antecedent: ParsedToken | None
+    tree: Tree, verb: ParsedToken, antecedents: tuple[ParsedToken, ...]
 ) -> list[ParsedToken]:
     expletive = tree.child(verb, "expl")
     if expletive is not None and expletive.text.lower() == "there":
@@ -94,10 +99,7 @@ def _find_own_subjects(
         return [member for noun in there for member in tree.members(noun)]
     found: list[ParsedToken] = []
     for subject in tree.children(verb, grammar.SUBJECTS):
-        if is_relative(subject):
-            found += [antecedent] if antecedent is not None else []
-        else:
-            found += tree.members(subject)
+        found += antecedents if is_relative(subject) else tree.members(subject)
     return found
 
 
@@ -109,8 +111,7 @@ def is_relative(token: ParsedToken) -> bool:
 def _borrow_subjects(tree: Tree, clause: Clause, above: Clause | None) -> list[ParsedToken]:
     verb = clause.verb
     if verb.dependency == "acl":
-        is_infinitive = _has_to(tree, verb)
-        return [clause.antecedent] if clause.antecedent is not None and not is_infinitive else []
+        return [] if _has_to(tree, verb) else list(clause.antecedents)
     if above is None:
         return []
     if verb.dependency == "conj":
@@ -206,8 +207,21 @@ def _find_source(tree: Tree, clause: Clause, above: Clause | None) -> ParsedToke
     if above is None:
         return None
     if verb.dependency == "ccomp" and clause.has_own_subject and verb.tag != "VB":
+        if not _can_say(tree, above):
+            return None
         named = [one for one in above.subjects if one.text.lower() not in ("it", "there")]
         return named[0] if named and not above.is_passive else above.according_to
     if verb.dependency in ("conj", "xcomp", "advcl", "ccomp"):
         return above.according_to
     return None
+
+
+def _can_say(tree: Tree, clause: Clause) -> bool:
+    """Return whether a verb can have what is said as its object.
+
+    Where it has another object, the clauses only stand next to each other, unless somebody is told.
+    """
+    if clause.verb.lemma in ("be", "have", "let"):
+        return False
+    has_object = tree.child(clause.verb, *grammar.DIRECT_OBJECTS) is not None
+    return not has_object or clause.verb.lemma in grammar.TELLING

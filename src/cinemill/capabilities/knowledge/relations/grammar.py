@@ -5,6 +5,11 @@ They are of English and of its grammar, never of a sentence that they were tried
 
 from __future__ import annotations
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 CLAUSE_HEADS = frozenset(
     {"ROOT", "conj", "ccomp", "xcomp", "advcl", "relcl", "acl", "parataxis", "dep", "csubj"}
 )
@@ -28,17 +33,27 @@ CONDITIONS = frozenset({"if", "unless", "whether", "lest"})
 NEGATIVE_WORDS = frozenset({"no", "neither", "nor", "never", "not", "n't", "none", "nobody"})
 NEGATIVE_DETERMINERS = frozenset({"no", "neither"})
 
-FACTUAL_INFINITIVES = frozenset(
-    """appear begin cease come continue fail get go happen help keep let make manage prove remember
-    seem see start stop tend use watch hear dare""".split()
+FACTUAL_INFINITIVES = _words(
+    """
+    appear begin cease come continue fail get go happen help keep let make manage prove
+    remember seem see start stop tend use watch hear dare
+    """
 )
 """Verbs whose infinitive says what happened, not what somebody intends."""
-NEGATIVE_IMPLICATIVES = frozenset("decline fail forget neglect refuse".split())
+NEGATIVE_IMPLICATIVES = _words("decline fail forget neglect refuse")
 """Verbs whose infinitive says what did not happen."""
+TELLING = _words(
+    """
+    advise assure convince inform notify persuade remind show teach tell warn
+    """
+)
+"""Verbs that have an object besides the clause that says what."""
 OBJECT_CONTROL_EXCEPTIONS = frozenset({"promise"})
 """With an object, and the infinitive still has the verb's subject."""
-PARTICLES = frozenset(
-    "about across ahead apart around aside away back down forth in off on out over up".split()
+PARTICLES = _words(
+    """
+    about across ahead apart around aside away back down forth in off on out over up
+    """
 )
 """Adverbs that belong to the verb right before them."""
 
@@ -76,22 +91,26 @@ IDIOMS = frozenset(
 )
 """A preposition and a bare noun that together are an adverb."""
 
-WHEN_AND_WHERE = frozenset("day hour manner minute moment place reason spot time way year".split())
+WHEN_AND_WHERE = _words("day hour manner minute moment place reason spot time way year")
 """Nouns that a clause without "that" modifies as an adverb: "the day he left"."""
 
-MALE_WORDS = frozenset("mr. mr sir lord king prince duke father brother son uncle".split())
-FEMALE_WORDS = frozenset(
-    """mrs. mrs miss ms. ms lady madam madame mademoiselle queen princess duchess mother sister
-    daughter aunt""".split()
+MALE_WORDS = _words("mr. mr sir lord king prince duke father brother son uncle")
+FEMALE_WORDS = _words(
+    """
+    mrs. mrs miss ms. ms lady madam madame mademoiselle queen princess duchess mother sister
+    daughter aunt
+    """
 )
 MALE_PRONOUNS = frozenset({"he", "him", "his", "himself"})
 FEMALE_PRONOUNS = frozenset({"she", "her", "hers", "herself"})
 SPEAKER_PRONOUNS = frozenset({"i", "me", "my", "mine", "myself"})
 PERSONAL_PRONOUNS = MALE_PRONOUNS | FEMALE_PRONOUNS | SPEAKER_PRONOUNS
-UNNAMED = PERSONAL_PRONOUNS | frozenset(
-    """we us our ours ourselves you your yours yourself yourselves it its itself they them their
+UNNAMED = PERSONAL_PRONOUNS | _words(
+    """
+    we us our ours ourselves you your yours yourself yourselves it its itself they them their
     theirs themselves this that these those one ones each both all some many few other another
-    something anything nothing everything someone anyone everyone somebody anybody nobody everybody
-    none who whom which what here there""".split()
+    something anything nothing everything someone anyone everyone somebody anybody nobody
+    everybody none who whom which what here there
+    """
 )
 """Words that name nothing by themselves."""

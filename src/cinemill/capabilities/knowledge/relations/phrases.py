@@ -8,7 +8,7 @@ from cinemill.core.knowledge.graph import TextSpan
 from cinemill.inference.language.parses import ParsedToken
 
 MOST_WORDS = 10
-"""Of a phrase. A longer one is cut at its beginning."""
+"""Of a phrase. A longer one is cut."""
 
 
 def name_phrase(tree: Tree, head: ParsedToken) -> str:
@@ -40,8 +40,11 @@ def find_phrase(tree: Tree, head: ParsedToken) -> tuple[int, int]:
         if child.dependency not in grammar.NAME_PARTS or not _belongs(tree, child):
             break
         first = min(one.index for one in tree.subtree(child))
-    if end == head.index + 1 and head.part in grammar.NAMES_AND_NOUNS | {"NUM"}:
+    is_noun = head.part in grammar.NAMES_AND_NOUNS | {"NUM"}
+    if end == head.index + 1 and (is_noun or head.dependency not in grammar.COMPLEMENTS):
         end = _include_of(tree, head, end)
+    # Whatever is cut, the head stays.
+    end = min(end, max(first + MOST_WORDS, head.index + 1))
     return max(first, end - MOST_WORDS), end
 
 

@@ -41,15 +41,12 @@ class SpokenSentence:
     persons: tuple[Person, ...]
 
 
-def read_sentence(
-    tree: Tree, source: SourceText, mentions: Sequence[Mention]
-) -> SpokenSentence:
+def read_sentence(tree: Tree, source: SourceText, mentions: Sequence[Mention]) -> SpokenSentence:
     """Return a sentence with the persons among these mentions that lie in it."""
     persons = [
         person
         for mention in mentions
-        if mention.kind is EntityKind.PERSON
-        and (person := _find_person(tree, mention)) is not None
+        if mention.kind is EntityKind.PERSON and (person := _find_person(tree, mention)) is not None
     ]
     return SpokenSentence(tree, source.speaker, tuple(persons))
 

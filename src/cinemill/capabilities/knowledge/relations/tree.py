@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 
 from cinemill.capabilities.knowledge.relations import grammar
 from cinemill.inference.language.parses import ParsedText, ParsedToken
@@ -14,6 +15,7 @@ class Tree:
     def __init__(self, parsed: ParsedText, first: int, end: int) -> None:
         self.parsed = parsed
         self.first, self.end = first, end
+        self._tokens = repair_subjects(parsed.tokens[first:end])
         self._children: dict[int, list[ParsedToken]] = {}
         for token in self.tokens:
             if token.head != token.index:
@@ -21,7 +23,7 @@ class Tree:
 
     @property
     def tokens(self) -> tuple[ParsedToken, ...]:
-        return self.parsed.tokens[self.first : self.end]
+        return self._tokens
 
     @property
     def is_question(self) -> bool:
@@ -29,7 +31,7 @@ class Tree:
 
     def head(self, token: ParsedToken) -> ParsedToken:
         """Return what a token depends on; the token itself where it heads the sentence."""
-        return self.parsed.tokens[token.head]
+        return self._tokens[token.head - self.first]
 
     def children(
         self, token: ParsedToken, dependencies: Container[str] | None = None
@@ -68,13 +70,7 @@ class Tree:
 
         An apposition changes the determiner, or names somebody.
         """
-        if noun.part != "NOUN" or other.part != "NOUN":
-            return False
-        return self._determiner(noun) == self._determiner(other)
-
-    def _determiner(self, noun: ParsedToken) -> str:
-        found = self.child(noun, "det", "poss")
-        return found.lemma.lower() if found is not None else ""
+        return is_list(self._tokens, noun, other)
 
     def is_negated(self, token: ParsedToken) -> bool:
         """Return whether a "not", "no" or "never" depends on a token itself."""
@@ -83,7 +79,10 @@ class Tree:
             if child.dependency == "neg" or word == "never":
                 return True
             if word in grammar.NEGATIVE_DETERMINERS and child.dependency in (
-                "det", "preconj", "cc", "advmod",
+                "det",
+                "preconj",
+                "cc",
+                "advmod",
             ):
                 return True
         return False
@@ -102,6 +101,53 @@ class Tree:
             found.append(one)
             pending += self.children(one)
         return sorted(found, key=lambda one: one.index)
+
+
+def repair_subjects(tokens: tuple[ParsedToken, ...]) -> tuple[ParsedToken, ...]:
+    """Return the tokens of a sentence with one subject a verb, as grammar wants it.
+
+    Where the parser found two in a row, they are a list without "and", or a noun and its
+    apposition, or the first says when: "Four score years ago our fathers".
+    """
+    repaired = list(tokens)
+    subjects: dict[int, ParsedToken] = {}
+    for token in tokens:
+        if token.dependency not in grammar.SUBJECTS or token.part == "DET":
+            continue
+        earlier = subjects.get(token.head)
+        subjects[token.head] = token
+        if earlier is None:
+            continue
+        between = tokens[earlier.index - tokens[0].index + 1 : token.index - tokens[0].index]
+        has_comma = any(one.text == "," for one in between)
+        if has_comma and is_list(tokens, earlier, token):
+            changed = replace(token, dependency="conj", head=earlier.index)
+        elif has_comma and earlier.part == "PROPN" and token.part == "NOUN":
+            changed = replace(token, dependency="appos", head=earlier.index)
+        else:
+            changed = replace(earlier, dependency="npadvmod")
+        repaired[changed.index - tokens[0].index] = changed
+        if changed.head == earlier.index:
+            subjects[token.head] = earlier
+    return tuple(repaired)
+
+
+def is_list(tokens: Sequence[ParsedToken], noun: ParsedToken, other: ParsedToken) -> bool:
+    """Return whether two nouns have the same determiner, or none, and are no names."""
+    if noun.part != "NOUN" or other.part != "NOUN":
+        return False
+    return _find_determiner(tokens, noun) == _find_determiner(tokens, other)
+
+
+def _find_determiner(tokens: Sequence[ParsedToken], noun: ParsedToken) -> str:
+    return next(
+        (
+            token.lemma.lower()
+            for token in tokens
+            if token.head == noun.index and token.dependency in ("det", "poss")
+        ),
+        "",
+    )
 
 
 def _is_same_part(token: ParsedToken, other: ParsedToken) -> bool:
