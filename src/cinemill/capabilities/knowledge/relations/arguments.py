@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cinemill.capabilities.knowledge.relations import grammar
 from cinemill.capabilities.knowledge.relations.clauses import Clause, is_relative
@@ -20,16 +20,31 @@ class Argument:
     is_negated: bool = False
     is_agent: bool = False
     """Whether the verb is a passive one and this is who does it."""
+    is_contrasted: bool = False
+    """Whether a negated verb is not negated for this one: "not a doctor but a nurse"."""
 
 
 def list_arguments(tree: Tree, clause: Clause) -> list[Argument]:
     """Return the objects, complements and phrases of a clause's verb, in this order."""
     predicate = _name_predicate(tree, clause.verb)
     return [
+        *_list_shared_agents(tree, clause, predicate),
         *_list_objects(tree, clause, predicate),
         *_list_complements(tree, clause, predicate),
         *_list_phrases(tree, clause, predicate),
     ]
+
+
+def _list_shared_agents(tree: Tree, clause: Clause, predicate: str) -> Iterator[Argument]:
+    """Yield who does it where a later verb says so: "chosen and supported by the members"."""
+    if not clause.is_passive or tree.child(clause.verb, "agent") is not None:
+        return
+    for verb in tree.children(clause.verb, ("conj",)):
+        agent = tree.child(verb, "agent")
+        if agent is not None and verb.tag == "VBN" and tree.child(verb, "auxpass") is None:
+            for argument in _list_nouns(tree, clause, agent, predicate):
+                yield replace(argument, is_agent=True)
+            return
 
 
 def _name_predicate(tree: Tree, verb: ParsedToken) -> str:
@@ -58,7 +73,7 @@ def _list_objects(tree: Tree, clause: Clause, predicate: str) -> Iterator[Argume
     objects = tree.children(clause.verb, grammar.DIRECT_OBJECTS)
     for token in objects:
         for member in _resolve(tree, clause, token):
-            yield Argument(predicate, member, _is_negated_member(tree, token, member))
+            yield _argue(tree, predicate, member)
     if not objects and _lacks_object(tree, clause):
         yield from (Argument(predicate, antecedent) for antecedent in clause.antecedents)
     for token in tree.children(clause.verb, ("dative",)):
@@ -95,7 +110,7 @@ def _list_complements(tree: Tree, clause: Clause, predicate: str) -> Iterator[Ar
         return
     for token in tree.children(clause.verb, grammar.COMPLEMENTS):
         for member in _resolve(tree, clause, token):
-            yield Argument(predicate, member, _is_negated_member(tree, token, member))
+            yield _argue(tree, predicate, member)
             if member.part == "ADJ" or token.dependency == "acomp":
                 for prep in tree.children(member, ("prep",)):
                     yield from _list_nouns(tree, clause, prep, f"{predicate} {member.text.lower()}")
@@ -103,6 +118,11 @@ def _list_complements(tree: Tree, clause: Clause, predicate: str) -> Iterator[Ar
 
 def _list_phrases(tree: Tree, clause: Clause, predicate: str) -> Iterator[Argument]:
     verb = clause.verb
+    expletive = tree.child(verb, "expl")
+    for noun in tree.children(verb, ("attr",)) if expletive is not None else ():
+        for prep in tree.children(noun, ("prep",)):
+            if prep.text.lower() in grammar.LOCATIVES:
+                yield from _list_nouns(tree, clause, prep, predicate)
     # "run away to the hills": the phrase may depend on the particle.
     for base in (verb, *tree.children(verb, ("advmod", "prt"))):
         for prep in tree.children(base, grammar.PREPOSITIONS):
@@ -122,17 +142,26 @@ def _list_nouns(
             continue
         name = f"{before} {word}"
         is_agent = clause.is_passive and prep.dependency == "agent"
-        is_negated = tree.is_negated(prep)
         for token in _find_nouns(tree, clause, prep):
             for member in _resolve(tree, clause, token):
-                yield Argument(
-                    before if is_agent else name,
-                    member,
-                    is_negated or _is_negated_member(tree, token, member),
-                    is_agent,
+                argument = _argue(tree, before if is_agent else name, member)
+                yield replace(
+                    argument,
+                    is_negated=argument.is_negated or tree.is_negated(prep),
+                    is_agent=clause.is_passive and prep.dependency == "agent",
+                    is_contrasted=argument.is_contrasted or tree.is_contrasted(prep),
                 )
         pending += [(one, before) for one in tree.children(prep, ("conj",)) if one.part == "ADP"]
         pending += [(one, name) for one in tree.children(prep, ("prep",))]
+
+
+def _argue(tree: Tree, predicate: str, member: ParsedToken) -> Argument:
+    return Argument(
+        predicate,
+        member,
+        is_negated=tree.is_negated_member(member),
+        is_contrasted=tree.is_contrasted(member),
+    )
 
 
 def _find_nouns(tree: Tree, clause: Clause, prep: ParsedToken) -> Sequence[ParsedToken]:
@@ -148,13 +177,3 @@ def _find_nouns(tree: Tree, clause: Clause, prep: ParsedToken) -> Sequence[Parse
     if is_stranded and not set(clause.antecedents) & set(clause.subjects):
         return clause.antecedents  # "the house he lived in"
     return nouns
-
-
-def _is_negated_member(tree: Tree, first: ParsedToken, member: ParsedToken) -> bool:
-    """Return whether a member of a list is negated; "no food or water" negates both."""
-    if tree.is_negated(member):
-        return True
-    if member.index == first.index or not tree.is_negated(first):
-        return False
-    joins = tree.children(tree.head(member), ("cc",))
-    return any(one.text.lower() in ("or", "nor") for one in joins)

@@ -170,18 +170,15 @@ def _is_negated(tree: Tree, clause: Clause, above: Clause | None) -> bool:
         is_negative = above.verb.lemma in grammar.NEGATIVE_IMPLICATIVES
         return above.is_negated != is_negative
     if _shares_verb_phrase(tree, clause):
-        joins = tree.children(above.verb, ("cc",))
-        return above.is_negated and any(one.text.lower() in ("or", "nor") for one in joins)
+        return above.is_negated and tree.has_or(verb)
     return False
 
 
 def _is_possible(tree: Tree, clause: Clause, above: Clause | None) -> bool:
     verb = clause.verb
-    if tree.is_question or any(
-        child.text.lower() in grammar.MODALS for child in tree.children(verb, ("aux",))
-    ):
-        return True
-    if any(child.text.lower() in grammar.CONDITIONS for child in tree.children(verb, ("mark",))):
+    modals = (one.text.lower() in grammar.MODALS for one in tree.children(verb, ("aux",)))
+    conditions = (_has_condition(tree, one) for one in (verb, *tree.children(verb, ("advcl",))))
+    if tree.is_question or any(modals) or any(conditions):
         return True
     if above is None:
         return False
@@ -195,6 +192,16 @@ def _is_possible(tree: Tree, clause: Clause, above: Clause | None) -> bool:
     return above.is_possible and verb.dependency == "xcomp"
 
 
+def _is_finite(tree: Tree, verb: ParsedToken) -> bool:
+    """Return whether a clause stands by itself: "saw him leave" and "saw him leaving" do not."""
+    auxiliaries = tree.children(verb, ("aux", "auxpass"))
+    return any(token.tag in ("VBD", "VBZ", "VBP", "MD") for token in (verb, *auxiliaries))
+
+
+def _has_condition(tree: Tree, verb: ParsedToken) -> bool:
+    return any(one.text.lower() in grammar.CONDITIONS for one in tree.children(verb, ("mark",)))
+
+
 def _find_source(tree: Tree, clause: Clause, above: Clause | None) -> ParsedToken | None:
     """Return who says, knows or thinks what a clause states."""
     verb = clause.verb
@@ -206,7 +213,7 @@ def _find_source(tree: Tree, clause: Clause, above: Clause | None) -> ParsedToke
                 return noun
     if above is None:
         return None
-    if verb.dependency == "ccomp" and clause.has_own_subject and verb.tag != "VB":
+    if verb.dependency == "ccomp" and clause.has_own_subject and _is_finite(tree, verb):
         if not _can_say(tree, above):
             return None
         named = [one for one in above.subjects if one.text.lower() not in ("it", "there")]

@@ -161,7 +161,9 @@ def _qualify(
     source = clause.according_to
     return replace(
         relation,
-        is_negated=clause.is_negated or argument.is_negated or reader.tree.is_negated(subject),
+        is_negated=(clause.is_negated and not argument.is_contrasted)
+        or argument.is_negated
+        or reader.tree.is_negated_member(subject),
         is_possible=clause.is_possible,
         according_to=_name(reader, source)[0] if source is not None else "",
     )

@@ -30,7 +30,7 @@ RELATIVE_WORDS = frozenset({"who", "whom", "which", "that", "whose", "where", "w
 MODALS = frozenset({"can", "could", "may", "might", "should", "would", "must", "ought", "ca"})
 """Will and shall only say when."""
 CONDITIONS = frozenset({"if", "unless", "whether", "lest"})
-NEGATIVE_WORDS = frozenset({"no", "neither", "nor", "never", "not", "n't", "none", "nobody"})
+NOBODY = frozenset({"nobody", "none"})
 NEGATIVE_DETERMINERS = frozenset({"no", "neither"})
 
 FACTUAL_INFINITIVES = _words(
@@ -57,6 +57,13 @@ PARTICLES = _words(
 )
 """Adverbs that belong to the verb right before them."""
 
+LOCATIVES = _words(
+    """
+    above across against at behind below beneath beside between beyond in inside near on outside
+    over under within
+    """
+)
+"""Prepositions of a place: "there is water in the well" says where the water is."""
 IDIOMS = frozenset(
     {
         ("after", "all"),

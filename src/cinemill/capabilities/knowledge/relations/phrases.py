@@ -39,6 +39,8 @@ def find_phrase(tree: Tree, head: ParsedToken) -> tuple[int, int]:
             continue
         if child.dependency not in grammar.NAME_PARTS or not _belongs(tree, child):
             break
+        if tree.ends_at_comma(child):
+            break
         first = min(one.index for one in tree.subtree(child))
     is_noun = head.part in grammar.NAMES_AND_NOUNS | {"NUM"}
     if end == head.index + 1 and (is_noun or head.dependency not in grammar.COMPLEMENTS):

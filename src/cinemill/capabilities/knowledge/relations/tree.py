@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Container, Iterator
 
 from cinemill.capabilities.knowledge.relations import grammar
+from cinemill.capabilities.knowledge.relations.repairs import is_list, repair_sentence
 from cinemill.inference.language.parses import ParsedText, ParsedToken
 
 
@@ -15,7 +15,7 @@ class Tree:
     def __init__(self, parsed: ParsedText, first: int, end: int) -> None:
         self.parsed = parsed
         self.first, self.end = first, end
-        self._tokens = repair_subjects(parsed.tokens[first:end])
+        self._tokens = repair_sentence(parsed.tokens[first:end])
         self._children: dict[int, list[ParsedToken]] = {}
         for token in self.tokens:
             if token.head != token.index:
@@ -57,13 +57,24 @@ class Tree:
         while pending:
             member = pending.pop()
             found.append(member)
-            pending += [
-                child
-                for child in self.children(member, ("conj", "appos"))
-                if _is_same_part(member, child)
-                and (child.dependency == "conj" or self.is_list(member, child))
-            ]
+            pending += [child for child in self.children(member) if self._is_listed(member, child)]
         return sorted(found, key=lambda member: member.index)
+
+    def _is_listed(self, member: ParsedToken, child: ParsedToken) -> bool:
+        if not _is_same_part(member, child):
+            return False
+        if child.dependency in ("nmod", "compound"):
+            return self.ends_at_comma(child)
+        return child.dependency == "conj" or (
+            child.dependency == "appos" and self.is_list(member, child)
+        )
+
+    def ends_at_comma(self, noun: ParsedToken) -> bool:
+        """Return whether a comma follows a noun at once: it is a member of a list then."""
+        at = noun.index - self.first + 1
+        return noun.part in grammar.NAMES_AND_NOUNS and (
+            at < len(self._tokens) and self._tokens[at].text == ","
+        )
 
     def is_list(self, noun: ParsedToken, other: ParsedToken) -> bool:
         """Return whether two nouns in a row are a list, and not a noun and its apposition.
@@ -73,19 +84,50 @@ class Tree:
         return is_list(self._tokens, noun, other)
 
     def is_negated(self, token: ParsedToken) -> bool:
-        """Return whether a "not", "no" or "never" depends on a token itself."""
+        """Return whether a "not", "no" or "never" depends on a token itself, or it means nobody."""
+        if token.text.lower() in grammar.NOBODY:
+            return True
         for child in self.children(token):
             word = child.text.lower()
             if child.dependency == "neg" or word == "never":
                 return True
             if word in grammar.NEGATIVE_DETERMINERS and child.dependency in (
-                "det",
-                "preconj",
-                "cc",
-                "advmod",
+                *("det", "preconj", "cc", "advmod"),
             ):
                 return True
+            # "Nor did the enemy take it": joined to the sentence before.
+            if word == "nor" and child.index < token.index:
+                return True
         return False
+
+    def is_negated_member(self, token: ParsedToken) -> bool:
+        """Return whether a token is negated, also by its list: "no food or water"."""
+        if self.is_negated(token):
+            return True
+        first = self._first_member(token)
+        return first is not token and self.is_negated(first) and self.has_or(token)
+
+    def is_contrasted(self, token: ParsedToken) -> bool:
+        """Return whether a token comes after "but", and a "not" before does not reach it."""
+        if token.dependency != "conj":
+            return False
+        joins = [one.text.lower() for one in self.children(self.head(token), ("cc",))]
+        return "but" in joins and not self.is_negated(token)
+
+    def has_or(self, token: ParsedToken) -> bool:
+        """Return whether the members of a token's list are joined by "or" or "nor"."""
+        pending = [self._first_member(token)]
+        while pending:
+            member = pending.pop()
+            if any(one.text.lower() in ("or", "nor") for one in self.children(member, ("cc",))):
+                return True
+            pending += self.children(member, ("conj",))
+        return False
+
+    def _first_member(self, token: ParsedToken) -> ParsedToken:
+        while token.dependency == "conj" and token.head != token.index:
+            token = self.head(token)
+        return token
 
     def ancestors(self, token: ParsedToken) -> Iterator[ParsedToken]:
         """Yield what a token depends on, up to the head of the sentence."""
@@ -101,53 +143,6 @@ class Tree:
             found.append(one)
             pending += self.children(one)
         return sorted(found, key=lambda one: one.index)
-
-
-def repair_subjects(tokens: tuple[ParsedToken, ...]) -> tuple[ParsedToken, ...]:
-    """Return the tokens of a sentence with one subject a verb, as grammar wants it.
-
-    Where the parser found two in a row, they are a list without "and", or a noun and its
-    apposition, or the first says when: "Four score years ago our fathers".
-    """
-    repaired = list(tokens)
-    subjects: dict[int, ParsedToken] = {}
-    for token in tokens:
-        if token.dependency not in grammar.SUBJECTS or token.part == "DET":
-            continue
-        earlier = subjects.get(token.head)
-        subjects[token.head] = token
-        if earlier is None:
-            continue
-        between = tokens[earlier.index - tokens[0].index + 1 : token.index - tokens[0].index]
-        has_comma = any(one.text == "," for one in between)
-        if has_comma and is_list(tokens, earlier, token):
-            changed = replace(token, dependency="conj", head=earlier.index)
-        elif has_comma and earlier.part == "PROPN" and token.part == "NOUN":
-            changed = replace(token, dependency="appos", head=earlier.index)
-        else:
-            changed = replace(earlier, dependency="npadvmod")
-        repaired[changed.index - tokens[0].index] = changed
-        if changed.head == earlier.index:
-            subjects[token.head] = earlier
-    return tuple(repaired)
-
-
-def is_list(tokens: Sequence[ParsedToken], noun: ParsedToken, other: ParsedToken) -> bool:
-    """Return whether two nouns have the same determiner, or none, and are no names."""
-    if noun.part != "NOUN" or other.part != "NOUN":
-        return False
-    return _find_determiner(tokens, noun) == _find_determiner(tokens, other)
-
-
-def _find_determiner(tokens: Sequence[ParsedToken], noun: ParsedToken) -> str:
-    return next(
-        (
-            token.lemma.lower()
-            for token in tokens
-            if token.head == noun.index and token.dependency in ("det", "poss")
-        ),
-        "",
-    )
 
 
 def _is_same_part(token: ParsedToken, other: ParsedToken) -> bool:
