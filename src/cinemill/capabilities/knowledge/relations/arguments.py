@@ -119,15 +119,25 @@ def _list_complements(tree: Tree, clause: Clause, predicate: str) -> Iterator[Ar
 def _list_phrases(tree: Tree, clause: Clause, predicate: str) -> Iterator[Argument]:
     verb = clause.verb
     expletive = tree.child(verb, "expl")
-    for noun in tree.children(verb, ("attr",)) if expletive is not None else ():
-        for prep in tree.children(noun, ("prep",)):
-            if prep.text.lower() in grammar.LOCATIVES:
-                yield from _list_nouns(tree, clause, prep, predicate)
+    if expletive is not None:
+        for noun in clause.subjects:
+            for prep in tree.children(noun, ("prep",)):
+                if prep.text.lower() in grammar.LOCATIVES:
+                    yield from _list_nouns(tree, clause, prep, predicate)
     # "run away to the hills": the phrase may depend on the particle.
     for base in (verb, *tree.children(verb, ("advmod", "prt"))):
         for prep in tree.children(base, grammar.PREPOSITIONS):
+            if _describes_noun(tree, verb, prep):
+                continue
             if prep.part in ("ADP", "SCONJ", "VERB") or prep.dependency != "dative":
                 yield from _list_nouns(tree, clause, prep, predicate)
+
+
+def _describes_noun(tree: Tree, verb: ParsedToken, prep: ParsedToken) -> bool:
+    if verb.lemma != "be" or prep.text.lower() not in grammar.DESCRIBING:
+        return False
+    nouns = tree.children(verb, ("attr",))
+    return any(one.index < prep.index and one.part == "NOUN" for one in nouns)
 
 
 def _list_nouns(

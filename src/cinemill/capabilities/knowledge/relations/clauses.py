@@ -129,7 +129,7 @@ def _find_controller(tree: Tree, verb: ParsedToken, above: Clause) -> list[Parse
     if above.verb.lemma == "be" and tree.head(verb).dependency != "acomp":
         return []  # "our task is to win": the task does not win
     objects = tree.children(above.verb, (*grammar.DIRECT_OBJECTS, "dative"))
-    if objects and above.verb.lemma not in grammar.OBJECT_CONTROL_EXCEPTIONS:
+    if objects and (above.verb.lemma in grammar.OBJECT_CONTROL or not _has_to(tree, verb)):
         nouns = [one for one in objects if one.part in grammar.NOMINALS and not is_relative(one)]
         return [member for one in nouns for member in tree.members(one)]
     return list(above.subjects)

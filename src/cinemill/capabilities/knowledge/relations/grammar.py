@@ -48,8 +48,17 @@ TELLING = _words(
     """
 )
 """Verbs that have an object besides the clause that says what."""
-OBJECT_CONTROL_EXCEPTIONS = frozenset({"promise"})
-"""With an object, and the infinitive still has the verb's subject."""
+OBJECT_CONTROL = _words(
+    """
+    advise allow ask assist authorize beg bring bid cause challenge command compel direct enable
+    encourage expect find forbid force get have hear help hire inspire instruct invite lead leave
+    let like make mean need oblige order permit persuade pray prepare press push raise recommend
+    remind request require see send summon teach tell tempt train trust urge want warn watch wish
+    """
+)
+"""Verbs whose object does what the infinitive says. With others it is a purpose of the subject."""
+DESCRIBING = frozenset({"of", "with", "without"})
+"""Prepositions after "be" and a noun that describe the noun: "a girl with red hair"."""
 PARTICLES = _words(
     """
     about across ahead apart around aside away back down forth in off on out over up
@@ -85,6 +94,7 @@ IDIOMS = frozenset(
         ("in", "common"),
         ("in", "fact"),
         ("in", "general"),
+        ("in", "order"),
         ("in", "part"),
         ("in", "particular"),
         ("in", "short"),
