@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from cinemill.capabilities.knowledge.gazetteer import Gazetteer
+from cinemill.capabilities.knowledge.relations import grammar
 from cinemill.capabilities.knowledge.source_text import SourceText
 from cinemill.core.knowledge.graph import EntityKind, Mention, TextSpan
 from cinemill.inference.language.parses import NamedSpan, ParsedText
@@ -51,6 +52,8 @@ def extract_entities(
     for name in parsed.names:
         kind = KINDS.get(name.label)
         span = _trim(source.text, name)
+        if kind is EntityKind.PERSON:
+            span = TextSpan(_find_title(parsed, name, span.start), span.end)
         if kind is None or span.end - span.start > LONGEST_NAME_CHARACTERS:
             continue
         if _has_letter_or_digit(source.text, span) and not _overlaps(span, taken):
@@ -85,6 +88,17 @@ def _trim(text: str, name: NamedSpan) -> TextSpan:
     while start < end and text[end - 1] in _QUOTES:
         end -= 1
     return TextSpan(start, end)
+
+
+def _find_title(parsed: ParsedText, name: NamedSpan, start: int) -> int:
+    """Return where a person's name begins with the titles before it."""
+    index = name.first_token
+    while index > 0 and parsed.tokens[index - 1].text.lower() in grammar.TITLES:
+        index -= 1
+        if not parsed.tokens[index].text[:1].isupper():
+            break
+        start = min(start, parsed.tokens[index].span.start)
+    return start
 
 
 def _has_letter_or_digit(text: str, span: TextSpan) -> bool:

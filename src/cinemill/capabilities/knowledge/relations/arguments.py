@@ -27,11 +27,15 @@ class Argument:
 def list_arguments(tree: Tree, clause: Clause) -> list[Argument]:
     """Return the objects, complements and phrases of a clause's verb, in this order."""
     predicate = _name_predicate(tree, clause.verb)
+    objects = list(_list_objects(tree, clause, predicate))
+    # "They had no industry until the war": all of it is negated.
+    has_none = bool(objects) and all(one.is_negated for one in objects)
+    phrases = _list_phrases(tree, clause, predicate)
     return [
         *_list_shared_agents(tree, clause, predicate),
-        *_list_objects(tree, clause, predicate),
+        *objects,
         *_list_complements(tree, clause, predicate),
-        *_list_phrases(tree, clause, predicate),
+        *(replace(one, is_negated=one.is_negated or has_none) for one in phrases),
     ]
 
 

@@ -119,7 +119,10 @@ def _borrow_subjects(tree: Tree, clause: Clause, above: Clause | None) -> list[P
         return list(above.subjects)
     if verb.dependency == "xcomp":
         return _find_controller(tree, verb, above)
-    if verb.dependency == "advcl" and (verb.tag in ("VBG", "VBN") or _has_to(tree, verb)):
+    # After the verb, "sought by them" may say something of the object as well.
+    is_clear = above.is_passive or verb.index < above.verb.index
+    is_participle = verb.tag == "VBG" or (verb.tag == "VBN" and is_clear)
+    if verb.dependency == "advcl" and (is_participle or _has_to(tree, verb)):
         return list(above.subjects)
     return []
 

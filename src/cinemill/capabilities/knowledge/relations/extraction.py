@@ -117,13 +117,25 @@ def _read_appositions(reader: _Reader) -> Iterator[Relation]:
         if token.dependency != "appos":
             continue
         head = tree.head(token)
-        # "Hiroshima, Japan" is no statement, and "her sorrows, her joys" a list.
-        are_names = head.part == token.part == "PROPN"
-        if are_names or tree.is_list(head, token) or token.part == "NUM":
+        if not _states_something(tree, head, token):
             continue
         relation = _relate(reader, (head, token), "be")
         if relation is not None:
-            yield relation
+            yield replace(relation, is_negated=tree.is_negated(head))
+
+
+def _states_something(tree: Tree, head: ParsedToken, token: ParsedToken) -> bool:
+    """Return whether an apposition says what its noun is.
+
+    "Hiroshima, Japan" does not, nor a number or "some of them"; "her sorrows, her joys" is a list,
+    and "the shuttle Challenger" one name.
+    """
+    if head.part == token.part == "PROPN" or token.part == "NUM" or tree.is_list(head, token):
+        return False
+    if token.text.lower() in grammar.UNNAMED:
+        return False
+    first, last = sorted((head.index, token.index))
+    return any(one.part == "PUNCT" for one in tree.tokens if first < one.index < last)
 
 
 def _relate(
@@ -179,11 +191,15 @@ def _can_be_end(token: ParsedToken) -> bool:
 
 
 def _name(reader: _Reader, token: ParsedToken) -> tuple[str, bool]:
-    """Return what a token names, and whether that is a guess."""
+    """Return what a token names, and whether that is a guess.
+
+    An entity has the name of its mention, so that both meet in the graph.
+    """
     if token.part == "PRON":
         name = resolve_pronoun(token, reader.sentence, reader.before)
         return (name, True) if name is not None else (token.text, False)
-    return name_phrase(reader.tree, token), False
+    known = reader.sentence.names.get(token.index)
+    return known or name_phrase(reader.tree, token), False
 
 
 def _list_inferred(reader: _Reader) -> Iterator[Mention]:

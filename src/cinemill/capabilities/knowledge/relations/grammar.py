@@ -111,12 +111,25 @@ IDIOMS = frozenset(
 WHEN_AND_WHERE = _words("day hour manner minute moment place reason spot time way year")
 """Nouns that a clause without "that" modifies as an adverb: "the day he left"."""
 
+TITLES = _words(
+    """
+    mr. mr mrs. mrs miss ms. ms dr. dr sir lord lady king queen prince princess president professor
+    senator general captain judge madame madam mademoiselle monsieur saint st.
+    """
+)
+"""Words before a person's name that are part of it: Mr. Bennet is not Mrs. Bennet."""
 MALE_WORDS = _words("mr. mr sir lord king prince duke father brother son uncle")
 FEMALE_WORDS = _words(
     """
     mrs. mrs miss ms. ms lady madam madame mademoiselle queen princess duchess mother sister
     daughter aunt
     """
+)
+MALE_NOUNS = _words(
+    "king prince duke lord father brother son uncle husband man boy gentleman emperor"
+)
+FEMALE_NOUNS = _words(
+    "queen princess duchess lady mother sister daughter aunt wife woman girl empress"
 )
 MALE_PRONOUNS = frozenset({"he", "him", "his", "himself"})
 FEMALE_PRONOUNS = frozenset({"she", "her", "hers", "herself"})

@@ -61,6 +61,8 @@ def _include_modifiers(tree: Tree, head: ParsedToken, first: int) -> int:
         first = min(one.index for one in tree.subtree(child))
     tokens = tree.parsed.tokens
     # "good-looking" is three tokens.
+    if tokens[first].text == "-":
+        first += 1
     while first - 2 >= tree.first and tokens[first - 1].text == "-" and _touch(tokens, first):
         first -= 2
     return first

@@ -6,10 +6,11 @@ whether a person can be "he" or "she"; a name without one can be both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cinemill.capabilities.knowledge.relations import grammar
+from cinemill.capabilities.knowledge.relations.phrases import name_phrase
 from cinemill.capabilities.knowledge.relations.tree import Tree
 from cinemill.capabilities.knowledge.source_text import SourceText
 from cinemill.core.knowledge.graph import EntityKind, Mention
@@ -39,16 +40,26 @@ class SpokenSentence:
     tree: Tree
     speaker: str
     persons: tuple[Person, ...]
+    names: Mapping[int, str]
+    """Names of entities by the index of the token that the others of the name depend on."""
 
 
 def read_sentence(tree: Tree, source: SourceText, mentions: Sequence[Mention]) -> SpokenSentence:
-    """Return a sentence with the persons among these mentions that lie in it."""
-    persons = [
-        person
-        for mention in mentions
-        if mention.kind is EntityKind.PERSON and (person := _find_person(tree, mention)) is not None
-    ]
-    return SpokenSentence(tree, source.speaker, tuple(persons))
+    """Return a sentence with the persons among these mentions that lie in it.
+
+    A sentence without any has those that it calls king, mother or the like.
+    """
+    named, names = [], {}
+    for mention in mentions:
+        tokens = _list_tokens(tree, mention)
+        if not tokens:
+            continue
+        head = _find_head(tokens)
+        if mention.kind not in (EntityKind.DATE, EntityKind.QUANTITY):
+            names[head.index] = mention.name
+        if mention.kind is EntityKind.PERSON:
+            named.append(_describe_person(tree, mention.name, head, tokens))
+    return SpokenSentence(tree, source.speaker, tuple(named or _find_unnamed_persons(tree)), names)
 
 
 def resolve_pronoun(
@@ -76,27 +87,48 @@ def resolve_pronoun(
     return None
 
 
-def _find_person(tree: Tree, mention: Mention) -> Person | None:
-    if mention.span is None:
-        return None
-    tokens = [
-        token
-        for token in tree.tokens
-        if token.span.start < mention.span.end and mention.span.start < token.span.end
-    ]
-    if not tokens:
-        return None
+def _list_tokens(tree: Tree, mention: Mention) -> list[ParsedToken]:
+    span = mention.span
+    if span is None:
+        return []
+    return [one for one in tree.tokens if one.span.start < span.end and span.start < one.span.end]
+
+
+def _find_head(tokens: Sequence[ParsedToken]) -> ParsedToken:
     inside = {token.index for token in tokens}
-    head = next((one for one in reversed(tokens) if one.head not in inside), tokens[-1])
+    outside = (one for one in reversed(tokens) if one.head not in inside or one.head == one.index)
+    return next(outside, tokens[-1])
+
+
+def _describe_person(
+    tree: Tree, name: str, head: ParsedToken, tokens: Sequence[ParsedToken]
+) -> Person:
     words = {token.text.lower() for token in tokens}
     words |= {child.text.lower() for child in tree.children(head, ("compound", "nmod"))}
     return Person(
-        name=mention.name,
+        name=name,
         head=head,
         is_subject=_is_about(tree, head),
         is_male=bool(words & grammar.MALE_WORDS),
         is_female=bool(words & grammar.FEMALE_WORDS),
     )
+
+
+def _find_unnamed_persons(tree: Tree) -> list[Person]:
+    """Return the persons of a sentence that names nobody: "the present King", "her mother"."""
+    return [
+        Person(
+            name=name_phrase(tree, token),
+            head=token,
+            is_subject=_is_about(tree, token),
+            is_male=token.lemma.lower() in grammar.MALE_NOUNS,
+            is_female=token.lemma.lower() in grammar.FEMALE_NOUNS,
+        )
+        for token in tree.tokens
+        if token.tag in ("NN", "NNP")
+        and token.lemma.lower() in grammar.MALE_NOUNS | grammar.FEMALE_NOUNS
+        and tree.child(token, "det", "poss") is not None
+    ]
 
 
 def _is_about(tree: Tree, head: ParsedToken) -> bool:
@@ -116,13 +148,13 @@ def _fits(word: str, person: Person) -> bool:
 def _may_mean(tree: Tree, pronoun: ParsedToken, person: Person) -> bool:
     """Return whether a pronoun may mean a person of its own sentence.
 
-    It has to come later, and the object of a verb is not its subject, unless it ends in "self".
+    It has to come later, and in another clause, unless it ends in "self".
     """
     if person.head.index >= pronoun.index:
         return False
     if pronoun.text.lower().endswith("self"):
         return True
-    return _find_verb(tree, pronoun) != _find_verb(tree, person.head) or not person.is_subject
+    return _find_verb(tree, pronoun) != _find_verb(tree, person.head)
 
 
 def _find_verb(tree: Tree, token: ParsedToken) -> int:

@@ -24,12 +24,12 @@ def repair_sentence(tokens: Sequence[ParsedToken]) -> tuple[ParsedToken, ...]:
 def is_list(tokens: Sequence[ParsedToken], noun: ParsedToken, other: ParsedToken) -> bool:
     """Return whether two nouns in a row are a list, and not a noun and its apposition.
 
-    They have the same determiner, or none, and are no names: an apposition changes the determiner,
-    or names somebody.
+    They have the same determiner, or the second has none, and neither is a name: an apposition has
+    another determiner, or names somebody.
     """
     if noun.part != "NOUN" or other.part != "NOUN":
         return False
-    return _find_determiner(tokens, noun) == _find_determiner(tokens, other)
+    return _find_determiner(tokens, other) in ("", _find_determiner(tokens, noun))
 
 
 def _repair_lists(tokens: list[ParsedToken]) -> list[ParsedToken]:
@@ -53,16 +53,16 @@ def _can_be_listed(tokens: Sequence[ParsedToken], noun: ParsedToken, other: Pars
     roles = {noun.dependency, other.dependency}
     if not roles & _ROLES or not roles <= _ROLES | _LOOSE | {"appos"}:
         return False
-    # "Last night, forces attacked" has no determiner on either side, and is no list.
-    is_sure = noun.dependency in _ROLES or bool(_find_determiner(tokens, noun))
+    # "Last night, forces attacked" is no list.
+    is_sure = noun.dependency in _ROLES or bool(_find_determiner(tokens, other))
     return is_sure and is_list(tokens, noun, other)
 
 
 def _repair_subjects(tokens: list[ParsedToken]) -> list[ParsedToken]:
     """Leave one subject to each verb.
 
-    Of two in a row, the second is the first one's apposition, or the first says when: "Four score
-    years ago our fathers".
+    Of two in a row, the second is the first one's apposition if it stands between commas; else the
+    first says when: "Four score years ago our fathers".
     """
     first = tokens[0].index if tokens else 0
     subjects: dict[int, ParsedToken] = {}
@@ -72,12 +72,9 @@ def _repair_subjects(tokens: list[ParsedToken]) -> list[ParsedToken]:
         earlier = subjects.setdefault(token.head, token)
         if earlier is token:
             continue
-        between = tokens[earlier.index - first + 1 : token.index - first]
-        if (
-            earlier.part == "PROPN"
-            and token.part == "NOUN"
-            and any(one.text == "," for one in between)
-        ):
+        start, last = _find_edges(tokens, token)
+        before, after = tokens[max(0, start - 1 - first)], tokens[last + 1 - first :][:1]
+        if before.text == "," and [one.text for one in after] == [","]:
             tokens[token.index - first] = replace(token, dependency="appos", head=earlier.index)
         else:
             tokens[earlier.index - first] = replace(earlier, dependency="npadvmod")
