@@ -25,6 +25,7 @@ MODULES = (
     "inference",
     "detection",
     "training",
+    "relations",
     # Last: a process that has loaded a model is large, and so appears every process that it starts.
     "captions",
 )

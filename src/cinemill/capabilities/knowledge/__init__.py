@@ -1,0 +1,1 @@
+"""Knowledge: entities and relations in what is said, read and seen, with their evidence."""

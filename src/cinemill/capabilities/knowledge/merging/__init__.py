@@ -1,0 +1,1 @@
+"""Suggestions of entities that may be one: a person decides."""

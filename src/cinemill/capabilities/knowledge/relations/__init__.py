@@ -1,0 +1,1 @@
+"""Relations that sentences state, found by the grammar of their dependencies."""

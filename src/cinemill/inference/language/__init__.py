@@ -1,0 +1,1 @@
+"""Sentences: their words, how the words depend on each other, and the names among them."""
