@@ -48,6 +48,8 @@ class ModelRole(StrEnum):
     """A whole detector of manipulated faces: a face in, a logit out."""
     GENERATED_IMAGE = "generated-image"
     """A detector of wholly generated pictures."""
+    TEXT_EMBEDDING = "text-embedding"
+    """Compares texts by their meaning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cinemill.errors import NotFound
-from cinemill.inference.models import faces, user_cards, vision, whisper
+from cinemill.inference.models import faces, text, user_cards, vision, whisper
 from cinemill.inference.models.cards import ModelCard, apply_pins
 
-_CARDS = (*whisper.CARDS, *faces.CARDS, *vision.CARDS)
+_CARDS = (*whisper.CARDS, *faces.CARDS, *vision.CARDS, *text.CARDS)
 
 MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in _CARDS})
 
@@ -33,6 +33,7 @@ KNOWN_NAMES: Mapping[str, str] = MappingProxyType(
 
 EIGHT_BIT_VARIANTS: Mapping[str, str] = MappingProxyType(
     {
+        "sentence-transformers/all-MiniLM-L6-v2": "minilm-l6-v2-int8",
         "openai/clip-vit-base-patch16": "clip-vit-b16-int8",
         "ViT-B/16": "clip-vit-b16-int8",
         "prithivMLmods/Deep-Fake-Detector-v2-Model": "deepfake-detector-v2",
