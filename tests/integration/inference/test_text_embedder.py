@@ -12,7 +12,7 @@ from tests.speech import fetch_models
 
 from cinemill.errors import ToolMissing
 from cinemill.inference.models.cards import ModelOutput
-from cinemill.inference.models.text import MINILM_INT8
+from cinemill.inference.models.language.embedding import MINILM_INT8
 from cinemill.inference.text.onnx_embedder import (
     MOST_BATCH_TOKENS,
     MOST_CHARACTERS,

@@ -27,8 +27,8 @@ from cinemill.capabilities.search.language.words import (
     list_words,
 )
 from cinemill.capabilities.search.query import ParsedQuery, QueryClass
+from cinemill.core.files.strict_model import StrictModel
 from cinemill.core.retrieval.hits import Candidate
-from cinemill.core.strict_model import StrictModel
 from cinemill.errors import InputRejected
 
 FEATURES = (

@@ -16,7 +16,7 @@ from collections.abc import Hashable, Sequence
 
 from pydantic import Field, model_validator
 
-from cinemill.core.strict_model import StrictModel
+from cinemill.core.files.strict_model import StrictModel
 
 MOST_SCORES = 100_000
 _ROUNDING = 1e-9

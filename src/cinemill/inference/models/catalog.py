@@ -7,10 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cinemill.errors import NotFound
-from cinemill.inference.models import faces, text, user_cards, vision, whisper
+from cinemill.inference.models import faces, user_cards, vision, whisper
 from cinemill.inference.models.cards import ModelCard, apply_pins
+from cinemill.inference.models.language import embedding
 
-_CARDS = (*whisper.CARDS, *faces.CARDS, *vision.CARDS, *text.CARDS)
+_CARDS = (*whisper.CARDS, *faces.CARDS, *vision.CARDS, *embedding.CARDS)
 
 MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in _CARDS})
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cinemill.errors import NotFound, ToolMissing
 from cinemill.inference.models.cards import ModelCard, ModelRole, find_model
 from cinemill.inference.models.catalog import find_card
-from cinemill.inference.models.text import TOKENIZER
+from cinemill.inference.models.language.embedding import TOKENIZER
 from cinemill.inference.sessions.onnx_session import load_graph
 from cinemill.inference.sessions.signature import unusable
 from cinemill.inference.text.protocol import TextEmbedder, Vectors, check_vectors

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from cinemill.capabilities.search.answers.checks import Checks, ClaimFault, find_fault
+from cinemill.capabilities.search.answers.checks import Checks, ClaimFault, find_fault, is_on_topic
 from cinemill.capabilities.search.answers.claims import Claim, read_claims
 from cinemill.capabilities.search.answers.events import (
     AbstainReason,
@@ -93,7 +93,7 @@ def _generate(
 ) -> Iterator[AnswerEvent]:
     """Yield the statements of a model that their passages support."""
     asked = make_prompt(query.text, shown)
-    review = ClaimReview(asked.evidence, checks)
+    review = ClaimReview(query, asked.evidence, checks)
     cited = _Citations()
     failure = ""
     try:
@@ -126,6 +126,7 @@ def _as_generator(pieces: Iterable[str]) -> Generator[str]:
 class ClaimReview:
     """Accepts the statements that their passages support, and counts the others by reason."""
 
+    query: ParsedQuery
     evidence: Mapping[str, Evidence]
     checks: Checks
     faults: Counter[ClaimFault] = field(default_factory=Counter)
@@ -153,7 +154,10 @@ class ClaimReview:
         if text.casefold() in said:
             return ClaimFault.REPEATED
         passages = [self.evidence[key].text for key in claim.evidence]
-        return find_fault(claim.text, passages, self.checks)
+        if (fault := find_fault(claim.text, passages, self.checks)) is not None:
+            return fault
+        is_answer = is_on_topic(claim.text, self.query, self.checks.compare_words)
+        return None if is_answer else ClaimFault.OFF_TOPIC
 
 
 class _Citations:

@@ -20,6 +20,7 @@ from cinemill.capabilities.search.language.words import (
     list_words,
     make_word_set,
 )
+from cinemill.capabilities.search.query import ParsedQuery
 from cinemill.capabilities.search.relevance import CompareWords
 
 LONGEST_CLAIM = 400
@@ -59,6 +60,8 @@ class ClaimFault(StrEnum):
     NAME = "name"
     WORDS = "words"
     """Words that the passage neither has nor means."""
+    OFF_TOPIC = "off-topic"
+    """It says nothing of what the question asks about."""
     NEGATION = "negation"
     ENTAILMENT = "entailment"
     REPEATED = "repeated"
@@ -86,6 +89,26 @@ def find_fault(claim: str, passages: Sequence[str], checks: Checks) -> ClaimFaul
         return ClaimFault.EMPTY
     passage = " \n".join(clean_text(one) for one in passages)
     return _compare(text, content, passage, checks)
+
+
+_BROAD_WORDS = make_word_set("happen topic subject discuss main point summary summarize about talk")
+_BROAD_STEMS = frozenset(find_stem(word) for word in _BROAD_WORDS) | _REPORTING_STEMS
+
+
+def is_on_topic(claim: str, query: ParsedQuery, compare_words: CompareWords | None) -> bool:
+    """Return whether a statement has a word of the question, or one that means the same.
+
+    A passage may hold what nobody asked for, and a model may repeat it. A question that names
+    nothing, such as "What happens?", allows everything.
+    """
+    asked = {stem: term for term in query.terms if (stem := find_stem(term)) not in _BROAD_STEMS}
+    words = [word for word in list_words(clean_text(claim)) if word.folded not in STOP_WORDS]
+    if not asked or any(find_stem(word.text) in asked for word in words):
+        return True
+    if compare_words is None or not words:
+        return False
+    said = list(dict.fromkeys(word.folded for word in words))
+    return any(compare_words(term, said) >= LEAST_SIMILARITY for term in asked.values())
 
 
 def _compare(

@@ -1,4 +1,4 @@
-"""Cards of the models that read text."""
+"""Cards of the models that turn text into vectors."""
 
 from __future__ import annotations
 
