@@ -16,9 +16,8 @@ MOST_SENTENCES = 2
 LONGEST_SENTENCE = 400
 LEAST_SHARE = 0.7
 """Of the best sentence's score that another must have to be quoted as well."""
-_SENTENCE = re.compile(
-    r"[^.!?…。！？]+(?:[.!?…。！？]+(?=\s|$|[\"”’)])[\"”’)]*|$|[.!?])", re.DOTALL
-)
+_END = re.compile(r"[.!?…]+[\"”’)»]*(?=\s|$)|[。！？]+")
+_ABBREVIATION = re.compile(r"(?:^|\W)(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Prof|No|vs)\.$")
 _ANSWER_TYPE_SCORE = 0.5
 _NAME_SCORE = 1.0
 _RANK_SCORE = 0.3
@@ -34,8 +33,15 @@ class Quote:
 
 def split_sentences(text: str) -> list[str]:
     """Return the sentences of a text, with their marks; a very long one is cut."""
-    found = (" ".join(match[0].split()) for match in _SENTENCE.finditer(text))
-    return [sentence[:LONGEST_SENTENCE] for sentence in found if any(map(str.isalnum, sentence))]
+    sentences: list[str] = []
+    start = 0
+    for match in _END.finditer(text):
+        if _ABBREVIATION.search(text[start : match.end()]):
+            continue
+        sentences.append(text[start : match.end()])
+        start = match.end()
+    plain = (" ".join(sentence.split()) for sentence in [*sentences, text[start:]])
+    return [sentence[:LONGEST_SENTENCE] for sentence in plain if any(map(str.isalnum, sentence))]
 
 
 def choose_quotes(query: ParsedQuery, evidence: Sequence[Evidence]) -> list[Quote]:
