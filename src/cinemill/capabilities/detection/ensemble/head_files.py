@@ -42,7 +42,7 @@ from cinemill.capabilities.detection.ensemble.tensor_files import (
 from cinemill.capabilities.detection.ensemble.training_statement import Grade, TrainingStatement
 from cinemill.capabilities.detection.verdict.calibration import Calibration
 from cinemill.capabilities.detection.verdict.distance import DistanceReference
-from cinemill.capabilities.detection.verdict.strict_model import StrictModel
+from cinemill.core.files.strict_model import StrictModel
 from cinemill.errors import Conflict
 
 _HEX = "^[0-9a-f]{64}$"

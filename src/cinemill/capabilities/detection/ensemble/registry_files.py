@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from cinemill.capabilities.detection.verdict.strict_model import StrictModel
+from cinemill.core.files.strict_model import StrictModel
 from cinemill.errors import InputRejected, ToolMissing
 
 HEADS_FOLDER = "heads"

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from cinemill.capabilities.detection.verdict.strict_model import StrictModel
+from cinemill.core.files.strict_model import StrictModel
 
 
 class Grade(StrEnum):

@@ -19,13 +19,13 @@ from cinemill.capabilities.detection.runs.pair_rows import Backbone, PairRows, c
 from cinemill.capabilities.detection.runs.workbench import Workbench
 from cinemill.capabilities.detection.training.feature_store import FeatureStore
 from cinemill.capabilities.detection.training.head_fit import fit_head
-from cinemill.capabilities.detection.training.logistic import TrainingImpossible
 from cinemill.capabilities.detection.training.pair_features import PairPlan
 from cinemill.capabilities.detection.training.pair_schedule import FaceReference
 from cinemill.capabilities.detection.training.self_blending import Control
 from cinemill.capabilities.detection.verdict.distance import DistanceReference, fit_distance
 from cinemill.capabilities.detection.verdict.scaling import Scaling, fit_scaling
 from cinemill.errors import InputRejected
+from cinemill.inference.statistics.logistic import TrainingImpossible
 
 BLENDED = "self-blended"
 """The method of fakes that are made here."""

@@ -48,13 +48,13 @@ from cinemill.capabilities.detection.runs.workbench import (
 )
 from cinemill.capabilities.detection.training.feature_store import FeatureStore
 from cinemill.capabilities.detection.training.head_fit import fit_fusion_weights
-from cinemill.capabilities.detection.training.logistic import TrainingImpossible
 from cinemill.capabilities.detection.training.pair_features import PairPlan
 from cinemill.capabilities.detection.training.starter_bar import LEAST_IDENTITIES
 from cinemill.errors import Conflict, InputRejected, ToolMissing
 from cinemill.inference.faces.detector import CARD as FACE_DETECTOR
 from cinemill.inference.faces.mesh import CARD as FACE_MESH
 from cinemill.inference.models.catalog import get_card
+from cinemill.inference.statistics.logistic import TrainingImpossible
 
 DEFAULT_FRAMES = 16
 DEFAULT_TAKES = 2

@@ -29,7 +29,7 @@ from cinemill.capabilities.detection.ensemble.registry_files import (
     write_atomically,
 )
 from cinemill.capabilities.detection.runs.workbench import TRAINING_FOLDER
-from cinemill.capabilities.detection.verdict.strict_model import StrictModel
+from cinemill.core.files.strict_model import StrictModel
 
 NOT_STATED = "not stated"
 _LARGEST_BYTES = 512 * 2**20

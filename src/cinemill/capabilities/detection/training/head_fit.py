@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinemill.capabilities.detection.evaluation.ranking import UnmeasurableScores, roc_auc
-from cinemill.capabilities.detection.training.logistic import (
+from cinemill.capabilities.detection.training.randomness import item_random
+from cinemill.inference.statistics.logistic import (
     LogisticFit,
     Matrix,
     TrainingImpossible,
     fit_logistic,
 )
-from cinemill.capabilities.detection.training.randomness import item_random
 
 STRENGTHS = (1.0, 0.1, 0.01, 0.001)
 FOLDS = 4

@@ -10,14 +10,14 @@ from typing import NamedTuple
 from pydantic import Field, model_validator
 
 from cinemill.capabilities.detection.verdict.aggregation import AGGREGATION_VERSION
-from cinemill.capabilities.detection.verdict.conformal import (
+from cinemill.capabilities.detection.verdict.evidence import STANDARD_FRAMES
+from cinemill.capabilities.detection.verdict.scaling import Scaling, fit_scaling
+from cinemill.core.files.strict_model import StrictModel
+from cinemill.core.statistics.conformal import (
     GroupScores,
     group_scores,
     is_rejected,
 )
-from cinemill.capabilities.detection.verdict.evidence import STANDARD_FRAMES
-from cinemill.capabilities.detection.verdict.scaling import Scaling, fit_scaling
-from cinemill.capabilities.detection.verdict.strict_model import StrictModel
 from cinemill.errors import InputRejected
 
 LEAST_FACES = 4

@@ -27,15 +27,18 @@ _BLOCK_ROWS = 1024
 
 
 class TrainingImpossible(InputRejected):
-    """These examples cannot train a head."""
+    """These examples cannot train a model."""
 
     code = "training_impossible"
-    hint = "Train on real and fake examples with finite features, of at least three people."
+    hint = (
+        "Train on examples of both classes with finite features; a detection head needs those of "
+        "at least three people."
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogisticFit:
-    """``features @ weights + bias`` is the logit of being fake."""
+    """``features @ weights + bias`` is the logit of the positive class."""
 
     weights: Vector
     bias: float
@@ -77,18 +80,18 @@ class _Problem:
 
 def fit_logistic(
     features: ArrayLike,
-    is_fake: ArrayLike,
+    is_positive: ArrayLike,
     *,
     strength: float,
     example_weights: ArrayLike | None = None,
 ) -> LogisticFit:
-    """Fit a linear head that separates fakes from reals.
+    """Fit a linear head that separates two classes.
 
     ``strength`` is the ridge penalty on weights of standardized features, relative to a mean loss
     of one; both classes weigh the same unless ``example_weights`` are given. Raises
     TrainingImpossible if a class is missing or a feature is not finite.
     """
-    problem = _prepare(features, is_fake, strength, example_weights)
+    problem = _prepare(features, is_positive, strength, example_weights)
     point = np.zeros(problem.features.shape[1] + 1)
     logits = problem.logits(point)
     first_norm = 0.0
@@ -108,14 +111,16 @@ def fit_logistic(
 
 
 def _prepare(
-    features: ArrayLike, is_fake: ArrayLike, strength: float, example_weights: ArrayLike | None
+    features: ArrayLike, is_positive: ArrayLike, strength: float, example_weights: ArrayLike | None
 ) -> _Problem:
     rows = np.asarray(features)
     if rows.dtype not in (np.float32, np.float64):
         rows = rows.astype(np.float32)
-    labels = np.asarray(is_fake, bool)
+    labels = np.asarray(is_positive, bool)
     if rows.ndim != 2 or labels.shape != (len(rows),) or labels.all() or not labels.any():
-        raise TrainingImpossible("A head is trained on a row of features for each real and fake.")
+        raise TrainingImpossible(
+            "A model is trained on a row of features for each example, of two classes."
+        )
     if strength <= 0:
         raise TrainingImpossible("The strength of the penalty must be above 0.")
     mean, deviation = _measure_columns(rows)

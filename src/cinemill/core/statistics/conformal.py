@@ -11,13 +11,12 @@ For a new score of a new group, where the groups are exchangeable,
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from cinemill.capabilities.detection.verdict.strict_model import StrictModel
+from cinemill.core.files.strict_model import StrictModel
 
 MOST_SCORES = 100_000
 _ROUNDING = 1e-9
@@ -53,12 +52,12 @@ class GroupScores(StrictModel):
 
     def p_value_of_high(self, score: float) -> float:
         """Return the p-value of a score against the scores that are at least as high, 0 to 1."""
-        at = int(np.searchsorted(self._array(), score, side="left"))
+        at = bisect_left(self.scores, score)
         return self._p_value(math.fsum(self.weights[at:]))
 
     def p_value_of_low(self, score: float) -> float:
         """Return the p-value of a score against the scores that are at most as high, 0 to 1."""
-        at = int(np.searchsorted(self._array(), score, side="right"))
+        at = bisect_right(self.scores, score)
         return self._p_value(math.fsum(self.weights[:at]))
 
     def find_upper_limit(self, rate: float) -> float:
@@ -86,9 +85,6 @@ class GroupScores(StrictModel):
 
     def _p_value(self, weight: float) -> float:
         return min(1.0, (1 + weight) / (self.groups + 1))
-
-    def _array(self) -> NDArray[np.float64]:
-        return np.asarray(self.scores, dtype=np.float64)
 
 
 def is_rejected(p_value: float, rate: float) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cinemill.capabilities.detection.verdict.conformal import (
+from cinemill.core.statistics.conformal import (
     GroupScores,
     group_scores,
     is_rejected,

@@ -1,0 +1,1 @@
+"""Search, answers with citations, and conversations about what videos say and show."""

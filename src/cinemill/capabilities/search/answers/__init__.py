@@ -1,0 +1,1 @@
+"""Answers whose every statement is checked against the passage that it cites."""

@@ -1,0 +1,1 @@
+"""Words of questions and passages: terms, numbers and names, by rules without a model."""

@@ -1,0 +1,1 @@
+"""Guarantees about scores, without NumPy."""

@@ -1,0 +1,1 @@
+"""Fitting, with NumPy: what several capabilities measure their models with."""

@@ -1,0 +1,178 @@
+"""Follow-up questions, with and without a language model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.capabilities.search.conversation import (
+    LONGEST_STANDALONE,
+    LONGEST_TURN,
+    MOST_TURNS,
+    Turn,
+    TurnEntity,
+    make_standalone,
+    remember,
+    rewrite_with_model,
+)
+from cinemill.core.knowledge.graph import EntityKind
+from cinemill.core.retrieval.hits import SearchFilters
+from cinemill.inference.language_models.errors import LanguageModelUnavailable
+from cinemill.inference.language_models.protocol import Completion, Prompt
+
+GARDEN = Turn(
+    "Who opened the rose garden?",
+    "Who opened the rose garden?",
+    "Alice Walker opened the rose garden in Oslo.",
+    (TurnEntity("Alice Walker", EntityKind.PERSON), TurnEntity("Oslo", EntityKind.PLACE)),
+)
+BANK = Turn(
+    "How much will Harbor Bank spend on the wind farm?",
+    "How much will Harbor Bank spend on the wind farm?",
+    "Harbor Bank will spend 25 million euros on the wind farm.",
+    (TurnEntity("Harbor Bank", EntityKind.ORGANIZATION),),
+)
+PARKER = Turn(
+    "Where does Grace Parker live?", "Where does Grace Parker live?", "She lives in Kyoto."
+)
+
+
+@pytest.mark.parametrize(
+    ("turn", "question", "standalone"),
+    [
+        (GARDEN, "Where does she work?", "Where does Alice Walker work?"),
+        (GARDEN, "What is her job?", "What is Alice Walker's job?"),
+        (GARDEN, "Did they meet her?", None),
+        (GARDEN, "Who else lives there?", "Who else lives Oslo?"),
+        (GARDEN, "When?", "When opened the rose garden?"),
+        (GARDEN, "And why?", "why opened the rose garden?"),
+        (GARDEN, "What about the wind farm?", "Who opened the rose garden, the wind farm?"),
+        (
+            BANK,
+            "What about Green Valley Council?",
+            "How much will Green Valley Council spend on the wind farm?",
+        ),
+        (BANK, "And when will it be ready?", None),
+        (BANK, "Why does it spend so much?", "Why does Harbor Bank spend so much?"),
+        (PARKER, "And Thomas Rossi?", None),
+        (PARKER, "Why did she move there?", "Why did Grace Parker move Kyoto?"),
+        (PARKER, "How old is she?", "How old is Grace Parker?"),
+    ],
+)
+def test_follow_up_becomes_a_question_of_its_own(
+    turn: Turn, question: str, standalone: str | None
+) -> None:
+    found = make_standalone(question, [turn])
+    assert found.is_follow_up
+    if standalone is not None:
+        assert found.text == standalone
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who opened the copper mine?",
+        "Where does Bruno Keller work?",
+        "Is there a meeting in Vienna?",
+        "What did Alice Walker say about her work?",
+        "Where do they talk about the negotiations?",
+        "Which museum is in this video?",
+    ],
+)
+def test_question_that_stands_alone_is_left_as_it_is(question: str) -> None:
+    found = make_standalone(question, [GARDEN, BANK])
+    assert found.text == question
+    assert not found.is_follow_up
+    assert found.carried == ()
+
+
+def test_nearest_turn_that_fits_is_meant() -> None:
+    assert make_standalone("Where does she work?", [GARDEN, BANK]).carried == ("Alice Walker",)
+    assert make_standalone("When will it start?", [GARDEN, BANK]).carried == ("Harbor Bank",)
+
+
+def test_first_question_is_left_as_it_is() -> None:
+    assert make_standalone("Where does she work?", []).text == "Where does she work?"
+
+
+def test_filters_hold_on_for_a_follow_up_only() -> None:
+    filters = SearchFilters(asset_ids=("a",), languages=("en",))
+    turn = Turn(GARDEN.question, GARDEN.standalone, GARDEN.answer, GARDEN.entities, filters)
+    assert make_standalone("Where does she work?", [turn]).filters == filters
+    own = SearchFilters(asset_ids=("b",))
+    mixed = make_standalone("Where does she work?", [turn], filters=own).filters
+    assert mixed == SearchFilters(asset_ids=("b",), languages=("en",))
+    assert make_standalone("Who owns the mine?", [turn]).filters == SearchFilters()
+
+
+def test_history_is_bounded() -> None:
+    history: tuple[Turn, ...] = ()
+    for number in range(20):
+        history = remember(history, Turn("q" * 9_000, f"{number}" * 9_000, "a" * 9_000))
+    assert len(history) == MOST_TURNS
+    assert all(len(turn.question) == len(turn.answer) == LONGEST_TURN for turn in history)
+    assert history[-1].standalone.startswith("19")
+
+
+@pytest.mark.property
+@given(st.text(max_size=300), st.lists(st.tuples(st.text(max_size=80), st.text(max_size=80))))
+def test_any_conversation_can_be_read(question: str, turns: list[tuple[str, str]]) -> None:
+    history = [Turn(asked, asked, answer) for asked, answer in turns]
+    found = make_standalone(question, history)
+    assert not found.is_follow_up or len(found.text) <= LONGEST_STANDALONE
+
+
+class Rewriter:
+    """A model with one reply."""
+
+    model_id = "rewriter"
+
+    def __init__(self, reply: str | Exception) -> None:
+        self._reply = reply
+        self.prompts: list[Prompt] = []
+
+    def complete(self, prompt: Prompt) -> Completion:
+        self.prompts.append(prompt)
+        if isinstance(self._reply, Exception):
+            raise self._reply
+        return Completion(self._reply, self.model_id)
+
+    def stream(self, prompt: Prompt) -> Iterator[str]:
+        yield self.complete(prompt).text
+
+
+def rewrite(reply: str | Exception, question: str = "Where does she work?") -> str:
+    return rewrite_with_model(question, [GARDEN], Rewriter(reply)).text
+
+
+def test_model_rewrites_a_follow_up() -> None:
+    written = "In which company does Alice Walker work?"
+    assert rewrite(f"Sure: {json.dumps({'question': written})}") == written
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        LanguageModelUnavailable("gone"),
+        "",
+        "no JSON",
+        '{"question": 1}',
+        "[" * 100_000,
+        json.dumps({"question": "Where does Mallory Evans work?"}),
+        json.dumps({"question": "Where did Alice Walker work in 1999?"}),
+        json.dumps({"question": "Where does Alice Walker work, see www.evil.com?"}),
+        json.dumps({"question": "Where " * 200}),
+    ],
+)
+def test_what_a_model_adds_is_not_used(reply: str | Exception) -> None:
+    assert rewrite(reply) == "Where does Alice Walker work?"
+
+
+def test_model_is_not_asked_about_a_question_that_stands_alone() -> None:
+    model = Rewriter("{}")
+    rewrite_with_model("Who opened the copper mine?", [GARDEN], model)
+    assert model.prompts == []

@@ -1,0 +1,166 @@
+"""Passages of speech and of pictures."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinemill.capabilities.search.passages import LEAST_MS, MOST_MS, SILENCE_MS, make_passages
+from cinemill.capabilities.search.picture_passages import make_picture_passages
+from cinemill.core.findings.finding import Finding
+from cinemill.core.retrieval.passages import Passage, PassageTrack
+from cinemill.core.transcript import SpeechTask, Transcript, Utterance, Word
+
+
+def make_transcript(words: list[Word]) -> Transcript:
+    start_ms = min((word.start_ms for word in words), default=0)
+    end_ms = max((word.end_ms for word in words), default=0)
+    text = "".join(word.text for word in words).strip()
+    said = (Utterance(start_ms, end_ms, text, tuple(words)),) if words else ()
+    return Transcript("tiny", "r", "en", SpeechTask.TRANSCRIBE, said, {})
+
+
+def say(*sentences: str, word_ms: int = 400, pause_ms: int = 200) -> list[Word]:
+    """Words one after another, with a pause after each sentence."""
+    words, now = [], 0
+    for sentence in sentences:
+        for text in sentence.split():
+            words.append(Word(now, now + word_ms, f" {text}", 1.0))
+            now += word_ms
+        now += pause_ms
+    return words
+
+
+WORDS = st.lists(
+    st.builds(
+        lambda gap, length, text: (gap, length, text),
+        st.one_of(st.just(0), st.integers(-2_000, 900), st.integers(0, 9_000)),
+        st.one_of(st.integers(0, 1_500), st.integers(-50, 30_000)),
+        st.sampled_from([" one", " two.", " three,", " four?", "五。", " ", "", " x" * 3]),
+    ),
+    max_size=120,
+)
+
+
+def place(parts: list[tuple[int, int, str]]) -> list[Word]:
+    words, now = [], 0
+    for gap, length, text in parts:
+        start = now + gap
+        words.append(Word(start, start + length, text, 0.5))
+        now = max(now, start + length)
+    return words
+
+
+@pytest.mark.property
+@given(WORDS, st.lists(st.integers(0, 200_000), max_size=20))
+def test_passages_keep_every_word_in_order_and_never_overlap(
+    parts: list[tuple[int, int, str]], cuts_ms: list[int]
+) -> None:
+    words = place(parts)
+    passages = make_passages(make_transcript(words), cuts_ms)
+    said = "".join("".join(word.text for word in words).split())
+    assert "".join("".join(passage.text.split()) for passage in passages) == said
+    assert [passage.number for passage in passages] == list(range(len(passages)))
+    assert all(0 <= passage.start_ms < passage.end_ms for passage in passages)
+    for before, after in pairwise(passages):
+        assert before.end_ms <= after.start_ms
+
+
+@pytest.mark.property
+@given(
+    st.lists(st.integers(100, 900), min_size=1, max_size=200),
+    st.lists(st.integers(0, 100_000), max_size=20),
+    st.sampled_from(["{}", "{},", "{}."]),
+)
+def test_passages_of_steady_speech_are_3_to_20_s_long(
+    lengths_ms: list[int], cuts_ms: list[int], form: str
+) -> None:
+    words, now = [], 0
+    for at, length_ms in enumerate(lengths_ms):
+        words.append(Word(now, now + length_ms, " " + form.format(f"w{at}"), 1.0))
+        now += length_ms
+    passages = make_passages(make_transcript(words), cuts_ms)
+    lengths = [passage.end_ms - passage.start_ms for passage in passages]
+    assert max(lengths) <= MOST_MS
+    assert len(lengths) == 1 or min(lengths) >= LEAST_MS
+
+
+def test_passage_ends_where_a_sentence_does() -> None:
+    words = say(*["This sentence has exactly ten words and it ends here."] * 9)
+    passages = make_passages(make_transcript(words))
+    assert len(passages) > 2
+    assert all(passage.text.endswith("here.") for passage in passages)
+
+
+def test_passage_ends_where_a_shot_does() -> None:
+    words = say(*["Five words are said here."] * 12, pause_ms=300)
+    # After the third sentence, at 6.9 s: ten seconds are nearer to the end of the fourth.
+    cut_ms = words[3 * 5].start_ms - 100
+    borders = {passage.end_ms for passage in make_passages(make_transcript(words), [cut_ms])}
+    without = {passage.end_ms for passage in make_passages(make_transcript(words))}
+    assert words[3 * 5 - 1].end_ms in borders - without
+
+
+def test_silence_ends_a_passage() -> None:
+    first = say("Short one.")
+    after_ms = first[-1].end_ms + SILENCE_MS
+    second = [Word(after_ms, after_ms + 500, " Next.", 1.0)]
+    passages = make_passages(make_transcript([*first, *second]))
+    assert [passage.text for passage in passages] == ["Short one.", "Next."]
+    assert passages[0].end_ms == first[-1].end_ms
+
+
+def test_no_speech_has_no_passages() -> None:
+    assert make_passages(make_transcript([])) == []
+
+
+def test_passages_have_the_language_that_is_read() -> None:
+    transcript = make_transcript(say("Bonjour."))
+    translated = Transcript(
+        "tiny", "r", "fr", SpeechTask.TRANSLATE, transcript.utterances, {"device": "cpu"}
+    )
+    assert make_passages(translated)[0].language == "en"
+
+
+def test_half_a_day_of_speech_is_cut_in_proportion_to_its_length() -> None:
+    # As a count of words, not of seconds: the groups that are weighed grow with the words only.
+    words = say(*["This sentence has exactly ten words and it ends here."] * 4_000)
+    passages = make_passages(make_transcript(words))
+    assert sum(len(passage.text.split()) for passage in passages) == 40_000
+
+
+def test_picture_passages_follow_shots_and_name_each_label_once() -> None:
+    findings = [
+        Finding(0, 2_000, "LISBON 204"),
+        Finding(1_000, 3_000, "Lisbon 204"),
+        Finding(4_000, 9_000, "OSLO"),
+        Finding(4_500, 4_501, "exit"),
+    ]
+    passages = make_picture_passages(findings, [4_000], PassageTrack.TEXT)
+    assert passages == [
+        Passage(0, PassageTrack.TEXT, 0, 3_000, "LISBON 204"),
+        Passage(1, PassageTrack.TEXT, 4_000, 9_000, "OSLO · exit"),
+    ]
+
+
+@pytest.mark.property
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 90_000), st.integers(1, 60_000), st.sampled_from("abc ")),
+        max_size=20,
+    ),
+    st.lists(st.integers(0, 90_000), max_size=10),
+)
+def test_picture_passages_never_overlap_and_stay_short(
+    parts: list[tuple[int, int, str]], cuts_ms: list[int]
+) -> None:
+    findings = [Finding(start, start + length, label) for start, length, label in parts]
+    passages = make_picture_passages(findings, cuts_ms, PassageTrack.PICTURE)
+    labels = {label for _, _, label in parts if label.strip()}
+    assert {label for passage in passages for label in passage.text.split(" · ")} == labels
+    assert all(0 < passage.end_ms - passage.start_ms <= MOST_MS for passage in passages)
+    for before, after in pairwise(passages):
+        assert before.end_ms <= after.start_ms

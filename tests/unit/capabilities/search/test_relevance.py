@@ -1,0 +1,217 @@
+"""Relevance: its features, its models and their thresholds."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from tests.searching import MemoryVocabulary, make_candidate
+
+from cinemill.capabilities.search.query import QueryClass, parse_query
+from cinemill.capabilities.search.relevance import (
+    FEATURES,
+    UNFITTED_MODEL,
+    Features,
+    RelevanceModel,
+    judge,
+    judge_features,
+    load_model,
+    measure_features,
+    save_model,
+)
+from cinemill.capabilities.search.relevance_fit import RelevanceExample, fit_relevance
+from cinemill.core.retrieval.hits import Candidate, Scores
+from cinemill.errors import InputRejected
+from cinemill.inference.statistics.logistic import TrainingImpossible
+
+OPENED = "Alice Walker opened the rose garden in Oslo on the ninth of March."
+
+
+def found(*texts_and_cosines: tuple[str, float]) -> list[Candidate]:
+    return [
+        make_candidate(text, number=2 * at, scores=Scores(vector=cosine, text=cosine / 2))
+        for at, (text, cosine) in enumerate(texts_and_cosines)
+    ]
+
+
+def measure(question: str, *texts: tuple[str, float]) -> dict[str, float]:
+    query = parse_query(question, MemoryVocabulary([OPENED]))
+    return dict(zip(FEATURES, measure_features(query, found(*texts)), strict=True))
+
+
+def test_features_of_an_answer_and_of_a_near_miss_differ() -> None:
+    others = (("The harbor meeting starts at ten.", 0.3), ("It rains.", 0.1))
+    answer = measure("Who opened the rose garden in Oslo?", (OPENED, 0.8), *others)
+    assert answer["top_vector"] == pytest.approx(0.8)
+    assert answer["gap"] == pytest.approx(0.7)
+    assert answer["text_share"] == pytest.approx(0.4 / 0.6)
+    assert answer["best_coverage"] == answer["names_covered"] == answer["answer_type"] == 1
+    assert answer["predicate_match"] == answer["known_words"] == answer["agreement"] == 1
+    miss = measure("Who demolished the rose garden in Oslo?", (OPENED, 0.7), *others)
+    assert miss["predicate_match"] < 1
+    assert miss["known_words"] < 1
+    assert miss["best_coverage"] < 1
+    other_name = measure("When did Bruno Keller open it?", (OPENED, 0.7), *others)
+    assert other_name["names_covered"] == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "has_answer"),
+    [
+        ("Who opened it?", "Alice Walker opened it, and Bruno came.", 1),
+        ("Who met Alice Walker?", "We met Alice Walker.", 0),
+        ("How much will they spend?", "They will spend twenty million.", 1),
+        ("How many people paid 20 euros?", "They paid twenty euros.", 0),
+        ("When does it start?", "It starts in the morning.", 1),
+        ("When does it start?", "It starts soon.", 0),
+        ("Why did he leave?", "He left because of the floods.", 1),
+        ("Why did he leave?", "He left.", 0),
+    ],
+)
+def test_answer_type_is_found(question: str, text: str, has_answer: float) -> None:
+    assert measure(question, (text, 0.5))["answer_type"] == has_answer
+
+
+def test_predicates_are_compared_by_meaning_where_that_can_be_done() -> None:
+    query = parse_query("Which person inaugurated the garden?")
+    passages = found((OPENED, 0.7))
+    at = FEATURES.index("predicate_match")
+    assert measure_features(query, passages)[at] < 0.7
+    compared = measure_features(query, passages, compare_words=lambda word, words: 1.0)
+    assert compared[at] == 1
+
+
+def test_nothing_found_is_not_relevant() -> None:
+    relevance = judge(parse_query("Who?"), [])
+    assert relevance.probability == 0
+    assert not relevance.is_answerable
+
+
+def test_model_that_was_not_fitted_tells_plain_cases_apart() -> None:
+    passages = found((OPENED, 0.8), ("It rains.", 0.1), ("Hello.", 0.1))
+    vocabulary = MemoryVocabulary([OPENED, "it rains hello"])
+    yes = judge(parse_query("Who opened the rose garden in Oslo?", vocabulary), passages)
+    no = judge(parse_query("How many penguins live in Antarctica?", vocabulary), passages)
+    assert yes.is_answerable
+    assert not no.is_answerable
+    assert UNFITTED_MODEL.examples == 0
+
+
+def make_examples(seed: int, videos: int) -> list[RelevanceExample]:
+    """Questions whose features overlap, and shift from video to video."""
+    source = random.Random(seed)
+    examples = []
+    for video in range(videos):
+        shift = source.gauss(0, 0.05)
+        for number in range(12):
+            is_answerable = number % 3 != 0
+            middle = (0.6 if is_answerable else 0.4) + shift
+            features = tuple(source.gauss(middle, 0.12) for _ in FEATURES)
+            query_class = QueryClass.PERSON if number % 2 else QueryClass.TIME
+            examples.append(RelevanceExample(features, is_answerable, query_class, f"v{video:03}"))
+    return examples
+
+
+def test_fitted_model_abstains_from_no_more_than_was_promised() -> None:
+    # Over many fits, as the promise is one about averages: each has other videos.
+    rates, caught = [], []
+    for seed in range(30):
+        examples = make_examples(seed, 60)
+        model = fit_relevance(examples[: 12 * 40], false_abstention_rate=0.1)
+        tests = examples[12 * 40 :]
+        kept = [
+            (one.is_answerable, judge_features(model, one.features))
+            for one in tests
+            if model.find_threshold(one.query_class) is not None
+        ]
+        limits = [model.find_threshold(one.query_class) for one in tests]
+        answered = [score >= limit for (_, score), limit in zip(kept, limits, strict=True)]
+        good = [a for (is_good, _), a in zip(kept, answered, strict=True) if is_good]
+        bad = [a for (is_good, _), a in zip(kept, answered, strict=True) if not is_good]
+        rates.append(1 - sum(good) / len(good))
+        caught.append(1 - sum(bad) / len(bad))
+    assert sum(rates) / len(rates) <= 0.1
+    assert sum(caught) / len(caught) >= 0.9
+
+
+def test_class_with_few_videos_shares_the_threshold_of_all() -> None:
+    examples = make_examples(1, 40)
+    rare = RelevanceExample(examples[1].features, True, QueryClass.REASON, "v001")
+    model = fit_relevance([*examples, rare])
+    assert set(model.thresholds) == {QueryClass.PERSON, QueryClass.TIME}
+    assert model.find_threshold(QueryClass.REASON) == model.threshold
+    assert (model.examples, model.videos) == (481, 40)
+
+
+def test_fit_does_not_depend_on_the_order() -> None:
+    examples = make_examples(2, 20)
+    one, other = fit_relevance(examples), fit_relevance(examples[::-1])
+    assert one.weights == pytest.approx(other.weights, abs=1e-6)
+    assert one.threshold == pytest.approx(other.threshold, abs=1e-6)
+
+
+def test_unusable_examples_are_rejected() -> None:
+    with pytest.raises(InputRejected) as rejected:
+        fit_relevance(make_examples(1, 3))
+    assert rejected.value.code == "relevance_examples"
+    with pytest.raises(InputRejected):
+        fit_relevance(make_examples(1, 10), false_abstention_rate=1.0)
+    with pytest.raises(TrainingImpossible):
+        fit_relevance([one for one in make_examples(1, 10) if one.is_answerable])
+
+
+def test_model_is_saved_and_loaded(tmp_path: Path) -> None:
+    model = fit_relevance(make_examples(3, 30))
+    path = tmp_path / "relevance.json"
+    save_model(model, path)
+    assert load_model(path) == model
+    features: Features = make_examples(4, 1)[0].features
+    assert judge_features(load_model(path), features) == judge_features(model, features)
+
+
+def edit(**changes: object) -> bytes:
+    return json.dumps(json.loads(UNFITTED_MODEL.model_dump_json()) | changes).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"[" * 100_000,
+        b"\xff",
+        edit(weights=[1.0]),
+        edit(features=["other"]),
+        edit(threshold=2.0),
+        edit(thresholds={"person": -1.0}),
+        edit(thresholds={"nonsense": 0.5}),
+        edit(bias=None),
+        edit(more=1),
+        edit(version=2),
+        b'{"bias": NaN}',
+        edit() + b" " * 70_000,
+    ],
+)
+def test_damaged_model_is_rejected(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "relevance.json"
+    path.write_bytes(content)
+    if content.endswith(b"   "):
+        assert load_model(path) == UNFITTED_MODEL  # blanks say nothing
+        return
+    with pytest.raises(InputRejected) as rejected:
+        load_model(path)
+    assert rejected.value.code == "relevance_model_invalid"
+
+
+def test_missing_model_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(InputRejected):
+        load_model(tmp_path / "none.json")
+
+
+def test_models_of_other_features_are_rejected() -> None:
+    with pytest.raises(ValueError, match="other features"):
+        RelevanceModel(
+            features=("a",), weights=(1.0,), bias=0.0, threshold=0.5, false_abstention_rate=0.1
+        )
