@@ -1,0 +1,1 @@
+"""Search across videos, and answers that cite their moments."""
