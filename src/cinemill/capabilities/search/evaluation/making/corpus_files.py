@@ -31,8 +31,8 @@ QUESTIONS_NAME = "questions.json"
 FINAL_QUESTIONS_NAME = "questions-final.json"
 READINGS_NAME = "final-readings.jsonl"
 VIDEOS_FOLDER = "videos"
-_COMMIT = re.compile(r"^[0-9a-f]{40}([0-9a-f]{24})?$")
-_NAME = re.compile(r"^[a-z0-9-]{1,64}$")
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_NAME = re.compile(r"[a-z0-9-]{1,64}")
 _Read = TypeVar("_Read")
 
 
@@ -102,11 +102,11 @@ class CorpusFolder:
 
         Raises CommitInvalid, CorpusInvalid.
         """
-        if not _COMMIT.match(commit):
+        if not _COMMIT.fullmatch(commit):
             raise CommitInvalid(f"{commit!r} is no hash of a commit.")
         questions = _read(self.root / FINAL_QUESTIONS_NAME, _QUESTIONS)
         with (self.root / READINGS_NAME).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"commit": commit}) + "\n")
+            file.write(json.dumps(asdict(_FinalReading(commit))) + "\n")
         return questions
 
     def list_final_readings(self) -> list[str]:
@@ -115,11 +115,10 @@ class CorpusFolder:
         Raises CorpusInvalid.
         """
         path = self.root / READINGS_NAME
-        lines = _read_bounded(path).decode(errors="replace").splitlines() if path.exists() else []
-        try:
-            return [str(json.loads(line)["commit"]) for line in lines]
-        except (ValueError, KeyError, TypeError) as damaged:
-            raise CorpusInvalid(f"{path} is damaged.") from damaged
+        if not path.exists():
+            return []
+        adapter = TypeAdapter(_FinalReading)
+        return [_validate(path, adapter, line).commit for line in _read_bounded(path).splitlines()]
 
     def locate_video(self, name: str) -> Path:
         """Return the path of a video, whether it is there or not. Raises CorpusInvalid."""
@@ -143,17 +142,26 @@ class CorpusFolder:
         return {name: self.read_video(name) for name in self.read_description().videos}
 
     def _path(self, name: str, suffix: str) -> Path:
-        if not _NAME.match(name):
+        if not _NAME.fullmatch(name):
             raise CorpusInvalid(f"{name[:80]!r} is no name of a video.")
         return self.root / VIDEOS_FOLDER / f"{name}.{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class _FinalReading:
+    commit: str
 
 
 _QUESTIONS: TypeAdapter[tuple[Question, ...]] = TypeAdapter(tuple[Question, ...])
 
 
 def _read(path: Path, adapter: TypeAdapter[_Read]) -> _Read:
+    return _validate(path, adapter, _read_bounded(path))
+
+
+def _validate(path: Path, adapter: TypeAdapter[_Read], content: bytes) -> _Read:
     try:
-        return adapter.validate_json(_read_bounded(path))
+        return adapter.validate_json(content)
     except ValidationError as damaged:
         raise CorpusInvalid(f"{path} is damaged: {damaged.error_count()} errors.") from damaged
 

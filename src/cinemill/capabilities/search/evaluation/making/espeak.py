@@ -5,21 +5,25 @@ whoever makes a corpus installs the package, as a tool for that alone. Nothing o
 installation imports this module, and the videos that it speaks in are data, not part of the
 program.
 
-The library is called by ctypes. It has one state for a process: use it from one thread.
+The library is called by ctypes. It keeps a state from sentence to sentence, down to the random
+numbers of its hissing sounds, so that a sentence depends on those before it. It is loaded again for
+each: then the same words are the same samples, whatever was said before.
 """
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cinemill.capabilities.search.evaluation.making.speech import Speech
+from cinemill.capabilities.search.evaluation.making.speech import Speech, trim_silence
 from cinemill.errors import ToolMissing, WorkFailed
 
 PACKAGE = "espeakng_loader"
@@ -36,6 +40,7 @@ _AUDIO_SYNCHRONOUS = 2
 _DO_NOT_EXIT = 0x8000
 _RATE, _WORD_GAP = 1, 7
 _UTF8 = 1
+_GO_ON = 0
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
@@ -45,25 +50,17 @@ class Espeak:
     """eSpeak NG with its English voices. Use :func:`open_espeak`; not thread-safe."""
 
     def __init__(self, package: Path) -> None:
-        """Load the library that lies in ``package``. Raises ToolMissing, WorkFailed."""
-        self._library = _load(package)
-        rate = self._library.espeak_Initialize(
-            _AUDIO_SYNCHRONOUS, 0, str(package / _DATA_FOLDER).encode(), _DO_NOT_EXIT
-        )
-        if rate <= 0:
-            raise WorkFailed("eSpeak NG could not be started.", code="speech_failed")
-        self._rate_hz = int(rate)
-        self._chunks: list[bytes] = []
-        # Kept, since the library keeps its address.
-        self._callback = _Callback(self._receive)
-        self._library.espeak_SetSynthCallback(self._callback)
+        """Check that the library of ``package`` works. Raises ToolMissing, WorkFailed."""
+        self._package = package
+        with _loaded(package) as (library, rate_hz):
+            library.espeak_Info.restype = ctypes.c_char_p
+            self._version = (library.espeak_Info(None) or b"").decode(errors="replace")
+            self._rate_hz = rate_hz
 
     @property
     def name(self) -> str:
         """Return the name and version of the synthesizer."""
-        self._library.espeak_Info.restype = ctypes.c_char_p
-        version = self._library.espeak_Info(None) or b""
-        return f"eSpeak NG {version.decode(errors='replace').split(' ')[0]}".strip()
+        return f"eSpeak NG {self._version.split(' ')[0]}".strip()
 
     @property
     def voices(self) -> tuple[str, ...]:
@@ -78,30 +75,29 @@ class Espeak:
     def speak(self, text: str, voice: str) -> Speech:
         """Return the sentence as this speaker says it.
 
-        Raises WorkFailed (``speech_failed``) if there is no such voice, or nothing was spoken.
+        Raises WorkFailed (``speech_failed``) if there is no such voice, or nothing can be heard.
         """
-        self._require(self._library.espeak_SetVoiceByName(voice.encode()), f"the voice {voice}")
-        self._require(self._library.espeak_SetParameter(_RATE, WORDS_PER_MINUTE, 0), "the speed")
-        self._require(self._library.espeak_SetParameter(_WORD_GAP, WORD_GAP_10MS, 0), "the pauses")
-        self._chunks.clear()
-        encoded = text.encode() + b"\x00"
-        status = self._library.espeak_Synth(encoded, len(encoded), 0, 0, 0, _UTF8, None, None)
-        self._require(status, "the sentence")
-        samples = np.frombuffer(b"".join(self._chunks), np.int16)
-        if not samples.size:
+        chunks: list[bytes] = []
+
+        def receive(samples: Any, count: int, _events: int) -> int:
+            if samples and count > 0:
+                chunks.append(ctypes.string_at(samples, count * ctypes.sizeof(ctypes.c_short)))
+            return _GO_ON
+
+        callback = _Callback(receive)  # named, since the library keeps nothing but its address
+        with _loaded(self._package) as (library, rate_hz):
+            library.espeak_SetSynthCallback(callback)
+            library.espeak_ng_SetRandSeed(1)
+            _require(library.espeak_SetVoiceByName(voice.encode()), f"the voice {voice}")
+            _require(library.espeak_SetParameter(_RATE, WORDS_PER_MINUTE, 0), "the speed")
+            _require(library.espeak_SetParameter(_WORD_GAP, WORD_GAP_10MS, 0), "the pauses")
+            encoded = text.encode() + b"\x00"
+            status = library.espeak_Synth(encoded, len(encoded), 0, 0, 0, _UTF8, None, None)
+            _require(status, "the sentence")
+        speech = Speech(np.frombuffer(b"".join(chunks), np.int16), rate_hz)
+        if not trim_silence(speech).samples.size:
             raise WorkFailed(f"eSpeak NG said nothing for {text!r}.", code="speech_failed")
-        return Speech(samples, self._rate_hz)
-
-    def _receive(self, samples: Any, count: int, _events: int) -> int:
-        """Keep what the library has spoken; 0 lets it go on."""
-        if samples and count > 0:
-            self._chunks.append(ctypes.string_at(samples, count * ctypes.sizeof(ctypes.c_short)))
-        return 0
-
-    @staticmethod
-    def _require(status: int, what: str) -> None:
-        if status != 0:
-            raise WorkFailed(f"eSpeak NG rejected {what}.", code="speech_failed")
+        return speech
 
 
 @lru_cache(maxsize=1)
@@ -121,6 +117,26 @@ def _find_package() -> Path:
     raise _missing("The corpus is spoken by eSpeak NG, which is not installed.")
 
 
+@contextmanager
+def _loaded(package: Path) -> Iterator[tuple[Any, int]]:
+    """Yield a library without a past, and its samples a second; it is unloaded at the end."""
+    library = _load(package)
+    try:
+        data = str(package / _DATA_FOLDER).encode()
+        rate_hz = int(library.espeak_Initialize(_AUDIO_SYNCHRONOUS, 0, data, _DO_NOT_EXIT))
+        if rate_hz <= 0:
+            raise WorkFailed("eSpeak NG could not be started.", code="speech_failed")
+        yield library, rate_hz
+        library.espeak_Terminate()
+    finally:
+        _ctypes.dlclose(library._handle)
+
+
+def _require(status: int, what: str) -> None:
+    if status != 0:
+        raise WorkFailed(f"eSpeak NG rejected {what}.", code="speech_failed")
+
+
 def _load(package: Path) -> Any:
     for name in _LIBRARIES:
         if (package / name).is_file():
@@ -132,23 +148,31 @@ def _load(package: Path) -> Any:
 
 
 def _declare(library: Any) -> Any:
-    """Declare the arguments: without them, 64-bit addresses would be cut."""
+    """Declare the arguments: without them, 64-bit addresses would be cut.
+
+    Raises ToolMissing if the library is too old for one of the functions.
+    """
     signatures: dict[str, list[Any]] = {
         "espeak_Initialize": [ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int],
         "espeak_SetSynthCallback": [_Callback],
         "espeak_SetVoiceByName": [ctypes.c_char_p],
         "espeak_SetParameter": [ctypes.c_int, ctypes.c_int, ctypes.c_int],
         "espeak_Info": [ctypes.c_void_p],
+        "espeak_Terminate": [],
+        "espeak_ng_SetRandSeed": [ctypes.c_long],
         "espeak_Synth": [
             *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint),
             *(ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p),
         ],
     }
     for name, arguments in signatures.items():
-        function: Callable[..., int] = getattr(library, name)
-        function.argtypes = arguments  # type: ignore[attr-defined]
-        function.restype = ctypes.c_int  # type: ignore[attr-defined]
+        function = getattr(library, name, None)
+        if function is None:
+            raise _missing(f"This eSpeak NG is too old: it has no {name}.")
+        function.argtypes = arguments
+        function.restype = ctypes.c_int
     library.espeak_SetSynthCallback.restype = None
+    library.espeak_ng_SetRandSeed.restype = None
     return library
 
 

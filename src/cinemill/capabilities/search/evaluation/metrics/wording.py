@@ -49,23 +49,23 @@ def fold_words(text: str) -> list[str]:
     """
     folded: list[str] = []
     total: int | None = None
-    for token in _split(text):
-        value = _SMALL.get(token)
+    for word in _split(text):
+        value = _SMALL.get(word)
         if value is not None:
             # "forty seven" is one number, "nine ten" are two.
             joins = total is not None and value < _room_below(total)
             if total is not None and not joins:
                 folded.append(str(total))
             total = value + (total if joins and total is not None else 0)
-        elif token in _SCALES and total is not None:
-            total = _scale(total, _SCALES[token])
-        elif token == "and" and total and total % 100 == 0:
+        elif word in _SCALES and total is not None:
+            total = _scale(total, _SCALES[word])
+        elif word == "and" and total and total % 100 == 0:
             continue  # "two hundred and fifty"
         else:
             if total is not None:
                 folded.append(str(total))
                 total = None
-            folded.append(token)
+            folded.append(word)
     return [*folded, str(total)] if total is not None else folded
 
 
