@@ -1,0 +1,1 @@
+"""Readers of published benchmarks, for those who have them: MSR-VTT, QVHighlights, Video-MME."""

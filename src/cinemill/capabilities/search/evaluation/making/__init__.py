@@ -1,0 +1,1 @@
+"""The corpus as files: videos with speech and signs, and their true transcripts."""

@@ -1,0 +1,1 @@
+"""Figures of retrieval, abstention and citations, with intervals over videos."""
