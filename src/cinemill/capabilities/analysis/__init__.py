@@ -1,1 +1,1 @@
-"""What is seen and heard in a video: findings with time ranges, from local models and services."""
+"""Analysis of videos: findings with time ranges, from local models and from services."""

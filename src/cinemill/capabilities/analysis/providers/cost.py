@@ -33,18 +33,19 @@ class Price:
 PriceTable = Mapping[str, Price]
 """By the name of the price, as ``Consumption`` has it."""
 
-_AWS = "https://aws.amazon.com/rekognition/pricing/, us-east-1, first tier; quoted second-hand"
+_AWS = "https://aws.amazon.com/rekognition/pricing/, us-east-1, first tier, as others quote it"
+_AWS_UNCONFIRMED = "https://aws.amazon.com/rekognition/pricing/, us-east-1; not confirmed"
 _AS_OF = date(2026, 11, 29)
 DEFAULT_PRICES: PriceTable = {
     "rekognition.labels": Price(100_000, source=_AWS, as_of=_AS_OF),
     "rekognition.faces": Price(100_000, source=_AWS, as_of=_AS_OF),
     "rekognition.text": Price(100_000, source=_AWS, as_of=_AS_OF),
     "rekognition.moderation": Price(100_000, source=_AWS, as_of=_AS_OF),
-    "rekognition.segments": Price(50_000, source=_AWS, as_of=_AS_OF),
-    "rekognition.technical_cues": Price(50_000, source=_AWS, as_of=_AS_OF),
+    "rekognition.segments": Price(50_000, source=_AWS_UNCONFIRMED, as_of=_AS_OF),
+    "rekognition.technical_cues": Price(50_000, source=_AWS_UNCONFIRMED, as_of=_AS_OF),
 }
 """Where prices depend on volume and region, the highest; settings replace them. Servers that
-answer in the chat format have no price here: whoever runs one knows what it costs."""
+answer in the chat format have no price here: it depends on who runs them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def estimate_cost(consumption: Sequence[Consumption], prices: PriceTable) -> Est
 def decide_cost(estimate: Estimate, totals: CostTotals, caps: CostCaps) -> CostDecision:
     """Return whether an analysis stays within the caps.
 
-    Without a price it is refused where money is capped: nobody could say whether it stays.
+    Without a price it is refused where money is capped: it cannot be known whether it stays.
     """
     is_capped = (caps.most_micros_per_video, caps.most_micros_per_day) != (None, None)
     if estimate.unpriced and is_capped:

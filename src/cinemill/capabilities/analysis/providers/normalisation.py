@@ -17,7 +17,7 @@ SAME_PLACE = 0.5
 def normalise(found: FindingSet, *, start_ms: int, end_ms: int) -> FindingSet:
     """Return findings within a range (half-open), each once, sorted by time.
 
-    The part of a finding outside of the range is cut off; one that lies outside is left out. Lines
+    The part of a finding outside of the range is cut off; one that is outside is left out. Lines
     of text that are seen in one sample after another become one finding.
     """
     within = (_cut(one, start_ms, end_ms) for one in found.findings)

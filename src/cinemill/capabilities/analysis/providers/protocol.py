@@ -137,7 +137,7 @@ class AnalysisProvider(Protocol):
         ...
 
     def discard(self, ticket: AnalysisTicket) -> None:
-        """Remove what the service keeps of an analysis that nobody will collect."""
+        """Remove what the service keeps of an analysis that will not be collected."""
         ...
 
 

@@ -58,7 +58,7 @@ def upload_asset(caller: HttpCaller, path: Path, *, api_key: str, nvcf_url: str 
         raise ProviderReplyInvalid("The reply does not name an asset.") from invalid
     try:
         _check_upload_url(asset.uploadUrl, nvcf_url)
-        # The address is signed for these headers, and for nobody's key.
+        # The address is signed for these headers, and takes no key.
         caller.call(
             "PUT",
             asset.uploadUrl,

@@ -177,7 +177,7 @@ def _clamp(start_ms: int, end_ms: int, duration_ms: int) -> tuple[int, int]:
 
 
 def _map_box(box: replies.BoxPart) -> PictureBox | None:
-    """Return the part of a box that lies in the picture; None where none does."""
+    """Return the part of a box that is in the picture; None where none is."""
     left, top = max(box.Left, 0.0), max(box.Top, 0.0)
     right, bottom = min(box.Left + box.Width, 1.0), min(box.Top + box.Height, 1.0)
     if right <= left or bottom <= top:

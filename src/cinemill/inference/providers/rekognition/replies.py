@@ -46,7 +46,7 @@ class LabelPart(Document):
 
     Name: str = Field(min_length=1)
     Confidence: Percent
-    Instances: tuple[InstancePart, ...] = ()
+    Instances: list[InstancePart] = Field(default_factory=list)
 
 
 class LabelRange(Document):
@@ -162,7 +162,7 @@ class Page(Document):
     LabelModelVersion: str = ""
     TextModelVersion: str = ""
     ModerationModelVersion: str = ""
-    SelectedSegmentTypes: tuple[SegmentTypeInfo, ...] = ()
+    SelectedSegmentTypes: list[SegmentTypeInfo] = Field(default_factory=list)
 
     @property
     def revision(self) -> str:
