@@ -28,6 +28,12 @@ class FindingKind(StrEnum):
     """A thing with a box."""
     FACE = "face"
     """A face with a box, and without a name."""
+    CUE = "cue"
+    """What the trade marks: credits, black frames, color bars, a studio's logo, a slate."""
+    MODERATION = "moderation"
+    """What may offend, by a service's own scale."""
+    DESCRIPTION = "description"
+    """What happens in a range, in a model's sentences."""
 
 
 @dataclass(frozen=True, slots=True)
