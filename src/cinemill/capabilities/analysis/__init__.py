@@ -1,1 +1,47 @@
 """Analysis of videos: what is shown, read and heard in them, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cinemill.capabilities.analysis import kinds
+from cinemill.capabilities.analysis.plan import plan_keyframes, plan_shots
+from cinemill.jobs.catalog import JobKind
+from cinemill.jobs.step import Handler
+from cinemill.steps.capability import Capability
+from cinemill.steps.ingestion import kinds as steps
+from cinemill.steps.source.plan import SourceParameters
+
+if TYPE_CHECKING:
+    from cinemill.steps.resources import StepResources
+
+__all__ = ["CAPABILITY"]
+
+
+def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
+    from cinemill.capabilities.analysis import chunk_handlers, shot_handlers, sound_handler
+    from cinemill.steps.ingestion.gaps import leave_gap
+
+    works = {
+        steps.DETECT_SHOTS: leave_gap(shot_handlers.detect_shot_boundaries, "shot"),
+        steps.EXTRACT_KEYFRAMES: leave_gap(shot_handlers.extract_keyframes, "keyframe"),
+        steps.CHUNK_VIDEO: chunk_handlers.chunk_video,
+        steps.ANALYZE_CHUNK: chunk_handlers.analyze_chunk,
+        steps.MERGE_CHUNKS: chunk_handlers.merge_chunks,
+        steps.CLASSIFY_SOUND: leave_gap(sound_handler.classify_sound, "sound"),
+    }
+    return {kind: partial(work, resources) for kind, work in works.items()}
+
+
+CAPABILITY = Capability(
+    name="analysis",
+    queues=kinds.QUEUES,
+    steps=kinds.STEPS,
+    jobs=(
+        JobKind(steps.DETECT_SHOTS, SourceParameters, plan_shots, positional=("path",)),
+        JobKind(steps.EXTRACT_KEYFRAMES, SourceParameters, plan_keyframes, positional=("path",)),
+    ),
+    build_handlers=_build_handlers,
+)

@@ -11,6 +11,7 @@ from cinemill.capabilities.captions.plan import CaptionParameters, plan_caption
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
+from cinemill.steps.ingestion.kinds import TRANSCRIBE_SPEECH
 
 if TYPE_CHECKING:
     from cinemill.steps.resources import StepResources
@@ -22,7 +23,7 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.captions.handlers import transcribe_speech, write_captions
 
     return {
-        kinds.TRANSCRIBE_SPEECH: partial(transcribe_speech, resources),
+        TRANSCRIBE_SPEECH: partial(transcribe_speech, resources),
         kinds.WRITE_CAPTIONS: partial(write_captions, resources),
     }
 

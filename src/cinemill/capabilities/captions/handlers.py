@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cinemill.capabilities.captions.audio_samples import BYTES_PER_SECOND, extract_samples
 from cinemill.capabilities.captions.formats import FILES, name_captions
 from cinemill.capabilities.captions.plan import WritingParameters
 from cinemill.capabilities.captions.request import SpeechRequest
@@ -33,6 +32,7 @@ from cinemill.steps.resources import (
     require_space,
     stage_seconds,
 )
+from cinemill.steps.source.audio_samples import BYTES_PER_SECOND, extract_samples
 from cinemill.steps.source.results import PROBE
 from cinemill.storage.media import assets, findings
 from cinemill.storage.media.assets import AssetRecord

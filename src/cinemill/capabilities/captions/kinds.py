@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cinemill.jobs.catalog import GIB, LONG_LIMITS, MINUTE, Queue, Rate, StepKind
+from cinemill.steps.ingestion.kinds import TRANSCRIBE_SPEECH
 
-TRANSCRIBE_SPEECH = "transcribe_speech"
 WRITE_CAPTIONS = "write_captions"
 
 QUEUES = (Queue("caption", 5, 6 * GIB, 10, **LONG_LIMITS, description="Speech to text"),)

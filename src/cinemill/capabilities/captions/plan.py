@@ -8,6 +8,7 @@ from cinemill.capabilities.captions import kinds
 from cinemill.capabilities.captions.request import SpeechParameters
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import Parameters, none_as
+from cinemill.steps.ingestion.kinds import TRANSCRIBE_SPEECH
 from cinemill.steps.source.plan import SourceParameters, plan_source
 
 
@@ -28,6 +29,6 @@ def plan_caption(params: CaptionParameters, asset_id: str | None) -> list[StepSp
     words = {"words": params.words}
     return [
         *plan_source("caption", params, asset_id),
-        StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH, request.to_json(), after=("probe",)),
+        StepSpec("transcribe", TRANSCRIBE_SPEECH, request.to_json(), after=("probe",)),
         StepSpec("captions", kinds.WRITE_CAPTIONS, words, after=("transcribe",)),
     ]

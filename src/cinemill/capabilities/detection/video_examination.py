@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 from cinemill.capabilities.detection.detector import Detector
 from cinemill.capabilities.detection.examine import Examination, examine_frames, number_shots
@@ -14,23 +12,18 @@ from cinemill.capabilities.detection.illustrations.take import Illustrator, illu
 from cinemill.capabilities.detection.stage_clock import StageClock
 from cinemill.capabilities.detection.video_faces import VideoFaces
 from cinemill.core.frames import Frame, Shot
-from cinemill.core.media import ArtifactKind, MediaInfo
-from cinemill.errors import NotFound
+from cinemill.core.media import MediaInfo
 from cinemill.inference.faces.detector import CARD as FACE_DETECTOR
 from cinemill.inference.faces.detector import open_face_detector
 from cinemill.inference.models.catalog import get_card
 from cinemill.inference.sessions.session_cache import process_sessions
 from cinemill.jobs.step import StepContext
-from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.frames.exact import SHOT_FRAME_SIZE, read_every_frame, read_frames
-from cinemill.media.frames.index import FrameIndex, read_index
-from cinemill.media.frames.process import reject
+from cinemill.media.frames.index import FrameIndex
 from cinemill.media.frames.sampling import DEFAULT_COUNT, FAST_COUNT, choose_frames
-from cinemill.media.frames.shots import detect_shots
 from cinemill.steps.models import FETCH_SHARE, ensure_model
-from cinemill.steps.resources import StepResources, effective_limits
+from cinemill.steps.resources import StepResources
+from cinemill.steps.stored_video import StoredVideo
 from cinemill.storage.analyses.results import Findings
-from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
 
 FRAME_WIDTH = 1920
@@ -38,48 +31,6 @@ FRAME_PIXELS = 1920 * 1920
 """Frames are read no larger: faces that matter are large, and memory is bounded."""
 INDEX_END, SHOTS_END, FRAMES_END = 0.35, 0.6, 0.97
 """Shares of the step's progress when each part is done, after the models are there."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Video:
-    """A stored video, and what it is read with."""
-
-    resources: StepResources
-    context: StepContext
-    path: Path
-    limits: Limits
-    info: MediaInfo
-
-    def read_index(self) -> FrameIndex:
-        return read_index(
-            self.path,
-            self.limits,
-            sandbox=self.resources.sandbox,
-            should_stop=self.context.should_stop,
-        )
-
-    def read_small_frames(self, path: Path) -> Iterator[Frame]:
-        width, height = SHOT_FRAME_SIZE
-        return read_every_frame(
-            path,
-            limits=self.limits,
-            width=width,
-            height=height,
-            sandbox=self.resources.sandbox,
-            should_stop=self.context.should_stop,
-        )
-
-    def read_frames(self, index: FrameIndex, pts: Sequence[int]) -> Iterator[Frame]:
-        return read_frames(
-            self.path,
-            index,
-            pts,
-            limits=self.limits,
-            max_width=FRAME_WIDTH,
-            max_pixels=FRAME_PIXELS,
-            sandbox=self.resources.sandbox,
-            should_stop=self.context.should_stop,
-        )
 
 
 def examine_video(
@@ -102,15 +53,12 @@ def examine_video(
     """
     with clock.measure("models"):
         done = _fetch_models(resources, context, detector)
-    path = resources.files.path(asset.sha256)
-    video = _Video(resources, context, path, effective_limits(resources, context), info)
+    video = StoredVideo(resources, context, asset)
     context.report(done, "Reading the video's frame times")
     with clock.measure("index"):
         index = video.read_index()
-    if index.is_cut_off:  # A fast analysis does not read to the end, where others notice it.
-        raise reject("media_truncated")
     with clock.measure("shots"):
-        shots = _find_shots(video, asset, index, is_fast=frames < DEFAULT_COUNT)
+        shots = _find_shots(video, index, is_fast=frames < DEFAULT_COUNT)
     pts = choose_frames(index, shots, frames)
     context.report(SHOTS_END, "Looking at faces")
 
@@ -126,7 +74,7 @@ def examine_video(
         on_frame=report,
         clock=clock,
     )
-    numbered = number_shots(video.read_frames(index, pts), shots)
+    numbered = number_shots(_read_frames(video, index, pts), shots)
     bits_per_pixel = index.bits_per_pixel(info.video.width, info.video.height)
     return examine_frames(examination, numbered, info, bits_per_pixel)
 
@@ -143,8 +91,7 @@ def illustrate_video(
 
     Raises as :func:`examine_video` does.
     """
-    path = resources.files.path(asset.sha256)
-    video = _Video(resources, context, path, effective_limits(resources, context), info)
+    video = StoredVideo(resources, context, asset)
 
     def report(number: int, count: int) -> None:
         if (stop := context.should_stop()) is not None:
@@ -156,7 +103,9 @@ def illustrate_video(
             detector=detector,
             sessions=process_sessions(),
             models_dir=resources.models_dir,
-            read_frames=lambda pts: video.read_frames(video.read_index(), pts) if pts else iter(()),
+            read_frames=lambda pts: (
+                _read_frames(video, video.read_index(), pts) if pts else iter(())
+            ),
             display_width=info.video.display_width,
             on_map=report,
         ),
@@ -173,37 +122,23 @@ def _fetch_models(resources: StepResources, context: StepContext, detector: Dete
     return done
 
 
-def _find_shots(
-    video: _Video, asset: AssetRecord, index: FrameIndex, *, is_fast: bool
-) -> Sequence[Shot]:
-    """Return the shots, from the frames that ingest stored if there are any.
+def _read_frames(video: StoredVideo, index: FrameIndex, pts: Sequence[int]) -> Iterator[Frame]:
+    return video.read_frames(index, pts, max_width=FRAME_WIDTH, max_pixels=FRAME_PIXELS)
 
-    Without these the whole video is decoded. A fast analysis does without, whatever is stored: it
-    takes the parts between its few frames for shots, so that no track joins what a cut may
-    separate, and the same video always gets the same tracks.
+
+def _find_shots(video: StoredVideo, index: FrameIndex, *, is_fast: bool) -> Sequence[Shot]:
+    """Return the shots of a video.
+
+    A fast analysis does without, whatever is stored: it takes the parts between its few frames for
+    shots, so that no track joins what a cut may separate, and the same video always gets the same
+    tracks.
     """
     if is_fast:
         return _split_evenly(index.end_ms)
-    stored = _find_shot_frames(video.resources, asset)
     video.context.report(INDEX_END, "Finding shots")
-    frames = video.read_small_frames(stored or video.path)
-    return detect_shots(
-        ((frame.time_ms, frame.pixels) for frame in frames),
-        index.end_ms,
-        should_stop=video.context.should_stop,
-    )
+    return video.find_shots(index)
 
 
 def _split_evenly(end_ms: int) -> list[Shot]:
     edges = [end_ms * number // FAST_COUNT for number in range(FAST_COUNT + 1)]
     return [Shot(start, end) for start, end in pairwise(edges) if end > start]
-
-
-def _find_shot_frames(resources: StepResources, asset: AssetRecord) -> Path | None:
-    """Return the small frames that ingest stored, if they are there."""
-    try:
-        artifact = assets.get_artifact(resources.database, asset.id, ArtifactKind.SHOT_FRAMES)
-    except NotFound:
-        return None
-    sha256 = artifact.artifact.sha256
-    return resources.files.path(sha256) if resources.files.exists(sha256) else None

@@ -146,6 +146,11 @@ def activate_set(connection: Connection, set_id: str) -> None:
     )
 
 
+def delete_set(connection: Connection, set_id: str) -> None:
+    """Delete a set with its findings, if it is there."""
+    connection.execute(text("DELETE FROM finding_set WHERE id = :id"), {"id": UUID(set_id)})
+
+
 def find_active(connection: Connection, asset_id: str, kind: FindingKind) -> FindingSet | None:
     """Return the active set of a video and kind, if there is one."""
     query = select(tables.finding_set).where(

@@ -73,3 +73,14 @@ finding = Table(
     Index("finding_time_idx", "set_id", "start_ms", "part", "number"),
     Index("finding_label_idx", "label_key", "set_id", "start_ms"),
 )
+
+finding_gap = Table(
+    "finding_gap",
+    metadata,
+    Column("asset_id", Text, ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("hint", Text, nullable=False, server_default=_EMPTY),
+    Column("noted_at", DateTime(timezone=True), nullable=False, server_default=_NOW),
+)

@@ -1,0 +1,239 @@
+"""Key frames looked at by models: in chunks side by side, then merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cinemill.capabilities.analysis.frame_models import (
+    FRAME_MODELS,
+    FrameModel,
+    LookAt,
+    VideoFrames,
+)
+from cinemill.capabilities.analysis.sampled_frames import SampledFrame, read_sampled_frames
+from cinemill.capabilities.analysis.shot_handlers import read_shots
+from cinemill.core.findings.finding import Finding, FindingKind
+from cinemill.core.job import StepSpec
+from cinemill.core.parameters import Parameters, choice_of
+from cinemill.errors import InputRejected, ToolMissing
+from cinemill.inference.models.catalog import get_card
+from cinemill.jobs.results import ResultOf, Seconds, write_result
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.ingestion import kinds
+from cinemill.steps.ingestion.finding_work import (
+    is_done,
+    list_active,
+    list_all,
+    store_merged,
+    store_sightings,
+)
+from cinemill.steps.ingestion.gaps import StepReport
+from cinemill.steps.ingestion.plan import ProfileParameters
+from cinemill.steps.ingestion.profiles import CONTENTS
+from cinemill.steps.models import FETCH_SHARE, ensure_model
+from cinemill.steps.resources import StepResources, find_asset
+from cinemill.steps.source.results import PROBE
+from cinemill.steps.stored_video import StoredVideo
+from cinemill.storage.database import Connection
+from cinemill.storage.findings.gaps import Gap, close_gap, save_gap
+
+FRAMES_PER_CHUNK = 24
+"""Key frames: about a quarter of a minute of reading text, the slowest of the models."""
+
+Found = dict[FindingKind, list[Finding]]
+
+
+class ChunkParameters(Parameters):
+    """The key frames of a range of time, and what is looked for in them."""
+
+    number: int
+    """From 0."""
+    start_ms: int
+    """Of the first key frame."""
+    end_ms: int
+    """After the last one."""
+    kinds: tuple[Annotated[FindingKind, choice_of(FindingKind)], ...]
+    """What is looked for."""
+
+
+class MergeParameters(Parameters):
+    """What was looked for in all chunks."""
+
+    kinds: tuple[Annotated[FindingKind, choice_of(FindingKind)], ...]
+    """What was looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkReport:
+    """What came of a chunk."""
+
+    count: int = 0
+    """Of what was seen."""
+    missing: tuple[str, ...] = ()
+    """Kinds whose model is not there."""
+    seconds: Seconds = None
+
+
+CHUNKS = ResultOf("analyze", ChunkReport)
+
+
+def chunk_video(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Divide the key frames among steps that look at them side by side, and add those that listen.
+
+    What is known from an earlier ingestion is not looked for again.
+    """
+    asset = find_asset(resources, context)
+    contents = CONTENTS[context.parameters(ProfileParameters).profile]
+    wanted = [
+        kind
+        for kind, model in FRAME_MODELS.items()
+        if kind in contents.frames and not is_done(resources.database, asset.id, model.work)
+    ]
+    keyframes = list_active(resources.database, asset.id, FindingKind.KEYFRAME)
+    steps = _plan_chunks(keyframes, wanted) if wanted and keyframes else []
+    if context.result_of(PROBE).media.audio:
+        steps += _plan_listening(has_sound=contents.has_sound)
+    chunks = sum(step.kind == kinds.ANALYZE_CHUNK for step in steps)
+    return StepOutcome(write_result(StepReport(count=chunks)), steps=steps)
+
+
+def _plan_chunks(keyframes: Sequence[Finding], wanted: Sequence[FindingKind]) -> list[StepSpec]:
+    names = [kind.value for kind in wanted]
+    groups = [
+        keyframes[first : first + FRAMES_PER_CHUNK]
+        for first in range(0, len(keyframes), FRAMES_PER_CHUNK)
+    ]
+    chunks = [
+        StepSpec(
+            f"analyze-{number:03d}",
+            kinds.ANALYZE_CHUNK,
+            {
+                "number": number,
+                "start_ms": group[0].start_ms,
+                "end_ms": group[-1].start_ms + 1,
+                "kinds": names,
+            },
+        )
+        for number, group in enumerate(groups)
+    ]
+    after = tuple(chunk.name for chunk in chunks)
+    return [*chunks, StepSpec("merge", kinds.MERGE_CHUNKS, {"kinds": names}, after=after)]
+
+
+def _plan_listening(*, has_sound: bool) -> list[StepSpec]:
+    if not has_sound:
+        return [StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH)]
+    return [
+        StepSpec("sounds", kinds.CLASSIFY_SOUND),
+        StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH, after=("sounds",)),
+    ]
+
+
+def analyze_chunk(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Look at the key frames of a chunk with each model.
+
+    Where a model is missing, the others go on. Raises MediaRejected, CommandFailed, OutOfMemory.
+    """
+    asset = find_asset(resources, context)
+    chunk = context.parameters(ChunkParameters)
+    with ExitStack() as stack:
+        looks, gaps = _open_models(resources, context, chunk.kinds, stack)
+        found = _look(StoredVideo(resources, context, asset), chunk, looks)
+
+    def write(connection: Connection) -> None:
+        for kind, findings in found.items():
+            work = FRAME_MODELS[kind].work
+            store_sightings(connection, asset.id, work, chunk.number, findings)
+        for gap in gaps:
+            save_gap(connection, asset.id, gap)
+
+    report = ChunkReport(sum(map(len, found.values())), tuple(gap.subject for gap in gaps))
+    return StepOutcome(write_result(report), write)
+
+
+def _open_models(
+    resources: StepResources,
+    context: StepContext,
+    wanted: Sequence[FindingKind],
+    stack: ExitStack,
+) -> tuple[dict[FindingKind, LookAt], list[Gap]]:
+    """Return what can be looked for, and a gap for each kind whose model cannot be had."""
+    looks: dict[FindingKind, LookAt] = {}
+    gaps = []
+    for number, kind in enumerate(wanted):
+        begin = FETCH_SHARE * number / len(wanted)
+        try:
+            _fetch(resources, context, FRAME_MODELS[kind], begin, FETCH_SHARE / len(wanted))
+            looks[kind] = stack.enter_context(FRAME_MODELS[kind].open(resources.models_dir))
+        except (InputRejected, ToolMissing) as error:
+            gaps.append(Gap(kind.value, error.code, error.message, error.hint))
+    return looks, gaps
+
+
+def _fetch(
+    resources: StepResources, context: StepContext, model: FrameModel, begin: float, share: float
+) -> None:
+    for name in model.cards:
+        part = share / len(model.cards)
+        ensure_model(resources, context, get_card(name), begin=begin, share=part)
+
+
+def _look(video: StoredVideo, chunk: ChunkParameters, looks: Mapping[FindingKind, LookAt]) -> Found:
+    found: Found = {kind: [] for kind in looks}
+    frames = _read_frames(video, chunk) if looks else iter(())
+    for sampled in frames:
+        for kind, look in looks.items():
+            found[kind] += look(sampled)
+    return found
+
+
+def _read_frames(video: StoredVideo, chunk: ChunkParameters) -> Iterator[SampledFrame]:
+    """Yield the chunk's key frames, and report each."""
+    keyframes = list_active(video.resources.database, video.asset.id, FindingKind.KEYFRAME)
+    inside = [one for one in keyframes if chunk.start_ms <= one.start_ms < chunk.end_ms]
+    sampled = read_sampled_frames(
+        video.path,
+        video.read_index(),
+        [_read_pts(one.details) for one in inside],
+        limits=video.limits,
+        sandbox=video.resources.sandbox,
+        should_stop=video.context.should_stop,
+    )
+    for number, frame in enumerate(sampled):
+        share = FETCH_SHARE + (1 - FETCH_SHARE) * number / len(inside)
+        video.context.report(share, f"Looking at key frame {number + 1} of {len(inside)}")
+        yield frame
+
+
+def _read_pts(details: Mapping[str, Any]) -> int:
+    return int(details["pts"])
+
+
+def merge_chunks(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Make the sightings of all chunks the findings of the video."""
+    asset = find_asset(resources, context)
+    database = resources.database
+    missing = {name for one in context.results_of(CHUNKS).values() for name in one.missing}
+    wanted = [kind for kind in context.parameters(MergeParameters).kinds if kind not in missing]
+    size = context.result_of(PROBE).media.video
+    frames = VideoFrames(
+        read_shots(database, asset.id),
+        [one.start_ms for one in list_active(database, asset.id, FindingKind.KEYFRAME)],
+        size.display_width / size.display_height,
+    )
+    merged = {
+        kind: FRAME_MODELS[kind].merge(
+            list(list_all(database, FRAME_MODELS[kind].work.sightings.identify(asset.id))), frames
+        )
+        for kind in wanted
+    }
+
+    def write(connection: Connection) -> None:
+        for kind, findings in merged.items():
+            store_merged(connection, asset.id, FRAME_MODELS[kind].work, findings)
+            close_gap(connection, asset.id, kind.value)
+
+    return StepOutcome(write_result(StepReport(count=sum(map(len, merged.values())))), write)

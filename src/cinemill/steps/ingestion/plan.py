@@ -1,0 +1,59 @@
+"""The plan of an ingestion, from a probed video to an index that answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cinemill.core.job import StepSpec
+from cinemill.core.parameters import Parameters, choice_of
+from cinemill.steps.ingestion import kinds
+from cinemill.steps.ingestion.profiles import CONTENTS, Profile
+
+
+class IngestionParameters(Parameters):
+    """What an ingestion is asked for."""
+
+    profile: Annotated[Profile, choice_of(Profile)] | None = None
+    """How much to find out: quick, standard or full. Null only prepares the video."""
+
+
+class ProfileParameters(Parameters):
+    """The profile of a step."""
+
+    profile: Annotated[Profile, choice_of(Profile)] = Profile.STANDARD
+    """How much to find out."""
+
+
+def plan_ingestion(profile: Profile) -> list[StepSpec]:
+    """Return the steps of an ingestion. They come after one that is called ``probe``.
+
+    ``chunks`` adds the steps that depend on the video: those that look at key frames side by side,
+    and those that listen, if there is anything to hear.
+    """
+    contents, params = CONTENTS[profile], {"profile": profile.value}
+    steps = [
+        StepSpec("shots", kinds.DETECT_SHOTS, after=("probe",)),
+        StepSpec("keyframes", kinds.EXTRACT_KEYFRAMES, after=("shots",)),
+        StepSpec("chunks", kinds.CHUNK_VIDEO, params, after=("keyframes", "probe")),
+        StepSpec("passages", kinds.WRITE_PASSAGES, after=("chunks",)),
+        StepSpec("text_embeddings", kinds.EMBED_TEXT, after=("passages",)),
+    ]
+    last = ["text_embeddings"]
+    if contents.has_knowledge:
+        steps += [
+            StepSpec("entities", kinds.EXTRACT_ENTITIES, after=("passages",)),
+            StepSpec("relations", kinds.EXTRACT_RELATIONS, after=("entities",)),
+        ]
+        last.append("relations")
+    if contents.has_pictures:
+        steps += [
+            StepSpec("scenes", kinds.BUILD_SCENES, after=("passages",)),
+            StepSpec("picture_embeddings", kinds.EMBED_PICTURES, after=("passages",)),
+            StepSpec(
+                "fused_embeddings",
+                kinds.FUSE_EMBEDDINGS,
+                after=("text_embeddings", "picture_embeddings"),
+            ),
+        ]
+        last += ["scenes", "fused_embeddings"]
+    return [*steps, StepSpec("index", kinds.INDEX_EMBEDDINGS, after=tuple(last))]
