@@ -193,7 +193,7 @@ def test_gazetteer_goes_before_the_parser(parser: SpacyParser) -> None:
 
 def test_mention_is_where_its_name_is(parser: SpacyParser) -> None:
     source = SourceText('They read "the New York Times" with Mrs. Low.', 0, 1000)
-    found = extract_entities(source, *parser.parse([source.text]))
+    found = extract_entities(source, parser.parse([source.text])[0])
     assert {one.name for one in found} >= {"Mrs. Low"}
     for one in found:
         assert one.span is not None
@@ -202,7 +202,7 @@ def test_mention_is_where_its_name_is(parser: SpacyParser) -> None:
 
 def test_relation_has_the_name_of_its_entity(parser: SpacyParser) -> None:
     source = SourceText("Mr. Darcy praised the Bank of England.", 0, 1000)
-    names = {one.name for one in extract_entities(source, *parser.parse([source.text]))}
+    names = {one.name for one in extract_entities(source, parser.parse([source.text])[0])}
     (relation,) = read(parser, source)[0].relations
     assert {relation.subject, relation.object} <= names
 
