@@ -25,8 +25,8 @@ from cinemill.capabilities.search.relevance import CompareWords
 
 LONGEST_CLAIM = 400
 LEAST_SIMILARITY = 0.8
-"""Of a word with one of the passage, from which on it counts as said there. By MiniLM, opposites are
-near: sold and bought 0.77, closed and opened 0.70; words of one meaning are at 0.85 and above."""
+"""Of a word with one of the passage, from which on it counts as said there. By MiniLM, opposites
+are near: sold and bought 0.77, closed and opened 0.70; words of one meaning are over 0.84."""
 LEAST_TOPIC_SIMILARITY = 0.6
 """Of a word of the question with one of the statement, whose facts are checked apart from it."""
 LEAST_LITERAL_SHARE = 0.5

@@ -180,8 +180,8 @@ def _may_stand_for(pronoun: str, kind: EntityKind | None) -> bool:
 
 
 _NOUN_PHRASE = re.compile(
-    r"\bthe ((?:[a-z][\w-]*\s?){1,4}?)(?=\?|$| (?:in|on|at|of|for|from|to|is|"
-    r"was|will|start|open|begin|end|cost)\b)"
+    r"\bthe ([a-z][\w-]*(?: [a-z][\w-]*){0,3}?)(?=\?|$| (?:in|on|at|of|for|from|to|is|was|will|"
+    r"start|open|begin|end|cost)\b)"
 )
 
 

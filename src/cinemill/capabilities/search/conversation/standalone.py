@@ -138,9 +138,10 @@ def _replace_part(base: str, part: str) -> str:
     """Return the last question with another place, time or the like."""
     preposition = part.split()[0]
     same = re.compile(
-        rf"\b{re.escape(preposition)}\s+(?:the\s+)?\S+(?:\s+[A-Z]\S*)*$", re.IGNORECASE
+        rf"\b(?i:{re.escape(preposition)})\s+"
+        r"(?:the(?:\s+[a-z][\w-]*){1,3}|(?:the\s+)?\S+(?:\s+[A-Z]\S*)*)$"
     )
-    return same.sub(part, base) if same.search(base) else f"{base} {part}"
+    return same.sub(lambda _: part, base) if same.search(base) else f"{base} {part}"
 
 
 def _carry_filters(own: SearchFilters, last: SearchFilters) -> SearchFilters:
