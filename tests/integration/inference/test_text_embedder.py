@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,12 @@ import numpy as np
 import pytest
 from tests.speech import fetch_models
 
+from cinemill.capabilities.search.answers.checks import LEAST_SIMILARITY
+from cinemill.capabilities.search.language.similarity import (
+    MOST_COMPARED,
+    MOST_KEPT,
+    EmbeddedWords,
+)
 from cinemill.errors import ToolMissing
 from cinemill.inference.models.cards import ModelOutput
 from cinemill.inference.models.language.embedding import MINILM_INT8
@@ -19,7 +26,7 @@ from cinemill.inference.text.onnx_embedder import (
     OnnxTextEmbedder,
     open_text_embedder,
 )
-from cinemill.inference.text.protocol import EmbeddingInvalid, TextEmbedder, check_vectors
+from cinemill.inference.text.protocol import EmbeddingInvalid, TextEmbedder, Vectors, check_vectors
 
 NAME = MINILM_INT8.name
 
@@ -138,3 +145,41 @@ def test_model_of_another_dimension_is_refused(folder: Path) -> None:
 def test_vectors_that_are_not_as_promised_are_refused(vectors: np.ndarray) -> None:
     with pytest.raises(EmbeddingInvalid):
         check_vectors(vectors, count=2, dimension=3, model_id="toy")
+
+
+@pytest.mark.parametrize(
+    ("word", "words", "is_same"),
+    [
+        ("purchased", ["bought", "sold"], True),
+        ("begins", ["starts"], True),
+        ("physician", ["doctor"], True),
+        ("sold", ["bought"], False),
+        ("closed", ["opened"], False),
+        ("mallory", ["alice"], False),
+        ("evening", ["morning"], False),
+        ("south", ["north"], False),
+    ],
+)
+def test_words_of_one_meaning_count_as_the_same_and_opposites_do_not(
+    embedder: TextEmbedder, word: str, words: list[str], is_same: bool
+) -> None:
+    assert (EmbeddedWords(embedder)(word, words) >= LEAST_SIMILARITY) == is_same
+
+
+def test_vectors_of_words_are_kept(embedder: TextEmbedder) -> None:
+    asked: list[int] = []
+
+    class Counter:
+        model_id, dimension = embedder.model_id, embedder.dimension
+
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            asked.append(len(texts))
+            return embedder.embed(texts)
+
+    compare = EmbeddedWords(Counter())
+    first = compare("garden", ["rose", "park", "park"])
+    assert compare("garden", ["park", "rose"]) == first
+    assert compare("garden", []) == 0
+    assert asked == [3]
+    compare("park", [f"w{number}" for number in range(MOST_KEPT + 10)])
+    assert asked == [3, MOST_COMPARED]

@@ -77,8 +77,8 @@ def test_passages_support_a_statement_together() -> None:
 
 def test_word_of_the_same_meaning_counts_where_words_can_be_compared() -> None:
     claim = "Alice Walker inaugurated the rose garden in Oslo."
-    near = Checks(compare_words=lambda word, words: 0.8 if "opened" in words else 0.1)
-    far = Checks(compare_words=lambda word, words: 0.4)
+    near = Checks(compare_words=lambda word, words: 0.85 if "opened" in words else 0.1)
+    far = Checks(compare_words=lambda word, words: 0.7)
     assert find_fault(claim, [OPENED], Checks()) is ClaimFault.WORDS
     assert find_fault(claim, [OPENED], near) is None
     assert find_fault(claim, [OPENED], far) is ClaimFault.WORDS

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.search.conversation import (
+from cinemill.capabilities.search.conversation.rewriting import rewrite_with_model
+from cinemill.capabilities.search.conversation.standalone import make_standalone
+from cinemill.capabilities.search.conversation.turns import (
     LONGEST_STANDALONE,
     LONGEST_TURN,
     MOST_TURNS,
     Turn,
     TurnEntity,
-    make_standalone,
     remember,
-    rewrite_with_model,
 )
 from cinemill.core.knowledge.graph import EntityKind
 from cinemill.core.retrieval.hits import SearchFilters
@@ -46,30 +46,46 @@ PARKER = Turn(
     [
         (GARDEN, "Where does she work?", "Where does Alice Walker work?"),
         (GARDEN, "What is her job?", "What is Alice Walker's job?"),
-        (GARDEN, "Did they meet her?", None),
-        (GARDEN, "Who else lives there?", "Who else lives Oslo?"),
+        (
+            GARDEN,
+            "Did she say what her plans are?",
+            "Did Alice Walker say what Alice Walker's plans are?",
+        ),
+        (GARDEN, "Who else lives there?", "Who else lives in Oslo?"),
+        (GARDEN, "Who paid for it?", "Who paid for the rose garden?"),
+        (GARDEN, "Is that in Norway?", "Is the rose garden in Norway?"),
         (GARDEN, "When?", "When opened the rose garden?"),
         (GARDEN, "And why?", "why opened the rose garden?"),
-        (GARDEN, "What about the wind farm?", "Who opened the rose garden, the wind farm?"),
+        (GARDEN, "In which city?", "In which city opened the rose garden?"),
+        (GARDEN, "And in Bergen?", "Who opened the rose garden in Bergen?"),
+        (GARDEN, "Tell me more.", "Who opened the rose garden?"),
+        (GARDEN, "What about the wind farm?", "Who opened the wind farm?"),
         (
             BANK,
             "What about Green Valley Council?",
             "How much will Green Valley Council spend on the wind farm?",
         ),
-        (BANK, "And when will it be ready?", None),
+        (
+            BANK,
+            "And Green Valley Council?",
+            "How much will Green Valley Council spend on the wind farm?",
+        ),
+        (BANK, "And on the solar ferry?", "How much will Harbor Bank spend on the solar ferry?"),
+        (BANK, "And when will it be ready?", "when will the wind farm be ready?"),
         (BANK, "Why does it spend so much?", "Why does Harbor Bank spend so much?"),
-        (PARKER, "And Thomas Rossi?", None),
-        (PARKER, "Why did she move there?", "Why did Grace Parker move Kyoto?"),
+        (BANK, "How many people work there?", "How many people work in Harbor Bank?"),
+        (PARKER, "And Thomas Rossi?", "Where does Thomas Rossi live?"),
+        (PARKER, "Why did she move there?", "Why did Grace Parker move in Kyoto?"),
         (PARKER, "How old is she?", "How old is Grace Parker?"),
+        (PARKER, "Since when?", "Since when does Grace Parker live?"),
     ],
 )
 def test_follow_up_becomes_a_question_of_its_own(
-    turn: Turn, question: str, standalone: str | None
+    turn: Turn, question: str, standalone: str
 ) -> None:
     found = make_standalone(question, [turn])
     assert found.is_follow_up
-    if standalone is not None:
-        assert found.text == standalone
+    assert found.text == standalone
 
 
 @pytest.mark.parametrize(
@@ -92,7 +108,12 @@ def test_question_that_stands_alone_is_left_as_it_is(question: str) -> None:
 
 def test_nearest_turn_that_fits_is_meant() -> None:
     assert make_standalone("Where does she work?", [GARDEN, BANK]).carried == ("Alice Walker",)
-    assert make_standalone("When will it start?", [GARDEN, BANK]).carried == ("Harbor Bank",)
+    assert make_standalone("When will it start?", [GARDEN, BANK]).carried == ("the wind farm",)
+
+
+def test_name_that_the_question_has_is_not_meant_by_its_pronoun() -> None:
+    found = make_standalone("Did she meet Alice Walker?", [PARKER, GARDEN])
+    assert found.text == "Did Grace Parker meet Alice Walker?"
 
 
 def test_first_question_is_left_as_it_is() -> None:

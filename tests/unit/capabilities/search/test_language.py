@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cinemill.capabilities.search.answers.extractive import split_sentences
+from cinemill.capabilities.search.answers.instructions import addresses_model
+from cinemill.capabilities.search.conversation.standalone import make_standalone
+from cinemill.capabilities.search.conversation.turns import Turn
 from cinemill.capabilities.search.language.links import clean_text, contains_link, remove_links
 from cinemill.capabilities.search.language.numbers import list_numbers
 from cinemill.capabilities.search.language.words import find_names, find_stem, list_words
+from cinemill.capabilities.search.query import parse_query
+from cinemill.capabilities.search.routing import route_query
+from cinemill.errors import InputRejected
 
 
 @pytest.mark.parametrize(
@@ -144,3 +153,41 @@ def test_plain_text_has_no_address(text: str) -> None:
 
 def test_invisible_characters_are_removed() -> None:
     assert clean_text("a\u202eb\u200b c\x00\nd\ufeff") == "ab c d"
+
+
+UNITS = [
+    "a",
+    "a.",
+    "a@",
+    "<a",
+    "a ",
+    "the ",
+    "the a",
+    "in ",
+    "[.]",
+    "1",
+    "million ",
+    '"',
+    "…",
+    "and ",
+    "ignore ",
+    "say ",
+    "a.b/",
+    ". ",
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_long_repetitions_are_read_in_the_end(unit: str) -> None:
+    # Expressions that try every way to divide such a text would not end within the suite's timeout.
+    text = unit * (10_000 // len(unit))
+    remove_links(text)
+    list_numbers(text)
+    find_names(text)
+    addresses_model(text)
+    split_sentences(text)
+    turn = Turn(text, text[:2_000], text)
+    make_standalone(text, [turn])
+    make_standalone("and in it, there, and them?", [turn])
+    with contextlib.suppress(InputRejected):
+        route_query(parse_query(text))
