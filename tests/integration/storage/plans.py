@@ -36,7 +36,7 @@ def explain(database: Database, ask: Callable[[Connection], object]) -> list[Any
         ask(connection)
         event.remove(connection, "before_cursor_execute", note)
         for statement, parameters in sent:
-            if statement.startswith("SET "):
+            if statement.startswith(("SET ", "LOCK ", "EXPLAIN ")):
                 continue
             answer = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
             plans.append(answer.scalar_one())

@@ -41,8 +41,8 @@ _MENTIONS = text(
     """
     INSERT INTO mention (asset_id, modality, number, entity_id, passage_id, name, start_ms, end_ms,
                          span_start, span_end, confidence, is_inferred)
-    SELECT :asset_id, :modality, number, entity_id, passage.id, name, found.start_ms, found.end_ms,
-           span_start, span_end, confidence, is_inferred
+    SELECT :asset_id, :modality, found.number, entity_id, passage.id, name, found.start_ms,
+           found.end_ms, span_start, span_end, confidence, is_inferred
     FROM jsonb_to_recordset(:rows) AS found (
         number int, entity_id uuid, passage_id uuid, name text, start_ms bigint, end_ms bigint,
         span_start int, span_end int, confidence float8, is_inferred bool)

@@ -28,8 +28,8 @@ MOST_PHRASES = 4
 TYPICAL_LENGTH = 30
 """Different words and stems of a passage of ten seconds."""
 
-LEAST_SIMILARITY = 0.4
-"""Of a word, by shared trigrams: a name as it was misheard has about so many in common."""
+LEAST_SIMILARITY = 0.3
+"""Of a word, by shared trigrams: Zareef and Zarif have so many in common."""
 SIMILAR_WORDS = 8
 PASSAGES_OF_SIMILAR_WORD = 200
 
@@ -109,7 +109,7 @@ with_all AS MATERIALIZED (
 )"""  # noqa: S608
 
 _TRIGRAMS = f"""
-similar AS MATERIALIZED (
+near_word AS MATERIALIZED (
     SELECT asked.word AS asked, near.word, near.score
     FROM unnest(CAST(:unknown_words AS text[])) AS asked (word) CROSS JOIN LATERAL (
         SELECT word.word, similarity(word.word, lower(asked.word)) AS score
@@ -118,12 +118,12 @@ similar AS MATERIALIZED (
     ) AS near
 ), trigram_hit AS MATERIALIZED (
     SELECT id, sum(score) / cardinality(CAST(:unknown_words AS text[])) AS score FROM (
-        SELECT similar.asked, found.id, max(similar.score) AS score
-        FROM (SELECT asked, word AS lexeme, score FROM similar) AS similar CROSS JOIN LATERAL (
+        SELECT near.asked, found.id, max(near.score) AS score
+        FROM (SELECT asked, word AS lexeme, score FROM near_word) AS near CROSS JOIN LATERAL (
             SELECT p.id FROM passage AS p
             WHERE p.words @@ CAST({_QUOTED} AS tsquery) AND {{conditions}}
             LIMIT {PASSAGES_OF_SIMILAR_WORD}
-        ) AS found GROUP BY similar.asked, found.id
+        ) AS found GROUP BY near.asked, found.id
     ) AS every GROUP BY id ORDER BY score DESC, id LIMIT :limit
 )"""  # noqa: S608
 
