@@ -40,7 +40,7 @@ def flat(color: tuple[int, int, int]) -> Pixels:
 
 
 def dim(pixels: Pixels) -> Pixels:
-    return np.clip(pixels * 0.93, 0, 255).astype(np.uint8)
+    return np.asarray(pixels * 0.93, np.uint8)
 
 
 def add_noise(pixels: Pixels) -> Pixels:
