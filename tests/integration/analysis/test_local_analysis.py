@@ -228,7 +228,7 @@ def read_speech() -> PcmAudio:
         rate, samples = file.getframerate(), file.readframes(file.getnframes())
     whole = np.frombuffer(samples, np.int16)
     places = np.arange(int(len(whole) * SAMPLE_RATE_HZ / rate)) * rate / SAMPLE_RATE_HZ
-    return np.interp(places, np.arange(len(whole)), whole).astype(np.int16)
+    return np.asarray(np.interp(places, np.arange(len(whole)), whole), np.int16)
 
 
 def make_music(seconds: int) -> PcmAudio:

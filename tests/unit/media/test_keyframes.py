@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,7 +43,7 @@ def flat(color: tuple[int, int, int]) -> Pixels:
 
 
 def dim(pixels: Pixels) -> Pixels:
-    return np.clip(pixels * 0.93, 0, 255).astype(np.uint8)
+    return np.asarray(pixels * 0.93, np.uint8)
 
 
 def add_noise(pixels: Pixels) -> Pixels:
@@ -149,3 +152,20 @@ def test_every_short_shot_has_candidates() -> None:
     found = choose_candidates(index, shots)
     for shot in shots:
         assert len([pts for pts in found if shot.start_ms <= pts < shot.end_ms]) == 3
+
+
+def test_candidates_are_looked_at_one_by_one() -> None:
+    side = 320
+
+    def play() -> Iterator[Frame]:
+        for number in range(60):
+            yield Frame(number, number, np.full((side, side, 3), number, np.uint8))
+
+    tracemalloc.start()
+    try:
+        assert len(list(look_at_frames(play()))) == 60
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # A frame and a few of its size in floats; sixty frames have 18 MB.
+    assert peak_bytes < 8 * side * side * 3
