@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from tests.rekognition_double import VIDEO
+
 from cinemill.capabilities.analysis.providers.protocol import (
     AnalysisProvider,
     AnalysisRequest,
@@ -11,9 +13,7 @@ from cinemill.capabilities.analysis.providers.protocol import (
     Collected,
 )
 from cinemill.inference.providers.jobs import RunState
-from cinemill.inference.providers.rekognition.requests import S3Video
 
-VIDEO = S3Video("films", "talk.mp4", 5_000_000, 60_000)
 WHOLE = AnalysisRequest("step", 0, 60_000, VIDEO)
 
 

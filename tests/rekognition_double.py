@@ -25,6 +25,7 @@ from cinemill.inference.providers.rekognition.client import (
     RekognitionClient,
     open_client,
 )
+from cinemill.inference.providers.rekognition.requests import S3Video
 
 PREFIX = "RekognitionService."
 MODEL = botocore.session.Session().get_service_model("rekognition")
@@ -48,6 +49,7 @@ VERSIONS: dict[str, dict[str, Any]] = {
     "GetContentModeration": {"ModerationModelVersion": "7.0"},
 }
 KEY = "AKIDEXAMPLE"
+VIDEO = S3Video("films", "talk.mp4", 5_000_000, 60_000)
 
 Fault = Callable[["Exchange"], None]
 
@@ -246,3 +248,15 @@ def connect(double: RekognitionDouble) -> RekognitionClient:
             secret_access_key="not a secret",
         )
     )
+
+
+def half(exchange: Exchange) -> None:
+    exchange.send(200, b'{"JobId": "abc", "JobStatus": "SUCCEEDED", "Labels": [{"Lab')
+
+
+def send(document: Any) -> Fault:
+    return lambda exchange: exchange.send(200, json.dumps(document).encode())
+
+
+def fail(code: str, status: int = 400) -> Fault:
+    return lambda exchange: exchange.fail(code, status=status)

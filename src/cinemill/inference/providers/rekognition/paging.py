@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from cinemill.inference.providers.failures import ProviderRejected, ProviderReplyInvalid
+from cinemill.core.documents import JsonObject
+from cinemill.inference.providers.backoff import choose_delay_seconds
+from cinemill.inference.providers.failures import (
+    ProviderRejected,
+    ProviderReplyInvalid,
+    ProviderThrottled,
+)
 from cinemill.inference.providers.rekognition.client import RekognitionClient
 from cinemill.inference.providers.rekognition.features import OPERATIONS, Feature, View
 from cinemill.inference.providers.rekognition.replies import Page, read_document
 from cinemill.inference.providers.rekognition.requests import build_get_request
+
+MOST_TRIES = 6
+"""Of one page that is throttled. The pauses add up to 8 to 16 s; starting over would read all
+earlier pages again, and be throttled for that."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +54,13 @@ def read_results(
     *,
     limits: PageLimits | None = None,
     on_page: Callable[[int], None] = _ignore,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Results:
     """Return what a job found that has succeeded.
 
     ``on_page`` is called with the number of pages after each; what it raises ends the reading.
-    Raises ProviderReplyInvalid (``provider_reply_invalid``; ``provider_reply_changed`` where a page
+    ``pause`` is called with seconds before a throttled page is asked for again. Raises
+    ProviderReplyInvalid (``provider_reply_invalid``; ``provider_reply_changed`` where a page
     contradicts an earlier one), ProviderRejected (``provider_reply_too_large``), and what the
     client raises, after which reading starts over: it costs nothing.
     """
@@ -54,7 +68,7 @@ def read_results(
     results, token, seen = Results(), None, set[str]()
     for number in range(1, limits.most_pages + 1):
         request = build_get_request(feature, job_id, view=view, next_token=token)
-        reply = client.call(OPERATIONS[feature].get, request, attempts=number, key=job_id)
+        reply = _read_page(client, OPERATIONS[feature].get, request, pause)
         page = read_document(Page, reply)
         _check_same(page, results, is_first=number == 1)
         results.items += _list_items(reply.get(OPERATIONS[feature].results))
@@ -68,6 +82,24 @@ def read_results(
             raise _changed("its pages repeat")
         seen.add(token)
     raise _too_large(f"more than {limits.most_pages} pages")
+
+
+def _read_page(
+    client: RekognitionClient, method: str, request: JsonObject, pause: Callable[[float], None]
+) -> JsonObject:
+    for tried in range(MOST_TRIES - 1):
+        try:
+            return client.call(method, request)
+        except ProviderThrottled:
+            pause(
+                choose_delay_seconds(
+                    tried,
+                    str(request["JobId"]),
+                    first_seconds=FIRST_PAUSE_SECONDS,
+                    longest_seconds=LONGEST_PAUSE_SECONDS,
+                )
+            )
+    return client.call(method, request, attempts=MOST_TRIES, key=str(request["JobId"]))
 
 
 def _check_same(page: Page, results: Results, *, is_first: bool) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.provider_steps import VIDEO, WHOLE
-from tests.rekognition_double import RekognitionDouble, connect, run_double
+from tests.provider_steps import WHOLE
+from tests.rekognition_double import VIDEO, RekognitionDouble, connect, run_double
 from tests.vision_answers import JPEG
 
 from cinemill.capabilities.analysis.providers.protocol import (

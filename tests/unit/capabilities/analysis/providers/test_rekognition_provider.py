@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.provider_steps import VIDEO, WHOLE, run, store
-from tests.rekognition_double import RekognitionDouble, connect, run_double
+from tests.provider_steps import WHOLE, run, store
+from tests.rekognition_double import VIDEO, RekognitionDouble, connect, run_double
 
 from cinemill.capabilities.analysis.providers.cost import DEFAULT_PRICES, estimate_cost
 from cinemill.capabilities.analysis.providers.protocol import AnalysisRequest

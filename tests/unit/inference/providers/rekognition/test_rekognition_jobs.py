@@ -1,14 +1,21 @@
-"""Jobs of Rekognition over HTTP: started once, polled, paged, and every way to fail."""
+"""Jobs of Rekognition over HTTP: started once, polled, and every way to fail."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.rekognition_double import Exchange, RekognitionDouble, connect, run_double
+from tests.rekognition_double import (
+    VIDEO,
+    Exchange,
+    RekognitionDouble,
+    connect,
+    fail,
+    half,
+    run_double,
+    send,
+)
 
 from cinemill.errors import CinemillError, ToolMissing
 from cinemill.inference.providers.failures import (
@@ -25,7 +32,7 @@ from cinemill.inference.providers.rekognition.client import (
     RekognitionClient,
     open_client,
 )
-from cinemill.inference.providers.rekognition.features import OPERATIONS, Feature
+from cinemill.inference.providers.rekognition.features import Feature
 from cinemill.inference.providers.rekognition.jobs import (
     MOST_POLLS,
     RekognitionJob,
@@ -33,33 +40,8 @@ from cinemill.inference.providers.rekognition.jobs import (
     poll_job,
     start_job,
 )
-from cinemill.inference.providers.rekognition.paging import PageLimits, read_results
-from cinemill.inference.providers.rekognition.requests import S3Video
 
-VIDEO = S3Video("films", "talk.mp4", 5_000_000, 60_000)
-TAGS, OBJECTS = OPERATIONS[Feature.LABELS].views
 START, GET = "StartLabelDetection", "GetLabelDetection"
-
-
-@pytest.fixture
-def double() -> Iterator[RekognitionDouble]:
-    with run_double() as running:
-        yield running
-
-
-@pytest.fixture
-def client(double: RekognitionDouble) -> RekognitionClient:
-    return connect(double)
-
-
-def make_tag(number: int) -> dict[str, Any]:
-    return {
-        "Label": {"Name": f"Thing {number}", "Confidence": 90.5, "Instances": []},
-        "Timestamp": number,
-        "StartTimestampMillis": number,
-        "EndTimestampMillis": number + 10,
-        "DurationMillis": 10,
-    }
 
 
 def start_labels(client: RekognitionClient, step_key: str = "step") -> RekognitionJob:
@@ -184,18 +166,6 @@ def cut_off(exchange: Exchange) -> None:
     exchange.send(200, b'{"JobStatus": "SUCC', stated_bytes=4000)
 
 
-def half(exchange: Exchange) -> None:
-    exchange.send(200, b'{"JobId": "abc", "JobStatus": "SUCCEEDED", "Labels": [{"Lab')
-
-
-def send(document: Any) -> Any:
-    return lambda exchange: exchange.send(200, json.dumps(document).encode())
-
-
-def fail(code: str, status: int = 400) -> Any:
-    return lambda exchange: exchange.fail(code, status=status)
-
-
 @pytest.mark.parametrize(
     ("fault", "kind", "code", "is_retryable"),
     [
@@ -248,104 +218,6 @@ def test_service_that_is_away_is_unavailable() -> None:
     with pytest.raises(ProviderUnavailable) as away:
         start_labels(client)
     assert away.value.code == "provider_unavailable"
-
-
-@pytest.mark.parametrize("page_items", [1, 3, 7, 1000])
-def test_pages_are_read_to_the_last(
-    client: RekognitionClient, double: RekognitionDouble, page_items: int
-) -> None:
-    found = [make_tag(number) for number in range(7)]
-    double.script.results[GET, "SEGMENTS"] = found
-    double.script.page_items = page_items
-    pages: list[int] = []
-    job = start_labels(client)
-    results = read_results(client, Feature.LABELS, job.job_id, TAGS, on_page=pages.append)
-    assert results.items == found
-    assert results.revision == "3.0"
-    assert pages == list(range(1, -(-7 // page_items) + 1))
-
-
-def test_reading_ends_where_its_caller_stops_it(
-    client: RekognitionClient, double: RekognitionDouble
-) -> None:
-    double.script.results[GET, "SEGMENTS"] = [make_tag(number) for number in range(9)]
-    double.script.page_items = 1
-
-    def stop(pages: int) -> None:
-        if pages == 2:
-            raise KeyboardInterrupt
-
-    job = start_labels(client)
-    with pytest.raises(KeyboardInterrupt):
-        read_results(client, Feature.LABELS, job.job_id, TAGS, on_page=stop)
-    assert double.count(GET) == 2
-
-
-@pytest.mark.parametrize(
-    "limits", [PageLimits(most_pages=3), PageLimits(most_items=3)], ids=["pages", "items"]
-)
-def test_results_beyond_a_bound_are_refused_as_a_whole(
-    client: RekognitionClient, double: RekognitionDouble, limits: PageLimits
-) -> None:
-    double.script.results[GET, "SEGMENTS"] = [make_tag(number) for number in range(5)]
-    double.script.page_items = 1
-    job = start_labels(client)
-    with pytest.raises(ProviderRejected) as refused:
-        read_results(client, Feature.LABELS, job.job_id, TAGS, limits=limits)
-    assert refused.value.code == "provider_reply_too_large"
-    assert double.count(GET) <= 4
-
-
-SUCCEEDED = {"JobStatus": "SUCCEEDED", "Labels": [], "LabelModelVersion": "3.0"}
-
-
-@pytest.mark.parametrize(
-    ("replies", "code"),
-    [
-        ([{"JobStatus": "IN_PROGRESS"}], "provider_reply_changed"),
-        ([{"JobStatus": "FAILED"}], "provider_reply_changed"),
-        ([SUCCEEDED | {"NextToken": "a"}] * 2, "provider_reply_changed"),
-        (
-            [SUCCEEDED | {"NextToken": "a"}, SUCCEEDED | {"LabelModelVersion": "4.0"}],
-            "provider_reply_changed",
-        ),
-        ([{"JobStatus": "SUCCEEDED", "LabelModelVersion": "3.0"}], "provider_reply_invalid"),
-        ([SUCCEEDED | {"JobStatus": "DONE"}], "provider_reply_invalid"),
-        ([SUCCEEDED | {"NextToken": ""}], "provider_reply_invalid"),
-        ([SUCCEEDED | {"Labels": {"0": {}}}], "provider_reply_invalid"),
-        ([SUCCEEDED | {"Labels": None}], "provider_reply_invalid"),
-        ([SUCCEEDED | {"Labels": ["Car"]}], "provider_reply_invalid"),
-    ],
-)
-def test_service_that_contradicts_itself_is_not_believed(
-    client: RekognitionClient, double: RekognitionDouble, replies: list[Any], code: str
-) -> None:
-    job = start_labels(client)
-    double.script.faults[GET] = [send(reply) for reply in replies]
-    with pytest.raises(ProviderReplyInvalid) as failed:
-        read_results(client, Feature.LABELS, job.job_id, TAGS)
-    assert failed.value.code == code
-
-
-def test_half_of_a_page_is_not_an_empty_page(
-    client: RekognitionClient, double: RekognitionDouble
-) -> None:
-    job = start_labels(client)
-    double.script.faults[GET] = [half, half]
-    with pytest.raises(ProviderReplyInvalid):
-        poll_job(client, job, polls=0)
-    with pytest.raises(ProviderReplyInvalid):
-        read_results(client, Feature.LABELS, job.job_id, TAGS)
-
-
-def test_expired_page_token_is_a_reply_that_changed(
-    client: RekognitionClient, double: RekognitionDouble
-) -> None:
-    job = start_labels(client)
-    double.script.faults[GET] = [fail("InvalidPaginationTokenException")]
-    with pytest.raises(ProviderReplyInvalid) as failed:
-        read_results(client, Feature.LABELS, job.job_id, TAGS)
-    assert failed.value.code == "provider_reply_changed"
 
 
 def test_missing_credentials_are_named(
