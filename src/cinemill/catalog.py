@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cinemill.capabilities import (
+    analysis,
     captions,
     detection,
+    embeddings,
     ingest,
+    knowledge,
     models,
     operations,
     previews,
     render,
+    search,
     streaming,
     transcode,
 )
@@ -40,6 +44,10 @@ BUILT_IN: Sequence[Capability] = (
     render.CAPABILITY,
     captions.CAPABILITY,
     detection.CAPABILITY,
+    analysis.CAPABILITY,
+    embeddings.CAPABILITY,
+    knowledge.CAPABILITY,
+    search.CAPABILITY,
     models.CAPABILITY,
     operations.CAPABILITY,
 )
@@ -55,14 +63,7 @@ _SHARED_QUEUES = (
         description="Everything without a queue of its own",
     ),
 )
-_PLANNED_QUEUES = (
-    Queue("embeddings", 7, 2 * GIB, 25, **HOUR_LIMITS, description="Text and image embeddings"),
-    Queue("knowledge_graph", 6, 7 * GIB // 2, 25, **HOUR_LIMITS, description="Entities, relations"),
-    Queue("video_analysis", 5, 4 * GIB, 25, **HOUR_LIMITS, description="Shots, key frames"),
-)
-"""Of capabilities to come; users' scripts name them already."""
-
-UNOWNED_QUEUES = (*_SHARED_QUEUES, *_PLANNED_QUEUES)
+UNOWNED_QUEUES = _SHARED_QUEUES
 
 COMPOSITION = compose(BUILT_IN, UNOWNED_QUEUES, discover())
 CAPABILITIES: Sequence[Capability] = COMPOSITION.capabilities

@@ -71,6 +71,8 @@ class StepResources:
     """Certificates in PEM whose signatures on videos are trusted."""
     threads: int = 1
     """An encoder's share of its cores, where all of them encode."""
+    text_model: str = "minilm-l6-v2-int8"
+    """Name of the model that embeds text."""
     fetch_models: bool = False
     """Whether a missing model is downloaded at first use."""
 

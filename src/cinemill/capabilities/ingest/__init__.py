@@ -7,7 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.capabilities.ingest import kinds
-from cinemill.capabilities.ingest.plan import IngestParameters, plan_ingest
+from cinemill.capabilities.ingest.plan import (
+    IngestParameters,
+    OrchestrationParameters,
+    plan_ingest,
+    plan_orchestration,
+)
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
@@ -22,12 +27,15 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.ingest.handlers import prepare_source
     from cinemill.capabilities.ingest.import_handler import import_source
     from cinemill.capabilities.ingest.probe_handler import probe_source
+    from cinemill.capabilities.ingest.summary_handler import summarize_ingestion
+    from cinemill.steps.ingestion.kinds import SUMMARIZE
     from cinemill.steps.source.plan import IMPORT_SOURCE, PROBE_SOURCE
 
     return {
         IMPORT_SOURCE: partial(import_source, resources),
         PROBE_SOURCE: partial(probe_source, resources),
         kinds.PREPARE_SOURCE: partial(prepare_source, resources),
+        SUMMARIZE: partial(summarize_ingestion, resources),
     }
 
 
@@ -35,6 +43,14 @@ CAPABILITY = Capability(
     name="ingest",
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
-    jobs=(JobKind("process_video", IngestParameters, plan_ingest, positional=("path",)),),
+    jobs=(
+        JobKind("process_video", IngestParameters, plan_ingest, positional=("path",)),
+        JobKind(
+            "orchestrate_video_ingestion",
+            OrchestrationParameters,
+            plan_orchestration,
+            positional=("path",),
+        ),
+    ),
     build_handlers=_build_handlers,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cinemill.jobs.catalog import GIB, HOUR_LIMITS, Queue, StepKind
+from cinemill.steps.ingestion.kinds import SUMMARIZE
 from cinemill.steps.source.plan import IMPORT_SOURCE, PROBE_SOURCE
 
 PREPARE_SOURCE = "prepare_source"
@@ -17,4 +18,5 @@ STEPS = (
     StepKind(IMPORT_SOURCE, "ingestion", weight=5),
     StepKind(PROBE_SOURCE, "ingestion", weight=2),
     StepKind(PREPARE_SOURCE, "proxy", weight=93),
+    StepKind(SUMMARIZE, "orchestration"),
 )

@@ -8,11 +8,13 @@ from pydantic import Field
 
 from cinemill.capabilities.ingest import kinds
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import MAX_NUMBER, Expected
+from cinemill.core.parameters import MAX_NUMBER, Expected, choice_of, none_as
+from cinemill.steps.ingestion.plan import IngestionParameters, plan_ingestion
+from cinemill.steps.ingestion.profiles import Profile
 from cinemill.steps.source.plan import SourceParameters, plan_source
 
 
-class IngestParameters(SourceParameters):
+class IngestParameters(SourceParameters, IngestionParameters):
     """A video to import and prepare."""
 
     thumbnail_seconds: Annotated[
@@ -24,11 +26,25 @@ class IngestParameters(SourceParameters):
 
 
 def plan_ingest(params: IngestParameters, asset_id: str | None) -> list[StepSpec]:
-    """Plan the proxy of a video and all else that ingest makes of it.
+    """Plan the proxy of a video, all else that ingest makes of it, and what a profile finds out.
 
     A job for a stored asset begins with the probe; one for a ``path`` imports it first.
     """
-    return [
+    steps = [
         *plan_source("process_video", params, asset_id),
         StepSpec("prepare", kinds.PREPARE_SOURCE, after=("probe",)),
     ]
+    return steps if params.profile is None else [*steps, *plan_ingestion(params.profile)]
+
+
+class OrchestrationParameters(SourceParameters):
+    """A video to find out about."""
+
+    profile: Annotated[Profile, choice_of(Profile), none_as(Profile.STANDARD)] = Profile.STANDARD
+    """How much to find out: quick, standard or full."""
+
+
+def plan_orchestration(params: OrchestrationParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan a whole ingestion: that of ``process_video`` with a profile."""
+    whole = IngestParameters(path=params.path, profile=params.profile)
+    return plan_ingest(whole, asset_id)

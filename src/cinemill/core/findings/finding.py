@@ -28,6 +28,9 @@ class FindingKind(StrEnum):
     """A thing with a box."""
     FACE = "face"
     """A face with a box, and without a name."""
+    KNOWLEDGE = "knowledge"
+    """Entities and relations. They have tables of their own; the set only says what they rest on.
+    """
     CUE = "cue"
     """What the trade marks: credits, black frames, color bars, a studio's logo, a slate."""
     MODERATION = "moderation"

@@ -47,6 +47,8 @@ def leave_gap(work: Work, subject: str) -> Work:
             if not is_ingestion(context):
                 raise
             return _note(resources, context, Gap(subject, error.code, error.message, error.hint))
+        if not is_ingestion(context):
+            return outcome
         return _close(resources, context, outcome, subject)
 
     return handle

@@ -25,14 +25,15 @@ class ProfileParameters(Parameters):
 
 
 def plan_ingestion(profile: Profile) -> list[StepSpec]:
-    """Return the steps of an ingestion. They come after one that is called ``probe``.
+    """Return the steps of an ingestion. They come after those called ``probe`` and ``prepare``.
 
+    Preparing decodes the video once: what it leaves for shots and for speech is used here.
     ``chunks`` adds the steps that depend on the video: those that look at key frames side by side,
     and those that listen, if there is anything to hear.
     """
     contents, params = CONTENTS[profile], {"profile": profile.value}
     steps = [
-        StepSpec("shots", kinds.DETECT_SHOTS, after=("probe",)),
+        StepSpec("shots", kinds.DETECT_SHOTS, after=("prepare",)),
         StepSpec("keyframes", kinds.EXTRACT_KEYFRAMES, after=("shots",)),
         StepSpec("chunks", kinds.CHUNK_VIDEO, params, after=("keyframes", "probe")),
         StepSpec("passages", kinds.WRITE_PASSAGES, after=("chunks",)),
@@ -40,20 +41,10 @@ def plan_ingestion(profile: Profile) -> list[StepSpec]:
     ]
     last = ["text_embeddings"]
     if contents.has_knowledge:
-        steps += [
-            StepSpec("entities", kinds.EXTRACT_ENTITIES, after=("passages",)),
-            StepSpec("relations", kinds.EXTRACT_RELATIONS, after=("entities",)),
-        ]
-        last.append("relations")
-    if contents.has_pictures:
-        steps += [
-            StepSpec("scenes", kinds.BUILD_SCENES, after=("passages",)),
-            StepSpec("picture_embeddings", kinds.EMBED_PICTURES, after=("passages",)),
-            StepSpec(
-                "fused_embeddings",
-                kinds.FUSE_EMBEDDINGS,
-                after=("text_embeddings", "picture_embeddings"),
-            ),
-        ]
-        last += ["scenes", "fused_embeddings"]
-    return [*steps, StepSpec("index", kinds.INDEX_EMBEDDINGS, after=tuple(last))]
+        steps.append(StepSpec("knowledge", kinds.EXTRACT_RELATIONS, after=("passages",)))
+        last.append("knowledge")
+    if contents.has_scenes:
+        steps.append(StepSpec("scenes", kinds.BUILD_SCENES, after=("passages",)))
+        last.append("scenes")
+    steps.append(StepSpec("index", kinds.INDEX_EMBEDDINGS, after=tuple(last)))
+    return [*steps, StepSpec("summary", kinds.SUMMARIZE, params, after=("prepare", "index"))]

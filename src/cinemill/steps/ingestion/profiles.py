@@ -16,7 +16,7 @@ class Profile(StrEnum):
     STANDARD = "standard"
     """Also kinds of sound, text in the picture, tags, faces, names and who does what."""
     FULL = "full"
-    """Also objects, where they are to each other, and search by pictures."""
+    """Also objects, and where they are to each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Contents:
     """Whether speech, singing and music are told apart, so that music is not transcribed."""
     has_knowledge: bool
     """Entities and relations."""
-    has_pictures: bool
-    """Scene graphs, and embeddings of pictures."""
+    has_scenes: bool
+    """Scene graphs."""
 
 
 _IN_FRAMES = frozenset({FindingKind.TEXT, FindingKind.TAG, FindingKind.FACE})

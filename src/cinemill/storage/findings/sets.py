@@ -160,6 +160,23 @@ def find_active(connection: Connection, asset_id: str, kind: FindingKind) -> Fin
     return None if row is None else _read_set(row)
 
 
+def count_active(connection: Connection, asset_id: str) -> dict[FindingKind, int]:
+    """Return how many findings of each kind a video has; 0 for what was looked for and not found.
+
+    Key frames and shots are findings like any other.
+    """
+    query = text(
+        """
+        SELECT finding_set.kind, count(finding.set_id) AS found FROM finding_set
+        LEFT JOIN finding ON finding.set_id = finding_set.id
+        WHERE finding_set.asset_id = :asset_id AND finding_set.state = 'active'
+        GROUP BY finding_set.kind ORDER BY finding_set.kind
+        """
+    )
+    rows = connection.execute(query, {"asset_id": asset_id})
+    return {FindingKind(row.kind): row.found for row in rows}
+
+
 def list_sets(connection: Connection, asset_id: str) -> list[FindingSet]:
     """Return all sets of a video, by kind; those that are being filled included."""
     query = (

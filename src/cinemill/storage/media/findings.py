@@ -86,6 +86,18 @@ def get_transcript(database: Database, identity: str) -> TranscriptRecord:
     return record
 
 
+def find_latest_transcript(database: Database, asset_id: str) -> TranscriptRecord | None:
+    """Return the newest transcript of what was said in a video, if there is one.
+
+    A translation is none: search is about the words that were said.
+    """
+    columns = tables.transcript.c
+    query = _newest().where(
+        columns.asset_id == asset_id, columns.task == SpeechTask.TRANSCRIBE.value
+    )
+    return _read(database, query)
+
+
 def _newest() -> Select[Any]:
     return select(tables.transcript).order_by(tables.transcript.c.created_at.desc()).limit(1)
 

@@ -169,6 +169,15 @@ def list_passages(
     return [_read(row) for row in connection.execute(query).mappings()]
 
 
+def count_passages(connection: Connection, asset_id: str) -> dict[PassageTrack, int]:
+    """Return how many passages of each track a video has; tracks without any are left out."""
+    query = text(
+        "SELECT track, count(*) AS passages FROM passage WHERE asset_id = :asset_id GROUP BY track"
+    )
+    rows = connection.execute(query, {"asset_id": asset_id})
+    return {PassageTrack(row.track): row.passages for row in rows}
+
+
 def get_passages(
     connection: Connection, owner: str, passage_ids: Collection[str]
 ) -> dict[str, StoredPassage]:

@@ -1,0 +1,15 @@
+"""Kinds of step of knowledge, and the queue that they run in."""
+
+from __future__ import annotations
+
+from cinemill.jobs.catalog import GIB, HOUR_LIMITS, Queue, StepKind
+from cinemill.steps.ingestion.kinds import BUILD_SCENES, EXTRACT_ENTITIES, EXTRACT_RELATIONS
+
+QUEUES = (
+    Queue("knowledge_graph", 6, 7 * GIB // 2, 25, **HOUR_LIMITS, description="Entities, relations"),
+)
+STEPS = (
+    StepKind(EXTRACT_ENTITIES, "knowledge_graph", weight=5),
+    StepKind(EXTRACT_RELATIONS, "knowledge_graph", weight=8),
+    StepKind(BUILD_SCENES, "knowledge_graph"),
+)

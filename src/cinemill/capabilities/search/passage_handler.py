@@ -1,0 +1,53 @@
+"""Passages of a stored video: what is said, written and seen in it, as search finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cinemill.capabilities.search.passages import make_passages
+from cinemill.capabilities.search.picture_passages import make_picture_passages
+from cinemill.core.findings.finding import Finding, FindingKind
+from cinemill.core.retrieval.passages import Passage, PassageTrack
+from cinemill.jobs.results import write_result
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.ingestion.finding_work import list_active
+from cinemill.steps.ingestion.gaps import StepReport
+from cinemill.steps.resources import StepResources, find_asset
+from cinemill.storage.database import Connection, Database
+from cinemill.storage.media.findings import find_latest_transcript
+from cinemill.storage.retrieval.passages import save_passages
+
+Passages = Mapping[PassageTrack, Sequence[Passage]]
+
+
+def write_passages(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Divide what is known of the video into passages; those that stay keep their embeddings."""
+    asset = find_asset(resources, context)
+    passages = read_passages(resources.database, asset.id)
+
+    def write(connection: Connection) -> None:
+        for track, listed in passages.items():
+            save_passages(connection, asset.id, track, listed)
+
+    count = sum(map(len, passages.values()))
+    return StepOutcome(write_result(StepReport(count=count)), write)
+
+
+def read_passages(database: Database, asset_id: str) -> Passages:
+    """Return the passages that follow from the newest transcript and the active findings."""
+    record = find_latest_transcript(database, asset_id)
+
+    def find(kind: FindingKind) -> list[Finding]:
+        return list_active(database, asset_id, kind)
+
+    cuts_ms = [one.start_ms for one in find(FindingKind.SHOT)]
+    seen = sorted([*find(FindingKind.TAG), *find(FindingKind.OBJECT)], key=lambda one: one.start_ms)
+    return {
+        PassageTrack.SPEECH: [] if record is None else make_passages(record.transcript, cuts_ms),
+        PassageTrack.TEXT: make_picture_passages(
+            find(FindingKind.TEXT), cuts_ms, PassageTrack.TEXT
+        ),
+        PassageTrack.PICTURE: make_picture_passages(
+            seen, cuts_ms, PassageTrack.PICTURE, language="en"
+        ),
+    }
