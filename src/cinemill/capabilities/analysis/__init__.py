@@ -1,1 +1,1 @@
-"""Analysis of videos: what is shown, read and heard in them, and when."""
+"""Analysis of videos: what they show and say, what is written in them, and when."""
