@@ -55,14 +55,14 @@ class ChunkParameters(Parameters):
     """Of the first key frame."""
     end_ms: int
     """After the last one."""
-    kinds: tuple[Annotated[FindingKind, choice_of(FindingKind)], ...]
+    kinds: list[Annotated[FindingKind, choice_of(FindingKind)]]
     """What is looked for."""
 
 
 class MergeParameters(Parameters):
     """What was looked for in all chunks."""
 
-    kinds: tuple[Annotated[FindingKind, choice_of(FindingKind)], ...]
+    kinds: list[Annotated[FindingKind, choice_of(FindingKind)]]
     """What was looked for."""
 
 

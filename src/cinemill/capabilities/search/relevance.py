@@ -39,6 +39,8 @@ FEATURES = (
     "names_covered",
     "has_names",
     "predicate_match",
+    "predicate_worst",
+    "rest_match",
     "answer_type",
     "numbers_covered",
     "known_words",
@@ -99,12 +101,14 @@ class Relevance(StrictModel):
 
 
 UNFITTED_MODEL = RelevanceModel(
-    weights=(6.0, 1.0, 0.5, 2.5, 3.0, 0.0, 2.0, 1.0, 1.5, 1.5, 0.5),
-    bias=-9.5,
+    weights=(8.0, 1.0, 0.5, 0.0, 3.0, 0.0, 2.0, 3.0, 4.0, 1.5, 1.5, 0.0, 0.5),
+    bias=-14.9,
     threshold=0.5,
-    false_abstention_rate=0.5,
+    false_abstention_rate=0.08,
 )
-"""Chosen by hand, until a model is fitted: it promises no rate."""
+"""Weights chosen by hand, for MiniLM with ``compare_words``, until a model is fitted. On 720
+questions of six families about one-sentence passages it abstained from 8 % of those that are
+answered and 92 % of the near misses, by family 0 to 35 % and 60 to 100 %: it promises nothing."""
 
 
 def judge(
@@ -147,7 +151,8 @@ def measure_features(
         view.best_coverage,
         view.measure_names(),
         float(bool(query.names)),
-        view.measure_predicates(compare_words),
+        *view.measure_predicates(compare_words),
+        view.measure_rest(compare_words),
         view.measure_answer_type(),
         view.measure_numbers(),
         1.0 - len(query.unknown_words) / max(1, len(query.terms)),
@@ -203,29 +208,33 @@ class _View:
         found = (len(wanted & set(list_numbers(one.text))) for one in self._passages)
         return max(found) / len(wanted)
 
-    def measure_predicates(self, compare_words: CompareWords | None) -> float:
-        """Return how well what is asked matches the best passage, averaged over its words."""
-        predicates = self._query.predicates
-        if not predicates:
-            return 1.0
-        passage = self._passages[self._best]
+    def measure_predicates(self, compare_words: CompareWords | None) -> tuple[float, float]:
+        """Return how well the words that are asked match the best passage: on average, at worst."""
         stems = self._passage_stems[self._best]
-        words = list(
-            dict.fromkeys(
-                word.folded for word in list_words(passage.text) if word.folded not in STOP_WORDS
-            )
-        )
-        total = 0.0
-        for term in predicates:
-            if find_stem(term) in stems:
-                total += 1.0
-            elif compare_words is not None and words:
-                total += max(0.0, min(1.0, compare_words(term, words)))
-        return total / len(predicates)
+        words = _list_content(self._passages[self._best].text)
+        matches = [
+            1.0 if find_stem(term) in stems else _compare(compare_words, term, words)
+            for term in self._query.predicates
+        ]
+        return (math.fsum(matches) / len(matches), min(matches)) if matches else (1.0, 1.0)
+
+    def measure_rest(self, compare_words: CompareWords | None) -> float:
+        """Return how near what only the question says is to what only the best passage says.
+
+        "Inaugurated" is nearer to "Alice Walker opened … in Oslo" than "how many people work" is.
+        1 where the passage says all that is asked.
+        """
+        stems = self._passage_stems[self._best]
+        asked = [term for term in self._query.predicates if find_stem(term) not in stems]
+        if not asked:
+            return 1.0
+        words = _list_content(self._passages[self._best].text)
+        said = [word for word in words if find_stem(word) not in self._stems]
+        return _compare(compare_words, " ".join(asked), [" ".join(said)] if said else [])
 
     def measure_answer_type(self) -> float:
-        """Return whether a passage has something of the kind that is asked for."""
-        return float(any(has_answer(self._query, one.text) for one in self._passages))
+        """Return whether the best passage has something of the kind that is asked for."""
+        return float(has_answer(self._query, self._passages[self._best].text))
 
     def measure_agreement(self) -> float:
         """Return the share of retrievers that have the best passage."""
@@ -238,6 +247,19 @@ class _View:
         first = self._candidates[0].scores
         have = sum(getattr(first, name) is not None for name in present)
         return have / len(present) if present else 0.0
+
+
+def _list_content(text: str) -> list[str]:
+    """Return the folded words of a text that say something, each once."""
+    words = (word.folded for word in list_words(text))
+    return list(dict.fromkeys(word for word in words if word not in STOP_WORDS))
+
+
+def _compare(compare_words: CompareWords | None, word: str, words: Sequence[str]) -> float:
+    """Return a similarity, 0 to 1; 0 where it cannot be measured."""
+    if compare_words is None or not words:
+        return 0.0
+    return max(0.0, min(1.0, compare_words(word, words)))
 
 
 _REASONS = frozenset(

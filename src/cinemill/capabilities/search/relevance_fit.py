@@ -19,7 +19,11 @@ from cinemill.inference.statistics.logistic import fit_logistic
 
 LEAST_VIDEOS = 4
 DEFAULT_RATE = 0.08
-DEFAULT_STRENGTH = 1e-3
+DEFAULT_STRENGTH = 1e-2
+"""On 720 questions of six families, 0.01 abstained from 98 % of the near misses of new videos. With
+one family left out, 0.1 kept more of its answers and caught fewer of its near misses."""
+LEAST_BELOW = 2.0
+"""Videos below the threshold of a class: with fewer it would be the score of the worst one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +76,13 @@ def fit_relevance(
         }
     )
     whole = _find_threshold(draft, held_out, false_abstention_rate)
-    thresholds = {
-        query_class: found
-        for query_class in QueryClass
-        if (
-            found := _find_threshold(
-                draft,
-                [one for one in held_out if one.query_class is query_class],
-                false_abstention_rate,
-            )
-        )
-        is not None
-    }
+    thresholds: dict[QueryClass, float] = {}
+    for query_class in QueryClass:
+        own = [one for one in held_out if one.query_class is query_class]
+        has_enough = (len({one.video for one in own}) + 1) * false_abstention_rate >= LEAST_BELOW
+        found = _find_threshold(draft, own, false_abstention_rate) if has_enough else None
+        if found is not None:
+            thresholds[query_class] = found
     return RelevanceModel(
         weights=draft.weights,
         bias=draft.bias,

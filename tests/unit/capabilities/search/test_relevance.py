@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,22 @@ def test_predicates_are_compared_by_meaning_where_that_can_be_done() -> None:
     assert measure_features(query, passages)[at] < 0.7
     compared = measure_features(query, passages, compare_words=lambda word, words: 1.0)
     assert compared[at] == 1
+    worst, rest = FEATURES.index("predicate_worst"), FEATURES.index("rest_match")
+    assert measure_features(query, passages)[worst] == 0
+    assert compared[worst] == compared[rest] == 1
+
+
+def test_what_only_the_question_says_is_compared_with_what_only_the_passage_says() -> None:
+    asked: list[tuple[str, Sequence[str]]] = []
+
+    def compare(word: str, words: Sequence[str]) -> float:
+        asked.append((word, words))
+        return 0.5
+
+    query = parse_query("Which person inaugurated the rose garden?")
+    features = measure_features(query, found((OPENED, 0.7)), compare_words=compare)
+    assert features[FEATURES.index("rest_match")] == 0.5
+    assert asked[-1] == ("person inaugurated", ["alice walker opened oslo ninth march"])
 
 
 def test_nothing_found_is_not_relevant() -> None:
@@ -137,12 +154,12 @@ def test_fitted_model_abstains_from_no_more_than_was_promised() -> None:
 
 
 def test_class_with_few_videos_shares_the_threshold_of_all() -> None:
-    examples = make_examples(1, 40)
+    examples = make_examples(1, 60)
     rare = RelevanceExample(examples[1].features, True, QueryClass.REASON, "v001")
     model = fit_relevance([*examples, rare])
     assert set(model.thresholds) == {QueryClass.PERSON, QueryClass.TIME}
     assert model.find_threshold(QueryClass.REASON) == model.threshold
-    assert (model.examples, model.videos) == (481, 40)
+    assert (model.examples, model.videos) == (721, 60)
 
 
 def test_fit_does_not_depend_on_the_order() -> None:
