@@ -202,19 +202,19 @@ def test_scene_is_never_shorter_than_its_audio(samples: int) -> None:
     assert audio.samples.sum() == 2 * samples
 
 
-def test_sentences_are_heard_when_the_truth_says_so(
+def test_sentences_sound_when_the_truth_says_so(
     corpus: CorpusFolder, videos: list[TrueVideo]
 ) -> None:
     """Loud from a sentence's first sound to its last one, silent between sentences."""
     for video in videos:
         loudness = np.abs(decode_audio(corpus.locate_video(video.name)).astype(np.int32))
-        heard = np.zeros(len(loudness), np.bool_)
+        spoken = np.zeros(len(loudness), np.bool_)
         for sentence in (one for scene in video.scenes for one in scene.sentences):
             first, last = (round(ms * 16) for ms in (sentence.start_ms, sentence.end_ms))
-            heard[first - 800 : last + 800] = True  # 50 ms around it
+            spoken[first - 800 : last + 800] = True  # 50 ms around it
             assert loudness[first : first + 2_400].max() > 300
             assert loudness[last - 2_400 : last].max() > 300
-        assert loudness[~heard].max() < 300
+        assert loudness[~spoken].max() < 300
 
 
 def test_words_are_audible(corpus: CorpusFolder, videos: list[TrueVideo]) -> None:
@@ -264,7 +264,7 @@ def test_interrupted_corpus_goes_on_where_it_stopped(
     again = make_corpus(PLAN, folder, speech, open_session)
     second = sum(len(scene.sentences) for scene in PLAN.videos[1].scenes)
     assert len(speech.said) == first + second
-    # Whoever makes it again makes the same.
+    # Made again, it is the same to the byte.
     assert list(again.read_videos().values()) == videos
     for video in videos:
         made, remade = corpus.locate_video(video.name), again.locate_video(video.name)
