@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import wave
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,8 +21,20 @@ from cinemill.capabilities.search.evaluation.making.corpus_files import (
     CorpusFolder,
 )
 from cinemill.capabilities.search.evaluation.making.espeak import Espeak, open_espeak
+from cinemill.capabilities.search.evaluation.making.film import (
+    FILM_NAME,
+    SIGNS_NAME,
+    name_audio,
+    plan_film,
+)
 from cinemill.capabilities.search.evaluation.making.make_corpus import make_corpus, to_spoken
+from cinemill.capabilities.search.evaluation.making.pictures import draw_signs
 from cinemill.capabilities.search.evaluation.making.speech import Speech, trim_silence
+from cinemill.capabilities.search.evaluation.making.timing import (
+    FPS,
+    SpokenScene,
+    lay_out_audio,
+)
 from cinemill.capabilities.search.evaluation.making.truth import TrueVideo
 from cinemill.capabilities.search.evaluation.metrics.records import locate_questions
 from cinemill.capabilities.search.evaluation.plan.corpus_plan import CorpusSize, make_plan
@@ -33,6 +46,7 @@ from cinemill.inference.models.catalog import get_card
 from cinemill.inference.speech.audio import SAMPLE_RATE_HZ, PcmAudio
 from cinemill.inference.speech.model import open_speech_model
 from cinemill.media.ffmpeg.binary import find_ffmpeg
+from cinemill.media.ffmpeg.fonts import copy_fonts
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.frames.exact import SHOT_FRAME_SIZE, read_every_frame
 from cinemill.media.frames.shots import detect_shots
@@ -140,31 +154,67 @@ def test_pictures_have_their_color_in_every_frame(
             assert np.abs(corner - wanted).max() < 12
 
 
-def test_signs_and_shapes_are_drawn(corpus: CorpusFolder, videos: list[TrueVideo]) -> None:
+def test_signs_and_shapes_are_drawn_in_every_frame_of_their_scene(
+    corpus: CorpusFolder, videos: list[TrueVideo]
+) -> None:
     for video in videos:
         pictures = list(read_pictures(corpus.locate_video(video.name)))
         for scene in video.scenes:
-            middle = pictures[round((scene.start_ms + scene.end_ms) / 2 / FRAME_MS)]
+            first, last = round(scene.start_ms / FRAME_MS), round(scene.end_ms / FRAME_MS) - 1
+            middle = pictures[(first + last) // 2]
             white = np.asarray(middle.min(axis=2) > 225)
             assert 500 < white[270:].sum() < 20_000  # letters on the band
             columns = np.asarray(white[90:170].any(axis=0))
             shapes = int((columns[1:] & ~columns[:-1]).sum())
             assert shapes == scene.picture.count
+            for frame in (first, last):
+                assert np.abs(pictures[frame].astype(int) - middle).mean() < 2
 
 
-def test_sentences_are_heard_when_the_truth_says_so(
+def test_audio_that_is_longer_than_its_scene_ends_with_it(tmp_path: Path) -> None:
+    """Else every later scene would be late."""
+    rate = 22_050
+    for number, seconds in enumerate((1.5, 0.7)):
+        tone = 8_000 * np.sin(np.arange(round(seconds * rate)) * (0.1 + 0.1 * number))
+        with wave.open(str(tmp_path / name_audio(number)), "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", ""))
+            file.writeframes(tone.astype("<i2").tobytes())
+    (tmp_path / SIGNS_NAME).write_text(draw_signs([], [], 12))
+    copy_fonts(tmp_path)
+    open_session(tmp_path).run(
+        plan_film(["red", "blue"], [12, 12], 12), on_progress=lambda _progress: None
+    )
+    audio = decode_audio(tmp_path / FILM_NAME).astype(np.int32)
+    assert abs(len(audio) - 2 * SAMPLE_RATE_HZ) < 200
+    end_seconds = np.flatnonzero(np.abs(audio) > 1_000)[-1] / SAMPLE_RATE_HZ
+    assert abs(end_seconds - 1.7) < 0.02  # the second tone begins with the second scene
+    assert sum(1 for _ in read_pictures(tmp_path / FILM_NAME)) == 24
+
+
+@pytest.mark.parametrize("samples", [1, 1_837, 1_838, 22_050, 100_003])
+def test_scene_is_never_shorter_than_its_audio(samples: int) -> None:
+    speech = Speech(np.ones(samples, np.int16), 22_050)
+    audio = lay_out_audio(SpokenScene("en", (speech, speech), 22_050))
+    spare = audio.frames * 22_050 / FPS - len(audio.samples)
+    assert 0 <= spare < 22_050 / FPS
+    for first, last in audio.ranges:
+        assert audio.samples[first:last].all()
+    assert audio.samples.sum() == 2 * samples
+
+
+def test_sentences_sound_when_the_truth_says_so(
     corpus: CorpusFolder, videos: list[TrueVideo]
 ) -> None:
     """Loud from a sentence's first sound to its last one, silent between sentences."""
     for video in videos:
         loudness = np.abs(decode_audio(corpus.locate_video(video.name)).astype(np.int32))
-        heard = np.zeros(len(loudness), np.bool_)
+        spoken = np.zeros(len(loudness), np.bool_)
         for sentence in (one for scene in video.scenes for one in scene.sentences):
             first, last = (round(ms * 16) for ms in (sentence.start_ms, sentence.end_ms))
-            heard[first - 800 : last + 800] = True  # 50 ms around it
+            spoken[first - 800 : last + 800] = True  # 50 ms around it
             assert loudness[first : first + 2_400].max() > 300
             assert loudness[last - 2_400 : last].max() > 300
-        assert loudness[~heard].max() < 300
+        assert loudness[~spoken].max() < 300
 
 
 def test_words_are_audible(corpus: CorpusFolder, videos: list[TrueVideo]) -> None:
@@ -214,7 +264,7 @@ def test_interrupted_corpus_goes_on_where_it_stopped(
     again = make_corpus(PLAN, folder, speech, open_session)
     second = sum(len(scene.sentences) for scene in PLAN.videos[1].scenes)
     assert len(speech.said) == first + second
-    # Whoever makes it again makes the same.
+    # Made again, it is the same to the byte.
     assert list(again.read_videos().values()) == videos
     for video in videos:
         made, remade = corpus.locate_video(video.name), again.locate_video(video.name)

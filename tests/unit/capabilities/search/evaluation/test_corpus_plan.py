@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from cinemill.capabilities.search.evaluation.plan.corpus_plan import (
     CorpusSizeInvalid,
     make_plan,
 )
+from cinemill.capabilities.search.evaluation.plan.decks import NameDeck, PictureDeck
 from cinemill.capabilities.search.evaluation.plan.records import (
     CorpusPlan,
     EvidencePart,
@@ -220,6 +222,26 @@ def test_a_third_of_the_questions_has_no_answer(size: tuple[int, int], seed: int
     alone = [question for question in plan.questions if not question.after]
     assert sum(not question.is_answerable for question in alone) * 3 == len(alone)
     assert len(alone) == 3 * size[0] * size[1]
+
+
+@given(st.randoms(use_true_random=False), st.lists(st.booleans(), max_size=12))
+def test_absent_name_is_never_dealt(random: Random, is_absent: list[bool]) -> None:
+    names = [f"{first} {last}" for first in "abc" for last in "xyzw"]
+    deck = NameDeck(names, random)
+    drawn = [deck.draw_absent("a x") if one else deck.deal("family") for one in is_absent]
+    assert len(set(drawn)) == len(drawn)
+    pictures = PictureDeck(random)
+    resembling = pictures.deal("")
+    seen = [
+        pictures.draw_absent(resembling) if one else pictures.deal("red") for one in is_absent * 8
+    ]
+    assert len({resembling, *seen}) == 1 + len(seen)
+
+
+def test_absent_name_resembles_the_one_that_it_stands_for() -> None:
+    deck = NameDeck(["ann x", "ann y", "bob x"], Random(1))
+    assert sorted(deck.draw_absent("ann z") for _ in range(3)) == ["ann x", "ann y", "bob x"]
+    assert NameDeck(["ann x", "bob x"], Random(1)).draw_absent("ann z") == "ann x"
 
 
 def test_plan_depends_on_the_seed_alone() -> None:

@@ -91,7 +91,7 @@ VIDEOS = {"v01": make_video("v01")}
         (Moment("v01", 2_000, 11_900), False),
         (Moment("v01", 14_000, 20_000), False),
         (Moment("v01", 0, 30_000), True),
-        (Moment("v01", 0, 30_001), False),  # whoever cites whole videos cites nothing
+        (Moment("v01", 0, 30_001), False),  # citing whole videos is citing nothing
         (Moment("v01", 12_000, 12_000), False),
     ],
 )
@@ -171,9 +171,9 @@ def test_interval_is_the_same_each_time_and_needs_five_videos() -> None:
 def test_interval_of_a_ratio_pairs_questions() -> None:
     videos = list("abcdefgh")
     true = [0.5, 1.0, 0.25, 1.0, 0.75, 0.5, 1.0, 0.2]
-    heard = bootstrap_ratio(videos, [0.9 * value for value in true], true)
-    assert heard is not None
-    assert (heard.lower, heard.upper) == pytest.approx((0.9, 0.9))
+    ratio = bootstrap_ratio(videos, [0.9 * value for value in true], true)
+    assert ratio is not None
+    assert (ratio.lower, ratio.upper) == pytest.approx((0.9, 0.9))
     assert bootstrap_ratio(videos, true, [0.0] * 8) is None
 
 

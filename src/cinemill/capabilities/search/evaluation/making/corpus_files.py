@@ -12,12 +12,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -26,6 +25,8 @@ from cinemill.capabilities.search.evaluation.plan.records import Question, Split
 from cinemill.errors import Conflict, InputRejected
 
 LARGEST_FILE_BYTES = 64 * 1024 * 1024
+MAKING_VERSION = 1
+"""Of how videos are made from a plan; another one makes other videos."""
 CORPUS_NAME = "corpus.json"
 QUESTIONS_NAME = "questions.json"
 FINAL_QUESTIONS_NAME = "questions-final.json"
@@ -33,7 +34,7 @@ READINGS_NAME = "final-readings.jsonl"
 VIDEOS_FOLDER = "videos"
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _NAME = re.compile(r"[a-z0-9-]{1,64}")
-_Read = TypeVar("_Read")
+_Document = TypeVar("_Document")
 
 
 class CorpusInvalid(InputRejected):
@@ -67,6 +68,7 @@ class CorpusDescription:
     synthesizer: str
     videos: tuple[str, ...]
     """Their names, in order."""
+    version: int = MAKING_VERSION
 
 
 class CorpusFolder:
@@ -83,15 +85,15 @@ class CorpusFolder:
         if (self.root / CORPUS_NAME).exists() and self.read_description() != description:
             raise CorpusDiffers(f"{self.root} holds a corpus that was made otherwise.")
         (self.root / VIDEOS_FOLDER).mkdir(parents=True, exist_ok=True)
-        final = [one for one in questions if one.split is Split.TEST]
-        others = [one for one in questions if one.split is not Split.TEST]
-        _write(self.root / QUESTIONS_NAME, map(asdict, others))
-        _write(self.root / FINAL_QUESTIONS_NAME, map(asdict, final))
-        _write(self.root / CORPUS_NAME, asdict(description))
+        final = tuple(one for one in questions if one.split is Split.TEST)
+        others = tuple(one for one in questions if one.split is not Split.TEST)
+        _write(self.root / QUESTIONS_NAME, _QUESTIONS, others)
+        _write(self.root / FINAL_QUESTIONS_NAME, _QUESTIONS, final)
+        _write(self.root / CORPUS_NAME, _DESCRIPTION, description)
 
     def read_description(self) -> CorpusDescription:
         """Return what the corpus was made from. Raises CorpusInvalid."""
-        return _read(self.root / CORPUS_NAME, TypeAdapter(CorpusDescription))
+        return _read(self.root / CORPUS_NAME, _DESCRIPTION)
 
     def read_questions(self) -> tuple[Question, ...]:
         """Return the questions for tuning and validation. Raises CorpusInvalid."""
@@ -106,7 +108,7 @@ class CorpusFolder:
             raise CommitInvalid(f"{commit!r} is no hash of a commit.")
         questions = _read(self.root / FINAL_QUESTIONS_NAME, _QUESTIONS)
         with (self.root / READINGS_NAME).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(_FinalReading(commit))) + "\n")
+            file.write(_FINAL_READING.dump_json(_FinalReading(commit)).decode() + "\n")
         return questions
 
     def list_final_readings(self) -> list[str]:
@@ -117,8 +119,8 @@ class CorpusFolder:
         path = self.root / READINGS_NAME
         if not path.exists():
             return []
-        adapter = TypeAdapter(_FinalReading)
-        return [_validate(path, adapter, line).commit for line in _read_bounded(path).splitlines()]
+        lines = _read_bounded(path).splitlines()
+        return [_validate(path, _FINAL_READING, line).commit for line in lines]
 
     def locate_video(self, name: str) -> Path:
         """Return the path of a video, whether it is there or not. Raises CorpusInvalid."""
@@ -131,11 +133,11 @@ class CorpusFolder:
     def place_video(self, made: Path, truth: TrueVideo) -> None:
         """Move a video into the corpus, from a folder on the same disk, and write its truth."""
         made.replace(self._path(truth.name, "mp4"))
-        _write(self._path(truth.name, "json"), asdict(truth))
+        _write(self._path(truth.name, "json"), _TRUTH, truth)
 
     def read_video(self, name: str) -> TrueVideo:
         """Return the truth about a video. Raises CorpusInvalid."""
-        return _read(self._path(name, "json"), TypeAdapter(TrueVideo))
+        return _read(self._path(name, "json"), _TRUTH)
 
     def read_videos(self) -> dict[str, TrueVideo]:
         """Return the truth about all videos by name. Raises CorpusInvalid if one is missing."""
@@ -153,13 +155,16 @@ class _FinalReading:
 
 
 _QUESTIONS: TypeAdapter[tuple[Question, ...]] = TypeAdapter(tuple[Question, ...])
+_DESCRIPTION = TypeAdapter(CorpusDescription)
+_TRUTH = TypeAdapter(TrueVideo)
+_FINAL_READING = TypeAdapter(_FinalReading)
 
 
-def _read(path: Path, adapter: TypeAdapter[_Read]) -> _Read:
+def _read(path: Path, adapter: TypeAdapter[_Document]) -> _Document:
     return _validate(path, adapter, _read_bounded(path))
 
 
-def _validate(path: Path, adapter: TypeAdapter[_Read], content: bytes) -> _Read:
+def _validate(path: Path, adapter: TypeAdapter[_Document], content: bytes) -> _Document:
     try:
         return adapter.validate_json(content)
     except ValidationError as damaged:
@@ -177,9 +182,8 @@ def _read_bounded(path: Path) -> bytes:
     return content
 
 
-def _write(path: Path, document: dict[str, Any] | Iterable[dict[str, Any]]) -> None:
+def _write(path: Path, adapter: TypeAdapter[_Document], document: _Document) -> None:
     """Write JSON so that the file is whole or missing, whatever happens."""
-    plain = document if isinstance(document, dict) else list(document)
     staged = path.with_suffix(f"{path.suffix}.part")
-    staged.write_text(json.dumps(plain, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    staged.write_bytes(adapter.dump_json(document, indent=1) + b"\n")
     staged.replace(path)

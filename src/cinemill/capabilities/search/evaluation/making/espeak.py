@@ -1,7 +1,7 @@
 """Speech by eSpeak NG, of the package ``espeakng-loader``: a small synthesizer with many voices.
 
 eSpeak NG is under the GPL, version 3. So Cinemill does not depend on it and does not contain it:
-whoever makes a corpus installs the package, as a tool for that alone. Nothing of a running
+the package is installed by those who make a corpus, as a tool for that alone. Nothing of a running
 installation imports this module, and the videos that it speaks in are data, not part of the
 program.
 
@@ -75,7 +75,7 @@ class Espeak:
     def speak(self, text: str, voice: str) -> Speech:
         """Return the sentence as this speaker says it.
 
-        Raises WorkFailed (``speech_failed``) if there is no such voice, or nothing can be heard.
+        Raises WorkFailed (``speech_failed``) if there is no such voice, or the speech is silent.
         """
         chunks: list[bytes] = []
 

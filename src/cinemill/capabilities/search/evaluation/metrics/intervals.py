@@ -81,7 +81,7 @@ def bootstrap_ratio(
 ) -> Interval | None:
     """Return the interval of a sum over another, both over the same questions.
 
-    Such as nDCG as heard over nDCG on the true transcript.
+    Such as nDCG on automatic transcripts over nDCG on the true ones.
     """
     upper, lower = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
 

@@ -18,7 +18,7 @@ LONGEST_HIT_MS = 30_000
 
 
 def is_right(hit: Moment, evidence: Moment) -> bool:
-    """Check whether whoever plays this hit gets to see the evidence."""
+    """Check whether playing this hit shows the evidence."""
     shorter_ms = min(hit.length_ms, evidence.length_ms)
     if hit.video != evidence.video or shorter_ms <= 0:
         return False

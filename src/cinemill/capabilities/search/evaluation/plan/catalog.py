@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cinemill.capabilities.search.evaluation.plan.final_families import TEST_FAMILIES
 from cinemill.capabilities.search.evaluation.plan.records import Family, Split
-from cinemill.capabilities.search.evaluation.plan.test_families import TEST_FAMILIES
 from cinemill.capabilities.search.evaluation.plan.tune_families import TUNE_FAMILIES
 from cinemill.capabilities.search.evaluation.plan.validate_families import VALIDATE_FAMILIES
 

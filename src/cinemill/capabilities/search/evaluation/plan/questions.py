@@ -70,7 +70,7 @@ def ask_scenes(placed: Sequence[PlacedScene], decks: Decks) -> Iterator[Question
             for miss in family.misses
             if one.other is not None or not mention_other([miss.text, miss.unsaid])
         ]
-        yield _ask_in_vain(one, misses[turns[family.name] % len(misses)], "miss", decks)
+        yield _ask_near_miss(one, misses[turns[family.name] % len(misses)], "miss", decks)
         turns[family.name] += 1
 
 
@@ -92,7 +92,7 @@ def follow_up(
             case "other":
                 yield _ask(one, follow_ups.other, "then", after="1")
             case _:
-                yield _ask_in_vain(one, follow_ups.miss, "then", decks, after="1")
+                yield _ask_near_miss(one, follow_ups.miss, "then", decks, after="1")
 
 
 def _ask(one: PlacedScene, ask: Ask, number: str, *, after: str = "") -> Question:
@@ -114,7 +114,7 @@ def _ask(one: PlacedScene, ask: Ask, number: str, *, after: str = "") -> Questio
     )
 
 
-def _ask_in_vain(
+def _ask_near_miss(
     one: PlacedScene, miss: Miss, number: str, decks: Decks, *, after: str = ""
 ) -> Question:
     values = {**one.scene.values, **_other_values(one)}

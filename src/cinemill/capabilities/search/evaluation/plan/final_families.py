@@ -1,6 +1,6 @@
 """The six families that a final choice is measured on.
 
-Whoever reads what is missed here, and then changes the search, has tuned on them.
+Changing the search after reading what it misses here would be tuning on them.
 """
 
 from __future__ import annotations
