@@ -12,8 +12,8 @@ from typing import Protocol
 
 from cinemill.core.knowledge.graph import TextSpan
 
-LONGEST_TEXT_CHARACTERS = 20_000
-"""Of one text: a passage has a few hundred."""
+LONGEST_TEXT_CHARACTERS = 5_000
+"""Of one text: a passage has a few hundred. The time for a text of quotes grows with its square."""
 MOST_TEXTS = 10_000
 """In one call: the passages of a day."""
 

@@ -10,6 +10,7 @@ from cinemill.capabilities.knowledge.relations.arguments import Argument, list_a
 from cinemill.capabilities.knowledge.relations.clauses import Clause, find_clauses
 from cinemill.capabilities.knowledge.relations.phrases import name_phrase
 from cinemill.capabilities.knowledge.relations.pronouns import (
+    REACH_SENTENCES,
     SpokenSentence,
     read_sentence,
     resolve_pronoun,
@@ -78,7 +79,7 @@ def extract_relationships(
             reader = _Reader(source, sentence, tuple(before))
             relations += _list_relations(reader)
             inferred += _list_inferred(reader)
-            before = [*before, sentence][-2:]
+            before = [*before, sentence][-REACH_SENTENCES:]
         found.append(TextKnowledge(tuple(relations[:MOST_RELATIONS]), tuple(inferred)))
     return found
 

@@ -67,7 +67,7 @@ def resolve_pronoun(
 ) -> str | None:
     """Return the name that a pronoun stands for, or None.
 
-    ``before`` are the sentences before this one, in order.
+    ``before`` are the sentences before this one, in order; at most :data:`REACH_SENTENCES`.
     """
     word = pronoun.text.lower()
     if word in grammar.SPEAKER_PRONOUNS:
@@ -76,7 +76,7 @@ def resolve_pronoun(
         return None
     own = [one for one in sentence.persons if _may_mean(sentence.tree, pronoun, one)]
     groups = [own]
-    for earlier in reversed(before[-REACH_SENTENCES:]):
+    for earlier in reversed(before):
         if earlier.speaker != sentence.speaker:
             break
         groups.append(list(earlier.persons))

@@ -65,6 +65,10 @@ class Tree:
             return False
         if child.dependency in ("nmod", "compound"):
             return self.ends_at_comma(child)
+        if member.part == child.part == "PROPN" and child.dependency in ("appos", "npadvmod"):
+            # "Dayton, Ohio" is one place; "Paris, Rome, Vienna" are three.
+            is_inside = member.dependency == "conj" and not self.child(self.head(member), "cc")
+            return is_inside or bool(self.child(child, "conj") or self.child(member, "conj"))
         return child.dependency == "conj" or (
             child.dependency == "appos" and self.is_list(member, child)
         )
