@@ -25,6 +25,7 @@ MODULES = (
     "inference",
     "detection",
     "training",
+    "retrieval",
     # Last: a process that has loaded a model is large, and so appears every process that it starts.
     "captions",
 )
