@@ -28,7 +28,7 @@ from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.core.retrieval.passages import Passage, PassageTrack
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.local.embedded_servers import embedded_servers
-from cinemill.storage.database import Database, migrate
+from cinemill.storage.database import Database, migrate, open_patient_connection
 from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
 from cinemill.storage.knowledge.names import entity_id, entity_key
 from cinemill.storage.media import assets
@@ -102,7 +102,7 @@ def _build(database: Database) -> tuple[Library, list[BenchRow]]:
     for first in range(0, PASSAGES, PASSAGES_OF_ASSET):
         _insert_asset(library, first, min(PASSAGES_OF_ASSET, PASSAGES - first))
     filled = time.monotonic()
-    with database.patient() as connection:
+    with open_patient_connection(database) as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
     vacuumed = time.monotonic()
     models.build_index(database, model)

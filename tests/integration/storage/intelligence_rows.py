@@ -104,7 +104,7 @@ def make_vector(words: str, dimension: int = DIMENSION) -> NDArray[np.float32]:
     """The same vector of length one for the same text."""
     seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big")
     vector = np.random.default_rng(seed).standard_normal(dimension).astype(np.float32)
-    return vector / np.linalg.norm(vector)  # type: ignore[no-any-return]
+    return vector / np.linalg.norm(vector)
 
 
 def begin_model(

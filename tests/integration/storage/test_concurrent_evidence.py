@@ -1,4 +1,4 @@
-"""What one transaction removes as the last of its kind, another one may be adding at that moment."""
+"""What one transaction removes as the last of its kind, another may be adding at that moment."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def delete_first(connection: Connection) -> object:
     return assets.delete_asset(connection, "first")
 
 
-def mention_again(connection: Connection) -> object:
+def mention_again(connection: Connection) -> None:
     evidence = [PassageEvidence(None, [mention("Kerry")])]
-    return save_evidence(connection, "second", Modality.SPEECH, evidence)
+    save_evidence(connection, "second", Modality.SPEECH, evidence)
 
 
 def say_again(connection: Connection) -> object:

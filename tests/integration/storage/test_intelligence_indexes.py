@@ -41,6 +41,7 @@ from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
 from cinemill.storage.knowledge.names import entity_id
 from cinemill.storage.media import assets
 from cinemill.storage.retrieval import conversations, models, passages, search, vectors
+from cinemill.storage.retrieval.filters import compose_conditions
 from cinemill.storage.retrieval.models import EmbeddingModel
 from cinemill.storage.retrieval.search import find_candidates
 
@@ -322,7 +323,7 @@ def test_index_is_chosen_by_the_estimate_of_rows(
     monkeypatch.setattr(search, "FEW_ROWS", few_rows)
     narrow = SearchFilters(asset_ids=("asset-7",))
     filters = narrow if rows_kept == "one asset" else SearchFilters()
-    conditions = search.compose_conditions(SCOPE, filters)
+    conditions = compose_conditions(SCOPE, filters)
     with filled.begin() as connection:
         assert search.should_use_index(connection, model, conditions) is expected
 

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.errors import Conflict, InputRejected, NotFound
-from cinemill.storage.database import Database
+from cinemill.storage.database import Database, open_patient_connection
 from cinemill.storage.retrieval import tables
 
 MOST_DIMENSIONS = 4000
@@ -130,7 +130,7 @@ def build_index(database: Database, model: EmbeddingModel) -> None:
     Filling first and indexing afterwards takes a fraction of the time of adding each vector to an
     index. An index that was left unfinished is built again.
     """
-    with database.patient() as connection:
+    with open_patient_connection(database) as connection:
         state = _find_index_state(connection, model)
         if state is False:
             connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {model.index}")
