@@ -65,10 +65,7 @@ def register(database: Database, name: str, *, owner: str = "ann", collection: s
             filename=f"{name}.mp4",
             asset_id=name,
         )
-        connection.execute(
-            text("UPDATE asset SET collection = :collection WHERE id = :id"),
-            {"collection": collection, "id": name},
-        )
+        assets.set_collection(connection, name, collection)
     return name
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from tests.integration.storage.intelligence_rows import (
     SPEECH,
     make_passages,
@@ -98,6 +98,21 @@ def test_entity_that_is_about_to_be_removed_is_created_again(library: Database) 
 
 def test_word_that_another_video_is_about_to_contain_stays(library: Database) -> None:
     change_both(library, say_again, delete_first)
+    assert read(library) == ([], ["negotiations"])
+
+
+def test_word_that_is_removed_between_two_statements_is_added_again(library: Database) -> None:
+    deleted = []
+
+    def delete_once(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if "INSERT INTO asset_word" in statement and not deleted:
+            with library.begin() as other:
+                deleted.append(delete_first(other))
+
+    with library.begin() as connection:
+        event.listen(connection, "before_cursor_execute", delete_once)
+        say_again(connection)
+    assert deleted == [True]
     assert read(library) == ([], ["negotiations"])
 
 

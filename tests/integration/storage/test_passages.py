@@ -101,8 +101,11 @@ def test_collection_of_passages_follows_the_video(database: Database) -> None:
     register(database, "film")
     tell(database, "film", ["one"])
     with database.begin() as connection:
-        connection.execute(text("UPDATE asset SET collection = 'new'"))
+        assets.set_collection(connection, "film", "new")
+        with pytest.raises(NotFound):
+            assets.set_collection(connection, "nothing", "new")
         assert connection.execute(text("SELECT collection FROM passage")).scalars().all() == ["new"]
+    assert assets.get_asset(database, "film").collection == "new"
 
 
 def test_passages_of_a_missing_video_or_another_track_are_rejected(database: Database) -> None:
