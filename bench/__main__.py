@@ -26,6 +26,7 @@ MODULES = (
     "detection",
     "training",
     "relations",
+    "retrieval",
     # Last: a process that has loaded a model is large, and so appears every process that it starts.
     "captions",
 )

@@ -139,18 +139,6 @@ class Database:
         with _translate_errors(), self._single.connect() as connection:
             yield connection
 
-    @contextmanager
-    def patient(self) -> Iterator[Connection]:
-        """For statements that may take an hour, such as building an index: one transaction each.
-
-        The connection is a new one. Raises DatabaseUnavailable and LockTimeout, as :meth:`begin`
-        does; a server that has gone is noticed by the kernel.
-        """
-        with _engine_connection(self.url) as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-            connection.execute(text("SET statement_timeout = 0"))
-            yield connection
-
     def ping(self) -> None:
         """Check the connection. Raises DatabaseUnavailable where PostgreSQL does not respond."""
         with self.once() as connection:
@@ -162,6 +150,19 @@ class Database:
     def abandon(self) -> None:
         """Forget the pool without closing its sockets: in a forked child they are the parent's."""
         self._engine.dispose(close=False)
+
+
+@contextmanager
+def open_patient_connection(database: Database) -> Iterator[Connection]:
+    """Open a connection for statements that may take an hour, such as building an index.
+
+    Each is a transaction of its own. Raises DatabaseUnavailable and LockTimeout, as
+    :meth:`Database.begin` does; the kernel notices a server that is gone.
+    """
+    with _engine_connection(database.url) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text("SET statement_timeout = 0"))
+        yield connection
 
 
 def is_connection_fault(error: DBAPIError) -> bool:

@@ -65,10 +65,7 @@ def register(database: Database, name: str, *, owner: str = "ann", collection: s
             filename=f"{name}.mp4",
             asset_id=name,
         )
-        connection.execute(
-            text("UPDATE asset SET collection = :collection WHERE id = :id"),
-            {"collection": collection, "id": name},
-        )
+        assets.set_collection(connection, name, collection)
     return name
 
 
@@ -104,7 +101,7 @@ def make_vector(words: str, dimension: int = DIMENSION) -> NDArray[np.float32]:
     """The same vector of length one for the same text."""
     seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big")
     vector = np.random.default_rng(seed).standard_normal(dimension).astype(np.float32)
-    return vector / np.linalg.norm(vector)  # type: ignore[no-any-return]
+    return vector / np.linalg.norm(vector)
 
 
 def begin_model(

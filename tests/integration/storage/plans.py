@@ -18,6 +18,8 @@ from cinemill.storage.database import Database
 SMALL_TABLES = {"hardware_encoder"}
 """A row for each encoder of each worker: read from end to end sooner than by any index."""
 
+NOT_EXPLAINED = ("SET ", "LOCK ", "EXPLAIN ", "SAVEPOINT ", "RELEASE ")
+
 
 class RollBack(Exception):
     """Ends a transaction whose changes are not wanted."""
@@ -36,7 +38,7 @@ def explain(database: Database, ask: Callable[[Connection], object]) -> list[Any
         ask(connection)
         event.remove(connection, "before_cursor_execute", note)
         for statement, parameters in sent:
-            if statement.startswith(("SET ", "LOCK ", "EXPLAIN ")):
+            if statement.startswith(NOT_EXPLAINED):
                 continue
             answer = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
             plans.append(answer.scalar_one())

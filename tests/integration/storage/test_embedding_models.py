@@ -241,7 +241,7 @@ def test_name_of_a_model_is_no_part_of_a_statement(library: Database) -> None:
 def test_unusable_vectors_are_rejected_with_nothing_stored(library: Database, vector: Any) -> None:
     model = begin_model(library)
     with library.begin() as connection:
-        batch = vectors.list_missing(connection, model, limit=2)
+        batch = vectors.list_missing(connection, model, limit=2).missing
     with pytest.raises(InputRejected) as refused, library.begin() as connection:
         given = {batch[0].id: make_vector("fine"), batch[1].id: vector}
         vectors.save_vectors(connection, model, given)
@@ -270,7 +270,7 @@ def test_vector_is_read_as_it_was_stored_by_its_owner_only(library: Database) ->
 def test_vector_of_a_passage_deleted_meanwhile_is_left_out(library: Database) -> None:
     model = begin_model(library)
     with library.begin() as connection:
-        batch = vectors.list_missing(connection, model)
+        batch = vectors.list_missing(connection, model).missing
         assets.delete_asset(connection, "film")
     with library.begin() as connection:
         vectors.save_vectors(connection, model, {one.id: make_vector(one.text) for one in batch})

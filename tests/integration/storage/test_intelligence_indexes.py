@@ -1,4 +1,4 @@
-"""Every listed query of intelligence finds its rows by an index, with 30,000 passages stored.
+"""Every listed query of intelligence finds its rows by an index, with 20,000 passages stored.
 
 The statements are those that the functions really send; see ``plans.py``.
 """
@@ -41,12 +41,14 @@ from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
 from cinemill.storage.knowledge.names import entity_id
 from cinemill.storage.media import assets
 from cinemill.storage.retrieval import conversations, models, passages, search, vectors
+from cinemill.storage.retrieval.filters import compose_conditions
 from cinemill.storage.retrieval.models import EmbeddingModel
 from cinemill.storage.retrieval.search import find_candidates
 
-ASSETS = 3000
+ASSETS = 2000
 PASSAGES_OF_ASSET = 10
 SCOPE = SearchScope("owner-7")
+MOST_PASSAGES = SearchScope("owner-8")
 COLLECTION = SearchScope("owner-7", ("collection-1",))
 SPEECH = PassageTrack.SPEECH
 CONVERSATION = UUID(int=77)
@@ -55,7 +57,8 @@ OTHER = str(entity_id("owner-7", EntityKind.PERSON, "person-57"))
 
 _FILL = f"""
 INSERT INTO asset (id, owner, sha256, size_bytes, filename, collection)
-SELECT 'asset-' || n, 'owner-' || n % 50, 'sha-' || n, 1, 'film.mp4', 'collection-' || n % 3
+SELECT 'asset-' || n, CASE n % 2 WHEN 0 THEN 'owner-8' ELSE 'owner-' || n % 50 END, 'sha-' || n, 1,
+       'film.mp4', 'collection-' || n % 3
 FROM generate_series(1, {ASSETS}) AS n;
 INSERT INTO passage (id, asset_id, owner, collection, track, number, start_ms, end_ms, text,
                      language, speaker)
@@ -64,7 +67,7 @@ SELECT md5(asset.id || '/' || n)::uuid, asset.id, owner, collection, 'speech', n
        'en', CASE n WHEN 3 THEN 'speaker-' || right(asset.id, 2) ELSE '' END
 FROM asset CROSS JOIN generate_series(0, {PASSAGES_OF_ASSET - 1}) AS n;
 INSERT INTO word (owner, word) SELECT DISTINCT owner, 'letters' || chr(97 + n % 26)
-    || chr(97 + n / 26 % 26) || chr(97 + n / 676) FROM asset CROSS JOIN generate_series(1, 900) AS n
+    || chr(97 + n / 26 % 26) || chr(97 + n / 676) FROM asset CROSS JOIN generate_series(1, 300) AS n
     WHERE asset.id < 'asset-11';
 INSERT INTO asset_word (asset_id, owner, word) SELECT asset.id, asset.owner, word.word
 FROM asset JOIN word ON word.owner = asset.owner AND abs(hashtext(asset.id || word)) % 50 = 0;
@@ -228,7 +231,7 @@ BY_INDEX: dict[str, Callable[[Connection], object]] = {
         c, str(CONVERSATION), "owner-27", conversations.Turn("", "", ""), asset_ids=["asset-7"]
     ),
     "conversations": lambda c: conversations.list_conversations(c, "owner-7"),
-    "unused conversations": lambda c: conversations.delete_unused(c, older_than_days=3),
+    "unused conversations": lambda c: conversations.delete_unused(c, older_than_days=3.45, limit=5),
     "active model": lambda c: models.find_active_model(c, "text"),
     "words": find(text="where does word77 say often"),
     "words of a collection": find(text="word77", scope=COLLECTION),
@@ -257,9 +260,15 @@ def test_findings_are_read_in_index_order(filled: Database) -> None:
     assert_by_index(filled, lambda c: sets.activate_set(c, found.id))
 
 
-def test_missing_vectors_are_listed_by_index(filled: Database, model: EmbeddingModel) -> None:
+def test_missing_vectors_are_listed_by_index(
+    filled: Database, model: EmbeddingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In proportion to the table, which has a million rows where this matters.
+    monkeypatch.setattr(vectors, "SCANNED_AT_ONCE", 64)
     assert_by_index(filled, lambda c: vectors.list_missing(c, model, after=str(UUID(int=7))))
-    assert_by_index(filled, lambda c: vectors.get_vector(c, model, "owner-7", str(CONVERSATION)))
+    with filled.begin() as connection:
+        (one,) = passages.list_passages(connection, "asset-7", SPEECH, limit=1)
+    assert_by_index(filled, lambda c: vectors.get_vector(c, model, "owner-7", one.id))
 
 
 def test_vectors_within_narrow_filters_are_compared_exactly(
@@ -278,22 +287,28 @@ def test_vectors_within_narrow_filters_are_compared_exactly(
 def test_vectors_within_wide_filters_are_found_by_their_index(
     filled: Database, model: EmbeddingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "EXACT_ROWS", 500)
-    ask = find(vector=make_vector("x").tolist(), model_id=model.id)
+    monkeypatch.setattr(search, "EXACT_ROWS", 300)
+    vector = make_vector("x").tolist()
+
+    def ask(connection: Connection) -> None:
+        # Twenty thousand vectors of eight numbers are sorted sooner than any index is read.
+        connection.exec_driver_sql("SET LOCAL enable_sort = off")
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        find(vector=vector, model_id=model.id, scope=MOST_PASSAGES)(connection)
+
     plans = assert_by_index(filled, ask)
     assert model.index in list_members(plans, "Index Name")
     with filled.begin() as connection:
         found = find_candidates(
             connection,
-            CandidateQuery(SCOPE, vector=make_vector("x").tolist(), model_id=model.id, limit=50),
+            CandidateQuery(SCOPE, vector=vector, model_id=model.id, limit=50),
         )
-    # Fifty of one owner among fifty: without going on, the index would have returned five.
     assert len(found) == 50
 
 
 @pytest.mark.parametrize(
     ("rows_kept", "exact_rows", "few_rows", "expected"),
-    [("one asset", 500, 100, False), ("all", 10**9, 100, False), ("all", 500, 100, True)],
+    [("one asset", 300, 100, False), ("all", 10**9, 100, False), ("all", 300, 100, True)],
 )
 def test_index_is_chosen_by_the_estimate_of_rows(
     filled: Database,
@@ -308,7 +323,7 @@ def test_index_is_chosen_by_the_estimate_of_rows(
     monkeypatch.setattr(search, "FEW_ROWS", few_rows)
     narrow = SearchFilters(asset_ids=("asset-7",))
     filters = narrow if rows_kept == "one asset" else SearchFilters()
-    conditions = search.compose_conditions(SCOPE, filters)
+    conditions = compose_conditions(SCOPE, filters)
     with filled.begin() as connection:
         assert search.should_use_index(connection, model, conditions) is expected
 

@@ -302,8 +302,8 @@ def test_scenes_are_read_as_they_were_stored_and_found_by_what_they_show(
             (film, 0, 0),
             (film, 1, 900),
         ]
-        beside = {"predicate": "left of", "other": "person"}
-        assert len(scenes.find_scenes(connection, ANN, "car", **beside)) == 1
+        beside = scenes.find_scenes(connection, ANN, "car", predicate="left of", other="person")
+        assert [one.shot for one in beside] == [0]
         assert scenes.find_scenes(connection, ANN, "person", predicate="left of", other="car") == []
         assert scenes.find_scenes(connection, SearchScope("bob"), "person") == []
         assert scenes.find_scenes(connection, SearchScope("ann", ("x",)), "person") == []

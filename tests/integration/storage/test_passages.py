@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from tests.integration.storage.intelligence_rows import (
     SPEECH,
     make_passages,
@@ -28,6 +28,12 @@ def list_words(database: Database) -> list[str]:
         return [*connection.execute(text("SELECT word FROM word ORDER BY word")).scalars()]
 
 
+def read_versions(connection: Connection) -> dict[str, str]:
+    """The transaction that wrote each passage."""
+    rows = connection.execute(text("SELECT id::text, xmin::text AS version FROM passage"))
+    return {row.id: row.version for row in rows}
+
+
 def test_passages_are_read_as_they_were_stored(database: Database) -> None:
     register(database, "film", collection="news")
     ids = tell(database, "film", ["One two.", "Drei 4 vier"], language="de", speaker="Eve")
@@ -47,14 +53,14 @@ def test_unchanged_passages_stay_and_others_are_replaced(database: Database) -> 
     before = tell(database, "film", ["stays here", "changes soon", "disappears"])
     tell(database, "film", ["in the picture"], track=PassageTrack.TEXT)
     with database.begin() as connection:
-        versions = dict(connection.execute(text("SELECT id::text, xmin::text FROM passage")).all())
+        versions = read_versions(connection)
     after = tell(database, "film", ["stays here", "has changed"])
     assert after[0] == before[0]
     assert after[1] != before[1]
     with database.begin() as connection:
         assert len(list_passages(connection, "film", SPEECH)) == 2
         assert len(list_passages(connection, "film", PassageTrack.TEXT)) == 1
-        kept = dict(connection.execute(text("SELECT id::text, xmin::text FROM passage")).all())
+        kept = read_versions(connection)
     assert kept[before[0]] == versions[before[0]]
 
 
@@ -95,8 +101,11 @@ def test_collection_of_passages_follows_the_video(database: Database) -> None:
     register(database, "film")
     tell(database, "film", ["one"])
     with database.begin() as connection:
-        connection.execute(text("UPDATE asset SET collection = 'new'"))
+        assets.set_collection(connection, "film", "new")
+        with pytest.raises(NotFound):
+            assets.set_collection(connection, "nothing", "new")
         assert connection.execute(text("SELECT collection FROM passage")).scalars().all() == ["new"]
+    assert assets.get_asset(database, "film").collection == "new"
 
 
 def test_passages_of_a_missing_video_or_another_track_are_rejected(database: Database) -> None:

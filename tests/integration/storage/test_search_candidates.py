@@ -304,7 +304,7 @@ def test_collections_limit_every_retriever(library: Database, model: EmbeddingMo
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": 1001}, {"hops": 3}, {"hops": -1}])
-def test_bounds_of_a_query_are_checked(library: Database, wrong: dict[str, int]) -> None:
+def test_bounds_of_a_query_are_checked(library: Database, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="out of range"):
         find(library, text="x", **wrong)
 

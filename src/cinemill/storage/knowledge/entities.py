@@ -78,9 +78,8 @@ _RELATIONS = text(
             SELECT r.*, r.subject_id, false
             FROM members JOIN relation_evidence AS r ON r.object_id = members.id
         ) AS every
-        WHERE cardinality(CAST(:collections AS text[])) = 0 OR EXISTS (
-            SELECT FROM asset WHERE asset.id = every.asset_id
-            AND asset.collection = ANY(:collections))
+        WHERE cardinality(CAST(:collections AS text[])) = 0 OR
+            (SELECT collection FROM asset WHERE id = every.asset_id) = ANY(:collections)
         LIMIT {MOST_EVIDENCE}
     )
     SELECT other.canonical_id AS id, predicate, evidence.kind, is_subject, is_negated, is_possible,

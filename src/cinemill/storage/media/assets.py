@@ -156,6 +156,15 @@ def delete_asset(connection: Connection, asset_id: str) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
+def set_collection(connection: Connection, asset_id: str, collection: str) -> None:
+    """Put an asset, and what searches find of it, into a collection. Raises NotFound."""
+    statement = (
+        update(tables.asset).where(tables.asset.c.id == asset_id).values(collection=collection)
+    )
+    if connection.execute(statement).rowcount == 0:
+        raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
+
+
 def record_media(connection: Connection, asset_id: str, media: MediaInfo) -> None:
     connection.execute(
         update(tables.asset).where(tables.asset.c.id == asset_id).values(media=media.to_json())

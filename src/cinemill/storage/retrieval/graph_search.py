@@ -43,8 +43,8 @@ reached_{{hop}} AS MATERIALIZED (
         GROUP BY other.canonical_id ORDER BY evidence DESC, id LIMIT {MOST_NEIGHBOURS}
     ) AS nearest
 )"""  # noqa: S608
-_IN_COLLECTIONS = """AND EXISTS (
-    SELECT FROM asset WHERE asset.id = r.asset_id AND asset.collection = ANY(:collections))"""
+_IN_COLLECTIONS = """
+            AND (SELECT collection FROM asset WHERE id = r.asset_id) = ANY(:collections)"""
 
 _HITS = f"""
 reached AS MATERIALIZED (

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.errors import Conflict, InputRejected, NotFound
-from cinemill.storage.database import Database
+from cinemill.storage.database import Database, open_patient_connection
 from cinemill.storage.retrieval import tables
 
 MOST_DIMENSIONS = 4000
@@ -24,6 +24,10 @@ MOST_DIMENSIONS = 4000
 LONGEST_NAME = 200
 M, EF_CONSTRUCTION = 16, 64
 """Of the HNSW index: a million vectors of 384 numbers take eight minutes and 1.1 GB."""
+LEAST_BUILD_MB, MOST_BUILD_MB = 64, 1536
+"""Memory of PostgreSQL for building an index: one that does not fit takes much longer."""
+NODE_BYTES = 500
+"""Of an index, for each vector: its links, and what the server adds to each."""
 
 _COLUMNS = tables.embedding_model.c
 
@@ -124,23 +128,35 @@ def list_models(connection: Connection, *, space: str | None = None) -> list[Emb
     return [_read(row) for row in connection.execute(query).mappings()]
 
 
-def build_index(database: Database, model: EmbeddingModel) -> None:
+def build_index(
+    database: Database, model: EmbeddingModel, *, most_memory_mb: int = MOST_BUILD_MB
+) -> None:
     """Build the index of a model's vectors unless it exists; others may write meanwhile.
 
     Filling first and indexing afterwards takes a fraction of the time of adding each vector to an
-    index. An index that was left unfinished is built again.
+    index. An index that was left unfinished is built again. PostgreSQL may use as much memory as
+    the index needs, at most ``most_memory_mb``.
     """
-    with database.patient() as connection:
+    with open_patient_connection(database) as connection:
         state = _find_index_state(connection, model)
         if state is False:
             connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {model.index}")
         if not state:
+            connection.exec_driver_sql(f"ANALYZE {model.partition}")
+            memory_mb = _estimate_memory_mb(connection, model, most_memory_mb)
+            connection.exec_driver_sql(f"SET maintenance_work_mem = '{memory_mb:d}MB'")
             connection.exec_driver_sql(
                 f"CREATE INDEX CONCURRENTLY {model.index} ON {model.partition} "
                 f"USING hnsw (embedding halfvec_cosine_ops) "
                 f"WITH (m = {M}, ef_construction = {EF_CONSTRUCTION})"
             )
-        connection.exec_driver_sql(f"ANALYZE {model.partition}")
+
+
+def _estimate_memory_mb(connection: Connection, model: EmbeddingModel, most_mb: int) -> int:
+    query = text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = to_regclass(:name)")
+    rows = connection.execute(query, {"name": model.partition}).scalar_one()
+    needed_mb = int(rows * (2 * model.dimension + NODE_BYTES) / 2**20)
+    return max(LEAST_BUILD_MB, min(needed_mb, most_mb))
 
 
 def activate_model(connection: Connection, model_id: int) -> EmbeddingModel:

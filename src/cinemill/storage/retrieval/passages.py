@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, select, text
+from sqlalchemy.exc import IntegrityError
 
 from cinemill.core.retrieval.passages import Passage, PassageTrack
 from cinemill.errors import NotFound
@@ -18,6 +19,7 @@ from cinemill.storage.retrieval import tables
 LEAST_WORD_LENGTH = 4
 """Shorter words are similar to too many."""
 LONGEST_WORD_LENGTH = 40
+_WORD_ATTEMPTS = 5
 
 _COLUMNS = tables.passage.c
 _READ = [column for column in _COLUMNS if column.name != "words"]
@@ -42,7 +44,7 @@ _INSERT = text(
 ).bindparams(json_parameter("passages"))
 
 # Rows of the words first, in one order for everybody, then the asset's own: a word that two assets
-# add at the same moment makes the second wait, and nobody waits for one that exists.
+# add at the same moment makes the second wait, and nobody waits for one that stays.
 _SPOKEN = """
 WITH spoken AS MATERIALIZED (
     SELECT DISTINCT lexeme AS word FROM passage
@@ -55,7 +57,6 @@ _ADD_WORDS = text(
     _SPOKEN  # noqa: S608
     + """
     INSERT INTO word (owner, word) SELECT :owner, spoken.word FROM spoken
-    WHERE NOT EXISTS (SELECT FROM word WHERE word.owner = :owner AND word.word = spoken.word)
     ORDER BY spoken.word ON CONFLICT DO NOTHING
     """
 )
@@ -142,12 +143,24 @@ def save_passages(
     rows = [_write(one, passage) for one, passage in zip(ids, passages, strict=True)]
     if rows:
         connection.execute(_INSERT, {**values, "passages": rows})
-    bounds = {"shortest": LEAST_WORD_LENGTH, "longest": LONGEST_WORD_LENGTH}
-    words = {"asset_id": asset_id, **bounds}
-    connection.execute(_ADD_WORDS, {**words, "owner": owner})
-    connection.execute(_ADD_ASSET_WORDS, {**words, "owner": owner})
-    connection.execute(_REMOVE_ASSET_WORDS, words)
+    _save_words(connection, asset_id, owner)
     return ids
+
+
+def _save_words(connection: Connection, asset_id: str, owner: str) -> None:
+    bounds = {"shortest": LEAST_WORD_LENGTH, "longest": LONGEST_WORD_LENGTH}
+    values = {"asset_id": asset_id, **bounds}
+    for attempt in range(_WORD_ATTEMPTS):
+        try:
+            with connection.begin_nested():
+                connection.execute(_ADD_WORDS, {**values, "owner": owner})
+                connection.execute(_ADD_ASSET_WORDS, {**values, "owner": owner})
+            break
+        except IntegrityError:
+            # Between the two, the last other video with one of the words was deleted.
+            if attempt + 1 == _WORD_ATTEMPTS:
+                raise
+    connection.execute(_REMOVE_ASSET_WORDS, values)
 
 
 def list_passages(

@@ -22,7 +22,7 @@ MOST_RARE_TERMS = 8
 COMMON_ROWS = 20_000
 """A word in more passages than this is common: gathering all of them takes too long."""
 COMMON_TERMS = 3
-LONGEST_TEXT = 2000
+LONGEST_TEXT = 1000
 """Characters of a query that are read; sixteen words are looked for anyway."""
 MOST_PHRASES = 4
 TYPICAL_LENGTH = 30
@@ -54,9 +54,10 @@ common AS MATERIALIZED (
     UNION ALL
     SELECT lexeme, place, true FROM unnest(to_tsvector('english', :text))
         AS word (lexeme, places, weights) CROSS JOIN unnest(places) AS place
-), asked AS (
-    SELECT array_agg(DISTINCT lexeme ORDER BY lexeme) AS lexemes, bool_or(is_stem) AS has_stem
-    FROM lexemes GROUP BY place
+), asked AS MATERIALIZED (
+    SELECT DISTINCT array_agg(DISTINCT lexeme ORDER BY lexeme) AS lexemes,
+           bool_or(is_stem) AS has_stem, coalesce(max(frequency), 0) AS frequency
+    FROM lexemes LEFT JOIN common USING (lexeme) GROUP BY place
 ), term AS MATERIALIZED (
     SELECT row_number() OVER (ORDER BY frequency, lexemes) AS rarity,
            CAST((SELECT string_agg({_QUOTED}, ' | ') FROM unnest(lexemes) AS lexeme) AS tsquery)
@@ -65,9 +66,7 @@ common AS MATERIALIZED (
            ln(1 + 1 / greatest(frequency, 1 / number,
                (SELECT min(frequency) / 2 FROM common))) AS weight
     FROM (
-        SELECT DISTINCT lexemes, coalesce(
-            (SELECT max(frequency) FROM common WHERE common.lexeme = ANY(lexemes)), 0) AS frequency
-        FROM asked
+        SELECT lexemes, frequency FROM asked
         -- Words such as "the" have no stem; they count where there is nothing else.
         WHERE has_stem OR NOT EXISTS (SELECT FROM asked WHERE has_stem)
     ) AS counted CROSS JOIN passages

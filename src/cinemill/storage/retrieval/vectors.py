@@ -19,6 +19,10 @@ from cinemill.storage.retrieval.passages import parse_ids
 LARGEST = 65504.0
 """What a half-precision number holds."""
 MOST_AT_ONCE = 512
+SCANNED_AT_ONCE = 4096
+"""Passages that are looked at for one page of missing ones."""
+
+_BEFORE_ALL = str(UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,15 @@ class PassageText:
     id: str
     asset_id: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MissingPage:
+    """Passages without a vector, and where the next page begins."""
+
+    missing: Sequence[PassageText]
+    end: str | None
+    """The id that the next page comes after; None: all passages were looked at."""
 
 
 def check_vector(vector: ArrayLike, dimension: int) -> NDArray[np.float32]:
@@ -90,27 +103,36 @@ def list_missing(
     connection: Connection,
     model: EmbeddingModel,
     *,
-    after: str | None = None,
+    after: str = _BEFORE_ALL,
     limit: int = MOST_AT_ONCE,
-) -> list[PassageText]:
-    """Return passages without a vector of this model, by id; those ``after`` one."""
+) -> MissingPage:
+    """Return at most ``limit`` passages without a vector of this model, by id.
+
+    Each call looks at a bounded number of passages after the id ``after``, so that a page may be
+    empty and yet not the last.
+    """
+    # Page by page in the order of the ids, however few are missing: to find the next missing one
+    # PostgreSQL would else compare the two tables as a whole each time.
     query = text(
         f"""
-        SELECT id, asset_id, text FROM passage
-        WHERE (CAST(:after AS uuid) IS NULL OR id > CAST(:after AS uuid)) AND track = ANY(:tracks)
-          AND NOT EXISTS (SELECT FROM {model.partition} AS v WHERE v.passage_id = passage.id)
-        ORDER BY id LIMIT :limit
-        """  # noqa: S608
+        WITH page AS MATERIALIZED (
+            SELECT id, asset_id, text, track FROM passage
+            WHERE id > CAST(:after AS uuid) ORDER BY id LIMIT {SCANNED_AT_ONCE}
+        ), missing AS MATERIALIZED (
+            SELECT id, asset_id, text FROM page WHERE track = ANY(:tracks) AND NOT EXISTS (
+                SELECT FROM {model.partition} AS v WHERE v.passage_id = page.id)
+            ORDER BY id LIMIT :limit
+        )
+        SELECT id, asset_id, text, NULL AS scanned FROM missing
+        UNION ALL
+        SELECT NULL, NULL, NULL, (SELECT id FROM page ORDER BY id DESC LIMIT 1)
+        """  # noqa: S608 - made of constants and of two whole numbers
     )
-    values = {
-        "after": None if after is None else UUID(after),
-        "tracks": [track.value for track in model.tracks],
-        "limit": limit,
-    }
-    return [
-        PassageText(str(row.id), row.asset_id, row.text)
-        for row in connection.execute(query, values)
-    ]
+    values = {"after": after, "tracks": [track.value for track in model.tracks], "limit": limit}
+    *rows, end = connection.execute(query, values)
+    missing = [PassageText(str(row.id), row.asset_id, row.text) for row in rows]
+    last = missing[-1].id if len(missing) == limit else end.scanned
+    return MissingPage(missing, None if last is None else str(last))
 
 
 def fill_model(
@@ -129,23 +151,26 @@ def fill_model(
 
     Raises NotFound where the model was dropped, InputRejected (``embedding_invalid``).
     """
-    filled, last = 0, None
+    filled, after = 0, _BEFORE_ALL
     while True:
         with database.begin() as connection:
             model = get_model(connection, model_id)
-            batch = list_missing(connection, model, after=last, limit=batch_size)
-        if not batch:
+            page = list_missing(connection, model, after=after, limit=batch_size)
+        if page.missing:
+            found = embed(page.missing)
+            if len(found) != len(page.missing):
+                raise InputRejected(
+                    f"{len(page.missing)} texts gave {len(found)} embeddings.",
+                    code="embedding_invalid",
+                )
+            with database.begin() as connection:
+                vectors = {one.id: vec for one, vec in zip(page.missing, found, strict=True)}
+                save_vectors(connection, get_model(connection, model_id), vectors)
+            filled += len(found)
+            on_progress(filled)
+        if page.end is None:
             return filled
-        found = embed(batch)
-        if len(found) != len(batch):
-            raise InputRejected(
-                f"{len(batch)} texts gave {len(found)} embeddings.", code="embedding_invalid"
-            )
-        with database.begin() as connection:
-            vectors = {one.id: vector for one, vector in zip(batch, found, strict=True)}
-            save_vectors(connection, get_model(connection, model_id), vectors)
-        filled, last = filled + len(batch), batch[-1].id
-        on_progress(filled)
+        after = page.end
 
 
 def get_vector(

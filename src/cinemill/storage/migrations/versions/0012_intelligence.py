@@ -361,10 +361,14 @@ CREATE TRIGGER asset_word_removes_words AFTER DELETE ON asset_word
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION remove_orphan_words();
 -- An answer repeats what its videos say.
 CREATE FUNCTION remove_turn_of_asset() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    turn record;
 BEGIN
-    DELETE FROM conversation_turn USING gone
-    WHERE conversation_turn.conversation_id = gone.conversation_id
-        AND conversation_turn.number = gone.number;
+    -- One at a time, each by its key: how many there are is not known when this is planned.
+    FOR turn IN SELECT DISTINCT conversation_id, number FROM gone LOOP
+        DELETE FROM conversation_turn
+        WHERE conversation_id = turn.conversation_id AND number = turn.number;
+    END LOOP;
     RETURN NULL;
 END $$;
 CREATE TRIGGER turn_asset_removes_turn AFTER DELETE ON turn_asset
