@@ -21,14 +21,11 @@ from cinemill.inference.text.onnx_embedder import open_text_embedder
 from cinemill.steps.ingestion.finding_work import list_active
 from cinemill.storage.retrieval.models import find_active_model
 from cinemill.storage.retrieval.search import find_candidates
+from cinemill.worker.messages.guard import OWNER
 
 MODELS = (
     *("base", "centerface", "efficientnet-lite0", "imagenet-names", "nanodet"),
     *("minilm-l6-v2-int8", "en-core-web-sm"),
-)
-TABLES = (
-    *("finding_set", "finding", "passage", "mention", "relation_evidence", "scene"),
-    *("scene_object", "scene_relation", "utterance", "finding_gap"),
 )
 
 
@@ -49,9 +46,9 @@ def put_sample(films_folder: Path, name: str) -> Path:
 
 def ingest(stack: Stack, path: Path, profile: str = "full") -> dict[str, Any]:
     task = stack.app.tasks["process_video"]
-    result: dict[str, Any] = task.apply_async(
-        kwargs={"path": str(path), "profile": profile}
-    ).get(timeout=4 * PATIENCE_SECONDS)
+    result: dict[str, Any] = task.apply_async(kwargs={"path": str(path), "profile": profile}).get(
+        timeout=4 * PATIENCE_SECONDS
+    )
     return result
 
 
@@ -62,7 +59,7 @@ def search(stack: Stack, words: str) -> list[Any]:
         model = find_active_model(connection, "text")
         assert model is not None
         query = CandidateQuery(
-            SearchScope("local"), text=words, vector=vector, model_id=model.id, limit=10
+            SearchScope(OWNER), text=words, vector=vector, model_id=model.id, limit=10
         )
         found = find_candidates(connection, query)
     return sorted(found, key=lambda one: -(one.scores.vector or -1))
@@ -89,4 +86,82 @@ def test_speech_names_and_pictures_of_a_video_are_found(stack: Stack, films_fold
             {"id": asset_id},
         )
         found = {(row.name, row.kind) for row in names}
-    assert ("the United States", EntityKind.PLACE.value) in found
+    assert ("United States", EntityKind.PLACE.value) in found
+
+
+def count_attempts(stack: Stack, *kinds: str) -> int:
+    query = text("SELECT count(*) FROM run WHERE kind = ANY(:kinds)")
+    with stack.database.begin() as connection:
+        return int(connection.execute(query, {"kinds": [*kinds]}).scalar_one())
+
+
+def read_rows(stack: Stack, asset_id: str) -> dict[str, list[str]]:
+    """Return everything that is known of a video, without when it was found out."""
+    rows = {}
+    queries = {
+        "finding_set": "SELECT kind, model, revision, state FROM finding_set WHERE asset_id = :id",
+        "finding": "SELECT kind, start_ms, end_ms, label, confidence, track FROM finding "
+        "JOIN finding_set ON finding_set.id = set_id WHERE asset_id = :id",
+        "passage": "SELECT id, text, start_ms, end_ms FROM passage WHERE asset_id = :id",
+        "mention": "SELECT name, modality, start_ms FROM mention WHERE asset_id = :id",
+        "relation": "SELECT subject_name, predicate, object_name, start_ms FROM relation_evidence "
+        "WHERE asset_id = :id",
+        "scene": "SELECT shot, label, track FROM scene_object WHERE asset_id = :id",
+    }
+    with stack.database.begin() as connection:
+        for name, query in queries.items():
+            rows[name] = sorted(map(str, connection.execute(text(query), {"id": asset_id})))
+    return rows
+
+
+def test_same_bytes_again_call_no_model(stack: Stack, films_folder: Path) -> None:
+    film = put_sample(films_folder, "obama_speech")
+    first = ingest(stack, film)
+    known = read_rows(stack, first["asset_id"])
+    looked = count_attempts(stack, "analyze_chunk", "merge_chunks")
+    again = ingest(stack, film)
+    assert again["asset_id"] == first["asset_id"]
+    assert read_rows(stack, first["asset_id"]) == known
+    assert all(known.values())
+    assert count_attempts(stack, "analyze_chunk", "merge_chunks") == looked
+    assert again["findings"] == first["findings"]
+
+
+def test_silent_video_has_no_speech_and_no_gap(stack: Stack, films_folder: Path) -> None:
+    result = ingest(stack, put_sample(films_folder, "bikes"), "standard")
+    assert result["gaps"] == []
+    assert "speech" not in result["passages"]
+    assert result["findings"]["shot"] == 6
+    assert "object" not in result["findings"]
+
+
+def test_video_without_a_profile_is_only_prepared(stack: Stack, films_folder: Path) -> None:
+    task = stack.app.tasks["process_video"]
+    film = put_sample(films_folder, "shot_change")
+    result = task.apply_async(args=[str(film)]).get(timeout=PATIENCE_SECONDS)
+    assert "findings" not in result
+
+
+def test_missing_model_leaves_a_gap_that_a_later_ingestion_closes(
+    stack: Stack, films_folder: Path
+) -> None:
+    film = put_sample(films_folder, "shot_change")
+    (stack.home / "models" / "centerface").unlink()
+    result = ingest(stack, film, "standard")
+    (gap,) = result["gaps"]
+    assert (gap["subject"], gap["code"]) == ("face", "model_missing")
+    assert "cinemill models fetch centerface" in gap["hint"]
+    assert result["findings"]["tag"] >= 0
+    assert "face" not in result["findings"]
+    folder = fetch_models("centerface")
+    (stack.home / "models" / "centerface").symlink_to(folder / "centerface")
+    again = ingest(stack, film, "standard")
+    assert again["gaps"] == []
+    assert again["findings"]["face"] == 0
+
+
+def test_shots_alone(stack: Stack, films_folder: Path) -> None:
+    task = stack.app.tasks["detect_shot_boundaries"]
+    film = put_sample(films_folder, "bikes")
+    result = task.apply_async(args=[str(film)]).get(timeout=PATIENCE_SECONDS)
+    assert result["count"] == 6
