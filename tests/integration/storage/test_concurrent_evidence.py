@@ -102,7 +102,7 @@ def test_word_that_another_video_is_about_to_contain_stays(library: Database) ->
 
 
 def test_word_that_is_removed_between_two_statements_is_added_again(library: Database) -> None:
-    deleted = []
+    deleted: list[object] = []
 
     def delete_once(_c: object, _cursor: object, statement: str, *_: object) -> None:
         if "INSERT INTO asset_word" in statement and not deleted:

@@ -142,6 +142,18 @@ def test_index_that_was_left_unfinished_is_built_again(library: Database) -> Non
     assert activate(library, model).state is ModelState.ACTIVE
 
 
+def test_index_is_built_without_shared_memory_where_there_is_too_little(
+    library: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = begin_model(library)
+    fill(library, model)
+    with library.begin() as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {model.partition} SET (parallel_workers = 2)")
+    # More than any machine has: as shared memory it cannot be had, and one process asks for none.
+    monkeypatch.setattr(models, "LEAST_BUILD_MB", 2_000_000)
+    assert activate(library, model).state is ModelState.ACTIVE
+
+
 def stop_building(database: Database, model: EmbeddingModel) -> None:
     """Leave an index as one that was interrupted: it waits for a lock, and then is cancelled."""
     statement = (

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, RowMapping, select, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.errors import Conflict, InputRejected, NotFound
@@ -26,6 +27,8 @@ M, EF_CONSTRUCTION = 16, 64
 """Of the HNSW index: a million vectors of 384 numbers take eight minutes and 1.1 GB."""
 LEAST_BUILD_MB, MOST_BUILD_MB = 64, 1536
 """Memory of PostgreSQL for building an index: one that does not fit takes much longer."""
+DISK_FULL = "53100"
+"""PostgreSQL's code, also for shared memory."""
 NODE_BYTES = 500
 """Of an index, for each vector: its links, and what the server adds to each."""
 
@@ -141,15 +144,29 @@ def build_index(
         state = _find_index_state(connection, model)
         if state is False:
             connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {model.index}")
-        if not state:
-            connection.exec_driver_sql(f"ANALYZE {model.partition}")
-            memory_mb = _estimate_memory_mb(connection, model, most_memory_mb)
-            connection.exec_driver_sql(f"SET maintenance_work_mem = '{memory_mb:d}MB'")
-            connection.exec_driver_sql(
-                f"CREATE INDEX CONCURRENTLY {model.index} ON {model.partition} "
-                f"USING hnsw (embedding halfvec_cosine_ops) "
-                f"WITH (m = {M}, ef_construction = {EF_CONSTRUCTION})"
-            )
+        if state:
+            return
+        connection.exec_driver_sql(f"ANALYZE {model.partition}")
+        memory_mb = _estimate_memory_mb(connection, model, most_memory_mb)
+        connection.exec_driver_sql(f"SET maintenance_work_mem = '{memory_mb:d}MB'")
+        try:
+            _create_index(connection, model)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != DISK_FULL:
+                raise
+            # Processes that build together need all of the memory as shared memory, of which
+            # containers often have little; one alone needs none.
+            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {model.index}")
+            connection.exec_driver_sql("SET max_parallel_maintenance_workers = 0")
+            _create_index(connection, model)
+
+
+def _create_index(connection: Connection, model: EmbeddingModel) -> None:
+    connection.exec_driver_sql(
+        f"CREATE INDEX CONCURRENTLY {model.index} ON {model.partition} "
+        f"USING hnsw (embedding halfvec_cosine_ops) "
+        f"WITH (m = {M}, ef_construction = {EF_CONSTRUCTION})"
+    )
 
 
 def _estimate_memory_mb(connection: Connection, model: EmbeddingModel, most_mb: int) -> int:
