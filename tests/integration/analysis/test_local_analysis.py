@@ -27,11 +27,7 @@ from cinemill.capabilities.analysis.keyframes import (
 )
 from cinemill.capabilities.analysis.objects import OBJECT_MODEL, find_objects, link_objects
 from cinemill.capabilities.analysis.sampled_frames import SampledFrame, read_sampled_frames
-from cinemill.capabilities.analysis.sound import (
-    SOUND_MODEL,
-    choose_transcribed_spans,
-    find_sounds,
-)
+from cinemill.capabilities.analysis.sound import SOUND_MODEL, find_sounds
 from cinemill.capabilities.analysis.tags import TAG_MODEL, find_tags, group_tags
 from cinemill.capabilities.analysis.text_in_frames import TEXT_MODEL, group_text, read_text
 from cinemill.core.findings.finding import Finding
@@ -55,6 +51,7 @@ from cinemill.media.frames.index import FrameIndex, read_index
 from cinemill.media.frames.keyframes import is_alike
 from cinemill.media.frames.sampling import choose_frames
 from cinemill.media.frames.shots import detect_shots
+from cinemill.steps.ingestion.music import choose_transcribed_spans
 
 LIMITS = Limits()
 NO_MODELS = Path("/nonexistent")

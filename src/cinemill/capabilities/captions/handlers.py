@@ -13,15 +13,18 @@ from cinemill.capabilities.captions.formats import FILES, name_captions
 from cinemill.capabilities.captions.plan import WritingParameters
 from cinemill.capabilities.captions.request import SpeechRequest
 from cinemill.capabilities.captions.results import TRANSCRIBE, TranscribeResult
+from cinemill.core.findings.finding import FindingKind
 from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
 from cinemill.core.text.segmentation import make_cues
 from cinemill.core.transcript import SpeechTask, Transcript, list_words
-from cinemill.errors import MediaRejected, NotFound, ToolMissing
+from cinemill.errors import MediaRejected, ToolMissing
 from cinemill.inference.models.catalog import get_card
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.steps.content_key import content_key
+from cinemill.steps.ingestion.finding_work import list_active
+from cinemill.steps.ingestion.gaps import is_ingestion
 from cinemill.steps.models import ensure_model, reject_model
 from cinemill.steps.named_outputs import export_output
 from cinemill.steps.publish import publish_artifact
@@ -34,12 +37,15 @@ from cinemill.steps.resources import (
 )
 from cinemill.steps.source.audio_samples import BYTES_PER_SECOND, extract_samples
 from cinemill.steps.source.results import PROBE
+from cinemill.steps.stored_video import find_artifact_path
 from cinemill.storage.media import assets, findings
 from cinemill.storage.media.assets import AssetRecord
 
 if TYPE_CHECKING:
+    from cinemill.inference.sound.ranges import AudioSpan
     from cinemill.inference.speech.model import SpeechModel
 
+SPEECH = "speech"
 STAGE = "transcribe"
 STAGE_VERSION = 1
 """Increase it when the same video, model and request would give another transcript."""
@@ -62,8 +68,11 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
     asset = find_asset(resources, context)
     request = context.parameters(SpeechRequest)
     key = transcript_key(asset.sha256, request, get_card(request.model).revision)
+    spoken = _find_spoken(resources, context, asset)
+    if spoken is not None:
+        key = content_key(key, [(one.start_ms, one.end_ms) for one in spoken])
     known = findings.find_transcript(resources.database, key)
-    transcript = known or _transcribe(resources, context, asset, request)
+    transcript = known or _transcribe(resources, context, asset, request, spoken)
     result = TranscribeResult(
         asset.id,
         findings.transcript_id(asset.id, key),
@@ -76,13 +85,30 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
     return StepOutcome(write_result(result), save)
 
 
+def _find_spoken(
+    resources: StepResources, context: StepContext, asset: AssetRecord
+) -> Sequence[AudioSpan] | None:
+    """Return the ranges to transcribe where an ingestion found music in the sound; else None."""
+    sounds = list_active(resources.database, asset.id, FindingKind.SOUND)
+    if not is_ingestion(context) or all(one.label == SPEECH for one in sounds):
+        return None
+    from cinemill.steps.ingestion.music import choose_transcribed_spans
+
+    duration_ms = int(context.result_of(PROBE).media.duration_seconds_from_header * 1000) + 1
+    return choose_transcribed_spans(sounds, max(duration_ms, *(one.end_ms for one in sounds)))
+
+
 def transcript_key(sha256: str, request: SpeechRequest, revision: str) -> str:
     """Return the key of a transcript: the same bytes, weights and request have the same one."""
     return content_key(sha256, STAGE, STAGE_VERSION, revision, request.to_json())
 
 
 def _transcribe(
-    resources: StepResources, context: StepContext, asset: AssetRecord, request: SpeechRequest
+    resources: StepResources,
+    context: StepContext,
+    asset: AssetRecord,
+    request: SpeechRequest,
+    spoken: Sequence[AudioSpan] | None,
 ) -> Transcript:
     info = context.result_of(PROBE).media
     if not info.audio:
@@ -93,12 +119,15 @@ def _transcribe(
         )
     # Imported here: NumPy takes megabytes in each process, and only captioning needs it.
     from cinemill.inference.speech.model import release_model
+    from cinemill.steps.ingestion.music import silence_others
 
     done = ensure_model(resources, context, get_card(request.model))
     model = open_model(request.model, resources.models_dir)
-    prepared = _find_audio(resources, asset)
+    prepared = find_artifact_path(resources, asset, ArtifactKind.AUDIO)
     try:
         samples = _extract_audio(resources, context, asset, info, prepared, begin=done)
+        if spoken is not None:
+            silence_others(samples, spoken)
         done += (1 - done) * AUDIO_SHARE
         transcript = _run_model(model, samples, context, request, begin=done)
     finally:
@@ -138,17 +167,6 @@ def _extract_audio(
         resources.files.path(asset.sha256),
         info,
         prepared=prepared,
-    )
-
-
-def _find_audio(resources: StepResources, asset: AssetRecord) -> Path | None:
-    """Return the audio that ingest extracted, if it is there."""
-    try:
-        artifact = assets.get_artifact(resources.database, asset.id, ArtifactKind.AUDIO).artifact
-    except NotFound:
-        return None
-    return (
-        resources.files.path(artifact.sha256) if resources.files.exists(artifact.sha256) else None
     )
 
 
