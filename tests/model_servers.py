@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +21,7 @@ class ServerReply:
     status: int = 200
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
-    chunks: Sequence[bytes] | None = None
+    chunks: Iterable[bytes] | None = None
     """The body in pieces, without a length, where it is streamed."""
     is_broken_off: bool = False
     """The connection ends before the body does."""

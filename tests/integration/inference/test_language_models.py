@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -227,11 +227,22 @@ def test_silent_server_times_out(open_model: OpenModel) -> None:
 
 
 def test_endless_stream_times_out(provider: Provider, open_model: OpenModel, time: Time) -> None:
-    with serve_replies(provider.streamed(*["word "] * 50)) as server:
+    is_late = threading.Event()
+    whole = provider.streamed(*["word "] * 50)
+    assert whole.chunks is not None
+    events = list(whole.chunks)
+    middle = len(events) // 2
+
+    def send() -> Iterator[bytes]:
+        yield b"".join(events[:middle])
+        is_late.wait(60)
+        yield b"".join(events[middle:])
+
+    with serve_replies(replace(whole, chunks=send())) as server:
         pieces = open_model(server, total_seconds=10).stream(PROMPT)
-        next(pieces)
+        assert next(pieces) == "word "
         time.now += 11
-        # What had been received is still yielded; the next bytes are not waited for.
+        is_late.set()
         assert fail(lambda: list(pieces)).code == "language_model_timeout"
 
 

@@ -73,6 +73,10 @@ def test_only_the_beginning_of_a_long_text_is_read(embedder: TextEmbedder) -> No
     one, other = embedder.embed([begin, begin + "Something else. " * 1000])
     assert float(one @ other) > 0.9999
     embedder.embed(["x" * (100 * MOST_CHARACTERS)])
+    # All of 256 tokens are: this is about 200.
+    most = "The garden was opened in March. " * 28
+    one, other = embedder.embed([most, most + "Penguins live in cold water."])
+    assert float(one @ other) < 0.999
 
 
 def test_batches_are_bounded_by_tokens(folder: Path) -> None:

@@ -75,14 +75,12 @@ def generate_context(
     wanted = [key for hit in hits for key in hit.passage_ids][:MOST_PASSAGES]
     assets = {hit.asset_id for hit in hits}
     own = {
-        one.passage_id: one
-        for one in reader.read_passages(scope, wanted)
-        if one.asset_id in assets and one.passage_id in wanted
+        one.passage_id: one for one in reader.read_passages(scope, wanted) if one.asset_id in assets
     }
     around = [
         one
         for one in reader.read_neighbours(scope, list(own.values()), NEIGHBOURS)
-        if one.asset_id in assets and one.passage_id not in own
+        if one.passage_id not in own
     ]
     chosen = _Selection(most_characters)
     for rank, hit in enumerate(hits):

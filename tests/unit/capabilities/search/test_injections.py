@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from tests.injections import INJECTIONS, OTHERS_SECRET, Goal, Injection, ObeyingModel, Place
@@ -162,13 +163,14 @@ def test_only_own_passages_are_in_the_prompt() -> None:
 def test_reader_that_returns_others_passages_is_not_believed() -> None:
     mine = make_candidate(FACTS[0])
     theirs = make_candidate(OTHERS_SECRET, asset_id="theirs")
+    disguised = replace(theirs, passage_id=mine.passage_id)
 
     class Leaky(MemoryPassages):
         def read_neighbours(self, *_: object) -> list[Candidate]:
-            return [theirs]
+            return [theirs, make_candidate(OTHERS_SECRET, number=5)]
 
         def read_passages(self, *_: object) -> list[Candidate]:
-            return [mine, theirs]
+            return [mine, theirs, disguised]
 
     context = generate_context(SearchScope("me"), [make_hit(mine)], Leaky({}))
-    assert [one.passage.asset_id for one in context.evidence] == ["asset"]
+    assert [one.passage for one in context.evidence] == [mine]

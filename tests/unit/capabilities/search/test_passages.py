@@ -113,6 +113,20 @@ def test_silence_ends_a_passage() -> None:
     assert passages[0].end_ms == first[-1].end_ms
 
 
+def test_people_who_talk_at_once_have_passages_one_after_the_other() -> None:
+    first = say(*["Five words are said here."] * 5)
+    # The last word is drawn out while the next person begins.
+    last = first.pop()
+    first.append(Word(last.start_ms, last.end_ms + 3_000, last.text, 1.0))
+    second = [
+        Word(word.start_ms + last.end_ms, word.end_ms + last.end_ms, word.text, 1.0)
+        for word in say(*["Five words are said here."] * 5)
+    ]
+    passages = make_passages(make_transcript([*first, *second]), [second[0].start_ms])
+    assert len(passages) == 2
+    assert passages[0].end_ms == passages[1].start_ms == second[0].start_ms
+
+
 def test_no_speech_has_no_passages() -> None:
     assert make_passages(make_transcript([])) == []
 

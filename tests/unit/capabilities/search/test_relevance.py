@@ -153,6 +153,28 @@ def test_fitted_model_abstains_from_no_more_than_was_promised() -> None:
     assert sum(caught) / len(caught) >= 0.9
 
 
+def test_thresholds_come_from_videos_that_the_weights_have_not_seen() -> None:
+    # Features say nothing: a fit sees a difference in what it was fitted on, and there only.
+    rates = []
+    for seed in range(40):
+        source = random.Random(seed)
+        examples = [
+            RelevanceExample(
+                tuple(source.gauss(0, 1) for _ in FEATURES),
+                number % 2 == 0,
+                QueryClass.THING,
+                f"v{video:03}",
+            )
+            for video in range(48)
+            for number in range(2)
+        ]
+        model = fit_relevance(examples[:48], false_abstention_rate=0.2, strength=1e-6)
+        new = [judge_features(model, one.features) for one in examples[48:] if one.is_answerable]
+        limit = model.find_threshold(QueryClass.THING)
+        rates.append(sum(score < limit for score in new) / len(new))
+    assert sum(rates) / len(rates) <= 0.2
+
+
 def test_class_with_few_videos_shares_the_threshold_of_all() -> None:
     examples = make_examples(1, 60)
     rare = RelevanceExample(examples[1].features, True, QueryClass.REASON, "v001")
