@@ -16,6 +16,7 @@ from cinemill.capabilities import (
     operations,
     previews,
     render,
+    search,
     streaming,
     transcode,
 )
@@ -40,6 +41,7 @@ BUILT_IN: Sequence[Capability] = (
     render.CAPABILITY,
     captions.CAPABILITY,
     detection.CAPABILITY,
+    search.CAPABILITY,
     models.CAPABILITY,
     operations.CAPABILITY,
 )

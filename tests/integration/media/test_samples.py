@@ -9,10 +9,10 @@ import pytest
 from tests import films
 from tests.integration.media.conftest import Processor
 
-from cinemill.steps.source.audio_samples import extract_samples
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import JobCancelled, MediaRejected
 from cinemill.media.ffmpeg.session import FfmpegSession
+from cinemill.steps.source.audio_samples import extract_samples
 
 RATE_HZ = 16_000
 
