@@ -24,6 +24,7 @@ from cinemill.storage.retrieval.models import activate_model, build_index, regis
 from cinemill.storage.retrieval.vectors import fill_model
 
 TEXT_MODEL = "minilm-l6-v2-int8"
+VIDEOS = ("garden", "bank", "theirs")
 GARDEN = (
     "Welcome to the evening news from the north.",
     "Alice Walker opened the rose garden in Oslo on the ninth of March.",
@@ -41,16 +42,15 @@ OTHERS = (
 )
 
 
-def fill_library(database: Database, owner: str, *, prefix: str = "") -> None:
+def fill_library(database: Database, owner: str) -> None:
     """Store two videos of this owner, what is said and seen in them and whom they mention."""
-    garden, bank = f"{prefix}garden", f"{prefix}bank"
-    register(database, garden, owner=owner)
-    register(database, bank, owner=owner, collection="business")
-    said = tell(database, garden, GARDEN)
-    save(database, garden, [_mention(said[1], 10_000, "Alice Walker", "Oslo", "open")])
-    said = tell(database, bank, BANK)
-    save(database, bank, [_mention(said[1], 10_000, "Thomas Rossi", "Harbor Bank", "work for")])
-    tell(database, bank, SIGNS, track=PassageTrack.TEXT)
+    register(database, "garden", owner=owner)
+    register(database, "bank", owner=owner, collection="business")
+    said = tell(database, "garden", GARDEN)
+    save(database, "garden", [_mention(said[1], 10_000, "Alice Walker", "Oslo", "open")])
+    said = tell(database, "bank", BANK)
+    save(database, "bank", [_mention(said[1], 10_000, "Thomas Rossi", "Harbor Bank", "work for")])
+    tell(database, "bank", SIGNS, track=PassageTrack.TEXT)
 
 
 def fill_others(database: Database, owner: str) -> None:

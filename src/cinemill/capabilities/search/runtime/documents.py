@@ -128,7 +128,7 @@ def _write_end(stream: AnswerStream) -> JsonObject:
         "abstained": done.abstained is not None,
         "abstain_reason": None if done.abstained is None else done.abstained.value,
         "model": done.model,
-        "failure": done.failure,
+        "model_error": done.failure,
         "dropped": dict(done.dropped),
         "conversation_id": stream.conversation_id,
         "vectors": stream.found.vectors.value,
