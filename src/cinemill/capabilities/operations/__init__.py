@@ -45,9 +45,7 @@ CAPABILITY = Capability(
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
     jobs=(
-        JobKind(
-            "cleanup_old_jobs", RetentionParameters, plan_retention, positional=("days",)
-        ),
+        JobKind("cleanup_old_jobs", RetentionParameters, plan_retention, positional=("days",)),
         JobKind("collect_garbage", NoParameters, plan_single(kinds.REMOVE_GARBAGE)),
         JobKind("check_stuck_jobs", NoParameters, plan_single(kinds.FIND_STUCK_JOBS)),
         JobKind("get_queue_stats", NoParameters, plan_single(kinds.COUNT_JOBS)),
