@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from cinemill.capabilities.analysis.frame_models import (
     FRAME_MODELS,
@@ -15,6 +15,7 @@ from cinemill.capabilities.analysis.frame_models import (
 )
 from cinemill.capabilities.analysis.sampled_frames import SampledFrame, read_sampled_frames
 from cinemill.capabilities.analysis.shot_handlers import read_shots
+from cinemill.core.documents import JsonObject
 from cinemill.core.findings.finding import Finding, FindingKind
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import Parameters, choice_of
@@ -208,8 +209,8 @@ def _read_frames(video: StoredVideo, chunk: ChunkParameters) -> Iterator[Sampled
         yield frame
 
 
-def _read_pts(details: Mapping[str, Any]) -> int:
-    return int(details["pts"])
+def _read_pts(details: JsonObject) -> int:
+    return int(str(details["pts"]))
 
 
 def merge_chunks(resources: StepResources, context: StepContext) -> StepOutcome:

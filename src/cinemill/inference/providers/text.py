@@ -24,4 +24,4 @@ def clean_text(text: str, *, most_characters: int = LONGEST_LABEL) -> str:
         for one in clipped
         if one.isspace() or unicodedata.category(one) not in _INVISIBLE
     )
-    return clip_text(" ".join("".join(visible).split())[:most_characters])
+    return clip_text(" ".join("".join(visible).split())[:most_characters].rstrip())

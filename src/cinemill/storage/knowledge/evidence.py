@@ -158,7 +158,7 @@ class _Resolver:
     """Finds the entity that a name means, and notes those that are needed."""
 
     def __init__(
-        self, owner: str, names: Mapping[str, Any], entities: dict[UUID, dict[str, str]]
+        self, owner: str, names: Names, entities: dict[UUID, dict[str, str]]
     ) -> None:
         self._owner = owner
         self._names = names
@@ -234,8 +234,8 @@ def _replace(
     connection: Connection,
     asset_id: str,
     modality: Modality,
-    mentions: Sequence[Mapping[str, Any]],
-    relations: Sequence[Mapping[str, Any]],
+    mentions: Sequence[Mapping[str, object]],
+    relations: Sequence[Mapping[str, object]],
 ) -> None:
     """Write rows over those of the same number, and delete those that are left over.
 
