@@ -147,9 +147,12 @@ def read_outcome(
 def _read_found(result: Mapping[str, Any]) -> Found | None:
     if "passages" not in result:
         return None
-    names = ("findings", "passages")
-    counts = ({str(kind): int(n) for kind, n in result.get(name, {}).items()} for name in names)
-    return Found(str(result.get("profile", "")), *counts, gaps=list(result.get("gaps") or ()))
+    findings, passages = (
+        {str(kind): int(count) for kind, count in result.get(name, {}).items()}
+        for name in ("findings", "passages")
+    )
+    profile, gaps = str(result.get("profile", "")), list(result.get("gaps") or ())
+    return Found(profile, findings, passages, gaps)
 
 
 def show_outcome(outcome: Outcome) -> None:

@@ -233,6 +233,9 @@ class Settings(BaseSettings):
     c2pa_trust_anchors: fields.Certificates | None = setting("CINEMILL_C2PA_TRUST_ANCHORS")
     """File of certificates (PEM) whose signatures in content credentials (C2PA) are trusted.
     Default: none, so that every signer is reported as untrusted."""
+    picture_model: str = setting("CINEMILL_PICTURE_EMBEDDING", "clip-vit-b16-int8", min_length=1)
+    """Model that turns key frames into vectors, by its name in 'cinemill models list'. Another one
+    is filled next to the present one before searches use it."""
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _warnings: tuple[str, ...] = PrivateAttr(default=())

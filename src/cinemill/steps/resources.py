@@ -70,6 +70,8 @@ class StepResources:
     """Processes that work on this machine."""
     c2pa_trust_anchors: Path | None = None
     """Certificates in PEM whose signatures on videos are trusted."""
+    picture_model: str = "clip-vit-b16-int8"
+    """Name of the model that embeds key frames."""
     threads: int = 1
     """An encoder's share of its cores, where all of them encode."""
     fetch_models: bool = False

@@ -142,6 +142,7 @@ def build_resources(context: WorkerContext) -> StepResources:
         hardware=context.hardware.encoders,
         slots=context.slots,
         c2pa_trust_anchors=settings.c2pa_trust_anchors,
+        picture_model=settings.picture_model,
         threads=max(1, usable_cpus() // context.slots),
         fetch_models=settings.fetch_models,
         text_model=settings.text_model,
