@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from click.testing import Result
 from tests.integration.api.conftest import RunningApi
 from tests.integration.storage.intelligence_rows import find_things
 from typer.testing import CliRunner
@@ -18,7 +17,7 @@ from cinemill.storage.database import Database
 
 pytestmark = pytest.mark.usefixtures("library")
 WHO = "Who opened the rose garden in Oslo?"
-Run = Callable[..., Result]
+Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def test_refusals_of_streams_are_errors(client: Client) -> None:
     assert refused.value.code == "query_empty"
 
 
-def read_json(result: Result) -> dict[str, Any]:
+def read_json(result: Any) -> dict[str, Any]:
     assert result.exit_code == 0, result.output
     document: dict[str, Any] = json.loads(result.stdout)
     return document
