@@ -28,7 +28,7 @@ class CreateIngestionRequest(Document):
     """0 to 10, 10 first; null for the usual one."""
 
 
-class GapDocument(Document):
+class IngestionGapDocument(Document):
     """What could not be found out about a video, and why."""
 
     subject: str
@@ -50,7 +50,7 @@ class IngestionPage(Page):
     """How many findings there are, by kind. A kind that was never looked for is missing."""
     passages: dict[PassageTrack, int]
     """How many passages search finds it by, by where they are from."""
-    gaps: list[GapDocument]
+    gaps: list[IngestionGapDocument]
 
     @classmethod
     def from_parts(cls, jobs: list[JobDocument], known: Knowledge, following: str | None) -> Self:
@@ -58,6 +58,6 @@ class IngestionPage(Page):
             ingestions=jobs,
             findings=dict(known.findings),
             passages=dict(known.passages),
-            gaps=[GapDocument.from_gap(gap) for gap in known.gaps],
+            gaps=[IngestionGapDocument.from_gap(gap) for gap in known.gaps],
             next=following,
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, literal_column, select, text
+from sqlalchemy import Connection, Select, literal_column, select, text
 
 from cinemill.core.findings.finding import FindingKind
 from cinemill.core.job import Job
@@ -76,7 +77,7 @@ def list_ingestions(
     jobs.
     """
     column = tables.job.c
-    query = (
+    query: Select[Any] = (
         select(literal_column(listed_columns()))
         .select_from(tables.job)
         .where(column.asset_id == asset_id, _IS_INGESTION)
