@@ -146,16 +146,12 @@ def read_outcome(
 def _read_found(result: Mapping[str, Any]) -> Found | None:
     if "passages" not in result:
         return None
-    return Found(
-        str(result.get("profile", "")),
-        findings=_read_counts(result.get("findings")),
-        passages=_read_counts(result["passages"]),
-        gaps=list(result.get("gaps") or ()),
+    findings, passages = (
+        {str(kind): int(count) for kind, count in result.get(name, {}).items()}
+        for name in ("findings", "passages")
     )
-
-
-def _read_counts(counts: Mapping[str, Any] | None) -> dict[str, int]:
-    return {str(kind): int(count) for kind, count in (counts or {}).items()}
+    profile, gaps = str(result.get("profile", "")), list(result.get("gaps") or ())
+    return Found(profile, findings, passages, gaps)
 
 
 def show_outcome(outcome: Outcome) -> None:

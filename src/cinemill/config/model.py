@@ -214,9 +214,28 @@ class Settings(BaseSettings):
     ensemble_weight_clip: checks.ClipWeight = setting("ENSEMBLE_WEIGHT_CLIP", 0.4)
     """Weight of the CLIP score; must sum to 1 with ENSEMBLE_WEIGHT_RESNET50."""
 
+    text_model: str = setting("CINEMILL_TEXT_EMBEDDING", "minilm-l6-v2-int8", min_length=1)
+    """Model that turns passages and questions into vectors, by its name in 'cinemill models list'.
+    Another one is filled next to the present one before searches use it."""
+    language_model_url: fields.HttpUrl | None = setting("CINEMILL_LANGUAGE_MODEL_URL")
+    """Server of the language model that writes answers, up to its version, such as
+    http://127.0.0.1:8000/v1. Default: Anthropic's own with CINEMILL_LANGUAGE_MODEL_API
+    'anthropic', else none."""
+    language_model_key: SecretStr | None = setting("CINEMILL_LANGUAGE_MODEL_KEY")
+    """Key for that server, where it requires one."""
+    language_model_api: Literal["openai", "anthropic"] = setting(
+        "CINEMILL_LANGUAGE_MODEL_API", "openai"
+    )
+    """Protocol of that server: 'openai' (also vLLM, llama.cpp, Ollama, NIM) or 'anthropic'."""
+    language_model: checks.LanguageModelName | None = setting("CINEMILL_LANGUAGE_MODEL")
+    """Name of the language model on that server. Unset: answers are quotations from the videos."""
+
     c2pa_trust_anchors: fields.Certificates | None = setting("CINEMILL_C2PA_TRUST_ANCHORS")
     """File of certificates (PEM) whose signatures in content credentials (C2PA) are trusted.
     Default: none, so that every signer is reported as untrusted."""
+    picture_model: str = setting("CINEMILL_PICTURE_EMBEDDING", "clip-vit-b16-int8", min_length=1)
+    """Model that turns key frames into vectors, by its name in 'cinemill models list'. Another one
+    is filled next to the present one before searches use it."""
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _warnings: tuple[str, ...] = PrivateAttr(default=())

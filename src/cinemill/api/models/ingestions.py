@@ -8,12 +8,12 @@ from pydantic import Field
 
 from cinemill.api.models.documents import Document
 from cinemill.api.models.jobs import JobDocument
+from cinemill.api.models.knowledge import FindingGapDocument
 from cinemill.api.models.pages import Page
 from cinemill.core.findings.finding import FindingKind
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.steps.ingestion.profiles import Profile
-from cinemill.storage.findings.gaps import Gap
 from cinemill.storage.findings.ingestions import Knowledge
 
 
@@ -28,20 +28,6 @@ class CreateIngestionRequest(Document):
     """0 to 10, 10 first; null for the usual one."""
 
 
-class IngestionGapDocument(Document):
-    """What could not be found out about a video, and why."""
-
-    subject: str
-    """A kind of finding, or a part of an ingestion, such as `speech`."""
-    code: str
-    message: str
-    hint: str
-
-    @classmethod
-    def from_gap(cls, gap: Gap) -> Self:
-        return cls(subject=gap.subject, code=gap.code, message=gap.message, hint=gap.hint)
-
-
 class IngestionPage(Page):
     """Ingestions of a video, newest first, and what is known of it by now."""
 
@@ -50,7 +36,7 @@ class IngestionPage(Page):
     """How many findings there are, by kind. A kind that was never looked for is missing."""
     passages: dict[PassageTrack, int]
     """How many passages search finds it by, by where they are from."""
-    gaps: list[IngestionGapDocument]
+    gaps: list[FindingGapDocument]
 
     @classmethod
     def from_parts(cls, jobs: list[JobDocument], known: Knowledge, following: str | None) -> Self:
@@ -58,6 +44,6 @@ class IngestionPage(Page):
             ingestions=jobs,
             findings=dict(known.findings),
             passages=dict(known.passages),
-            gaps=[IngestionGapDocument.from_gap(gap) for gap in known.gaps],
+            gaps=[FindingGapDocument.from_record(gap) for gap in known.gaps],
             next=following,
         )

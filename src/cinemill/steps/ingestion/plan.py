@@ -36,10 +36,20 @@ def plan_ingestion(profile: Profile) -> list[StepSpec]:
         StepSpec("shots", kinds.DETECT_SHOTS, after=("prepare",)),
         StepSpec("keyframes", kinds.EXTRACT_KEYFRAMES, after=("shots",)),
         StepSpec("chunks", kinds.CHUNK_VIDEO, params, after=("keyframes", "probe")),
-        StepSpec("passages", kinds.WRITE_PASSAGES, after=("chunks",)),
+        StepSpec("passages", kinds.WRITE_PASSAGES, params, after=("chunks",)),
         StepSpec("text_embeddings", kinds.EMBED_TEXT, after=("passages",)),
     ]
     last = ["text_embeddings"]
+    if contents.has_pictures:
+        steps += [
+            StepSpec("picture_embeddings", kinds.EMBED_PICTURES, after=("passages",)),
+            StepSpec(
+                "moment_embeddings",
+                kinds.FUSE_EMBEDDINGS,
+                after=("text_embeddings", "picture_embeddings"),
+            ),
+        ]
+        last.append("moment_embeddings")
     if contents.has_knowledge:
         steps.append(StepSpec("knowledge", kinds.EXTRACT_RELATIONS, after=("passages",)))
         last.append("knowledge")
