@@ -16,6 +16,7 @@ from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
+from cinemill.steps.service_settings import NO_SERVICES, ServiceSettings
 from cinemill.steps.source.results import IMPORT
 from cinemill.storage.cache.caches import Caches
 from cinemill.storage.database import Database
@@ -75,6 +76,8 @@ class StepResources:
     """Name of the model that embeds text."""
     fetch_models: bool = False
     """Whether a missing model is downloaded at first use."""
+    services: ServiceSettings = NO_SERVICES
+    """Services that analyze videos elsewhere."""
 
 
 def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:

@@ -21,6 +21,7 @@ from cinemill.steps.resources import DetectionSettings, StepResources
 from cinemill.storage.cache.caches import open_caches
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import WorkerContext
+from cinemill.worker.services import read_services
 
 log = get_logger(__name__)
 
@@ -143,6 +144,7 @@ def build_resources(context: WorkerContext) -> StepResources:
         c2pa_trust_anchors=settings.c2pa_trust_anchors,
         threads=max(1, usable_cpus() // context.slots),
         fetch_models=settings.fetch_models,
+        services=read_services(settings),
     )
 
 
