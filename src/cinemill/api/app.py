@@ -24,17 +24,21 @@ from cinemill.api.routes import (
     contract,
     dead_letters,
     events,
+    ingestions,
     jobs,
     logs,
     models,
     operations,
     pages,
+    pictures,
+    search,
     stats,
     timelines,
     unversioned,
     uploads,
 )
 from cinemill.api.schema import Application
+from cinemill.api.search_access import SearchAccess
 from cinemill.api.state import AppState
 from cinemill.api.token import ensure_token
 from cinemill.capability.composition import Composition
@@ -63,7 +67,10 @@ V1_ROUTERS = (
     events.router,
     assets.router,
     *analysis.ROUTERS,
+    *search.ROUTERS,
+    ingestions.router,
     captions.router,
+    pictures.router,
     models.router,
     stats.router,
     logs.router,
@@ -132,7 +139,8 @@ def open_state(
     )
     files = LocalFiles(settings.home / FILES_FOLDER)
     service = JobService(database, catalog=composition.catalog, limits=_read_retry_policy(settings))
-    return AppState(settings, database, files, service), settings.redis_url
+    searches = SearchAccess(settings, database)
+    return AppState(settings, database, files, service, searches), settings.redis_url
 
 
 def check_routers(settings: Settings, composition: Composition) -> list[LeftOut]:

@@ -18,6 +18,7 @@ from cinemill.cli.commands import (
     dead,
     detect,
     doctor,
+    ingest,
     jobs,
     models,
     process,
@@ -126,6 +127,7 @@ def choose_server(
 
 serve.register(app)
 process.register(app)
+ingest.register(app)
 create.register(app)
 render.register(app)
 submit.register(app)

@@ -69,6 +69,8 @@ class ArtifactKind(StrEnum):
     PREVIEW = "preview"
     ANIMATED_PREVIEW = "animated_preview"
     CONTACT_SHEET = "contact_sheet"
+    KEYFRAME = "keyframe"
+    """A sharp frame that differs from the others; the variant is its time in milliseconds."""
     STREAM = "stream"
     RENDER = "render"
     PIECE = "piece"
@@ -82,6 +84,11 @@ class ArtifactKind(StrEnum):
     """Content credentials of the source, read when it came in, as JSON."""
     FINDING = "finding"
     """What a package's capability found out, as JSON; the variant begins with its name."""
+
+
+def name_keyframe(time_ms: int) -> str:
+    """Return the variant of the file with the key frame at this time: in order of time."""
+    return f"{time_ms:09d}"
 
 
 CACHED_KINDS = frozenset({ArtifactKind.PIECE, ArtifactKind.MIX, ArtifactKind.OVERLAY_SOURCE})

@@ -17,6 +17,7 @@ const NAMES = {
   preview: ({ facts }) => (facts.seconds == null ? "Still" : `Still at ${formatClock(facts.seconds)}`),
   animated_preview: () => "Animated preview",
   contact_sheet: () => "Contact sheet",
+  keyframe: ({ facts }) => `Key frame at ${formatClock(facts.seconds)}`,
   sprite: () => "Sprite",
   sprite_index: () => "Sprite index (WebVTT)",
   stream: ({ filename }) => filename,
@@ -55,18 +56,21 @@ export function listDownloads(asset) {
     kind: "source", facts: {}, url: asset.source_url, filename: asset.filename, size_bytes: asset.size_bytes,
   };
   const files = [...asset.artifacts, source].sort(inOrder);
-  const [parts, whole] = [files.filter(isPart), files.filter((file) => !isPart(file))];
-  const rows = whole.map(row);
-  return parts.length ? [...rows, fold(parts)] : rows;
+  const folded = Object.keys(FOLDS).map((kind) => files.filter((file) => file.kind === kind));
+  const rows = files.filter(({ kind }) => !(kind in FOLDS)).map(row);
+  return [...rows, ...folded.filter((listed) => listed.length).map(fold)];
 }
 
 export const listFiles = (files) => files.map(row);
 
-// A stream consists of dozens of files that are useless alone.
-const isPart = ({ kind }) => kind === "stream";
+// Hundreds of files that hardly anybody wants one by one.
+const FOLDS = {
+  keyframe: (count) => `Key frames: ${count} ${count === 1 ? "picture" : "pictures"}`,
+  stream: (count) => `Stream: ${count} files for HLS and DASH`,
+};
 
 function fold(parts) {
-  const words = `Stream: ${parts.length} files for HLS and DASH`;
+  const words = FOLDS[parts[0].kind](parts.length);
   const list = element("ul", {}, ...parts.map(row));
   return element("li", {}, element("details", {}, element("summary", { textContent: words }), list));
 }

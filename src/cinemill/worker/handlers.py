@@ -10,6 +10,7 @@ from cinemill.catalog import COMPOSITION
 from cinemill.config import Settings
 from cinemill.config.fields import usable_cpus
 from cinemill.errors import CapabilityUnusable, CinemillError
+from cinemill.inference.language_models.address import LanguageModelAddress
 from cinemill.inference.models.cards import MODELS_FOLDER
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.media.ffmpeg.binary import find_ffmpeg
@@ -142,9 +143,24 @@ def build_resources(context: WorkerContext) -> StepResources:
         hardware=context.hardware.encoders,
         slots=context.slots,
         c2pa_trust_anchors=settings.c2pa_trust_anchors,
+        picture_model=settings.picture_model,
         threads=max(1, usable_cpus() // context.slots),
         fetch_models=settings.fetch_models,
         services=read_services(settings),
+        text_model=settings.text_model,
+        language_model=_read_language_model(settings),
+    )
+
+
+def _read_language_model(settings: Settings) -> LanguageModelAddress | None:
+    if settings.language_model is None:
+        return None
+    key = settings.language_model_key
+    return LanguageModelAddress(
+        settings.language_model,
+        settings.language_model_api,
+        settings.language_model_url or "",
+        "" if key is None else key.get_secret_value(),
     )
 
 

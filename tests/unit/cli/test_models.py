@@ -28,7 +28,7 @@ def test_models_list_shows_size_and_licence(cinemill: Run) -> None:
     assert rows.keys() == MODELS.keys()
     assert {name for name, row in rows.items() if row["state"] != "missing"} == PACKAGED
     assert rows["large"]["size_bytes"] > 3 * 10**9
-    assert {row["licence"] for row in rows.values()} == {"MIT", "Apache-2.0"}
+    assert {row["licence"] for row in rows.values()} == {"MIT", "Apache-2.0", "WordNet-3.0"}
     assert "not by the wheel" in rows["efficientnet-lite0"]["licence_source"]
     assert not rows["deepfake-vs-real"]["hash_known"]
     assert not rows["deepfake-vs-real"]["fetched_at_first_use"]

@@ -76,6 +76,7 @@ ORDINARY: dict[str, tuple[dict[str, object], str | None]] = {
         None,
     ),
     "batch_render": ({"jobs": [{}]}, None),
+    "batch_process_videos": ({"assets": ["/videos/a.mp4"]}, None),
 }
 """What a kind of job is asked for where it needs more than a stored film."""
 

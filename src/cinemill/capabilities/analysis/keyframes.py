@@ -7,12 +7,13 @@ first cannot be said within a chunk.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cinemill.capabilities.analysis.sampled_frames import find_frame_end
-from cinemill.core.documents import JsonObject
-from cinemill.core.findings.finding import Finding, FindingModel
+from cinemill.core.documents import JsonObject, JsonValue
+from cinemill.core.findings.finding import ALIKE_SHOTS, Finding, FindingModel
 from cinemill.core.frames import Shot
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
@@ -23,11 +24,12 @@ from cinemill.media.frames.keyframes import (
     FrameLook,
     choose_candidates,
     choose_keyframes,
+    find_alike,
     look_at_frames,
 )
 from cinemill.media.frames.process import ShouldStop, never_stop
 
-KEYFRAME_MODEL = FindingModel("local", "sharp-and-distinct", version=1)
+KEYFRAME_MODEL = FindingModel("local", "sharp-and-distinct", version=2)
 SHOT_MODEL = FindingModel("local", "frame-steps", version=1)
 LOOK_WIDTH_PX = 320
 LOOK_PIXELS = 320 * 320
@@ -89,7 +91,17 @@ def choose_keyframe_findings(
     """
     known = {one.start_ms: one for one in candidates}
     looks = [read_look(one) for one in known.values()]
-    return [known[look.time_ms] for look in choose_keyframes(looks, shots, most)]
+    chosen = choose_keyframes(looks, shots, most)
+    alike: dict[int, list[JsonValue]] = {}
+    for start_ms, look in find_alike(looks, shots, chosen).items():
+        alike.setdefault(look.time_ms, []).append(start_ms)
+    return [_add_alike(known[look.time_ms], alike.get(look.time_ms, [])) for look in chosen]
+
+
+def _add_alike(keyframe: Finding, starts_ms: list[JsonValue]) -> Finding:
+    if not starts_ms:
+        return keyframe
+    return replace(keyframe, details={**keyframe.details, ALIKE_SHOTS: starts_ms})
 
 
 def find_keyframes(

@@ -13,8 +13,10 @@ from cinemill.capabilities.analysis.keyframes import (
 )
 from cinemill.core.findings.finding import Finding, FindingKind
 from cinemill.core.frames import Shot
+from cinemill.core.media import ArtifactKind
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.content_key import content_key
 from cinemill.steps.ingestion.finding_work import (
     FindingWork,
     is_done,
@@ -22,13 +24,25 @@ from cinemill.steps.ingestion.finding_work import (
     store_findings,
 )
 from cinemill.steps.ingestion.gaps import StepReport
-from cinemill.steps.resources import StepResources, find_asset
+from cinemill.steps.keyframe_pictures import (
+    MAX_PIXELS,
+    MAX_WIDTH_PX,
+    MOST_BYTES,
+    has_all_pictures,
+    list_pts,
+    store_pictures,
+)
+from cinemill.steps.named_outputs import make_stem
+from cinemill.steps.resources import StepResources, find_asset, require_space
 from cinemill.steps.stored_video import StoredVideo
-from cinemill.storage.database import Database
+from cinemill.storage.database import Connection, Database
+from cinemill.storage.media.assets import list_artifacts_of, replace_artifacts
 
 SHOTS = FindingWork(FindingKind.SHOT, SHOT_MODEL)
 KEYFRAMES = FindingWork(FindingKind.KEYFRAME, KEYFRAME_MODEL, {"shots": SHOT_MODEL.version})
 INDEX_SHARE = 0.3
+CHOICE_SHARE = 0.6
+PICTURES_VERSION = 1
 
 
 def detect_shot_boundaries(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -48,24 +62,51 @@ def detect_shot_boundaries(resources: StepResources, context: StepContext) -> St
 
 
 def extract_keyframes(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Choose sharp, distinct frames of each shot, unless they are known.
+    """Choose sharp, distinct frames of each shot, and leave them as JPEG files.
 
-    Raises MediaRejected, CommandFailed.
+    What is known, and whose files are there, is not done again. Raises MediaRejected,
+    CommandFailed, DiskFull.
     """
     asset = find_asset(resources, context)
-    if is_done(resources.database, asset.id, KEYFRAMES):
-        return report_known(resources.database, asset.id, FindingKind.KEYFRAME)
     video = StoredVideo(resources, context, asset)
+    is_known = is_done(resources.database, asset.id, KEYFRAMES)
+    if is_known and _has_files(video):
+        return report_known(resources.database, asset.id, FindingKind.KEYFRAME)
     context.report(0.0, "Choosing key frames")
-    found = find_keyframes(
-        video.path,
-        video.read_index(),
-        read_shots(resources.database, asset.id),
-        limits=video.limits,
-        sandbox=resources.sandbox,
-        should_stop=context.should_stop,
+    index = video.read_index()
+    if is_known:
+        found = list_active(resources.database, asset.id, FindingKind.KEYFRAME)
+    else:
+        found = find_keyframes(
+            video.path,
+            index,
+            read_shots(resources.database, asset.id),
+            limits=video.limits,
+            sandbox=resources.sandbox,
+            should_stop=context.should_stop,
+        )
+    context.report(CHOICE_SHARE, "Storing key frames as pictures")
+    require_space(resources, len(found) * MOST_BYTES)
+    pictures = store_pictures(
+        resources.files,
+        video.read_frames(index, list_pts(found), max_width=MAX_WIDTH_PX, max_pixels=MAX_PIXELS),
+        stem=make_stem(asset.filename),
     )
-    return report_found(asset.id, KEYFRAMES, found)
+
+    def write(connection: Connection) -> None:
+        if not is_known:
+            store_findings(connection, asset.id, KEYFRAMES, found)
+        key = content_key(asset.sha256, KEYFRAMES.digest, "pictures", PICTURES_VERSION)
+        replace_artifacts(connection, asset.id, key, ArtifactKind.KEYFRAME, pictures)
+
+    return StepOutcome(write_result(StepReport(count=len(found), reused=is_known)), write)
+
+
+def _has_files(video: StoredVideo) -> bool:
+    database = video.resources.database
+    stored = list_artifacts_of(database, video.asset.id, ArtifactKind.KEYFRAME)
+    keyframes = list_active(database, video.asset.id, FindingKind.KEYFRAME)
+    return has_all_pictures(video.resources.files, stored, keyframes)
 
 
 def read_shots(database: Database, asset_id: str) -> list[Shot]:

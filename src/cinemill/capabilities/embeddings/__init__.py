@@ -1,4 +1,4 @@
-"""Embeddings: passages as vectors, and the index that finds the nearest."""
+"""Embeddings: passages and pictures as vectors, and the index that finds the nearest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from cinemill.core.parameters import NoParameters
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
-from cinemill.steps.ingestion.kinds import EMBED_TEXT, INDEX_EMBEDDINGS
+from cinemill.steps.ingestion.kinds import (
+    EMBED_PICTURES,
+    EMBED_TEXT,
+    FUSE_EMBEDDINGS,
+    INDEX_EMBEDDINGS,
+)
 from cinemill.steps.source.plan import plan_single
 
 if TYPE_CHECKING:
@@ -22,21 +27,26 @@ __all__ = ["CAPABILITY"]
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.embeddings import handlers
+    from cinemill.capabilities.embeddings.moment_handler import generate_multimodal_embeddings
+    from cinemill.capabilities.embeddings.picture_handler import generate_visual_embeddings
     from cinemill.steps.ingestion.gaps import leave_gap
 
-    return {
-        EMBED_TEXT: partial(leave_gap(handlers.generate_text_embeddings, "embeddings"), resources),
-        INDEX_EMBEDDINGS: partial(handlers.index_embeddings, resources),
+    works = {
+        EMBED_TEXT: leave_gap(handlers.generate_text_embeddings, "embeddings"),
+        EMBED_PICTURES: leave_gap(generate_visual_embeddings, "picture_embeddings"),
+        FUSE_EMBEDDINGS: leave_gap(generate_multimodal_embeddings, "moment_embeddings"),
+        INDEX_EMBEDDINGS: handlers.index_embeddings,
     }
+    return {kind: partial(work, resources) for kind, work in works.items()}
 
 
 CAPABILITY = Capability(
     name="embeddings",
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
-    jobs=(
-        JobKind(EMBED_TEXT, NoParameters, plan_single(EMBED_TEXT)),
-        JobKind(INDEX_EMBEDDINGS, NoParameters, plan_single(INDEX_EMBEDDINGS)),
+    jobs=tuple(
+        JobKind(kind, NoParameters, plan_single(kind))
+        for kind in (EMBED_TEXT, EMBED_PICTURES, FUSE_EMBEDDINGS, INDEX_EMBEDDINGS)
     ),
     build_handlers=_build_handlers,
 )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from cinemill.core.retrieval.passages import PassageTrack
+from cinemill.core.retrieval.spaces import Space
 from cinemill.errors import Conflict
 from cinemill.inference.text.onnx_embedder import find_text_card, open_text_embedder
 from cinemill.jobs.results import write_result
@@ -26,7 +27,6 @@ from cinemill.storage.retrieval.models import (
 )
 from cinemill.storage.retrieval.vectors import PassageText, fill_model
 
-TEXT_SPACE = "text"
 TRACKS = (PassageTrack.SPEECH, PassageTrack.TEXT, PassageTrack.PICTURE)
 BATCH_SIZE = 256
 
@@ -43,7 +43,7 @@ def generate_text_embeddings(resources: StepResources, context: StepContext) -> 
     with resources.database.begin() as connection:
         model = register_model(
             connection,
-            space=TEXT_SPACE,
+            space=Space.TEXT,
             name=card.name,
             revision=card.revision,
             dimension=embedder.dimension,

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from cinemill.jobs.catalog import GIB, HOUR_LIMITS, Queue, StepKind
-from cinemill.steps.ingestion.kinds import EMBED_TEXT, INDEX_EMBEDDINGS
+from cinemill.steps.ingestion.kinds import (
+    EMBED_PICTURES,
+    EMBED_TEXT,
+    FUSE_EMBEDDINGS,
+    INDEX_EMBEDDINGS,
+)
 
 QUEUES = (
-    Queue("embeddings", 7, 2 * GIB, 25, **HOUR_LIMITS, description="Text as vectors, and indexes"),
+    Queue(
+        "embeddings",
+        7,
+        2 * GIB,
+        25,
+        **HOUR_LIMITS,
+        description="Text and pictures as vectors, and indexes",
+    ),
 )
 STEPS = (
     StepKind(EMBED_TEXT, "embeddings", weight=5),
+    StepKind(EMBED_PICTURES, "embeddings", weight=15),
+    StepKind(FUSE_EMBEDDINGS, "embeddings", weight=1),
     StepKind(INDEX_EMBEDDINGS, "embeddings", weight=3),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cinemill.capabilities.search.keyframe_passages import make_keyframe_passages
 from cinemill.capabilities.search.passages import make_passages
 from cinemill.capabilities.search.picture_passages import make_picture_passages
 from cinemill.core.findings.finding import Finding, FindingKind
@@ -12,18 +13,28 @@ from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.ingestion.finding_work import list_active
 from cinemill.steps.ingestion.gaps import StepReport
+from cinemill.steps.ingestion.plan import ProfileParameters
+from cinemill.steps.ingestion.profiles import CONTENTS
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.media.findings import find_latest_transcript
-from cinemill.storage.retrieval.passages import save_passages
+from cinemill.storage.retrieval.passages import count_passages, save_passages
 
 Passages = Mapping[PassageTrack, Sequence[Passage]]
 
 
 def write_passages(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Divide what is known of the video into passages; those that stay keep their embeddings."""
+    """Divide what is known of the video into passages; those that stay keep their embeddings.
+
+    Its pictures become passages where the profile includes their search, or where they are already.
+    """
     asset = find_asset(resources, context)
-    passages = read_passages(resources.database, asset.id)
+    passages = dict(read_passages(resources.database, asset.id))
+    if _has_pictures(resources.database, context, asset.id):
+        passages[PassageTrack.KEYFRAME] = make_keyframe_passages(
+            list_active(resources.database, asset.id, FindingKind.KEYFRAME),
+            list_active(resources.database, asset.id, FindingKind.SHOT),
+        )
 
     def write(connection: Connection) -> None:
         for track, listed in passages.items():
@@ -33,8 +44,15 @@ def write_passages(resources: StepResources, context: StepContext) -> StepOutcom
     return StepOutcome(write_result(StepReport(count=count)), write)
 
 
+def _has_pictures(database: Database, context: StepContext, asset_id: str) -> bool:
+    if CONTENTS[context.parameters(ProfileParameters).profile].has_pictures:
+        return True
+    with database.begin() as connection:
+        return PassageTrack.KEYFRAME in count_passages(connection, asset_id)
+
+
 def read_passages(database: Database, asset_id: str) -> Passages:
-    """Return the passages that follow from the newest transcript and the active findings."""
+    """Return the passages with a text: those of the newest transcript and the active findings."""
     record = find_latest_transcript(database, asset_id)
 
     def find(kind: FindingKind) -> list[Finding]:

@@ -10,6 +10,9 @@ from enum import StrEnum
 
 from cinemill.core.documents import JsonObject
 
+ALIKE_SHOTS = "alike_shots"
+"""Detail of a key frame: when those shots begin that show the same and have none of their own."""
+
 
 class FindingKind(StrEnum):
     """What is found. Speech is stored as a transcript."""

@@ -66,6 +66,8 @@ class Candidate:
     language: str
     speaker: str
     scores: Scores
+    frame_ms: int | None = None
+    """When the picture of a key frame's passage is shown."""
 
 
 @dataclass(frozen=True, slots=True)

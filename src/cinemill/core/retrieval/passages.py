@@ -7,18 +7,20 @@ from enum import StrEnum
 
 
 class PassageTrack(StrEnum):
-    """Where a passage's text comes from. The passages of one track do not overlap."""
+    """What a passage is made of. The passages of one track do not overlap."""
 
     SPEECH = "speech"
     TEXT = "text"
     """Read in the picture."""
     PICTURE = "picture"
     """Names of what is seen: tags and objects."""
+    KEYFRAME = "keyframe"
+    """Pictures themselves: these passages have a moment instead of a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A range of a video's time with its text. Milliseconds, half-open."""
+    """A range of a video's time with its text or picture. Milliseconds, half-open."""
 
     number: int
     """From 0, in order of time within its video and track."""
@@ -30,3 +32,6 @@ class Passage:
     """ISO 639; empty where it is not known."""
     speaker: str = ""
     """Where captions, a provider or a person named one."""
+    frame_ms: int | None = None
+    """Of the track ``keyframe``, and only of it: when the picture is shown that stands for the
+    passage. It may be outside of the passage, where an earlier shot shows the same."""

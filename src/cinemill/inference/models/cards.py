@@ -82,6 +82,8 @@ class ModelRole(StrEnum):
     """Finds parts of speech, dependencies and names in sentences."""
     TEXT_EMBEDDING = "text-embedding"
     """Compares texts by their meaning."""
+    TEXT_TOWER = "text-tower"
+    """Compares words with pictures, together with the image tower that its card names."""
 
 
 Channels = tuple[float, float, float]
@@ -166,6 +168,9 @@ class ModelCard:
     retrieval_agreement: float | None = None
     """For a model in 8-bit integers: the share of nearest pictures that it finds as the original
     does, measured on real frames when it was created."""
+
+    image_tower: str = ""
+    """Of a text tower: name of the model whose vectors of pictures its own are compared with."""
 
     @property
     def revision(self) -> str:

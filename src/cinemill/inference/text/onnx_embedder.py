@@ -44,7 +44,7 @@ class OnnxTextEmbedder:
         self.model_id = f"{card.name}@{card.revision[:12]}"
         self.dimension = card.outputs[0].dimension
         self._session = load_graph(card, folder / card.weights, threads=threads)
-        self._tokenizer = _load_tokenizer(card, folder / TOKENIZER)
+        self._tokenizer = load_tokenizer(card, folder / TOKENIZER, most_tokens=MOST_TOKENS)
         self._inputs = [one.name for one in self._session.get_inputs()]
         self._output = self._find_output()
 
@@ -120,7 +120,11 @@ def _make_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _load_tokenizer(card: ModelCard, path: Path) -> Any:
+def load_tokenizer(card: ModelCard, path: Path, *, most_tokens: int) -> Any:
+    """Return a model's tokenizer without padding, whose texts end after so many tokens.
+
+    Raises ToolMissing (``model_unusable``).
+    """
     from tokenizers import Tokenizer  # imported here: a process without a model does not need it
 
     try:
@@ -128,7 +132,7 @@ def _load_tokenizer(card: ModelCard, path: Path) -> Any:
     except Exception as error:  # it raises nothing more exact
         raise unusable(card, f"its tokenizer cannot be read: {error}") from error
     tokenizer.no_padding()
-    tokenizer.enable_truncation(MOST_TOKENS)
+    tokenizer.enable_truncation(most_tokens)
     return tokenizer
 
 

@@ -101,6 +101,26 @@ def choose_keyframes(
     return sorted(chosen, key=lambda look: look.time_ms)
 
 
+def find_alike(
+    looks: Sequence[FrameLook], shots: Sequence[Shot], chosen: Sequence[FrameLook]
+) -> dict[int, FrameLook]:
+    """Return the key frame that shows the same as a shot without one, by the shot's start.
+
+    The shot's sharpest candidate decides. A shot without candidates, or whose like was left out
+    because there were too many, is not in it.
+    """
+    times = {look.time_ms for look in chosen}
+    found: dict[int, FrameLook] = {}
+    for shot, inside in zip(shots, _group_by_shot(looks, shots), strict=True):
+        if not inside or any(look.time_ms in times for look in inside):
+            continue
+        sharpest = min(inside, key=lambda look: (-look.sharpness, look.time_ms))
+        like = next((known for known in chosen if is_alike(sharpest, known)), None)
+        if like is not None:
+            found[shot.start_ms] = like
+    return found
+
+
 def is_alike(look: FrameLook, other: FrameLook) -> bool:
     """Check whether two pictures show the same."""
     if (look.hash ^ other.hash).bit_count() > ALIKE_BITS:

@@ -50,11 +50,22 @@ def plan_ingestion(profile: Profile, provider: Provider = Provider.LOCAL) -> lis
         StepSpec(
             "passages",
             kinds.WRITE_PASSAGES,
+            params,
             after=("chunks", *(step.name for step in looking)),
         ),
         StepSpec("text_embeddings", kinds.EMBED_TEXT, after=("passages",)),
     ]
     last = ["text_embeddings"]
+    if contents.has_pictures:
+        steps += [
+            StepSpec("picture_embeddings", kinds.EMBED_PICTURES, after=("passages",)),
+            StepSpec(
+                "moment_embeddings",
+                kinds.FUSE_EMBEDDINGS,
+                after=("text_embeddings", "picture_embeddings"),
+            ),
+        ]
+        last.append("moment_embeddings")
     if contents.has_knowledge:
         steps.append(StepSpec("knowledge", kinds.EXTRACT_RELATIONS, after=("passages",)))
         last.append("knowledge")

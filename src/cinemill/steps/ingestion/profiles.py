@@ -16,7 +16,7 @@ class Profile(StrEnum):
     STANDARD = "standard"
     """Also kinds of sound, text in the picture, tags, faces, names and who does what."""
     FULL = "full"
-    """Also objects, and where they are to each other."""
+    """Also objects, where they are to each other, and search by pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,13 @@ class Contents:
     """Entities and relations."""
     has_scenes: bool
     """Scene graphs."""
+    has_pictures: bool = False
+    """Search by pictures: vectors of key frames, alone and with what is said meanwhile."""
 
 
 _IN_FRAMES = frozenset({FindingKind.TEXT, FindingKind.TAG, FindingKind.FACE})
 CONTENTS = {
     Profile.QUICK: Contents(frozenset(), False, False, False),
     Profile.STANDARD: Contents(_IN_FRAMES, True, True, False),
-    Profile.FULL: Contents(_IN_FRAMES | {FindingKind.OBJECT}, True, True, True),
+    Profile.FULL: Contents(_IN_FRAMES | {FindingKind.OBJECT}, True, True, True, True),
 }

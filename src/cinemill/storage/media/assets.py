@@ -198,6 +198,29 @@ def save_artifacts(
         )
 
 
+def replace_artifacts(
+    connection: Connection,
+    asset_id: str,
+    step_key: str,
+    kind: ArtifactKind,
+    artifacts: Mapping[str, Artifact],
+) -> None:
+    """Make these, by variant, the only artifacts of a kind that an asset has.
+
+    Those that stay count as new. Raises ValueError where one is of another kind.
+    """
+    if any(one.kind is not kind for one in artifacts.values()):
+        raise ValueError(f"all artifacts must be of the kind {kind.value}")
+    columns = tables.artifact.c
+    connection.execute(
+        delete(tables.artifact)
+        .where(columns.asset_id == asset_id, columns.kind == kind.value)
+        .where(columns.variant.not_in([*artifacts]))
+    )
+    for variant in sorted(artifacts):
+        save_artifacts(connection, asset_id, step_key, [artifacts[variant]], variant=variant)
+
+
 def find_step_artifacts(database: Database, step_key: str) -> dict[str, Artifact]:
     """Return earlier outputs of a step of this key, for any asset, by kind.
 
@@ -233,6 +256,15 @@ def list_artifacts(database: Database, asset_id: str) -> list[ArtifactRecord]:
     )
     with database.begin() as connection:
         return [read_record(row) for row in connection.execute(query).mappings()]
+
+
+def list_artifacts_of(database: Database, asset_id: str, kind: ArtifactKind) -> dict[str, Artifact]:
+    """Return an asset's artifacts of one kind by their variants."""
+    columns = tables.artifact.c
+    query = select(tables.artifact).where(columns.asset_id == asset_id, columns.kind == kind.value)
+    with database.begin() as connection:
+        rows = connection.execute(query).mappings().all()
+    return {row["variant"]: _artifact(row) for row in rows}
 
 
 def get_artifact(

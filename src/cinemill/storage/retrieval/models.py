@@ -49,7 +49,7 @@ class EmbeddingModel:
 
     id: int
     space: str
-    """What its vectors are comparable with: ``text``, ``image``. One model of each is active."""
+    """What its vectors are comparable with: ``text``, ``picture``. One model of each is active."""
     name: str
     revision: str
     dimension: int
@@ -86,12 +86,9 @@ def register_model(
     """
     _check(space, name, revision, dimension)
     connection.execute(text("LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE"))
-    query = select(tables.embedding_model).where(
-        _COLUMNS.space == space, _COLUMNS.name == name, _COLUMNS.revision == revision
-    )
-    row = connection.execute(query).mappings().first()
-    if row is not None:
-        return _resume(connection, _read(row), dimension)
+    known = find_model(connection, space=space, name=name, revision=revision)
+    if known is not None:
+        return _resume(connection, known, dimension)
     statement = insert(tables.embedding_model).values(
         space=space,
         name=name,
@@ -118,6 +115,17 @@ def find_active_model(connection: Connection, space: str) -> EmbeddingModel | No
     """Return the model that searches in this space use, if there is one."""
     query = select(tables.embedding_model).where(
         _COLUMNS.space == space, _COLUMNS.state == ModelState.ACTIVE.value
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _read(row)
+
+
+def find_model(
+    connection: Connection, *, space: str, name: str, revision: str
+) -> EmbeddingModel | None:
+    """Return the model of this name and revision, if it was registered."""
+    query = select(tables.embedding_model).where(
+        _COLUMNS.space == space, _COLUMNS.name == name, _COLUMNS.revision == revision
     )
     row = connection.execute(query).mappings().first()
     return None if row is None else _read(row)

@@ -33,11 +33,12 @@ _DELETE = text(
 _INSERT = text(
     """
     INSERT INTO passage (id, asset_id, owner, collection, track, number, start_ms, end_ms, text,
-                         language, speaker)
+                         language, speaker, frame_ms)
     SELECT new.id, asset.id, asset.owner, asset.collection, :track, number, start_ms, end_ms,
-           new.text, language, speaker
+           new.text, language, speaker, frame_ms
     FROM asset CROSS JOIN jsonb_to_recordset(:passages) AS new (
-        id uuid, number int, start_ms bigint, end_ms bigint, text text, language text, speaker text)
+        id uuid, number int, start_ms bigint, end_ms bigint, text text, language text, speaker text,
+        frame_ms bigint)
     WHERE asset.id = :asset_id
     ON CONFLICT (id) DO NOTHING
     """
@@ -109,6 +110,7 @@ def passage_id(asset_id: str, passage: Passage) -> str:
         passage.text,
         passage.language,
         passage.speaker,
+        *(() if passage.frame_ms is None else (passage.frame_ms,)),
     )
     track = [*PassageTrack].index(passage.track)
     return str(
@@ -143,8 +145,16 @@ def save_passages(
     rows = [_write(one, passage) for one, passage in zip(ids, passages, strict=True)]
     if rows:
         connection.execute(_INSERT, {**values, "passages": rows})
-    _save_words(connection, asset_id, owner)
+    if track is not PassageTrack.KEYFRAME:
+        _save_words(connection, asset_id, owner)
     return ids
+
+
+def delete_passages(connection: Connection, passage_ids: Collection[str]) -> None:
+    """Delete passages with their vectors; ids that are unknown or no ids are left out."""
+    connection.execute(
+        text("DELETE FROM passage WHERE id = ANY(:ids)"), {"ids": parse_ids(passage_ids)}
+    )
 
 
 def _save_words(connection: Connection, asset_id: str, owner: str) -> None:
@@ -235,6 +245,7 @@ def _write(identity: str, passage: Passage) -> dict[str, Any]:
         "text": passage.text,
         "language": passage.language,
         "speaker": passage.speaker,
+        "frame_ms": passage.frame_ms,
     }
 
 
@@ -251,5 +262,6 @@ def _read(row: RowMapping) -> StoredPassage:
             text=row["text"],
             language=row["language"],
             speaker=row["speaker"],
+            frame_ms=row["frame_ms"],
         ),
     )

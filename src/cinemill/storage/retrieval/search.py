@@ -140,7 +140,7 @@ def _compose_statement(parts: dict[str, str]) -> str:
     return f"""
         WITH {", ".join(parts.values())}
         SELECT p.id, p.asset_id, p.track, p.number, p.start_ms, p.end_ms, p.text AS passage_text,
-               p.language, p.speaker, {scores}
+               p.language, p.speaker, p.frame_ms, {scores}
         FROM ({found}) AS found JOIN passage AS p ON p.id = found.id {joins}
         WHERE p.owner = :owner ORDER BY p.id
         """  # noqa: S608
@@ -163,4 +163,5 @@ def _read(row: RowMapping) -> Candidate:
                 for name in _RETRIEVERS
             )
         ),
+        frame_ms=row["frame_ms"],
     )

@@ -58,9 +58,16 @@ passage = Table(
     Column("text", Text, nullable=False),
     Column("language", Text, nullable=False, server_default=_EMPTY),
     Column("speaker", Text, nullable=False, server_default=_EMPTY),
+    Column("frame_ms", BigInteger),
     Column("words", TSVECTOR, Computed(_WORDS, persisted=True)),
     UniqueConstraint("asset_id", "track", "number", name="passage_asset_track_number_key"),
-    CheckConstraint("track IN ('speech', 'text', 'picture')", name="passage_track_check"),
+    CheckConstraint(
+        "track IN ('speech', 'text', 'picture', 'keyframe')", name="passage_track_check"
+    ),
+    CheckConstraint(
+        "(track = 'keyframe') = (frame_ms IS NOT NULL) AND frame_ms >= 0",
+        name="passage_frame_check",
+    ),
     CheckConstraint("start_ms >= 0 AND end_ms > start_ms", name="passage_times_check"),
     CheckConstraint("length(text) <= 20000", name="passage_text_check"),
     Index("passage_owner_idx", "owner", "collection"),

@@ -32,6 +32,8 @@ class PassageText:
     id: str
     asset_id: str
     text: str
+    frame_ms: int | None = None
+    """Of a passage with a picture instead of a text: when it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +118,22 @@ def list_missing(
     query = text(
         f"""
         WITH page AS MATERIALIZED (
-            SELECT id, asset_id, text, track FROM passage
+            SELECT id, asset_id, text, frame_ms, track FROM passage
             WHERE id > CAST(:after AS uuid) ORDER BY id LIMIT {SCANNED_AT_ONCE}
         ), missing AS MATERIALIZED (
-            SELECT id, asset_id, text FROM page WHERE track = ANY(:tracks) AND NOT EXISTS (
+            SELECT id, asset_id, text, frame_ms FROM page
+            WHERE track = ANY(:tracks) AND NOT EXISTS (
                 SELECT FROM {model.partition} AS v WHERE v.passage_id = page.id)
             ORDER BY id LIMIT :limit
         )
-        SELECT id, asset_id, text, NULL AS scanned FROM missing
+        SELECT id, asset_id, text, frame_ms, NULL AS scanned FROM missing
         UNION ALL
-        SELECT NULL, NULL, NULL, (SELECT id FROM page ORDER BY id DESC LIMIT 1)
+        SELECT NULL, NULL, NULL, NULL, (SELECT id FROM page ORDER BY id DESC LIMIT 1)
         """  # noqa: S608 - made of constants and of two whole numbers
     )
     values = {"after": after, "tracks": [track.value for track in model.tracks], "limit": limit}
     *rows, end = connection.execute(query, values)
-    missing = [PassageText(str(row.id), row.asset_id, row.text) for row in rows]
+    missing = [PassageText(str(row.id), row.asset_id, row.text, row.frame_ms) for row in rows]
     last = missing[-1].id if len(missing) == limit else end.scanned
     return MissingPage(missing, None if last is None else str(last))
 
@@ -138,14 +141,15 @@ def list_missing(
 def fill_model(
     database: Database,
     model_id: int,
-    embed: Callable[[Sequence[PassageText]], Sequence[ArrayLike]],
+    embed: Callable[[Sequence[PassageText]], Sequence[ArrayLike | None]],
     *,
     batch_size: int = MOST_AT_ONCE,
     on_progress: Callable[[int], None] = lambda _filled: None,
 ) -> int:
     """Store a vector of each passage that has none of this model yet; return how many.
 
-    ``embed`` gets at most ``batch_size`` passages and returns their vectors in the same order;
+    ``embed`` gets at most ``batch_size`` passages and returns their vectors in the same order,
+    or None for one that cannot have any yet, which stays missing;
     ``on_progress`` gets the number so far after each batch, and may raise to stop. Each batch is a
     transaction, so that what was interrupted goes on where it was.
 
@@ -160,13 +164,14 @@ def fill_model(
             found = embed(page.missing)
             if len(found) != len(page.missing):
                 raise InputRejected(
-                    f"{len(page.missing)} texts gave {len(found)} embeddings.",
+                    f"{len(page.missing)} passages gave {len(found)} embeddings.",
                     code="embedding_invalid",
                 )
+            pairs = zip(page.missing, found, strict=True)
+            vectors = {one.id: vector for one, vector in pairs if vector is not None}
             with database.begin() as connection:
-                vectors = {one.id: vec for one, vec in zip(page.missing, found, strict=True)}
                 save_vectors(connection, get_model(connection, model_id), vectors)
-            filled += len(found)
+            filled += len(vectors)
             on_progress(filled)
         if page.end is None:
             return filled

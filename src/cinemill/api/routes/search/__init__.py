@@ -1,0 +1,13 @@
+"""The endpoints of search, answers, conversations, entities and findings."""
+
+from __future__ import annotations
+
+from cinemill.api.routes.search import conversations, entities, findings, questions, searches
+
+ROUTERS = (
+    searches.router,
+    questions.router,
+    conversations.router,
+    entities.router,
+    findings.router,
+)

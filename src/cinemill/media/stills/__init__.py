@@ -1,0 +1,1 @@
+"""Still pictures: JPEG and PNG to pixels."""
