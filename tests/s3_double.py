@@ -68,8 +68,7 @@ class _Exchange(BaseHTTPRequestHandler):
         if "partNumber" in query:
             self.server.parts[int(query["partNumber"][0])] = body
         else:
-            self.server.objects[name] = body
-            self.server.uploads += 1
+            self.server.keep(name, body)
         self._send(200, ETag='"0"')
 
     def do_POST(self) -> None:
@@ -79,8 +78,7 @@ class _Exchange(BaseHTTPRequestHandler):
             self._send(200, f"{xml}</InitiateMultipartUploadResult>".encode())
             return
         parts = self.server.parts
-        self.server.objects[name] = b"".join(parts[number] for number in sorted(parts))
-        self.server.uploads += 1
+        self.server.keep(name, b"".join(parts[number] for number in sorted(parts)))
         parts.clear()
         self._send(200, b"<CompleteMultipartUploadResult></CompleteMultipartUploadResult>")
 
@@ -121,10 +119,19 @@ class S3Double(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.objects: dict[str, bytes] = {}
         self.parts: dict[int, bytes] = {}
-        self.uploads = 0
+        self.sizes: list[int] = []
+        """Of everything that was uploaded, in bytes."""
         self.seen: list[tuple[str, str]] = []
         self.refusal: tuple[int, str] | None = None
         """Status and code with which every upload is refused."""
+
+    @property
+    def uploads(self) -> int:
+        return len(self.sizes)
+
+    def keep(self, name: str, content: bytes) -> None:
+        self.objects[name] = content
+        self.sizes.append(len(content))
 
     @property
     def url(self) -> str:

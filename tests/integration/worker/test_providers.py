@@ -2,194 +2,69 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 from tests import films
 from tests.integration.redis_databases import take_redis_database
-from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
-from tests.rekognition_double import (
-    KEY,
-    Exchange,
-    RekognitionDouble,
-    Script,
-    fail,
-    half,
-    run_double,
+from tests.integration.worker.conftest import Stack, start_service, stop_service
+from tests.integration.worker.services import (
+    Services,
+    analyze,
+    fail_of,
+    finish,
+    make_own_film,
+    read_costs,
+    read_failures,
+    read_findings,
+    read_report,
+    run_services,
 )
-from tests.s3_double import S3Double, run_s3
-from tests.vision_server import (
-    VisionDouble,
-    VisionExchange,
-    answer_half,
-    describe,
-    refuse,
-    run_vision,
-)
+from tests.rekognition_double import Exchange, fail, half
+from tests.vision_server import VisionExchange, answer_half, describe, refuse
 from tests.waiting import PATIENCE_SECONDS
 
-from cinemill.core.findings.finding import Finding, FindingKind
-from cinemill.core.job import Failure, Job, JobState
-from cinemill.steps.ingestion.finding_work import list_active
-from cinemill.worker.messages.guard import OWNER
+from cinemill.core.findings.finding import FindingKind
+from cinemill.core.job import JobState
 
 OWN_REDIS_DATABASE = 15
-BUCKET = "films"
-WIDTHS = count()
-PERSON = {"Name": "Person", "Confidence": 99.0, "Instances": [], "Parents": [], "Categories": []}
-LABELS = {
-    ("GetLabelDetection", "SEGMENTS"): [
-        {
-            "StartTimestampMillis": 0,
-            "EndTimestampMillis": 1000,
-            "DurationMillis": 1000,
-            "Label": PERSON,
-        }
-    ],
-}
-
-
-@dataclass(frozen=True)
-class Services:
-    """The doubles, and the instance that uses them."""
-
-    stack: Stack
-    rekognition: RekognitionDouble
-    s3: S3Double
-    vision: VisionDouble
-
-    def restart_worker(self) -> Worker:
-        return Worker(start_service("cinemill.worker", self.stack))
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A worker with its processes, which a test may kill."""
-
-    process: subprocess.Popen[bytes]
-
-    def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
 
 @pytest.fixture(scope="module")
-def services(
+def running(
     database_url: str,
     redis_url: str,
     films_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Services]:
-    with ExitStack() as undo:
-        rekognition = undo.enter_context(run_double())
-        s3, vision = undo.enter_context(run_s3()), undo.enter_context(run_vision())
-        settings = {
-            "CINEMILL_HOME": str(tmp_path_factory.mktemp("services")),
-            "CINEMILL_INPUT_ROOTS": str(films_folder),
-            "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
-            "CELERY_TASK_DEFAULT_RETRY_DELAY": "0.2",
-            "CELERY_TASK_MAX_RETRIES": "1",
-            "CINEMILL_LEASE_SECONDS": "3",
-            "CINEMILL_HEARTBEAT_SECONDS": "1",
-            "CINEMILL_SWEEP_SECONDS": "0.5",
-            "AWS_REGION": "eu-west-1",
-            "AWS_ACCESS_KEY_ID": KEY,
-            "AWS_SECRET_ACCESS_KEY": "not a secret",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL_REKOGNITION": rekognition.url,
-            "AWS_ENDPOINT_URL_S3": s3.url,
-            "REKOGNITION_BUCKET": BUCKET,
-            "NVIDIA_BASE_URL": vision.url,
-            "NVIDIA_REQUEST_DOLLARS": "0.01",
-            "PROVIDER_DOLLARS_PER_VIDEO": "1",
-        }
-        stack = undo.enter_context(open_stack(database_url, settings))
-        undo.callback(stop_service, start_service("cinemill.worker.beat", stack))
-        yield Services(stack, rekognition, s3, vision)
-
-
-@pytest.fixture(autouse=True)
-def quiet(services: Services) -> None:
-    """Nothing of an earlier test is left in the doubles."""
-    services.rekognition.script = Script(results=dict(LABELS))
-    services.rekognition.seen.clear()
-    services.rekognition.jobs.clear()
-    services.s3.objects.clear()
-    services.s3.uploads = 0
-    services.s3.refusal = None
-    services.vision.answers.clear()
-    services.vision.asked.clear()
+    settings = {
+        "CINEMILL_HOME": str(tmp_path_factory.mktemp("services")),
+        "CINEMILL_INPUT_ROOTS": str(films_folder),
+        "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
+    }
+    with run_services(database_url, settings) as services:
+        process = start_service("cinemill.worker", services.stack)
+        yield services
+        stop_service(process)
 
 
 @pytest.fixture
-def worker(services: Services) -> Iterator[Stack]:
-    process = start_service("cinemill.worker", services.stack)
-    yield services.stack
-    stop_service(process)
+def services(running: Services) -> Services:
+    running.clear()
+    return running
+
+
+@pytest.fixture
+def worker(services: Services) -> Stack:
+    return services.stack
 
 
 @pytest.fixture
 def film(films_folder: Path, request: pytest.FixtureRequest) -> Path:
-    """Return a video of two seconds that no other test has."""
-    size = (320 + 2 * next(WIDTHS), 180)
-    name = f"{request.node.name}.mp4"
-    return films.make_film(films_folder / name, seconds=2, size=size, filters="hue=h=30")
-
-
-def submit(stack: Stack, kind: str, film: Path, **params: Any) -> Job:
-    return stack.service.create_job(kind, owner=OWNER, params={"path": str(film), **params})
-
-
-def finish(stack: Stack, job: Job) -> Job:
-    stack.app.AsyncResult(job.id).get(timeout=PATIENCE_SECONDS, propagate=False)
-    return stack.service.get_job(job.id)
-
-
-def analyze(stack: Stack, kind: str, film: Path, **params: Any) -> Job:
-    return finish(stack, submit(stack, kind, film, **params))
-
-
-def find_asset_id(stack: Stack, film: Path) -> str:
-    with stack.database.begin() as connection:
-        query = text("SELECT id FROM asset WHERE filename = :name")
-        return str(connection.execute(query, {"name": film.name}).scalar_one())
-
-
-def read_findings(stack: Stack, film: Path, kind: FindingKind) -> list[Finding]:
-    return list_active(stack.database, find_asset_id(stack, film), kind)
-
-
-def read_costs(stack: Stack, film: Path) -> list[tuple[str, int, int, bool]]:
-    query = text(
-        "SELECT provider, micros, requests, is_settled FROM provider_cost "
-        "WHERE asset_id = :id ORDER BY reserved_at"
-    )
-    with stack.database.begin() as connection:
-        rows = connection.execute(query, {"id": find_asset_id(stack, film)})
-        return [(row.provider, row.micros, row.requests, row.is_settled) for row in rows]
-
-
-def read_report(job: Job) -> tuple[bool, int]:
-    """Return whether the findings were known before, and how many there are."""
-    assert job.result is not None
-    assert job.result["gap"] == ""
-    return job.result["reused"], job.result["count"]
-
-
-def fail_of(job: Job) -> Failure:
-    assert job.state is JobState.FAILED
-    assert job.failure is not None
-    return job.failure
+    return make_own_film(films_folder, request.node.name)
 
 
 # Rekognition
@@ -281,72 +156,42 @@ def test_cost_above_the_cap_is_refused_before_anything_is_sent(
     assert read_costs(worker, film) == []
 
 
-class Gate:
-    """A fault that lets a request in, does what the service does, and never replies."""
+def test_job_that_does_not_reply_in_time_is_asked_again(
+    services: Services, worker: Stack, film: Path
+) -> None:
+    is_over = threading.Event()
 
-    def __init__(self, work: Callable[[Any], None]) -> None:
-        self.is_reached, self.is_open = threading.Event(), threading.Event()
-        self._work = work
-
-    def __call__(self, exchange: Any) -> None:
-        self._work(exchange)
-        self.is_reached.set()
-        self.is_open.wait(PATIENCE_SECONDS)
+    def keep_waiting(exchange: Exchange) -> None:
+        is_over.wait(PATIENCE_SECONDS)
         exchange.close_connection = True
 
-
-def start_without_reply(exchange: Exchange) -> None:
-    server = exchange.server
-    token = "".join(request["ClientRequestToken"] for _, request in server.seen[-1:])
-    sent: list[object] = []
-    quiet = type("Quiet", (), {"succeed": lambda _self, *reply: sent.append(reply)})()
-    server.reply(quiet, "StartLabelDetection", server.seen[-1][1])
-    assert token in server.jobs
-    assert sent
-
-
-def test_worker_killed_while_it_starts_a_job_starts_no_second_one(
-    services: Services, film: Path
-) -> None:
-    gate = Gate(start_without_reply)
-    services.rekognition.script.faults["StartLabelDetection"] = [gate]
-    first = services.restart_worker()
-    try:
-        job = submit(services.stack, "analyze_with_rekognition", film, features=["labels"])
-        assert gate.is_reached.wait(PATIENCE_SECONDS)
-    finally:
-        first.kill()
-        gate.is_open.set()
-    second = services.restart_worker()
-    try:
-        assert finish(services.stack, job).state is JobState.COMPLETED
-    finally:
-        stop_service(second.process)
-    assert services.rekognition.count("StartLabelDetection") == 2
-    assert len(services.rekognition.jobs) == 1
-    assert [row[3] for row in read_costs(services.stack, film)] == [True]
-    assert services.s3.uploads == 1
-    assert services.s3.objects == {}
-
-
-def test_worker_killed_between_two_questions_does_not_start_again(
-    services: Services, film: Path
-) -> None:
-    gate = Gate(lambda _exchange: None)
-    services.rekognition.script.faults["GetLabelDetection"] = [gate]
-    first = services.restart_worker()
-    try:
-        job = submit(services.stack, "analyze_with_rekognition", film, features=["labels"])
-        assert gate.is_reached.wait(PATIENCE_SECONDS)
-    finally:
-        first.kill()
-        gate.is_open.set()
-    second = services.restart_worker()
-    try:
-        assert finish(services.stack, job).state is JobState.COMPLETED
-    finally:
-        stop_service(second.process)
+    services.rekognition.script.faults["GetLabelDetection"] = [keep_waiting]
+    job = analyze(worker, "analyze_with_rekognition", film, features=["labels"])
+    is_over.set()
+    assert job.failure is None
+    (retry,) = read_failures(worker, job.id)
+    assert retry == "provider_timeout"
     assert services.rekognition.count("StartLabelDetection") == 1
+
+
+def test_large_video_is_uploaded_in_parts(
+    services: Services, worker: Stack, films_folder: Path
+) -> None:
+    noise = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-pix_fmt", "yuv420p")
+    film = films.make_film(
+        films_folder / "large.mp4",
+        seconds=4,
+        size=(1280, 720),
+        codec=noise,
+        filters="noise=alls=99",
+    )
+    assert film.stat().st_size > 8 << 20
+    job = analyze(worker, "analyze_with_rekognition", film, features=["labels"])
+    assert job.failure is None
+    sent = [command for command, name in services.s3.seen if name.startswith("films/cinemill/")]
+    assert sent.count("POST") == 2
+    assert sent.count("PUT") >= 2
+    assert services.s3.sizes == [film.stat().st_size]
 
 
 # A vision model's server

@@ -11,8 +11,9 @@ from cinemill.steps.ingestion import kinds
 from cinemill.steps.source.plan import SourceParameters, plan_source
 
 ALL_FEATURES = tuple(Feature)
+_NAMES = Expected("labels, segments, faces, text or moderation", code="features_invalid")
 Features = Annotated[
-    Listed[Annotated[Feature, choice_of(Feature)]],
+    Listed[Annotated[Feature, choice_of(Feature), _NAMES]],
     empty_as(ALL_FEATURES),
     Expected("a list of labels, segments, faces, text and moderation", code="features_invalid"),
 ]
