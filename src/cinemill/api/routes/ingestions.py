@@ -37,7 +37,7 @@ def create_ingestion(
         PREPARING_KIND,
         owner=OWNER,
         asset_id=asset_id,
-        params={"profile": wanted.profile.value},
+        params={"profile": wanted.profile.value, "provider": wanted.provider.value},
         priority=wanted.priority,
     )
     created = JobDocument.from_job(job)
