@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
 
-from cinemill.api.models import searches as server
+from cinemill.api.models.search import searches as server
 from cinemill.capabilities.search.query import parse_query
 from cinemill.client.client import Client
 from cinemill.client.search_documents import (
