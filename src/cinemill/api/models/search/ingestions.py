@@ -8,8 +8,8 @@ from pydantic import Field
 
 from cinemill.api.models.documents import Document
 from cinemill.api.models.jobs import JobDocument
-from cinemill.api.models.knowledge import FindingGapDocument
 from cinemill.api.models.pages import Page
+from cinemill.api.models.search.knowledge import FindingGapDocument
 from cinemill.core.findings.finding import FindingKind
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from cinemill.core.retrieval.passages import PassageTrack

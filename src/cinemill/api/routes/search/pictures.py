@@ -11,13 +11,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
-from cinemill.api.models.pictures import (
+from cinemill.api.models.problems import problems
+from cinemill.api.models.search.pictures import (
     LikenessQuery,
     PictureQuery,
     PictureSearchDocument,
     WordsQuery,
 )
-from cinemill.api.models.problems import problems
 from cinemill.api.state import OWNER, AppState, StateDep
 from cinemill.errors import DependencyUnavailable
 from cinemill.inference.models.cards import MODELS_FOLDER
