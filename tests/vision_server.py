@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 MODEL = "vision-1"
+REQUEST_ID = "b3b1f1de-0000-4000-8000-000000000001"
 Answer = Callable[["VisionExchange"], None]
 
 
@@ -22,6 +23,11 @@ class VisionExchange(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/v1/models":
             self.send(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+        elif self.path == f"/v2/nvcf/pexec/status/{REQUEST_ID}":
+            with self.server.lock:
+                self.server.polls += 1
+                answer = self.server.answers.pop(0)
+            answer(self)
         else:
             self.send(404, {"error": "unknown"})
 
@@ -59,6 +65,7 @@ class VisionDouble(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.answers: list[Answer] = []
         self.asked: list[dict[str, Any]] = []
+        self.polls = 0
 
     @property
     def url(self) -> str:
@@ -79,6 +86,11 @@ def describe(text: str = "A test pattern.", *, model: str = MODEL, finish: str =
 def refuse(status: int, **headers: str) -> Answer:
     """Answer with an error."""
     return lambda exchange: exchange.send(status, {"error": "for a reason"}, **headers)
+
+
+def answer_later(exchange: VisionExchange) -> None:
+    """Answer that the request is accepted, and is to be asked for."""
+    exchange.send(202, b"", NVCF_REQID=REQUEST_ID)
 
 
 def answer_half(exchange: VisionExchange) -> None:

@@ -57,6 +57,7 @@ class Services:
         self.s3.refusal = None
         self.vision.answers.clear()
         self.vision.asked.clear()
+        self.vision.polls = 0
 
 
 @contextmanager
@@ -79,6 +80,7 @@ def run_services(database_url: str, settings: Mapping[str, str]) -> Iterator[Ser
             "AWS_ENDPOINT_URL_S3": s3.url,
             "REKOGNITION_BUCKET": "films",
             "NVIDIA_BASE_URL": vision.url,
+            "NVIDIA_ASSETS_URL": vision.url,
             "NVIDIA_REQUEST_DOLLARS": "0.01",
             "PROVIDER_DOLLARS_PER_VIDEO": "1",
             **settings,
@@ -135,6 +137,13 @@ def read_failures(stack: Stack, job_id: str) -> list[str]:
     )
     with stack.database.begin() as connection:
         return [row.code for row in connection.execute(query, {"id": job_id})]
+
+
+def read_states(stack: Stack, job_id: str, kind: str) -> list[str]:
+    """Return how the attempts at a kind of step ended, in order."""
+    query = text("SELECT state FROM run WHERE job_id = :id AND kind = :kind ORDER BY attempt")
+    with stack.database.begin() as connection:
+        return [row.state for row in connection.execute(query, {"id": job_id, "kind": kind})]
 
 
 def read_report(job: Job) -> tuple[bool, int]:

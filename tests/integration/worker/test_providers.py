@@ -15,16 +15,18 @@ from tests.integration.worker.services import (
     Services,
     analyze,
     fail_of,
+    find_asset_id,
     finish,
     make_own_film,
     read_costs,
     read_failures,
     read_findings,
     read_report,
+    read_states,
     run_services,
 )
 from tests.rekognition_double import Exchange, fail, half
-from tests.vision_server import VisionExchange, answer_half, describe, refuse
+from tests.vision_server import VisionExchange, answer_half, answer_later, describe, refuse
 from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.findings.finding import FindingKind
@@ -236,6 +238,33 @@ def test_answer_that_stays_cut_off_fails_with_its_code(
     failure = fail_of(analyze(worker, "analyze_with_nvidia", film))
     assert failure.code == "provider_reply_cut"
     assert len(services.vision.asked) == 2
+
+
+def test_late_answer_is_asked_for_and_holds_no_worker(
+    services: Services, worker: Stack, film: Path
+) -> None:
+    services.vision.answers = [answer_later, answer_later, describe("A test pattern.")]
+    job = analyze(worker, "analyze_with_nvidia", film)
+    assert job.failure is None
+    assert (len(services.vision.asked), services.vision.polls) == (1, 2)
+    assert read_states(worker, job.id, "describe_range") == ["returned", "succeeded"]
+
+
+def test_descriptions_by_two_models_are_not_mixed(
+    services: Services, worker: Stack, films_folder: Path
+) -> None:
+    film = films.make_film(films_folder / "two_ranges.mp4", seconds=40, rate="2")
+    services.vision.answers = [describe(model="former"), describe(model="latter")]
+    failure = fail_of(analyze(worker, "analyze_with_nvidia", film))
+    assert failure.code == "provider_model_changed"
+    assert read_findings(worker, film, FindingKind.DESCRIPTION) == []
+    with worker.database.begin() as connection:
+        query = text("SELECT ticket #>> '{scene,model}' FROM provider_call WHERE asset_id = :id")
+        (kept,) = connection.execute(query, {"id": find_asset_id(worker, film)}).scalars()
+    services.vision.answers = [describe(model=kept)]
+    assert analyze(worker, "analyze_with_nvidia", film).failure is None
+    assert len(services.vision.asked) == 3
+    assert len(read_findings(worker, film, FindingKind.DESCRIPTION)) == 2
 
 
 def hang_up(exchange: VisionExchange) -> None:
