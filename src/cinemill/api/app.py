@@ -29,13 +29,14 @@ from cinemill.api.routes import (
     models,
     operations,
     pages,
-    pictures,
+    search,
     stats,
     timelines,
     unversioned,
     uploads,
 )
 from cinemill.api.schema import Application
+from cinemill.api.search_access import SearchAccess
 from cinemill.api.state import AppState
 from cinemill.api.token import ensure_token
 from cinemill.capability.composition import Composition
@@ -64,8 +65,8 @@ V1_ROUTERS = (
     events.router,
     assets.router,
     *analysis.ROUTERS,
+    *search.ROUTERS,
     captions.router,
-    pictures.router,
     models.router,
     stats.router,
     logs.router,
@@ -134,7 +135,8 @@ def open_state(
     )
     files = LocalFiles(settings.home / FILES_FOLDER)
     service = JobService(database, catalog=composition.catalog, limits=_read_retry_policy(settings))
-    return AppState(settings, database, files, service), settings.redis_url
+    searches = SearchAccess(settings, database)
+    return AppState(settings, database, files, service, searches), settings.redis_url
 
 
 def check_routers(settings: Settings, composition: Composition) -> list[LeftOut]:

@@ -14,6 +14,12 @@ from cinemill.api.models.analyses import AnalysisEvent
 from cinemill.api.models.captions import CaptionsUpdate
 from cinemill.api.models.jobs import CreateJobRequest, ProgressDocument
 from cinemill.api.models.problems import Problem
+from cinemill.api.models.search.searches import (
+    CitationsEventDocument,
+    DeltaEventDocument,
+    DoneEventDocument,
+    RetrievalEventDocument,
+)
 from cinemill.catalog import COMPOSITION
 from cinemill.steps.package_code import describe, no_exit
 from cinemill.telemetry import get_logger
@@ -22,8 +28,12 @@ REFERENCE = "#/components/schemas/"
 DOCUMENTS: tuple[type[BaseModel], ...] = (
     AnalysisEvent,
     CaptionsUpdate,
+    CitationsEventDocument,
+    DeltaEventDocument,
+    DoneEventDocument,
     Problem,
     ProgressDocument,
+    RetrievalEventDocument,
 )
 """Described though no route names them: events, and what is read by hand."""
 _FRAMEWORK_ERRORS = ("HTTPValidationError", "ValidationError")

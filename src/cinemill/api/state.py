@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from cinemill.api.health import HealthChecker
+from cinemill.api.search_access import SearchAccess
 from cinemill.config import Settings
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database
@@ -28,6 +29,7 @@ class AppState:
     database: Database
     files: LocalFiles
     jobs: JobService
+    search: SearchAccess
     writers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="upload")
     )
@@ -40,6 +42,7 @@ class AppState:
 
     def close(self) -> None:
         self.health.close()
+        self.search.close()
         self.writers.shutdown(wait=False, cancel_futures=True)
         self.database.close()
 

@@ -18,10 +18,12 @@ from cinemill.cli.commands import (
     dead,
     detect,
     doctor,
+    ingest,
     jobs,
     models,
     process,
     render,
+    search,
     selftest,
     serve,
     submit,
@@ -126,10 +128,12 @@ def choose_server(
 
 serve.register(app)
 process.register(app)
+ingest.register(app)
 create.register(app)
 render.register(app)
 submit.register(app)
 app.add_typer(detect.app, name="detect")
+search.register(app)
 watch.register(app)
 jobs.register(app)
 app.add_typer(dead.app, name="dead")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,6 +29,15 @@ JobIds = Annotated[
     list[str],
     typer.Argument(metavar="JOB", help="Job IDs; the first four or more characters are enough."),
 ]
+_Profile = Literal["quick", "standard", "full"]
+_PROFILE_HELP = (
+    "How much to find out about what is in the videos: quick (shots, key frames, speech, search), "
+    "standard (also sounds, text in the picture, tags, faces, names and relations) or full (also "
+    "objects and scenes)."
+)
+AnyProfile = Annotated[_Profile | None, typer.Option("--profile", help=_PROFILE_HELP)]
+"""None finds out nothing."""
+Profile = Annotated[_Profile, typer.Option("--profile", help=_PROFILE_HELP)]
 Queues = Annotated[
     str | None,
     typer.Option("--queues", "-Q", help="Queues to consume, separated by commas. Default: all."),

@@ -23,6 +23,21 @@ if TYPE_CHECKING:
     from cinemill.client import Client, JobDocument
     from cinemill.client.models import ArtifactDocument, FileFacts
 
+FOUND_WORDS = {
+    "shot": "shots",
+    "keyframe": "key frames",
+    "sound": "ranges of sound",
+    "text": "texts in the picture",
+    "tag": "tags",
+    "object": "objects",
+    "face": "faces",
+    "cue": "cues",
+    "moderation": "warnings about content",
+    "description": "descriptions",
+}
+"""Kinds of findings, in the plural. Names and relations are not counted: they have no findings."""
+TRACK_WORDS = {"speech": "speech", "text": "text in the picture", "picture": "what is seen"}
+
 
 @dataclass(frozen=True, slots=True)
 class ResultFile:
@@ -54,6 +69,27 @@ class JobFailed(CinemillError):
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What an ingestion found out about a video."""
+
+    profile: str
+    findings: Mapping[str, int]
+    """How many, by kind."""
+    passages: Mapping[str, int]
+    """How many passages search finds the video by, by where they are from."""
+    gaps: Sequence[Mapping[str, str]]
+    """What could not be found out: ``subject``, ``code``, ``message``, ``hint``."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "profile": self.profile,
+            "findings": dict(self.findings),
+            "passages": dict(self.passages),
+            "gaps": [dict(gap) for gap in self.gaps],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     name: str
     job_id: str = ""
@@ -62,6 +98,8 @@ class Outcome:
     error: CinemillError | None = None
     files: tuple[ResultFile, ...] = ()
     stages: Mapping[str, float] = field(default_factory=dict)
+    found: Found | None = None
+    """What is in the video; None where nothing was looked for."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -79,6 +117,7 @@ class Outcome:
                 for file in self.files
             ],
             "stages": dict(self.stages),
+            **(self.found.to_json() if self.found else {}),
         }
 
 
@@ -100,7 +139,19 @@ def read_outcome(
         return Outcome(name, job_id, status, code, error=failure)
     result = job.get("result") or {}
     files = _find_files(client, job.get("asset_id"), result.get("made"), objects, to)
-    return Outcome(name, job_id, status, files=files, stages=result.get("stages") or {})
+    stages = result.get("stages") or {}
+    return Outcome(name, job_id, status, files=files, stages=stages, found=_read_found(result))
+
+
+def _read_found(result: Mapping[str, Any]) -> Found | None:
+    if "passages" not in result:
+        return None
+    findings, passages = (
+        {str(kind): int(count) for kind, count in result.get(name, {}).items()}
+        for name in ("findings", "passages")
+    )
+    profile, gaps = str(result.get("profile", "")), list(result.get("gaps") or ())
+    return Found(profile, findings, passages, gaps)
 
 
 def show_outcome(outcome: Outcome) -> None:
@@ -110,6 +161,10 @@ def show_outcome(outcome: Outcome) -> None:
     if outcome.error is not None:
         print_error(outcome.error, about=outcome.name)
         return
+    if outcome.found is not None:
+        _show_found(outcome.found)
+        if not outcome.files:
+            return
     outputs = make_table("Output", ">Size", "Details", "Location")
     for file in outcome.files:
         outputs.add_row(
@@ -125,6 +180,25 @@ def show_outcome(outcome: Outcome) -> None:
         for stage, seconds in outcome.stages.items():
             stages.add_row(stage, format_duration(seconds))
         screen.print(stages)
+
+
+def _show_found(found: Found) -> None:
+    """Print how much was found of what, and what is missing, with what can be done about it."""
+    screen = console()
+    counts = [
+        f"{count} {FOUND_WORDS[kind]}"
+        for kind, count in found.findings.items()
+        if kind in FOUND_WORDS
+    ]
+    screen.print(f"Found: {', '.join(counts) or 'nothing'}", markup=False)
+    passages = [
+        f"{count} from {TRACK_WORDS.get(one, one)}" for one, count in found.passages.items()
+    ]
+    screen.print(f"Passages for search: {', '.join(passages) or 'none'}", markup=False)
+    for gap in found.gaps:
+        screen.print(f"Missing: {gap.get('subject')}: {gap.get('message')}", markup=False)
+        if gap.get("hint"):
+            screen.print(f"→ {gap['hint']}", markup=False)
 
 
 def _find_files(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FATAL_CODES = frozenset({"mill_unreachable", "unauthorized"})
 """Codes of errors with which all further uploads would fail too."""
 
+DEFAULT_KIND = "process_video"
+
 
 @dataclass(frozen=True, slots=True)
 class UploadBatch:
@@ -41,6 +43,30 @@ class UploadResult:
     @property
     def job_ids(self) -> dict[str, str]:
         return {name: str(job["id"]) for name, job in self.jobs.items()}
+
+
+def queue_assets(
+    client: Client,
+    assets: Mapping[str, str],
+    batch: UploadBatch,
+    display: Display,
+    sent: UploadResult,
+) -> None:
+    """Queue a job of the batch's kind for each stored video, and record it or its error.
+
+    ``assets`` are ids by display name.
+    """
+    for name, asset_id in assets.items():
+        try:
+            job = client.create_job(
+                asset_id, batch.kind or DEFAULT_KIND, params=batch.params, priority=batch.priority
+            )
+        except CinemillError as error:
+            sent.errors[name] = error
+            display.failed(name, "not accepted")
+        else:
+            sent.jobs[name] = job
+            display.accepted(name, shorten(str(job["id"])))
 
 
 def upload_videos(

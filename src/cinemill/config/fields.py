@@ -19,6 +19,7 @@ from cinemill.config import parsers
 
 GIB = 1024**3
 _REDIS = "redis://redis.example:6379/0"
+_HTTP = "http://models.example:8000/v1"
 _DATABASE = "postgresql://cinemill@db.example:5432/cinemill"
 _BROKER_SCHEMES = ("redis", "rediss", "sentinel", "redis+socket")
 _DATABASE_SCHEMES = ("postgresql", "postgresql+psycopg")
@@ -141,6 +142,7 @@ DatabaseUrl = Annotated[
 RedisUrl = Annotated[str, _url(("redis", "rediss", "sentinel", "unix"), _REDIS), _MASKED]
 BrokerUrl = Annotated[str, _url(_BROKER_SCHEMES, _REDIS), _MASKED]
 ResultUrl = Annotated[str, _url(_RESULT_SCHEMES, _REDIS), _MASKED]
+HttpUrl = Annotated[str, _url(("http", "https"), _HTTP), _MASKED]
 Host = Annotated[str, AfterValidator(parsers.check_host)]
 Autoscale = Annotated[
     str, AfterValidator(lambda written: "{},{}".format(*parsers.parse_autoscale(written)))
@@ -149,6 +151,7 @@ Devices = Annotated[str, AfterValidator(parsers.check_devices)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

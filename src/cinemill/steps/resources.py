@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cinemill.errors import DiskFull, NotFound
+from cinemill.inference.language_models.address import LanguageModelAddress
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.results import ResultOf, Timed
 from cinemill.jobs.service import JobService
@@ -16,6 +17,7 @@ from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
+from cinemill.steps.service_settings import NO_SERVICES, ServiceSettings
 from cinemill.steps.source.results import IMPORT
 from cinemill.storage.cache.caches import Caches
 from cinemill.storage.database import Database
@@ -73,10 +75,14 @@ class StepResources:
     """Name of the model that embeds key frames."""
     threads: int = 1
     """An encoder's share of its cores, where all of them encode."""
-    text_model: str = "minilm-l6-v2-int8"
-    """Name of the model that embeds text."""
     fetch_models: bool = False
     """Whether a missing model is downloaded at first use."""
+    services: ServiceSettings = NO_SERVICES
+    """Services that analyze videos elsewhere."""
+    text_model: str = "minilm-l6-v2-int8"
+    """Name of the model that embeds passages and questions."""
+    language_model: LanguageModelAddress | None = None
+    """That writes answers; None: they are quotations."""
 
 
 def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:

@@ -10,6 +10,7 @@ from cinemill.catalog import COMPOSITION
 from cinemill.config import Settings
 from cinemill.config.fields import usable_cpus
 from cinemill.errors import CapabilityUnusable, CinemillError
+from cinemill.inference.language_models.address import LanguageModelAddress
 from cinemill.inference.models.cards import MODELS_FOLDER
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.media.ffmpeg.binary import find_ffmpeg
@@ -21,6 +22,7 @@ from cinemill.steps.resources import DetectionSettings, StepResources
 from cinemill.storage.cache.caches import open_caches
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import WorkerContext
+from cinemill.worker.services import read_services
 
 log = get_logger(__name__)
 
@@ -144,6 +146,21 @@ def build_resources(context: WorkerContext) -> StepResources:
         picture_model=settings.picture_model,
         threads=max(1, usable_cpus() // context.slots),
         fetch_models=settings.fetch_models,
+        services=read_services(settings),
+        text_model=settings.text_model,
+        language_model=_read_language_model(settings),
+    )
+
+
+def _read_language_model(settings: Settings) -> LanguageModelAddress | None:
+    if settings.language_model is None:
+        return None
+    key = settings.language_model_key
+    return LanguageModelAddress(
+        settings.language_model,
+        settings.language_model_api,
+        settings.language_model_url or "",
+        "" if key is None else key.get_secret_value(),
     )
 
 

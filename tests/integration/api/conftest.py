@@ -17,11 +17,22 @@ import httpx
 import psycopg
 import pytest
 from tests.integration.api.declared import check_declared
+from tests.integration.search.library import (
+    TEXT_MODEL,
+    VIDEOS,
+    fill_library,
+    fill_others,
+    index_library,
+)
+from tests.integration.storage.intelligence_rows import forget_models
+from tests.speech import fetch_models
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.catalog import CATALOG
 from cinemill.core.job import Progress
 from cinemill.jobs.events import EventPublisher
+from cinemill.storage.database import Database
+from cinemill.storage.media.assets import delete_asset
 
 FILM_HEAD = bytes.fromhex("1a45dfa3")
 """What a Matroska file begins with; the API looks no further, the workers do."""
@@ -124,6 +135,24 @@ def start_api(
 def api(start_api: StartApi) -> RunningApi:
     """The server that most tests share."""
     return start_api()
+
+
+@pytest.fixture(scope="module")
+def library(api: RunningApi) -> Iterator[Database]:
+    """The server's own database, with a library of its user and a video of somebody else."""
+    database = Database(api.database_url)
+    models = api.home / "models"
+    if not models.exists():
+        models.symlink_to(fetch_models(TEXT_MODEL))
+    fill_library(database, "local")
+    fill_others(database, "bob")
+    index_library(database, models)
+    yield database
+    with database.begin() as connection:
+        for asset_id in VIDEOS:
+            delete_asset(connection, asset_id)
+    forget_models(database)
+    database.close()
 
 
 def launch(home: Path, settings: dict[str, str]) -> RunningApi:

@@ -24,7 +24,7 @@ from cinemill.inference.models.user_cards import UserCard, add_model
 from cinemill.inference.vision.embedder import open_picture_embedder
 from cinemill.media.frames.jpeg import encode_jpeg
 from cinemill.media.stills.limits import MOST_BYTES
-from cinemill.steps.keyframe_pictures import store_pictures
+from cinemill.steps.ingestion.keyframe_pictures import store_pictures
 from cinemill.storage.database import Database
 from cinemill.storage.media import assets
 from cinemill.storage.media.files import LocalFiles
@@ -114,8 +114,10 @@ def test_moments_like_another_are_found_with_their_pictures(library: Library) ->
     assert answer.status_code == 200, answer.text
     found = answer.json()["moments"]
     assert (found[0]["asset_id"], found[0]["start"]) == ("film", 5.0)
-    others = {(one["asset_id"], one["start"]) for one in found[1:]}
-    assert others == {("film", 10.0), ("other", 0.0)}
+    assert {(one["asset_id"], one["start"]) for one in found[1:]} == {
+        ("film", 10.0),
+        ("other", 0.0),
+    }
     assert found[0]["score"] > 0.98 > found[1]["score"]
     assert (found[0]["end"], found[0]["picture_time"]) == (10.0, 6.0)
     picture = http.get(found[0]["picture_url"])

@@ -39,7 +39,7 @@ from cinemill.jobs.step import StepContext
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.stills.read import read_picture
 from cinemill.steps.ingestion.finding_work import list_active
-from cinemill.steps.keyframe_pictures import MAX_WIDTH_PX, MOST_BYTES
+from cinemill.steps.ingestion.keyframe_pictures import MAX_WIDTH_PX, MOST_BYTES
 from cinemill.steps.resources import StepResources
 from cinemill.storage.media.assets import list_artifacts_of
 from cinemill.storage.retrieval.models import find_active_model, list_models

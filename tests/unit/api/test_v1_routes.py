@@ -27,6 +27,9 @@ DOCUMENTS_WITH_LISTS = {
     "/jobs/{job_id}/timeline": "one timeline, drawn as a whole",
     "/stats": "a report",
     "/debug": "a report",
+    "/search": "the best hits; a limit is all that there is of a ranking",
+    "/conversations/{conversation_id}": "one conversation, of twenty turns at most",
+    "/entities": "what one name may mean, at most about twenty",
 }
 """GET routes whose result has a list and is no list."""
 FORMER_NAMES = {"job_id", "task_id", "state", "failure", "step_id", "way_on"}
@@ -202,6 +205,15 @@ def test_unversioned_routes_are_those_of_v1_and_of_contracts() -> None:
         ("/dead/messages", "GET"),
         ("/health", "GET"),
         ("/models/{name}/fetch", "POST"),
+        ("/search", "GET"),
+        ("/search", "POST"),
+        ("/ask", "POST"),
+        ("/conversations", "GET"),
+        ("/conversations/{conversation_id}", "GET"),
+        ("/conversations/{conversation_id}", "DELETE"),
+        ("/entities", "GET"),
+        ("/entities/{entity_id}", "GET"),
+        ("/assets/{asset_id}/findings", "GET"),
         ("/analyses", "GET"),
         ("/analyses", "POST"),
         ("/analyses/{analysis_id}", "GET"),

@@ -75,6 +75,24 @@ ASSET = {
     ],
 }
 
+INGESTED: dict[str, Any] = {
+    **JOB,
+    "result": {
+        **JOB["result"],
+        "profile": "full",
+        "findings": {"shot": 2, "face": 0},
+        "passages": {"speech": 3},
+        "gaps": [
+            {
+                "subject": "object",
+                "code": "model_missing",
+                "message": "The model nanodet is not there.",
+                "hint": "Run 'cinemill models fetch nanodet'.",
+            }
+        ],
+    },
+}
+
 
 def event(status: str, progress: float) -> str:
     data = json.dumps({"status": status, "progress": progress, "message": status.title()})
@@ -128,6 +146,35 @@ class TestProcess:
         for words in ("film.mp4: completed", "854×480, 10 fps, 5.3 s", "1 min 01 s"):
             assert words in result.stdout
         assert f"{upload_server.url}/api/v1/assets/a1/files/proxy" in result.stdout
+
+    def test_process_with_a_profile_shows_what_was_found_and_what_is_missing(
+        self, upload_server: LittleServer, cinemill: Run, video: Path
+    ) -> None:
+        upload_server.on("GET /api/v1/jobs/j1", lambda x: x.send_json(INGESTED))
+        result = cinemill("process", video, "--profile", "full")
+        assert result.exit_code == ExitCode.OK, result.output
+        for words in (
+            "Found: 2 shots, 0 faces",
+            "Passages for search: 3 from speech",
+            "Missing: object: The model nanodet is not there.",
+            "→ Run 'cinemill models fetch nanodet'.",
+            "854×480",
+        ):
+            assert words in result.stdout
+        sent = b"".join(one.body for one in upload_server.seen)
+        assert b'{"profile": "full"}' in sent or b'{"profile":"full"}' in sent
+
+    def test_ingest_shows_only_what_was_found(
+        self, upload_server: LittleServer, cinemill: Run, video: Path
+    ) -> None:
+        upload_server.on("GET /api/v1/jobs/j1", lambda x: x.send_json(INGESTED))
+        result = cinemill("ingest", video, "--json")
+        (outcome,) = json.loads(result.stdout)
+        found = {name: INGESTED["result"][name] for name in ("findings", "passages", "gaps")}
+        assert outcome.items() >= {**found, "profile": "full", "files": []}.items()
+        result = cinemill("ingest", video)
+        assert "Found: 2 shots" in result.stdout
+        assert "854×480" not in result.stdout
 
     def test_process_downloads_into_the_folder(
         self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path

@@ -55,6 +55,7 @@ def test_command_names_are_complete() -> None:
         "",
         "up",
         "process",
+        "ingest",
         "transcode",
         "preview",
         "ladder",
@@ -103,6 +104,9 @@ def test_command_names_are_complete() -> None:
         "doctor",
         "selftest",
         "config",
+        "ask",
+        "graph",
+        "search",
         "verify",
     }
 
@@ -157,6 +161,9 @@ def test_version_is_printed(cinemill: Run) -> None:
         ["process"],
         ["process", "/no/such/film.mp4"],
         ["process", "/"],
+        ["ingest"],
+        ["ingest", "/no/such/film.mp4"],
+        ["ingest", "a.mp4", "--profile", "deep"],
         ["submit", __file__, "--priority", "11"],
         ["submit", __file__, __file__, "--idempotency-key", "k"],
         ["retry"],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from cinemill.config import Settings, load, reference
 from cinemill.errors import SettingsInvalid
@@ -229,6 +229,8 @@ class TestProblems:
             ("CELERY_TASK_TIME_LIMIT", "60", "CELERY_TASK_SOFT_TIME_LIMIT"),
             ("ENSEMBLE_WEIGHT_RESNET50", "0.9", "ENSEMBLE_WEIGHT_RESNET50"),
             ("ENSEMBLE_WEIGHT_CLIP", "0.9", "ENSEMBLE_WEIGHT_RESNET50"),
+            ("REKOGNITION_TOPIC", "arn:aws:sns:eu-west-1:123456789012:t", "REKOGNITION_TOPIC"),
+            ("REKOGNITION_ROLE", "arn:aws:iam::123456789012:role/r", "REKOGNITION_TOPIC"),
         ],
     )
     def test_conflict_with_a_default_is_reported(
@@ -460,3 +462,35 @@ class TestSettingsFile:
         path.write_text(json.dumps(document))
         outcome = attempt({}, path)
         assert isinstance(outcome, Settings) or outcome.problems
+
+
+def test_key_of_the_language_model_is_masked() -> None:
+    settings = Settings(
+        language_model="tiny",
+        language_model_url="http://ann:s3cret@127.0.0.1:8000/v1",
+        language_model_key=SecretStr("s3cret"),
+    )
+    shown = " ".join(row.value_masked for row in settings.describe())
+    assert "s3cret" not in shown + repr(settings) + settings.model_dump_json()
+    assert settings.to_environment()["CINEMILL_LANGUAGE_MODEL_KEY"] == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"LANGUAGE_MODEL": "tiny"}, "LANGUAGE_MODEL"),
+        ({"LANGUAGE_MODEL": "tiny", "LANGUAGE_MODEL_API": "anthropic"}, "LANGUAGE_MODEL"),
+        ({"LANGUAGE_MODEL_URL": "ftp://models.example/v1"}, "LANGUAGE_MODEL_URL"),
+        ({"LANGUAGE_MODEL_API": "other"}, "LANGUAGE_MODEL_API"),
+    ],
+)
+def test_language_model_that_cannot_be_asked_is_rejected(given: dict[str, str], named: str) -> None:
+    problems = problems_of({f"CINEMILL_{name}": value for name, value in given.items()})
+    assert set(problems) == {f"CINEMILL_{named}"}
+
+
+def test_anthropic_needs_no_address() -> None:
+    settings = Settings(
+        language_model="claude", language_model_api="anthropic", language_model_key=SecretStr("key")
+    )
+    assert settings.language_model_url is None

@@ -573,10 +573,38 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
     ),
     (
         "cleanup_old_jobs",
-        {"days": 3},
+        {"days": -1},
         "params_invalid",
-        "Unknown parameter: days.",
-        "It takes no parameters.",
+        "days must be a number of days from 0 to 36,500, not -1.",
+        USUAL,
+    ),
+    (
+        "batch_process_videos",
+        {"assets": []},
+        "params_invalid",
+        "A batch needs at least one video.",
+        "Pass the list as the first argument, or as the parameter 'assets'.",
+    ),
+    (
+        "batch_process_videos",
+        {"assets": ["a"] * 1001},
+        "batch_too_long",
+        "A batch has at most 1000 videos, this has 1001.",
+        "Submit several batches.",
+    ),
+    (
+        "batch_process_videos",
+        {"assets": "a.mp4"},
+        "params_invalid",
+        "assets must be a list of ids of assets and of paths of videos, not 'a.mp4'.",
+        "Pass the list as the first argument, or as the parameter 'assets'.",
+    ),
+    (
+        "retry_failed_tasks",
+        {"job": "a"},
+        "params_invalid",
+        "retry_failed_tasks takes an asset or a job, not both.",
+        USUAL,
     ),
     (
         "collect_garbage",
@@ -693,7 +721,7 @@ WITHOUT_ASSET: list[tuple[str, dict[str, Any], str, str]] = [
     ("caption", {}, "source_missing", "caption needs an asset or the path of a video."),
     ("caption", {"path": ["a"]}, "path_invalid", "path must be a text, not ['a']."),
 ]
-NO_ASSET = frozenset({"render_video", "batch_render"})
+NO_ASSET = frozenset({"render_video", "batch_render", "batch_process_videos"})
 
 
 def refuse(kind: str, params: dict[str, Any], asset_id: str | None) -> InputRejected:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from cinemill.capabilities.detection.plan import DetectionParameters
 from cinemill.errors import NotFound
 from cinemill.jobs.step import StepContext
 from cinemill.steps.resources import StepResources
 from cinemill.steps.source.input_paths import resolve_input
+from cinemill.steps.source.plan import is_asset_id
 from cinemill.storage.media import assets
 
 MOST_PROGRESS = 0.02
@@ -34,7 +34,7 @@ def locate_source(resources: StepResources, context: StepContext) -> VideoSource
     ``source_not_found`` and others).
     """
     named = context.job_parameters(DetectionParameters).asset
-    asset_id = context.run.asset_id or (named if _is_id(named) else None)
+    asset_id = context.run.asset_id or (named if named and is_asset_id(named) else None)
     if asset_id is not None:
         asset = assets.get_asset(resources.database, asset_id)
         return VideoSource(asset.sha256, asset.id)
@@ -55,10 +55,3 @@ def _locate_file(resources: StepResources, context: StepContext, path: str) -> V
     )
     asset = assets.find_asset(resources.database, owner=context.run.owner, sha256=found.sha256)
     return VideoSource(found.sha256, asset.id) if asset else VideoSource(found.sha256, None, path)
-
-
-def _is_id(text: str | None) -> bool:
-    try:
-        return str(UUID(text)) == text if text else False
-    except ValueError:
-        return False

@@ -20,7 +20,7 @@ from cinemill.inference.vision.embedder import (
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.ingestion.gaps import StepReport
-from cinemill.steps.keyframe_pictures import read_picture
+from cinemill.steps.ingestion.keyframe_pictures import read_picture
 from cinemill.steps.models import ensure_model
 from cinemill.steps.resources import StepResources
 from cinemill.storage.media.assets import get_artifact

@@ -10,8 +10,13 @@ from cinemill.capabilities.ingest import kinds
 from cinemill.capabilities.ingest.plan import (
     IngestParameters,
     OrchestrationParameters,
+    RetryParameters,
+    VideoBatchParameters,
+    name_children,
     plan_ingest,
     plan_orchestration,
+    plan_retry,
+    plan_video_batch,
 )
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
@@ -24,9 +29,11 @@ __all__ = ["CAPABILITY"]
 
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
+    from cinemill.capabilities.ingest.batch import collect_videos, submit_videos
     from cinemill.capabilities.ingest.handlers import prepare_source
     from cinemill.capabilities.ingest.import_handler import import_source
     from cinemill.capabilities.ingest.probe_handler import probe_source
+    from cinemill.capabilities.ingest.retry import retry_failed
     from cinemill.capabilities.ingest.summary_handler import summarize_ingestion
     from cinemill.steps.ingestion.kinds import SUMMARIZE
     from cinemill.steps.source.plan import IMPORT_SOURCE, PROBE_SOURCE
@@ -36,6 +43,9 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
         PROBE_SOURCE: partial(probe_source, resources),
         kinds.PREPARE_SOURCE: partial(prepare_source, resources),
         SUMMARIZE: partial(summarize_ingestion, resources),
+        kinds.SUBMIT_VIDEOS: partial(submit_videos, resources.service),
+        kinds.COLLECT_VIDEOS: partial(collect_videos, resources.service),
+        kinds.RETRY_FAILED: partial(retry_failed, resources),
     }
 
 
@@ -44,13 +54,21 @@ CAPABILITY = Capability(
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
     jobs=(
-        JobKind("process_video", IngestParameters, plan_ingest, positional=("path",)),
+        JobKind("process_video", IngestParameters, plan_ingest, positional=("path", "profile")),
         JobKind(
             "orchestrate_video_ingestion",
             OrchestrationParameters,
             plan_orchestration,
-            positional=("path",),
+            positional=("path", "profile"),
         ),
+        JobKind(
+            "batch_process_videos",
+            VideoBatchParameters,
+            plan_video_batch,
+            positional=("assets", "profile"),
+            name_children=name_children,
+        ),
+        JobKind("retry_failed_tasks", RetryParameters, plan_retry, positional=("asset",)),
     ),
     build_handlers=_build_handlers,
 )

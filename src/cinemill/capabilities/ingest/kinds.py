@@ -7,6 +7,9 @@ from cinemill.steps.ingestion.kinds import SUMMARIZE
 from cinemill.steps.source.plan import IMPORT_SOURCE, PROBE_SOURCE
 
 PREPARE_SOURCE = "prepare_source"
+SUBMIT_VIDEOS = "submit_videos"
+COLLECT_VIDEOS = "collect_videos"
+RETRY_FAILED = "retry_failed"
 
 QUEUES = (
     Queue("proxy", 5, 2 * GIB, 10, **HOUR_LIMITS, description="Proxies, stills, sprites"),
@@ -19,4 +22,7 @@ STEPS = (
     StepKind(PROBE_SOURCE, "ingestion", weight=2),
     StepKind(PREPARE_SOURCE, "proxy", weight=93),
     StepKind(SUMMARIZE, "orchestration"),
+    StepKind(SUBMIT_VIDEOS, "orchestration"),
+    StepKind(COLLECT_VIDEOS, "orchestration", weight=99),
+    StepKind(RETRY_FAILED, "orchestration"),
 )

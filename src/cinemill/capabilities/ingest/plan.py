@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cinemill.capabilities.ingest import kinds
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import MAX_NUMBER, Expected, choice_of, none_as
+from cinemill.core.parameters import (
+    MAX_NUMBER,
+    Expected,
+    Listed,
+    Parameters,
+    choice_of,
+    none_as,
+    reject,
+)
+from cinemill.errors import InputRejected
+from cinemill.steps import batch
 from cinemill.steps.ingestion.plan import IngestionParameters, plan_ingestion
 from cinemill.steps.ingestion.profiles import Profile
+from cinemill.steps.ingestion.providers import Provider
 from cinemill.steps.source.plan import SourceParameters, plan_source
 
 
@@ -34,7 +45,15 @@ def plan_ingest(params: IngestParameters, asset_id: str | None) -> list[StepSpec
         *plan_source("process_video", params, asset_id),
         StepSpec("prepare", kinds.PREPARE_SOURCE, after=("probe",)),
     ]
-    return steps if params.profile is None else [*steps, *plan_ingestion(params.profile)]
+    if params.profile is None:
+        if params.provider is not Provider.LOCAL:
+            raise InputRejected(
+                f"{params.provider.value} is only used in an ingestion with a profile.",
+                code="provider_not_needed",
+                hint="Add the profile standard or full, or leave the provider out.",
+            )
+        return steps
+    return [*steps, *plan_ingestion(params.profile, params.provider)]
 
 
 class OrchestrationParameters(SourceParameters):
@@ -42,9 +61,80 @@ class OrchestrationParameters(SourceParameters):
 
     profile: Annotated[Profile, choice_of(Profile), none_as(Profile.STANDARD)] = Profile.STANDARD
     """How much to find out: quick, standard or full."""
+    provider: Annotated[Provider, choice_of(Provider), none_as(Provider.LOCAL)] = Provider.LOCAL
+    """Who looks at the pictures: local, rekognition or nvidia."""
 
 
 def plan_orchestration(params: OrchestrationParameters, asset_id: str | None) -> list[StepSpec]:
     """Plan a whole ingestion: that of ``process_video`` with a profile."""
-    whole = IngestParameters(path=params.path, profile=params.profile)
+    whole = IngestParameters(path=params.path, profile=params.profile, provider=params.provider)
     return plan_ingest(whole, asset_id)
+
+
+class VideoBatchParameters(Parameters):
+    """Many videos to find out about."""
+
+    assets: Annotated[
+        Listed[str],
+        Expected(
+            "a list of ids of assets and of paths of videos",
+            hint="Pass the list as the first argument, or as the parameter 'assets'.",
+        ),
+    ]
+    """Ids of stored assets, or paths of videos that the workers can read; at most 1000. One that
+    fails does not stop the others."""
+    profile: Annotated[Profile, choice_of(Profile), none_as(Profile.STANDARD)] = Profile.STANDARD
+    """How much to find out: quick, standard or full."""
+
+    @field_validator("assets", mode="after")
+    @classmethod
+    def _check_count(cls, assets: tuple[str, ...]) -> tuple[str, ...]:
+        if not assets:
+            raise reject("A batch needs at least one video.")
+        if len(assets) > batch.MOST_CHILDREN:
+            raise reject(
+                f"A batch has at most {batch.MOST_CHILDREN} videos, this has {len(assets)}.",
+                code="batch_too_long",
+                hint="Submit several batches.",
+            )
+        return assets
+
+
+def plan_video_batch(_params: VideoBatchParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan many ingestions, each a job of its own. Raises InputRejected.
+
+    A video that cannot be ingested is no reason to refuse the others: it fails by itself.
+    """
+    if asset_id is not None:
+        raise InputRejected(
+            "batch_process_videos takes no asset: it has a list of them.",
+            code="params_invalid",
+            hint="Leave asset_id out, and put the asset into 'assets'.",
+        )
+    return [
+        StepSpec(batch.SUBMITTED.step, kinds.SUBMIT_VIDEOS),
+        StepSpec("collect", kinds.COLLECT_VIDEOS, after=(batch.SUBMITTED.step,)),
+    ]
+
+
+def name_children(job_id: str, params: VideoBatchParameters) -> list[str]:
+    """Return the ids of a batch's ingestions: the same each time that they are asked for."""
+    return batch.name_children(job_id, len(params.assets))
+
+
+class RetryParameters(Parameters):
+    """What to try again. Without parameters: everything of the job's owner."""
+
+    asset: str | None = None
+    """Id of an asset: only what failed or is missing for this video."""
+    job: str | None = None
+    """Id of a job, or of a batch: only this, or only the videos of this batch."""
+
+
+def plan_retry(params: RetryParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan to try again what failed. Raises InputRejected."""
+    if params.job is not None and (params.asset or asset_id) is not None:
+        raise InputRejected(
+            "retry_failed_tasks takes an asset or a job, not both.", code="params_invalid"
+        )
+    return [StepSpec("retry", kinds.RETRY_FAILED)]

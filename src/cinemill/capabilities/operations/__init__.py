@@ -7,7 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.capabilities.operations import kinds
-from cinemill.capabilities.operations.plan import CleanupParameters, plan_cleanup
+from cinemill.capabilities.operations.plan import (
+    CleanupParameters,
+    RetentionParameters,
+    plan_cleanup,
+    plan_retention,
+)
 from cinemill.core.parameters import NoParameters
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
@@ -40,7 +45,7 @@ CAPABILITY = Capability(
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
     jobs=(
-        JobKind("cleanup_old_jobs", NoParameters, plan_single(kinds.FORGET_OLD_JOBS)),
+        JobKind("cleanup_old_jobs", RetentionParameters, plan_retention, positional=("days",)),
         JobKind("collect_garbage", NoParameters, plan_single(kinds.REMOVE_GARBAGE)),
         JobKind("check_stuck_jobs", NoParameters, plan_single(kinds.FIND_STUCK_JOBS)),
         JobKind("get_queue_stats", NoParameters, plan_single(kinds.COUNT_JOBS)),

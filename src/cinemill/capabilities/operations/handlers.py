@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from cinemill.capabilities.operations import health, output_cleanup, retention, watchdog
-from cinemill.capabilities.operations.plan import CleanupParameters
+from cinemill.capabilities.operations.plan import (
+    MOST_DAYS,
+    CleanupParameters,
+    RetentionParameters,
+)
 from cinemill.capabilities.operations.resources import measure_resources
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.resources import StepResources
 
 
-def forget_old_jobs(resources: StepResources, _context: StepContext) -> StepOutcome:
-    """Delete jobs that ended long ago. Result: ``deleted_jobs``. Safe to run twice."""
+def forget_old_jobs(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Delete jobs that ended long ago. Safe to run twice.
+
+    Result: ``deleted_jobs``, and ``cutoff``: the time before which they ended, in UTC.
+    """
+    days = context.job_parameters(RetentionParameters).days
+    kept_days = min(resources.retention_days, MOST_DAYS) if days is None else days
+    cutoff = datetime.now(UTC) - timedelta(days=kept_days)
     return StepOutcome(
-        {"deleted_jobs": resources.service.delete_old_jobs(resources.retention_days)}
+        {
+            "deleted_jobs": resources.service.delete_old_jobs(kept_days),
+            "cutoff": cutoff.isoformat(timespec="seconds"),
+        }
     )
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
-from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import GetJsonSchemaHandler, field_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -36,13 +35,12 @@ from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import Expected, Listed, Parameters, reject
 from cinemill.errors import InputRejected
+from cinemill.steps import batch
 
 RENDER_CODEC = VideoCodec.H264
 RENDER_STEP, REMAKE_STEP = RENDERED.step, REMADE.step
 GATHER_STEPS = 100
 RENDER_STEPS = 300
-MOST_JOBS = 1000
-"""Timelines of one batch."""
 START_FRAMES = 10
 """The cost of starting a piece, in frames."""
 
@@ -110,9 +108,9 @@ class BatchParameters(Parameters):
     def _check_count(cls, jobs: tuple[Any, ...]) -> tuple[Any, ...]:
         if not jobs:
             raise reject("A batch needs at least one timeline.")
-        if len(jobs) > MOST_JOBS:
+        if len(jobs) > batch.MOST_CHILDREN:
             raise reject(
-                f"A batch has at most {MOST_JOBS} timelines, this has {len(jobs)}.",
+                f"A batch has at most {batch.MOST_CHILDREN} timelines, this has {len(jobs)}.",
                 code="batch_too_long",
                 hint="Submit several batches.",
             )
@@ -166,8 +164,7 @@ def plan_batch(_params: BatchParameters, asset_id: str | None) -> list[StepSpec]
 
 def name_children(job_id: str, params: BatchParameters) -> list[str]:
     """Return the ids of a batch's renders: the same each time that they are asked for."""
-    count = len(params.jobs)
-    return [str(uuid5(NAMESPACE_URL, f"{job_id}/{number}")) for number in range(count)]
+    return batch.name_children(job_id, len(params.jobs))
 
 
 def _plan_gathers(timeline: Timeline) -> list[StepSpec]:

@@ -113,18 +113,9 @@ class JoinResult:
     changes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitResult:
-    """A batch's renders."""
-
-    job_ids: tuple[str, ...]
-    seconds: Seconds = None
-
-
 FETCHED = ResultOf("gather-", FetchResult)
 VALIDATED = ResultOf("open", ValidateResult)
 RENDERED = ResultOf("render-", PiecesResult)
 REMADE = ResultOf("remake-", PiecesResult)
 MIXED = ResultOf("mix", MixResult)
 JOINED = ResultOf("join", JoinResult)
-SUBMITTED = ResultOf("submit", SubmitResult)

@@ -57,16 +57,20 @@ def process(
     ] = None,
     priority: options.Priority = None,
     thumbnail_seconds: options.ThumbnailSeconds = None,
+    profile: options.AnyProfile = None,
     json: options.Json = False,
 ) -> None:
     """Process videos and show the outputs.
+
+    With a profile, also find out what is in them; 'cinemill ingest' shows only that.
 
     Uses the running server, or starts a temporary one and stops it afterwards. If one video
     fails, the others continue.
     """
     from cinemill.cli.uploads import UploadBatch
 
-    process_videos(file, UploadBatch(priority, thumbnail_seconds), to, json=json)
+    params = {"profile": profile} if profile else None
+    process_videos(file, UploadBatch(priority, thumbnail_seconds, params=params), to, json=json)
 
 
 def process_videos(file: list[Path], batch: UploadBatch, to: Path | None, *, json: bool) -> None:

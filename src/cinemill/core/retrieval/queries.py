@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 
+DEFAULT_HITS, MOST_HITS = 10, 100
+"""Of a search."""
 MOST_HOPS = 2
 """In the graph. A third hop takes ten times as long and reaches nearly everything."""
 MOST_CANDIDATES = 1000

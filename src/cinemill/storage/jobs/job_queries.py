@@ -80,9 +80,13 @@ def list_jobs(
     if before is not None:
         cursor = select(column.queued_at, column.id).where(column.id == before).scalar_subquery()
         query = query.where(tuple_(column.queued_at, column.id) < cursor)
-    if after is not None:
-        query = query.where(text(_AFTER_JOB)).params(**_name_position(after))
+    query = restrict_to_after(query, after)
     return [read_job(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def restrict_to_after(query: Select[Any], after: PagePosition | None) -> Select[Any]:
+    """Return a query of jobs, newest first, without those up to a position; None takes all."""
+    return query if after is None else query.where(text(_AFTER_JOB)).params(**_name_position(after))
 
 
 def is_named_by_unfinished_job(connection: Connection, asset_id: str) -> bool:

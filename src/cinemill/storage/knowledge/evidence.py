@@ -157,9 +157,7 @@ def _name_entities(owner: str, mentions: Iterable[Mention]) -> Names:
 class _Resolver:
     """Finds the entity that a name means, and notes those that are needed."""
 
-    def __init__(
-        self, owner: str, names: Names, entities: dict[UUID, dict[str, str]]
-    ) -> None:
+    def __init__(self, owner: str, names: Names, entities: dict[UUID, dict[str, str]]) -> None:
         self._owner = owner
         self._names = names
         self._entities = entities

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, RowMapping, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from cinemill.core.documents import JsonObject
+from cinemill.core.page_position import PagePosition
 from cinemill.errors import NotFound
 from cinemill.storage.retrieval import tables
 from cinemill.storage.retrieval.passages import parse_ids
@@ -45,6 +46,33 @@ class StoredTurn:
     number: int
     turn: Turn
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """A conversation as a list shows it."""
+
+    id: str
+    used_at: datetime
+    turn_count: int
+    question: str
+    """The last one, as it was asked."""
+
+
+_SUMMARIZE = text(
+    """
+    SELECT conversation.id, used_at, turns.turn_count, last.question
+    FROM conversation
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS turn_count, max(number) AS number FROM conversation_turn
+        WHERE conversation_id = conversation.id) AS turns
+    JOIN conversation_turn AS last
+        ON last.conversation_id = conversation.id AND last.number = turns.number
+    WHERE owner = :owner AND (CAST(:at AS timestamptz) IS NULL
+        OR (used_at, CAST(conversation.id AS text)) < (:at, :id))
+    ORDER BY used_at DESC, CAST(conversation.id AS text) DESC LIMIT :limit
+    """
+)
 
 
 def create_conversation(connection: Connection, owner: str) -> str:
@@ -130,6 +158,25 @@ def list_conversations(connection: Connection, owner: str, *, limit: int = 50) -
         .limit(limit)
     )
     return [str(one) for one in connection.execute(query).scalars()]
+
+
+def summarize_conversations(
+    connection: Connection, owner: str, *, after: PagePosition | None = None, limit: int = 50
+) -> list[ConversationSummary]:
+    """Return an owner's conversations, the one used last first; those ``after`` a position.
+
+    A conversation whose turns were all deleted with their videos is left out.
+    """
+    values = {
+        "owner": owner,
+        "limit": limit,
+        "at": None if after is None else after.at,
+        "id": None if after is None else after.id,
+    }
+    return [
+        ConversationSummary(str(row.id), row.used_at, row.turn_count, row.question)
+        for row in connection.execute(_SUMMARIZE, values)
+    ]
 
 
 def delete_conversation(connection: Connection, conversation_id: str, owner: str) -> bool:

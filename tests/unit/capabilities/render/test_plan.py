@@ -8,7 +8,6 @@ import pytest
 
 from cinemill.capabilities.render.plan import (
     GATHER_STEPS,
-    MOST_JOBS,
     RENDER_STEPS,
     BatchParameters,
     PiecesParameters,
@@ -23,6 +22,7 @@ from cinemill.catalog import CATALOG
 from cinemill.core.job import StepSpec
 from cinemill.core.parameter_reader import read_parameters
 from cinemill.errors import InputRejected
+from cinemill.steps.batch import MOST_CHILDREN
 
 
 def job(clips: int, *, films: int = 2, seconds: float = 4, transitions: bool = True) -> Any:
@@ -139,7 +139,7 @@ def test_batch_plan_submits_child_jobs_with_stable_ids() -> None:
     assert len(set(children)) == 2
 
 
-@pytest.mark.parametrize("jobs", [None, [], {}, "all", [{}] * (MOST_JOBS + 1)])
+@pytest.mark.parametrize("jobs", [None, [], {}, "all", [{}] * (MOST_CHILDREN + 1)])
 def test_invalid_batch_jobs_are_rejected(jobs: Any) -> None:
     with pytest.raises(InputRejected):
         CATALOG.plan("batch_render", {"jobs": jobs}, None)

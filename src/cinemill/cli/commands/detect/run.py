@@ -87,10 +87,10 @@ def examine(
     """Upload the videos, follow their analyses to the end, and return the outcomes by name."""
     from cinemill.cli.commands.detect.outcomes import read_detection, refuse
     from cinemill.cli.commands.process import send_and_follow
-    from cinemill.cli.uploads import upload_videos
+    from cinemill.cli.uploads import queue_assets, upload_videos
 
     def send(client: Client, display: Display, sent: UploadResult) -> None:
-        _send_assets(client, inputs.assets, batch, display, sent)
+        queue_assets(client, inputs.assets, batch, display, sent)
         upload_videos(client, inputs.videos, batch, display, sent)
 
     sent = send_and_follow(client, send, display)
@@ -103,27 +103,6 @@ def examine(
         except CinemillError as error:
             outcomes[name] = refuse(name, error, job_id)
     return outcomes
-
-
-def _send_assets(
-    client: Client,
-    assets: Mapping[str, str],
-    batch: UploadBatch,
-    display: Display,
-    sent: UploadResult,
-) -> None:
-    """Queue an analysis of each stored video; record its job or error in ``sent``."""
-    from cinemill.cli.ids import shorten
-
-    for name, asset_id in assets.items():
-        try:
-            job = client.create_job(asset_id, KIND, params=batch.params, priority=batch.priority)
-        except CinemillError as error:
-            sent.errors[name] = error
-            display.failed(name, "not accepted")
-        else:
-            sent.jobs[name] = job
-            display.accepted(name, shorten(str(job["id"])))
 
 
 def _read_frames(client: Client, found: Mapping[str, Detection]) -> list[FrameScoreDocument]:

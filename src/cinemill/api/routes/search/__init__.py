@@ -1,0 +1,23 @@
+"""The endpoints of ingestions, search, answers, conversations, entities and findings."""
+
+from __future__ import annotations
+
+from cinemill.api.routes.search import (
+    conversations,
+    entities,
+    findings,
+    ingestions,
+    pictures,
+    questions,
+    searches,
+)
+
+ROUTERS = (
+    searches.router,
+    questions.router,
+    conversations.router,
+    entities.router,
+    findings.router,
+    ingestions.router,
+    pictures.router,
+)

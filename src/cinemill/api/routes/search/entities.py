@@ -1,0 +1,134 @@
+"""Entities of the graph: their names, relations with evidence, and moments."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from cinemill.api.http.bodies import BoundedRoute
+from cinemill.api.models.documents import STORABLE, Name
+from cinemill.api.models.pages import (
+    Cursor,
+    CursorInvalid,
+    PageLimit,
+    cut_page,
+    decode_cursor,
+    encode_cursor,
+)
+from cinemill.api.models.problems import problems
+from cinemill.api.models.search.knowledge import (
+    CoOccurrenceDocument,
+    EntityDetails,
+    EntityList,
+    EntityMomentDocument,
+    NamedEntityDocument,
+    RelationDocument,
+    StatementDocument,
+    write_label,
+)
+from cinemill.api.state import OWNER, StateDep
+from cinemill.core.retrieval.hits import SearchScope
+from cinemill.storage.knowledge.entities import (
+    Moment,
+    find_entities,
+    find_similar_entities,
+    get_entity,
+    list_co_occurrences,
+    list_moments,
+    list_relations,
+)
+from cinemill.storage.knowledge.labels import label_entities
+from cinemill.storage.knowledge.statements import list_statements
+
+router = APIRouter(tags=["search"], route_class=BoundedRoute)
+
+MOST_RELATIONS = 100
+MOST_CO_OCCURRENCES = 50
+MOST_SIMILAR = 10
+
+
+@router.get("/entities", responses=problems(422))
+def list_entities(
+    state: StateDep,
+    name: Annotated[str, Query(min_length=1, max_length=255, pattern=STORABLE)],
+) -> EntityList:
+    """Find entities by a name in any case; those with similar names follow, as suggestions."""
+    with state.database.begin() as connection:
+        exact = find_entities(connection, OWNER, [name]).get(name, [])
+        similar = find_similar_entities(connection, OWNER, name, limit=MOST_SIMILAR)
+        scores = {one.canonical_id: one.score for one in reversed(similar)}
+        ids = dict.fromkeys([*exact, *(one.canonical_id for one in similar)])
+        labels = label_entities(connection, OWNER, list(ids))
+    return EntityList(
+        entities=[
+            NamedEntityDocument(
+                **dict(write_label(labels[one])),
+                score=1.0 if one in exact else min(1.0, scores[one]),
+            )
+            for one in ids
+            if one in labels
+        ]
+    )
+
+
+@router.get("/entities/{entity_id}", responses=problems(404, 422))
+def read_entity(
+    entity_id: str,
+    state: StateDep,
+    collection: Annotated[list[Name] | None, Query(max_length=200)] = None,
+    limit: PageLimit = 50,
+    cursor: Cursor = None,
+) -> EntityDetails:
+    """Return an entity with its relations, the evidence of these, and a page of its moments.
+
+    Of an entity that was merged into another, the other is returned.
+    """
+    scope = SearchScope(OWNER, tuple(collection or ()))
+    after = _decode_place(cursor)
+    with state.database.begin() as connection:
+        entity = get_entity(connection, OWNER, entity_id)
+        relations = list_relations(connection, scope, entity.id, limit=MOST_RELATIONS)
+        statements = list_statements(connection, scope, entity.id, limit=MOST_RELATIONS)
+        together = list_co_occurrences(connection, scope, entity.id, limit=MOST_CO_OCCURRENCES)
+        moments = list_moments(connection, scope, entity.id, after=after, limit=limit + 1)
+        others = {one.entity_id for one in relations} | {one.entity_id for one in together}
+        labels = label_entities(connection, OWNER, others)
+    page, has_more = cut_page(moments, limit)
+    return EntityDetails(
+        id=entity.id,
+        kind=entity.kind,
+        name=entity.name,
+        names=list(entity.names),
+        mention_count=entity.mention_count,
+        asset_count=entity.asset_count,
+        relations=[
+            RelationDocument.from_record(one, write_label(labels[one.entity_id]))
+            for one in relations
+            if one.entity_id in labels
+        ],
+        statements=[StatementDocument.from_record(one) for one in statements],
+        co_occurrences=[
+            CoOccurrenceDocument.from_record(one, write_label(labels[one.entity_id]))
+            for one in together
+            if one.entity_id in labels
+        ],
+        moments=[EntityMomentDocument.from_record(one) for one in page],
+        next=_encode_place(page[-1]) if has_more else None,
+    )
+
+
+def _encode_place(moment: Moment) -> str:
+    return encode_cursor(*(str(part) for part in moment.place))
+
+
+def _decode_place(cursor: str | None) -> tuple[str, int, str, int] | None:
+    if cursor is None:
+        return None
+    asset_id, start_ms, modality, number = decode_cursor(cursor, 4)
+    if not all(part.isascii() and part.isdecimal() for part in (start_ms, number)):
+        raise CursorInvalid("This cursor does not belong to this list.")
+    place = (asset_id, int(start_ms), modality, int(number))
+    if place[1] >= 2**63 or place[3] >= 2**31:
+        raise CursorInvalid("This cursor does not belong to this list.")
+    return place

@@ -1,0 +1,71 @@
+"""What searches and answers work with: a frozen value, passed in by the API or by a worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from cinemill.capabilities.search.relevance import UNFITTED_MODEL, RelevanceModel, load_model
+from cinemill.core.retrieval.hits import SearchScope
+from cinemill.errors import InputRejected
+from cinemill.inference.language_models.protocol import LanguageModel
+from cinemill.storage.database import Database
+from cinemill.telemetry import get_logger
+
+log = get_logger(__name__)
+
+RELEVANCE_FILE = "relevance.json"
+"""In the folder of models: what was fitted to tell answers from near misses."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResources:
+    """The database, the models, and whose videos are searched."""
+
+    database: Database
+    models_dir: Path
+    text_model: str
+    """Name of the embedding model that new passages get."""
+    owner: str
+    language_model: LanguageModel | None = None
+    """None: answers are quotations."""
+
+    def for_owner(self, owner: str) -> SearchResources:
+        """Return the same for another owner's videos."""
+        return replace(self, owner=owner)
+
+    def scope(self, collections: tuple[str, ...] = ()) -> SearchScope:
+        """Return what a search sees: this owner's videos, of these collections if any are named."""
+        return SearchScope(self.owner, collections)
+
+
+@dataclass(frozen=True, slots=True)
+class FittedRelevance:
+    """A model of relevance, and whether it was fitted on this kind of videos."""
+
+    model: RelevanceModel
+    is_fitted: bool
+
+
+def find_relevance(models_dir: Path) -> FittedRelevance:
+    """Return the fitted model of relevance, or weights that were chosen by hand.
+
+    The file is read again when it changes. One that cannot be read counts as missing, and is
+    logged.
+    """
+    path = models_dir / RELEVANCE_FILE
+    try:
+        state = path.stat()
+    except OSError:
+        return FittedRelevance(UNFITTED_MODEL, is_fitted=False)
+    return _load(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, _modified: int, _size: int) -> FittedRelevance:
+    try:
+        return FittedRelevance(load_model(path), is_fitted=True)
+    except InputRejected as error:
+        log.warning("the model of relevance cannot be used", code=error.code, why=error.message)
+        return FittedRelevance(UNFITTED_MODEL, is_fitted=False)

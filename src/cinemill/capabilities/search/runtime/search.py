@@ -1,0 +1,223 @@
+"""Searches: by meaning, by the graph, and by both with words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cinemill.capabilities.search.fusion import (
+    RankedCandidate,
+    fuse_by_rank,
+    fuse_by_score,
+    merge_adjacent,
+)
+from cinemill.capabilities.search.query import ParsedQuery, parse_query
+from cinemill.capabilities.search.relevance import judge
+from cinemill.capabilities.search.routing import (
+    RetrieverWeights,
+    Route,
+    RouteOverrides,
+    route_query,
+)
+from cinemill.capabilities.search.runtime.requests import SearchMode, SearchRequest, SearchResult
+from cinemill.capabilities.search.runtime.resources import (
+    FittedRelevance,
+    SearchResources,
+    find_relevance,
+)
+from cinemill.capabilities.search.runtime.vectors import (
+    NO_VECTOR,
+    QueryVector,
+    embed_query,
+    find_model,
+    find_word_comparison,
+)
+from cinemill.capabilities.search.runtime.vocabulary import read_query
+from cinemill.core.retrieval.hits import Candidate, Hit, SearchFilters
+from cinemill.core.retrieval.queries import CandidateQuery
+from cinemill.storage.database import Connection
+from cinemill.storage.knowledge.labels import label_entities
+from cinemill.storage.retrieval.context_passages import find_titles
+from cinemill.storage.retrieval.models import EmbeddingModel
+
+LEAST_CANDIDATES, MOST_CANDIDATES = 50, 300
+"""Of each retriever; more hits need more, for neighbours become one."""
+CANDIDATES_PER_HIT = 4
+LEAST_COSINE = 0.3
+"""Without a fitted model, what only vectors found counts from this cosine on. Unrelated sentences
+have about 0.1 by MiniLM, and everything is nearest to something."""
+_QUOTES = str.maketrans("“”«»", '""""')
+_WEIGHTS = {
+    SearchMode.SEMANTIC: RetrieverWeights(vector=1.0, text=0.0),
+    SearchMode.GRAPH: RetrieverWeights(vector=0.0, text=0.0, graph=1.0),
+}
+
+
+def semantic_search(resources: SearchResources, request: SearchRequest) -> SearchResult:
+    """Find passages by meaning alone.
+
+    Without an embedding model on this machine nothing is found, and ``vectors`` says why. Raises
+    InputRejected (``query_empty``, ``query_invalid``, ``search_invalid``), TooLarge
+    (``query_too_long``), DatabaseUnavailable.
+    """
+    return _search(resources, request, SearchMode.SEMANTIC)
+
+
+def graph_traversal_search(resources: SearchResources, request: SearchRequest) -> SearchResult:
+    """Find passages that mention entities of the query, or entities related to these.
+
+    Raises what ``semantic_search`` raises.
+    """
+    return _search(resources, request, SearchMode.GRAPH)
+
+
+def hybrid_search(resources: SearchResources, request: SearchRequest) -> SearchResult:
+    """Find passages by meaning, words, similar spellings and the graph together.
+
+    Without an embedding model on this machine words and the graph are searched, and ``vectors``
+    says why. Raises what ``semantic_search`` raises.
+    """
+    return _search(resources, request, SearchMode.HYBRID)
+
+
+def run_search(
+    resources: SearchResources, request: SearchRequest, mode: SearchMode
+) -> SearchResult:
+    """Search in the way that a request names. Raises what ``semantic_search`` raises."""
+    return _search(resources, request, mode)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is looked for, and by what."""
+
+    query: ParsedQuery
+    route: Route
+    model: EmbeddingModel | None
+    """Of the index; None where there is none."""
+
+
+def _search(resources: SearchResources, request: SearchRequest, mode: SearchMode) -> SearchResult:
+    request.check()
+    plan = _plan(resources, request, mode)
+    # Outside of a transaction: the first search loads the model.
+    vector = (
+        embed_query(resources, plan.model, plan.query.text)
+        if plan.route.weights.vector > 0
+        else NO_VECTOR
+    )
+    relevance = find_relevance(resources.models_dir)
+    with resources.database.begin() as connection:
+        candidates = _find(connection, resources, request, plan, vector, mode)
+        ranked = _fuse(candidates, plan.route, relevance)
+        hits = merge_adjacent(ranked, limit=request.limit)
+        titles = find_titles(connection, resources.owner, [hit.asset_id for hit in hits])
+        labels = label_entities(connection, resources.owner, plan.query.entity_ids)
+    uses_vectors = bool(ranked) and plan.route.weights.vector > 0
+    compare_words = find_word_comparison(resources, plan.model) if uses_vectors else None
+    judged = judge(
+        plan.query,
+        [one.candidate for one in ranked],
+        relevance.model,
+        compare_words=compare_words,
+    )
+    good = _choose_good(hits, relevance, is_answerable=judged.is_answerable)
+    return SearchResult(
+        mode=mode,
+        query=plan.query,
+        route=plan.route,
+        relevance=judged,
+        is_fitted=relevance.is_fitted,
+        hits=good,
+        nearest=() if good else tuple(hits),
+        titles=titles,
+        entities=tuple({one.id: one for one in labels.values()}.values()),
+        vectors=vector.state,
+        vectors_hint=vector.hint,
+        index_model=plan.model,
+    )
+
+
+def _plan(resources: SearchResources, request: SearchRequest, mode: SearchMode) -> _Plan:
+    parse_query(request.query)  # what cannot be searched for needs no database
+    with resources.database.begin() as connection:
+        query = read_query(connection, resources.owner, request.query)
+        model = find_model(connection)
+    overrides = request.overrides
+    if (weights := _WEIGHTS.get(mode)) is not None:
+        tracks = () if overrides is None or overrides.tracks is None else overrides.tracks
+        overrides = RouteOverrides(tracks=tracks, weights=weights)
+    return _Plan(query, route_query(query, overrides=overrides), model)
+
+
+def _find(
+    connection: Connection,
+    resources: SearchResources,
+    request: SearchRequest,
+    plan: _Plan,
+    vector: QueryVector,
+    mode: SearchMode,
+) -> list[Candidate]:
+    """Return what the retrievers that have a weight find, within the tracks of the route.
+
+    Where a rule chose the tracks and they have nothing, all of them are searched.
+    """
+    # Brings NumPy, which a server needs from its first search on only.
+    from cinemill.storage.retrieval.search import find_candidates
+
+    weights = plan.route.weights
+    hops = request.hops if request.hops is not None else 2 if mode is SearchMode.GRAPH else 1
+    wanted = min(MOST_CANDIDATES, max(LEAST_CANDIDATES, CANDIDATES_PER_HIT * request.limit))
+    asked = CandidateQuery(
+        scope=resources.scope(request.collections),
+        filters=_choose_tracks(request.filters, plan.route),
+        text=plan.query.text.translate(_QUOTES) if weights.text > 0 else "",
+        vector=vector.vector,
+        model_id=vector.model_id,
+        unknown_words=plan.route.trigram_words if weights.trigram > 0 else (),
+        entity_ids=plan.query.entity_ids if weights.graph > 0 else (),
+        hops=hops,
+        limit=wanted,
+    )
+    found = find_candidates(connection, asked)
+    is_overridden = request.overrides is not None and request.overrides.tracks is not None
+    if found or asked.filters.tracks == request.filters.tracks or is_overridden:
+        return found
+    return find_candidates(connection, replace(asked, filters=request.filters))
+
+
+def _choose_tracks(filters: SearchFilters, route: Route) -> SearchFilters:
+    """Return the filters with the route's tracks; those that a request names come first."""
+    return filters if filters.tracks else replace(filters, tracks=route.tracks)
+
+
+def _fuse(
+    candidates: Sequence[Candidate], route: Route, relevance: FittedRelevance
+) -> list[RankedCandidate]:
+    """Return the candidates in order.
+
+    Ranks are combined until something was fitted on this kind of videos; from then on scores are,
+    for queries to which no rule applies, which are those that were measured.
+    """
+    if relevance.is_fitted and route.weights == RetrieverWeights():
+        return fuse_by_score(candidates)
+    return fuse_by_rank(candidates, route.weights)
+
+
+def _choose_good(
+    hits: Sequence[Hit], relevance: FittedRelevance, *, is_answerable: bool
+) -> tuple[Hit, ...]:
+    """Return the hits that count as found.
+
+    By a fitted model all of them or none. Else by a rule: those that have a word, a similar
+    spelling or an entity of the query, or a cosine of at least 0.3.
+    """
+    if relevance.is_fitted:
+        return tuple(hits) if is_answerable else ()
+    return tuple(hit for hit in hits if _has_reason(hit))
+
+
+def _has_reason(hit: Hit) -> bool:
+    scores = hit.scores
+    is_named = any(one is not None for one in (scores.text, scores.trigram, scores.graph))
+    return is_named or (scores.vector is not None and scores.vector >= LEAST_COSINE)

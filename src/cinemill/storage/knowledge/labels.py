@@ -1,0 +1,44 @@
+"""What entities are called, for people who see an id."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from cinemill.core.knowledge.graph import EntityKind
+from cinemill.storage.retrieval.passages import parse_ids
+
+_LABEL = text(
+    """
+    SELECT asked.id AS asked_id, entity.id, entity.kind, coalesce((
+        SELECT mention.name FROM entity AS member JOIN mention ON mention.entity_id = member.id
+        WHERE member.canonical_id = entity.id
+        GROUP BY mention.name ORDER BY count(*) DESC, mention.name LIMIT 1), entity.key) AS name
+    FROM entity AS asked JOIN entity ON entity.id = asked.canonical_id
+    WHERE asked.owner = :owner AND asked.id = ANY(:ids)
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLabel:
+    """An entity's id, its kind and its most frequent spelling."""
+
+    id: str
+    kind: EntityKind
+    name: str
+
+
+def label_entities(
+    connection: Connection, owner: str, entity_ids: Collection[str]
+) -> dict[str, EntityLabel]:
+    """Return what an owner's entities are called, by the id that was asked for.
+
+    An entity that was merged into another is called as the other; unknown ids are left out.
+    """
+    rows = connection.execute(_LABEL, {"owner": owner, "ids": parse_ids(entity_ids)})
+    return {
+        str(row.asked_id): EntityLabel(str(row.id), EntityKind(row.kind), row.name) for row in rows
+    }

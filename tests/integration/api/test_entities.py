@@ -1,0 +1,89 @@
+"""Entities and findings over HTTP on a real server."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.integration.api.conftest import RunningApi
+from tests.integration.storage.intelligence_rows import find_things
+
+from cinemill.storage.database import Database
+from cinemill.storage.findings.gaps import Gap, save_gap
+from cinemill.storage.knowledge.entities import find_entities
+
+pytestmark = pytest.mark.usefixtures("library")
+
+
+def test_entity_is_read_with_its_evidence(api: RunningApi) -> None:
+    listed = api.http.get("/api/v1/entities", params={"name": "ALICE walker"}).json()
+    assert [(one["name"], one["score"]) for one in listed["entities"]][:1] == [
+        ("Alice Walker", 1.0)
+    ]
+    entity = api.http.get(f"/api/v1/entities/{listed['entities'][0]['id']}").json()
+    assert entity["names"] == ["Alice Walker"]
+    relation = entity["relations"][0]
+    assert (relation["predicate"], relation["entity"]["name"]) == ("open", "Oslo")
+    statement = entity["statements"][0]
+    assert (statement["asset_id"], statement["start"], statement["end"]) == ("garden", 10, 20)
+    assert "opened the rose garden" in statement["text"]
+    assert [one["asset_id"] for one in entity["moments"]] == ["garden"]
+    assert entity["co_occurrences"][0]["entity"]["name"] == "Oslo"
+    assert "Vienna" not in json.dumps(entity)
+
+
+def test_misspelled_entity_is_suggested(api: RunningApi) -> None:
+    listed = api.http.get("/api/v1/entities", params={"name": "Alise Walker"}).json()
+    assert listed["entities"][0]["name"] == "Alice Walker"
+    assert listed["entities"][0]["score"] < 1
+
+
+def test_another_owners_entity_does_not_exist(api: RunningApi, library: Database) -> None:
+
+    with library.begin() as connection:
+        (theirs,) = find_entities(connection, "bob", ["Vienna"])["Vienna"]
+    assert api.http.get("/api/v1/entities", params={"name": "Vienna"}).json() == {"entities": []}
+    for identity in (theirs, "no-id"):
+        gone = api.http.get(f"/api/v1/entities/{identity}")
+        assert (gone.status_code, gone.json()["code"]) == (404, "entity_not_found")
+
+
+def test_moments_are_paged(api: RunningApi, library: Database) -> None:
+    (entity,) = api.http.get("/api/v1/entities", params={"name": "Oslo"}).json()["entities"]
+    address = f"/api/v1/entities/{entity['id']}"
+    assert api.http.get(address, params={"limit": 1}).json()["next"] is None
+    refused = api.http.get(address, params={"cursor": "x"})
+    assert refused.json()["code"] == "cursor_invalid"
+
+
+def test_findings_are_paged_with_gaps(api: RunningApi, library: Database) -> None:
+    find_things(library, "garden")
+    with library.begin() as connection:
+        save_gap(connection, "garden", Gap("face", "model_missing", "No model.", "Fetch it."))
+    address = "/api/v1/assets/garden/findings"
+    first = api.http.get(address, params={"limit": 1}).json()
+    assert first["findings"][0]["box"] == {
+        "left": 0.1,
+        "top": 0.2,
+        "width": 0.3,
+        "height": 0.4,
+    }
+    second = api.http.get(address, params={"cursor": first["next"]}).json()
+    assert [one["label"] for one in first["findings"] + second["findings"]] == [
+        "car",
+        "Person",
+    ]
+    assert second["next"] is None
+    assert first["models"]["object"]["name"] == "nanodet"
+    assert [one["subject"] for one in first["gaps"]] == ["face"]
+    assert api.http.get(address, params={"kind": "shot"}).json()["findings"] == []
+    for query in ({"kind": "speech"}, {"cursor": "x"}):
+        assert api.http.get(address, params=query).status_code == 422
+    other = api.http.get(address, params={"cursor": first["next"], "kind": "shot"})
+    assert other.json()["code"] == "cursor_invalid"
+
+
+@pytest.mark.parametrize("asset_id", ["theirs", "none"])
+def test_findings_of_no_video_of_ours_are_refused(api: RunningApi, asset_id: str) -> None:
+    refused = api.http.get(f"/api/v1/assets/{asset_id}/findings")
+    assert (refused.status_code, refused.json()["code"]) == (404, "asset_not_found")

@@ -1,0 +1,202 @@
+"""Searches over a real database with the real embedding model, and without it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.integration.search.library import open_resources
+
+from cinemill.capabilities.search.relevance import UNFITTED_MODEL, save_model
+from cinemill.capabilities.search.routing import RouteOverrides
+from cinemill.capabilities.search.runtime.requests import SearchMode, SearchRequest, SearchResult
+from cinemill.capabilities.search.runtime.resources import RELEVANCE_FILE
+from cinemill.capabilities.search.runtime.search import (
+    graph_traversal_search,
+    hybrid_search,
+    run_search,
+    semantic_search,
+)
+from cinemill.capabilities.search.runtime.vectors import VectorState
+from cinemill.core.retrieval.hits import SearchFilters
+from cinemill.core.retrieval.passages import PassageTrack
+from cinemill.errors import InputRejected, TooLarge
+from cinemill.storage.database import Database
+
+
+def list_assets(result: SearchResult) -> set[str]:
+    return {hit.asset_id for hit in result.ranked}
+
+
+def test_hybrid_search_finds_a_paraphrase(indexed: Database, models_dir: Path) -> None:
+    result = hybrid_search(
+        open_resources(indexed, models_dir), SearchRequest("Who inaugurated the flower park?")
+    )
+    best = result.hits[0]
+    assert (best.asset_id, best.scores.text) == ("garden", None)
+    assert "opened the rose garden" in best.text
+    assert (best.start_ms, best.end_ms) >= (0, 10_000)
+    assert result.vectors is VectorState.USED
+    assert result.titles == {"garden": "garden.mp4", **result.titles}
+
+
+def test_passages_in_a_row_are_one_hit(indexed: Database, models_dir: Path) -> None:
+    result = hybrid_search(open_resources(indexed, models_dir), SearchRequest("rose garden roses"))
+    assert len(result.hits[0].passage_ids) >= 2
+    passages = [key for hit in result.ranked for key in hit.passage_ids]
+    assert len(passages) == len(set(passages))
+
+
+@pytest.mark.parametrize("mode", list(SearchMode))
+@pytest.mark.parametrize(
+    ("query", "filters"),
+    [
+        ("Alice Walker sold the rose garden", SearchFilters()),
+        ("the password of the vault", SearchFilters()),
+        ("swordfish", SearchFilters(asset_ids=("theirs",))),
+        ("Vienna", SearchFilters()),
+    ],
+)
+def test_nothing_of_another_owner_is_found(
+    indexed: Database, models_dir: Path, mode: SearchMode, query: str, filters: SearchFilters
+) -> None:
+    result = run_search(
+        open_resources(indexed, models_dir), SearchRequest(query, filters=filters), mode
+    )
+    assert "theirs" not in list_assets(result)
+    assert not {entity.name for entity in result.entities} & {"Vienna"}
+    owner = run_search(
+        open_resources(indexed, models_dir, "bob"), SearchRequest("Alice Walker"), mode
+    )
+    assert list_assets(owner) == {"theirs"}
+
+
+def test_semantic_search_uses_vectors_alone(indexed: Database, models_dir: Path) -> None:
+    result = semantic_search(
+        open_resources(indexed, models_dir), SearchRequest("money for turbines")
+    )
+    assert result.hits[0].asset_id == "bank"
+    assert {hit.scores.text for hit in result.ranked} == {None}
+    assert {hit.scores.graph for hit in result.ranked} == {None}
+
+
+def test_graph_search_finds_entities_and_what_is_related(
+    indexed: Database, models_dir: Path
+) -> None:
+    result = graph_traversal_search(
+        open_resources(indexed, models_dir), SearchRequest("alice walker")
+    )
+    assert [(hit.asset_id, hit.start_ms) for hit in result.hits] == [("garden", 10_000)]
+    assert [entity.name for entity in result.entities] == ["Alice Walker"]
+    assert result.vectors is VectorState.NOT_USED
+
+
+def test_search_without_the_model_goes_on_by_words(indexed: Database, tmp_path: Path) -> None:
+    resources = open_resources(indexed, tmp_path)
+    result = hybrid_search(resources, SearchRequest("rose garden"))
+    assert result.hits[0].asset_id == "garden"
+    assert result.vectors is VectorState.MODEL_MISSING
+    assert "cinemill models fetch minilm-l6-v2-int8" in result.vectors_hint
+    assert semantic_search(resources, SearchRequest("rose garden")).ranked == ()
+
+
+def test_search_without_an_index_goes_on_by_words(unindexed: Database, models_dir: Path) -> None:
+    result = hybrid_search(open_resources(unindexed, models_dir), SearchRequest("rose garden"))
+    assert result.hits[0].asset_id == "garden"
+    assert result.vectors is VectorState.NOT_INDEXED
+    assert result.vectors_hint
+
+
+def test_empty_library_finds_nothing(indexed: Database, models_dir: Path) -> None:
+    for mode in SearchMode:
+        result = run_search(
+            open_resources(indexed, models_dir, "carol"), SearchRequest("rose garden"), mode
+        )
+        assert result.is_nothing_found
+        assert result.ranked == ()
+
+
+def test_what_only_is_nearest_is_not_a_hit(indexed: Database, models_dir: Path) -> None:
+    result = hybrid_search(
+        open_resources(indexed, models_dir), SearchRequest("quantum chromodynamics lattice")
+    )
+    assert result.is_nothing_found
+    assert result.nearest
+    assert not result.is_fitted
+
+
+def test_fitted_relevance_decides_whether_anything_was_found(
+    indexed: Database, models_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "minilm-l6-v2-int8").symlink_to(models_dir / "minilm-l6-v2-int8")
+    resources = open_resources(indexed, tmp_path)
+    request = SearchRequest("rose garden")
+    for bias, is_found in ((-50.0, False), (50.0, True)):
+        model = UNFITTED_MODEL.model_copy(update={"bias": bias, "threshold": 0.5})
+        save_model(model, tmp_path / RELEVANCE_FILE)
+        result = hybrid_search(resources, request)
+        assert result.is_fitted
+        assert bool(result.hits) is is_found
+    (tmp_path / RELEVANCE_FILE).write_text("{}")
+    assert not hybrid_search(resources, request).is_fitted
+
+
+def test_misspelled_name_is_found(indexed: Database, models_dir: Path) -> None:
+    result = hybrid_search(open_resources(indexed, models_dir), SearchRequest("Wallker"))
+    assert result.hits[0].asset_id == "garden"
+    assert result.hits[0].scores.trigram is not None
+
+
+def test_tracks_of_a_rule_are_left_where_they_have_nothing(
+    indexed: Database, models_dir: Path
+) -> None:
+    resources = open_resources(indexed, models_dir)
+    sign = hybrid_search(resources, SearchRequest("a sign that says ferry closed"))
+    assert sign.route.tracks == (PassageTrack.TEXT,)
+    assert "Ferry terminal closed" in sign.hits[0].text
+    filters = SearchFilters(asset_ids=("garden",))
+    other = hybrid_search(
+        resources, SearchRequest("the rose garden on the screen", filters=filters)
+    )
+    assert other.hits[0].asset_id == "garden"
+    overrides = RouteOverrides(tracks=(PassageTrack.TEXT,))
+    kept = SearchRequest("the rose garden on the screen", filters=filters, overrides=overrides)
+    assert hybrid_search(resources, kept).ranked == ()
+
+
+def test_filters_narrow_a_search(indexed: Database, models_dir: Path) -> None:
+    resources = open_resources(indexed, models_dir)
+    request = SearchRequest("news about the wind farm and the rose garden")
+    assert list_assets(hybrid_search(resources, request)) == {"garden", "bank"}
+    narrowed = replace(request, collections=("business",))
+    assert list_assets(hybrid_search(resources, narrowed)) == {"bank"}
+    of_garden = replace(request, filters=SearchFilters(asset_ids=("garden",)))
+    assert list_assets(hybrid_search(resources, of_garden)) == {"garden"}
+
+
+def test_query_of_ten_thousand_characters_is_searched(indexed: Database, models_dir: Path) -> None:
+    resources = open_resources(indexed, models_dir)
+    words = "rose garden " * 1000
+    assert hybrid_search(resources, SearchRequest(words[:10_000])).hits[0].asset_id == "garden"
+    with pytest.raises(TooLarge, match="10001 characters") as refused:
+        hybrid_search(resources, SearchRequest("x" * 10_001))
+    assert refused.value.code == "query_too_long"
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (SearchRequest("  "), "query_empty"),
+        (SearchRequest("a\x00b"), "query_invalid"),
+        (SearchRequest("rose", limit=0), "search_invalid"),
+        (SearchRequest("rose", limit=101), "search_invalid"),
+        (SearchRequest("rose", hops=3), "search_invalid"),
+    ],
+)
+def test_impossible_search_is_rejected(
+    indexed: Database, models_dir: Path, request_: SearchRequest, code: str
+) -> None:
+    with pytest.raises(InputRejected) as refused:
+        hybrid_search(open_resources(indexed, models_dir), request_)
+    assert refused.value.code == code
