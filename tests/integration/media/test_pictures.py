@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -39,7 +40,7 @@ def encode_png(pixels: Pixels) -> bytes:
     frame.pts = 0
     codec = av.CodecContext.create("png", "w")
     codec.width, codec.height, codec.pix_fmt = frame.width, frame.height, "rgb24"
-    codec.time_base = 1
+    codec.time_base = Fraction(1, 25)
     return b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)])
 
 
