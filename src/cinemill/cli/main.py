@@ -23,6 +23,7 @@ from cinemill.cli.commands import (
     models,
     process,
     render,
+    search,
     selftest,
     serve,
     submit,
@@ -132,6 +133,7 @@ create.register(app)
 render.register(app)
 submit.register(app)
 app.add_typer(detect.app, name="detect")
+search.register(app)
 watch.register(app)
 jobs.register(app)
 app.add_typer(dead.app, name="dead")

@@ -31,12 +31,11 @@ FOUND_WORDS = {
     "tag": "tags",
     "object": "objects",
     "face": "faces",
-    "knowledge": "sets of names and relations",
     "cue": "cues",
     "moderation": "warnings about content",
     "description": "descriptions",
 }
-"""Kinds of findings, in the plural."""
+"""Kinds of findings, in the plural. Names and relations are not counted: they have no findings."""
 TRACK_WORDS = {"speech": "speech", "text": "text in the picture", "picture": "what is seen"}
 
 
@@ -186,7 +185,11 @@ def show_outcome(outcome: Outcome) -> None:
 def _show_found(found: Found) -> None:
     """Print how much was found of what, and what is missing, with what can be done about it."""
     screen = console()
-    counts = [f"{count} {FOUND_WORDS.get(kind, kind)}" for kind, count in found.findings.items()]
+    counts = [
+        f"{count} {FOUND_WORDS[kind]}"
+        for kind, count in found.findings.items()
+        if kind in FOUND_WORDS
+    ]
     screen.print(f"Found: {', '.join(counts) or 'nothing'}", markup=False)
     passages = [
         f"{count} from {TRACK_WORDS.get(one, one)}" for one, count in found.passages.items()

@@ -101,6 +101,10 @@ export const listJobsOf = async (assetId, kind) =>
   (await call("GET", `${API}/jobs?limit=100&asset_id=${at(assetId)}&kind=${at(kind)}`)).jobs;
 export const listCaptions = async (assetId) =>
   (await call("GET", `${API}/assets/${at(assetId)}/captions`)).captions;
+export const createIngestion = (assetId, profile) =>
+  call("POST", `${API}/assets/${at(assetId)}/ingestions`, { profile });
+// The latest jobs that find out what is in a video, and what is known by now.
+export const getKnown = (assetId) => call("GET", `${API}/assets/${at(assetId)}/ingestions?limit=5`);
 export const createAnalysis = (assetId, isFast) =>
   call("POST", `${API}/assets/${at(assetId)}/analyses`, { fast: isFast });
 export const listAnalyses = async (assetId) =>

@@ -3,7 +3,7 @@
 import { showBanner } from "./banner.js";
 import { hasUnsaved } from "./captions.js";
 import { announce, find } from "./dom.js";
-import { chosenIn, createProxy, wirePresets } from "./presets.js";
+import { chosenIn, createProxy, wirePresets, wireProfiles, withProfile } from "./presets.js";
 import { RecentList } from "./recent.js";
 import { Refusals } from "./refusals.js";
 import { TaskView } from "./task.js";
@@ -12,6 +12,7 @@ import { Uploads } from "./uploads.js";
 const drop = find("drop");
 const picker = find("files");
 const preset = find("preset");
+const profile = find("profile");
 const chooseAnother = () => picker.click();
 
 const recent = new RecentList({ onProblem: showBanner });
@@ -52,8 +53,10 @@ function showAccepted(taskId, preset) {
   if (!task.isBusy) location.hash = `task=${encodeURIComponent(taskId)}`;
 }
 
+const chosen = () => withProfile(chosenIn(preset), profile.value);
+
 function takeChosen() {
-  uploads.add(picker.files, chosenIn(preset));
+  uploads.add(picker.files, chosen());
   picker.value = "";
 }
 
@@ -74,7 +77,7 @@ function wireDropping() {
     if (!hasFiles(event)) return;
     event.preventDefault();
     mark(-depth);
-    uploads.add(event.dataTransfer.files, chosenIn(preset));
+    uploads.add(event.dataTransfer.files, chosen());
   });
 }
 
@@ -84,6 +87,7 @@ addEventListener("online", () => recent.refresh());
 addEventListener("beforeunload", (event) => { if (uploads.isSending || hasUnsaved()) event.preventDefault(); });
 wireDropping();
 wirePresets(preset, find("preset-words"));
+wireProfiles(profile, find("profile-words"));
 takeChosen();  // Files may have been chosen before the scripts were loaded.
 // The list is below the video, which would push it down if it came later.
 recent.drawAfter(showAddressed());

@@ -39,6 +39,7 @@ const PRESETS = {
 
 // The label of a job next to its video's name; empty for ordinary processing.
 export function nameWork({ kind, params }) {
+  if (kind === PROXY && params.profile) return "what is in it";
   if (kind === "transcode") {
     return { mobile: "mobile", archive: "archive", web: "web" }[params.options?.preset]
       ?? "transcoded";
@@ -49,19 +50,36 @@ export function nameWork({ kind, params }) {
   }[kind] ?? "";
 }
 
-export function wirePresets(select, place) {
-  const show = () => { place.textContent = chosenIn(select).words; };
+// How much to find out about a video, by the values of the options in the page.
+const PROFILES = {
+  "": "The video is not searched for anything. You can do so later.",
+  quick: "Shots, key frames and speech. Search finds the video by words and by meaning.",
+  standard: "Also sounds, text in the picture, faces, names, and who does what.",
+  full: "Also things in the picture, and where they are. Takes the longest.",
+};
+
+export const wirePresets = (select, place) => wireWords(select, place, () => chosenIn(select).words);
+export const wireProfiles = (select, place) => wireWords(select, place, () => PROFILES[select.value]);
+
+function wireWords(select, place, find) {
+  const show = () => { place.textContent = find(); };
   select.addEventListener("change", show);
   show();
 }
 
 export const chosenIn = (select) => PRESETS[select.value];
 
-// Create the preview copy too, which the page plays.
-export async function createProxy(taskId, { kind }) {
+// Returns an output together with how much to find out; an empty profile finds out nothing.
+export function withProfile(preset, profile) {
+  if (!profile) return preset;
+  return preset.kind === PROXY ? { ...preset, params: { profile } } : { ...preset, profile };
+}
+
+// Create the preview copy too, which the page plays, and find out what is in the video if asked to.
+export async function createProxy(taskId, { kind, profile }) {
   if (kind === PROXY) return;
   const { asset_id: assetId } = await getStatus(taskId);
-  await createJob(assetId, PROXY, {});
+  await createJob(assetId, PROXY, profile ? { profile } : {});
 }
 
 // Returns the elements for creating another output of a stored video. Callbacks: onMade(taskId),

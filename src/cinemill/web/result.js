@@ -1,11 +1,12 @@
 // The result of a job: player and captions, properties, downloads, and further outputs.
 
-import { assetAddress, getAsset, listCaptions, listJobsOf } from "./api.js";
+import { assetAddress, getAsset, getKnown, listCaptions, listJobsOf } from "./api.js";
 import { listDownloads, listFiles } from "./artifacts.js";
 import { CaptionsEditor } from "./captions.js";
 import { showTaskId } from "./dom.js";
 import { listFacts, listRenderFacts } from "./facts.js";
 import { formatSeconds } from "./format.js";
+import { showKnown } from "./known.js";
 import { buildPlayer } from "./player.js";
 import { offerMore } from "./presets.js";
 import { offerRenders } from "./renders.js";
@@ -26,7 +27,9 @@ export async function showResult(card, job, name, callbacks) {
     return;
   }
   showLink(find(".to-asset"), job.asset_id);
-  const [first, listed] = await Promise.all([getAsset(job.asset_id), listCaptions(job.asset_id)]);
+  const [first, listed, known] = await Promise.all([
+    getAsset(job.asset_id), listCaptions(job.asset_id), getKnown(job.asset_id),
+  ]);
   const captions = sortByPreferredLanguage(listed);
   const { asset, proxyJob } = await findProxyJob(job, first);
   const player = showPlayer(card, job, asset, captions);
@@ -37,6 +40,7 @@ export async function showResult(card, job, name, callbacks) {
   }
   find(".facts tbody").append(...listFacts(asset));
   find(".downloads").append(...listDownloads(asset));
+  showKnown(find(".found"), asset.id, known, callbacks);
   find(".more").append(...offerMore(asset.id, callbacks));
   if (captions.length) showCaptions(card, asset.id, captions, player, callbacks);
 }

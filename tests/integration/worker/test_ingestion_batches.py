@@ -1,0 +1,126 @@
+"""Batches of videos and retries of what failed, on a running worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from tests import films
+from tests.integration.worker.conftest import Stack
+from tests.integration.worker.test_ingestion import MODELS
+from tests.speech import fetch_models
+from tests.waiting import PATIENCE_SECONDS, wait_until
+
+from cinemill.capabilities.ingest.plan import VideoBatchParameters, name_children
+from cinemill.core.job import JobState
+from cinemill.errors import Conflict, LockTimeout
+
+
+@pytest.fixture(autouse=True)
+def models(stack: Stack) -> None:
+    folder = fetch_models(*MODELS)
+    for name in MODELS:
+        link = stack.home / "models" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            link.symlink_to(folder / name)
+
+
+def call(stack: Stack, task: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    sent = stack.app.tasks[task].apply_async(args=args, kwargs=kwargs)
+    result: dict[str, Any] = sent.get(timeout=2 * PATIENCE_SECONDS)
+    return result
+
+
+def make_film(folder: Path, name: str) -> Path:
+    """Create a silent video with bytes that no other has."""
+    comment = ["-metadata", f"comment={uuid4()}"]
+    return films.make_film(folder / name, seconds=2, has_sound=False, extra=comment)
+
+
+def test_batch_has_a_result_for_each_video(stack: Stack, films_folder: Path) -> None:
+    stored = call(stack, "process_video", str(make_film(films_folder, "stored.mp4")))["asset_id"]
+    broken = films_folder / "broken.mp4"
+    broken.write_text("This is no video.")
+    fresh = make_film(films_folder, "fresh.mp4")
+    given = [str(fresh), stored, str(broken), str(uuid4()), str(films_folder / "none.mp4")]
+    results = call(stack, "batch_process_videos", given, "quick")["results"]
+    assert [one["asset"] for one in results] == given
+    assert [one["state"] for one in results] == ["completed"] * 2 + ["failed"] * 3
+    for one in results[:2]:
+        assert (one["profile"], one["findings"]["shot"], one["gaps"]) == ("quick", 1, [])
+        assert "artifacts" not in one
+    assert results[1]["asset_id"] == stored
+    codes = [one["error"]["code"] for one in results[2:]]
+    assert codes == ["media_unrecognized", "asset_not_found", "source_not_found"]
+    assert all(one["error"]["hint"] for one in results[2:])
+
+
+def test_cancelled_batch_cancels_its_ingestions(stack: Stack, films_folder: Path) -> None:
+    paths = [str(make_film(films_folder, "one of many.mp4"))] * 30
+    batch = stack.app.tasks["batch_process_videos"].apply_async(args=[paths])
+    children = name_children(batch.id, VideoBatchParameters(assets=tuple(paths)))
+    # So many that the last cannot have ended when all are submitted.
+    wait_until(lambda: len(stack.service.list_jobs(id_prefix=children[-1])) == 1)
+    wait_until(lambda: cancel(stack, batch.id, "wrong videos"))
+    wait_until(lambda: all(stack.service.get_job(child).state.is_final for child in children))
+    last = stack.service.get_job(children[-1])
+    assert (last.state, last.cancel_reason) == (JobState.CANCELLED, "wrong videos")
+
+
+def cancel(stack: Stack, job_id: str, reason: str) -> bool:
+    """Cancel a job; returns whether no transaction of the worker held one of its children."""
+    try:
+        stack.service.cancel_job(job_id, reason)
+    except LockTimeout:
+        return False
+    except Conflict:
+        pass
+    return True
+
+
+def test_failed_ingestions_are_resumed_at_the_failed_step(stack: Stack, films_folder: Path) -> None:
+    """Resuming by job, by batch, and of everything that failed for the owner."""
+    late = films_folder / "late.mp4"
+    batch = stack.app.tasks["batch_process_videos"].apply_async(args=[[str(late)], "quick"])
+    (failed,) = batch.get(timeout=PATIENCE_SECONDS)["results"]
+    assert failed["error"]["code"] == "source_not_found"
+    again = call(stack, "retry_failed_tasks", job=batch.id)
+    assert (again["retried"], again["resumed"]) == (1, [failed["job_id"]])
+    wait_until(lambda: stack.service.get_job(failed["job_id"]).state is JobState.FAILED)
+    make_film(films_folder, "late.mp4")
+    again = call(stack, "retry_failed_tasks")
+    assert failed["job_id"] in again["resumed"]
+    wait_until(lambda: stack.service.get_job(failed["job_id"]).state.is_final)
+    done = stack.service.get_job(failed["job_id"])
+    assert done.state is JobState.COMPLETED
+    assert call(stack, "retry_failed_tasks", job=done.id)["retried"] == 0
+
+
+def test_video_with_a_gap_is_ingested_again(stack: Stack, films_folder: Path) -> None:
+    (stack.home / "models" / "centerface").unlink()
+    film = make_film(films_folder, "gap.mp4")
+    (first,) = call(stack, "batch_process_videos", [str(film)])["results"]
+    assert [gap["subject"] for gap in first["gaps"]] == ["face"]
+    link = stack.home / "models" / "centerface"
+    link.symlink_to(fetch_models("centerface") / "centerface")
+    again = call(stack, "retry_failed_tasks", first["asset_id"])
+    assert (again["retried"], again["resumed"], len(again["started"])) == (1, [], 1)
+    wait_until(lambda: stack.service.get_job(again["started"][0]).state.is_final)
+    second = stack.service.get_job(again["started"][0])
+    assert second.state is JobState.COMPLETED
+    assert second.params == {"profile": "standard"}
+    assert (second.result or {})["gaps"] == []
+    assert call(stack, "retry_failed_tasks", first["asset_id"])["retried"] == 0
+
+
+def test_old_jobs_are_deleted_after_the_days_that_a_script_passes(
+    stack: Stack, films_folder: Path
+) -> None:
+    call(stack, "detect_shot_boundaries", str(make_film(films_folder, "old.mp4")))
+    kept = call(stack, "cleanup_old_jobs", 30)
+    assert kept["deleted_jobs"] == 0
+    assert kept["cutoff"].endswith("+00:00")
+    assert call(stack, "cleanup_old_jobs", days=0)["deleted_jobs"] >= 1

@@ -1,0 +1,338 @@
+"""Ingestions that are disturbed: workers killed at every step, videos deleted, odd videos."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import Connection, NullPool, create_engine, text
+from tests import films
+from tests.corpora import fetch_espeak
+from tests.integration.redis_databases import take_redis_database
+from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
+from tests.integration.worker.ingestion_rows import read_all_rows
+from tests.integration.worker.test_ingestion import MODELS
+from tests.speech import fetch_models
+from tests.waiting import PATIENCE_SECONDS, wait_until
+from tools.samples import fetch
+
+from cinemill.core.job import Job, JobState
+from cinemill.storage.media.assets import delete_asset
+
+OWN_REDIS_DATABASE = 12
+LEASE_SECONDS = 3
+GATE = 4711
+STEPS = (
+    *("intake_source", "probe_source", "prepare_source", "detect_shot_boundaries"),
+    *("extract_keyframes", "chunk_video", "analyze_chunk", "merge_chunks", "classify_sound"),
+    *("transcribe_speech", "write_passages", "generate_text_embeddings"),
+    *("generate_visual_embeddings", "generate_multimodal_embeddings"),
+    *("extract_relationships", "build_scene_graph", "index_embeddings", "summarize_ingestion"),
+)
+
+
+@pytest.fixture(scope="module")
+def idle_stack(
+    database_url: str,
+    redis_url: str,
+    films_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """Yield an instance that notices a dead worker soon, with models and beat, without a worker."""
+    home = tmp_path_factory.mktemp("faults")
+    (home / "models").mkdir()
+    for name in MODELS:
+        (home / "models" / name).symlink_to(fetch_models(*MODELS) / name)
+    settings = {
+        "CINEMILL_HOME": str(home),
+        "CINEMILL_INPUT_ROOTS": str(films_folder),
+        "CINEMILL_LEASE_SECONDS": str(LEASE_SECONDS),
+        "CINEMILL_HEARTBEAT_SECONDS": "1",
+        "CELERY_WORKER_CONCURRENCY": "1",
+        "REDIS_URL": take_redis_database(redis_url, OWN_REDIS_DATABASE),
+    }
+    with open_stack(database_url, settings) as stack, ExitStack() as undo:
+        undo.callback(stop_service, start_service("cinemill.worker.beat", stack))
+        yield stack
+
+
+@contextmanager
+def running_worker(stack: Stack) -> Iterator[subprocess.Popen[bytes]]:
+    (stack.home / "cinemill.worker.ready").unlink(missing_ok=True)
+    worker = start_service("cinemill.worker", stack)
+    try:
+        yield worker
+        if worker.poll() is None:
+            stop_service(worker)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def stack(idle_stack: Stack) -> Iterator[Stack]:
+    """Yield the instance with a worker that nobody kills."""
+    with running_worker(idle_stack):
+        yield idle_stack
+
+
+@pytest.fixture(scope="module")
+def talk(films_folder: Path) -> Path:
+    """Return a video with speech, text in the picture and faces."""
+    sample = fetch("obama_speech")
+    return Path(shutil.copy(sample, films_folder / f"faults-{sample.name}"))
+
+
+def copy_film(film: Path, name: str) -> Path:
+    """Return the same frames and audio in another file: the same bytes are ingested once."""
+    return films.remux(film, film.with_name(f"{name}.mp4"), "-metadata", f"title={name}")
+
+
+def start(stack: Stack, film: Path, profile: str = "full") -> Job:
+    params = {"path": str(film), "profile": profile}
+    return stack.service.create_job("process_video", params=params)
+
+
+def wait_for_end(stack: Stack, job: Job) -> Job:
+    wait_until(lambda: stack.service.get_job(job.id).state.is_final, seconds=2 * PATIENCE_SECONDS)
+    return stack.service.get_job(job.id)
+
+
+def ingest(stack: Stack, film: Path, profile: str = "full") -> dict[str, Any]:
+    done = wait_for_end(stack, start(stack, film, profile))
+    assert done.state is JobState.COMPLETED, done.failure
+    return dict(done.result or {})
+
+
+@dataclass
+class Gate:
+    """Stops the commits of steps of chosen kinds: their work is done, and nothing is stored yet."""
+
+    stack: Stack
+    holder: Connection
+
+    def open(self) -> None:
+        self._execute("CREATE TABLE gate (kind text PRIMARY KEY)")
+        self._execute(
+            f"""
+            CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF NEW.state = 'succeeded' AND EXISTS (SELECT FROM gate WHERE kind = NEW.kind) THEN
+                    PERFORM pg_advisory_xact_lock({GATE});
+                END IF;
+                RETURN NEW;
+            END $$
+            """
+        )
+        self._execute(
+            "CREATE TRIGGER gate BEFORE UPDATE ON run FOR EACH ROW EXECUTE FUNCTION wait_at_gate()"
+        )
+        for kind in STEPS:
+            self._execute("INSERT INTO gate VALUES (:kind)", kind=kind)
+        self.holder.execute(text("SELECT pg_advisory_lock(:gate)"), {"gate": GATE})
+        self.holder.commit()
+
+    def close(self) -> None:
+        self.holder.execute(text("SELECT pg_advisory_unlock(:gate)"), {"gate": GATE})
+        self.holder.commit()
+        self._execute("DROP TRIGGER gate ON run")
+        self._execute("DROP FUNCTION wait_at_gate()")
+        self._execute("DROP TABLE gate")
+
+    def list_waiting(self) -> list[int]:
+        """Return the processes of the database whose commits wait."""
+        return list(
+            self._read(
+                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
+                f"AND objid = {GATE}"
+            )
+        )
+
+    def find_kind(self, job: Job) -> str:
+        """Return the kind of the step that waits: of those that run, all others are dead."""
+        (kind,) = self._read(
+            "SELECT kind FROM run WHERE job_id = :id AND state = 'running' "
+            "AND kind IN (SELECT kind FROM gate)",
+            id=job.id,
+        )
+        return str(kind)
+
+    def let_through(self, kind: str) -> None:
+        """End the waiting sessions, whose worker is dead, and stop no more steps of this kind."""
+        for pid in self.list_waiting():
+            self._execute("SELECT pg_terminate_backend(:pid)", pid=pid)
+        wait_until(lambda: not self.list_waiting())
+        self._execute("DELETE FROM gate WHERE kind = :kind", kind=kind)
+
+    def _execute(self, statement: str, **values: Any) -> None:
+        with self.stack.database.begin() as connection:
+            connection.execute(text(statement), values)
+
+    def _read(self, query: str, **values: Any) -> list[Any]:
+        with self.stack.database.begin() as connection:
+            return list(connection.execute(text(query), values).scalars())
+
+
+@pytest.fixture
+def gate(idle_stack: Stack) -> Iterator[Gate]:
+    engine = create_engine(idle_stack.database.url, poolclass=NullPool)
+    with engine.connect() as holder:
+        gate = Gate(idle_stack, holder)
+        gate.open()
+        yield gate
+        gate.close()
+
+
+def count_crashes(stack: Stack, job: Job) -> int:
+    query = text("SELECT count(*) FROM run WHERE job_id = :id AND state = 'crashed'")
+    with stack.database.begin() as connection:
+        return int(connection.execute(query, {"id": job.id}).scalar_one())
+
+
+@pytest.fixture(scope="module")
+def undisturbed(idle_stack: Stack, talk: Path) -> dict[str, Any]:
+    """Return the result of an ingestion that nothing disturbed."""
+    with running_worker(idle_stack):
+        return ingest(idle_stack, copy_film(talk, "undisturbed"))
+
+
+def test_ingestion_killed_at_every_step_has_the_same_rows(
+    idle_stack: Stack, undisturbed: dict[str, Any], talk: Path, gate: Gate
+) -> None:
+    job = start(idle_stack, copy_film(talk, "killed"))
+    killed = []
+    for _ in STEPS:
+        with running_worker(idle_stack) as worker:
+            wait_until(gate.list_waiting)
+            killed.append(gate.find_kind(job))
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+        gate.let_through(killed[-1])
+    with running_worker(idle_stack):
+        done = wait_for_end(idle_stack, job)
+    assert done.state is JobState.COMPLETED, done.failure
+    assert sorted(killed) == sorted(STEPS)
+    assert count_crashes(idle_stack, job) == len(STEPS)
+    result = dict(done.result or {})
+    for name in ("findings", "passages", "gaps"):
+        assert result[name] == undisturbed[name]
+    expected = read_all_rows(idle_stack, undisturbed["asset_id"])
+    assert read_all_rows(idle_stack, result["asset_id"]) == expected
+    assert {table for table, rows in expected.items() if not rows} <= {"finding_gap"}
+
+
+@contextmanager
+def paused_at(stack: Stack, job: Job, kind: str) -> Iterator[None]:
+    """Freeze the worker's process that runs a step of this kind, between two transactions."""
+    running = text("SELECT id, worker FROM run WHERE job_id = :id AND kind = :kind "
+                   "AND state = 'running'")  # fmt: skip
+    free = text("SELECT id FROM run WHERE id = :id AND state = 'running' FOR UPDATE SKIP LOCKED")
+    frozen: list[psutil.Process] = []
+
+    def freeze() -> bool:
+        with stack.database.begin() as connection:
+            row = connection.execute(running, {"id": job.id, "kind": kind}).first()
+        if row is None:
+            return False
+        process = psutil.Process(int(row.worker.rpartition(":")[2]))
+        process.suspend()
+        with stack.database.begin() as connection:
+            if connection.execute(free, {"id": row.id}).first() is not None:
+                frozen.append(process)
+                return True
+        process.resume()
+        return False
+
+    wait_until(freeze)
+    yield
+    for process in frozen:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
+@pytest.mark.parametrize(
+    "kind", ["prepare_source", "analyze_chunk", "transcribe_speech", "generate_text_embeddings"]
+)
+def test_video_deleted_during_its_ingestion_leaves_nothing(
+    stack: Stack, talk: Path, kind: str
+) -> None:
+    job = start(stack, copy_film(talk, f"deleted at {kind}"))
+    with paused_at(stack, job, kind):
+        asset_id = stack.service.get_job(job.id).asset_id
+        assert asset_id is not None
+        with stack.database.begin() as connection:
+            assert delete_asset(connection, asset_id)
+    done = wait_for_end(stack, job)
+    assert done.state is JobState.FAILED
+    assert done.failure is not None
+    assert done.failure.code == "asset_not_found"
+    assert not any(read_all_rows(stack, asset_id).values())
+
+
+def test_music_is_not_transcribed(stack: Stack, films_folder: Path) -> None:
+    chord = "+".join(f"sin(2*PI*{hertz}*t)*exp(-2*mod(t,0.5))/4" for hertz in (262, 330, 392, 523))
+    film = films_folder / "music.mp4"
+    films.run(
+        [
+            *("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=8"),
+            *("-f", "lavfi", "-i", f"aevalsrc='{chord}':duration=8"),
+            *("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", f"file:{film}"),
+        ]
+    )
+    result = ingest(stack, film, "standard")
+    assert result["gaps"] == []
+    assert result["passages"].get("speech", 0) == 0
+    assert read_all_rows(stack, result["asset_id"])["utterance"] == []
+
+
+def test_video_without_cuts_is_one_shot(stack: Stack, films_folder: Path) -> None:
+    film = films.make_film(films_folder / "no cuts.mp4", seconds=6, has_sound=False)
+    result = ingest(stack, film)
+    assert result["findings"]["shot"] == 1
+    assert result["gaps"] == []
+
+
+def speak(path: Path, *spoken: tuple[str, str]) -> Path:
+    """Create a video of a test pattern in which these sentences are spoken, each by its voice."""
+    espeak = fetch_espeak()
+    sounds = [espeak.speak(sentence, voice).samples for sentence, voice in spoken]
+    raw = path.with_suffix(".raw")
+    raw.write_bytes(b"".join(sound.tobytes() for sound in sounds))
+    films.run(
+        [
+            *("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=30"),
+            *("-f", "s16le", "-ar", str(espeak.rate_hz), "-ac", "1", "-i", f"file:{raw}"),
+            *("-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-shortest"),
+            f"file:{path}",
+        ]
+    )
+    raw.unlink()
+    return path
+
+
+GERMAN = "Heute Morgen habe ich im Garten gearbeitet, und danach sind wir an den See gefahren."
+ENGLISH = "This morning I worked in the garden, and after that we drove to the lake together."
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    [((GERMAN, "de"), (GERMAN, "de")), ((ENGLISH, "en-gb"), (GERMAN, "de"))],
+    ids=["another language", "mixed languages"],
+)
+def test_speech_that_is_not_english_is_found_as_it_was_heard(
+    stack: Stack, films_folder: Path, spoken: tuple[tuple[str, str], ...]
+) -> None:
+    name = "-".join(voice for _, voice in spoken)
+    result = ingest(stack, speak(films_folder / f"{name}.mp4", *spoken), "standard")
+    assert result["passages"]["speech"] >= 1
+    rows = read_all_rows(stack, result["asset_id"])
+    assert rows["embedding"]
+    assert result["gaps"] == []
