@@ -18,6 +18,7 @@ from cinemill.cli.commands import (
     dead,
     detect,
     doctor,
+    evaluate,
     ingest,
     jobs,
     models,
@@ -139,6 +140,7 @@ jobs.register(app)
 app.add_typer(dead.app, name="dead")
 app.add_typer(models.app, name="models")
 doctor.register(app)
+app.add_typer(evaluate.app, name="evaluate")
 selftest.register(app)
 config.register(app)
 verify.register(app)
