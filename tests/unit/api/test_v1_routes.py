@@ -28,6 +28,8 @@ DOCUMENTS_WITH_LISTS = {
     "/stats": "a report",
     "/debug": "a report",
     "/search": "the best hits; a limit is all that there is of a ranking",
+    "/search/pictures": "the most similar moments, as above",
+    "/assets/{asset_id}/similar": "the most similar moments, as above",
     "/conversations/{conversation_id}": "one conversation, of twenty turns at most",
     "/entities": "what one name may mean, at most about twenty",
 }

@@ -234,7 +234,7 @@ def test_thresholds_come_from_videos_that_the_weights_have_not_seen() -> None:
             for video in range(48)
             for number in range(2)
         ]
-        model = fit_relevance(examples[:48], false_abstention_rate=0.2, strength=1e-6)
+        model = fit_relevance(examples[:48], FitSettings(0.2, 1e-6, has_class_thresholds=True))
         new = [judge_features(model, one.features) for one in examples[48:] if one.is_answerable]
         limit = model.find_threshold(QueryClass.THING)
         rates.append(sum(score < limit for score in new) / len(new))
