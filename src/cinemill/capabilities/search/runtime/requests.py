@@ -65,8 +65,8 @@ class SearchResult:
     route: Route
     relevance: Relevance
     is_fitted: bool
-    """Whether the model of relevance was fitted on this installation's kind of videos; else it is the
-    package's, and a rule of thumb decides which hits count as found."""
+    """Whether the model of relevance was fitted on this installation's kind of videos. Else it is
+    the package's, and a rule of thumb decides which hits count as found."""
     hits: tuple[Hit, ...]
     """What answers the query, the best first."""
     nearest: tuple[Hit, ...]
