@@ -16,7 +16,8 @@ const PASSAGES = ["passage for search", "passages for search"];
 const SUBJECTS = {
   shot: "Shots", keyframe: "Key frames", sound: "Sounds", text: "Text in the picture", tag: "Tags",
   object: "Things", face: "Faces", speech: "Speech", knowledge: "Names and relations",
-  embeddings: "Search by meaning", moderation: "Warnings about content", description: "Descriptions",
+  embeddings: "Search by meaning", picture_embeddings: "Search by pictures",
+  moment_embeddings: "Search by moments", moderation: "Warnings about content", description: "Descriptions",
 };
 
 // Callbacks: onMade(taskId) shows another job, onProblem(problem) reports problems of requests.

@@ -13,7 +13,9 @@ _TABLES = {
     "WHERE asset_id = :id",
     "utterance": f"SELECT to_jsonb(utterance) - {_UNLIKE} FROM utterance "
     "JOIN transcript ON transcript.id = transcript_id WHERE asset_id = :id",
-    "finding_set": f"SELECT to_jsonb(finding_set) - {_UNLIKE} FROM finding_set "
+    # The digest of what knowledge rests on names passages by their ids.
+    "finding_set": f"SELECT to_jsonb(finding_set) - {_UNLIKE} - "
+    "CASE kind WHEN 'knowledge' THEN 'params_digest' ELSE '' END FROM finding_set "
     "WHERE asset_id = :id",
     "finding": f"SELECT finding_set.kind, to_jsonb(finding) - {_UNLIKE} FROM finding "
     "JOIN finding_set ON finding_set.id = set_id WHERE asset_id = :id",

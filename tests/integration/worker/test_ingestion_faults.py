@@ -35,6 +35,7 @@ STEPS = (
     *("intake_source", "probe_source", "prepare_source", "detect_shot_boundaries"),
     *("extract_keyframes", "chunk_video", "analyze_chunk", "merge_chunks", "classify_sound"),
     *("transcribe_speech", "write_passages", "generate_text_embeddings"),
+    *("generate_visual_embeddings", "generate_multimodal_embeddings"),
     *("extract_relationships", "build_scene_graph", "index_embeddings", "summarize_ingestion"),
 )
 
@@ -200,7 +201,7 @@ def count_crashes(stack: Stack, job: Job) -> int:
 def undisturbed(idle_stack: Stack, talk: Path) -> dict[str, Any]:
     """Return the result of an ingestion that nothing disturbed."""
     with running_worker(idle_stack):
-        return ingest(idle_stack, talk)
+        return ingest(idle_stack, copy_film(talk, "undisturbed"))
 
 
 def test_ingestion_killed_at_every_step_has_the_same_rows(

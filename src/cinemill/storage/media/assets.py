@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import (
     Connection,
     RowMapping,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
 from cinemill.core.media import CACHED_KINDS, Artifact, ArtifactKind, MediaInfo
 from cinemill.core.page_position import PagePosition
@@ -181,7 +183,7 @@ def save_artifacts(
 ) -> None:
     """Point the asset at these files, in place of earlier ones of the same kind and variant.
 
-    They count as new.
+    They count as new. Raises NotFound (``asset_not_found``) where the asset is gone.
     """
     # In one order for everybody: two jobs on one video would else wait for each other's rows.
     for artifact in sorted(artifacts, key=lambda artifact: artifact.kind):
@@ -191,11 +193,17 @@ def save_artifacts(
             "created_at": func.clock_timestamp(),
         }
         key = {"asset_id": asset_id, "kind": artifact.kind.value, "variant": variant}
-        connection.execute(
+        statement = (
             insert(tables.artifact)
             .values(id=str(uuid4()), **key, **values)
             .on_conflict_do_update(constraint="artifact_asset_kind_variant_key", set_=values)
         )
+        try:
+            connection.execute(statement)
+        except IntegrityError as error:
+            if not isinstance(error.orig, ForeignKeyViolation):
+                raise
+            raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found") from error
 
 
 def replace_artifacts(
