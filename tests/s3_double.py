@@ -86,6 +86,9 @@ class _Exchange(BaseHTTPRequestHandler):
         name, query, _ = self._begin()
         if "uploadId" in query:
             self.server.parts.clear()
+        elif self.server.keeps_all:
+            self._fail(403, "AccessDenied")
+            return
         else:
             self.server.objects.pop(name, None)
         self._send(204)
@@ -124,6 +127,8 @@ class S3Double(ThreadingHTTPServer):
         self.seen: list[tuple[str, str]] = []
         self.refusal: tuple[int, str] | None = None
         """Status and code with which every upload is refused."""
+        self.keeps_all = False
+        """Whether nobody may delete anything."""
 
     @property
     def uploads(self) -> int:

@@ -38,6 +38,10 @@ _PROFILE_HELP = (
 AnyProfile = Annotated[_Profile | None, typer.Option("--profile", help=_PROFILE_HELP)]
 """None finds out nothing."""
 Profile = Annotated[_Profile, typer.Option("--profile", help=_PROFILE_HELP)]
+Provider = Annotated[
+    Literal["local", "rekognition", "nvidia"],
+    typer.Option(help="Who looks at the pictures: models of the workers, or a service."),
+]
 Queues = Annotated[
     str | None,
     typer.Option("--queues", "-Q", help="Queues to consume, separated by commas. Default: all."),

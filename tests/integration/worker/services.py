@@ -55,6 +55,7 @@ class Services:
         self.s3.sizes.clear()
         self.s3.seen.clear()
         self.s3.refusal = None
+        self.s3.keeps_all = False
         self.vision.answers.clear()
         self.vision.asked.clear()
         self.vision.polls = 0

@@ -146,6 +146,33 @@ def test_denied_upload_says_so(services: Services, worker: Stack, film: Path) ->
     assert services.rekognition.seen == []
 
 
+def test_findings_are_kept_where_the_upload_cannot_be_deleted(
+    services: Services, worker: Stack, film: Path
+) -> None:
+    services.s3.keeps_all = True
+    job = analyze(worker, "analyze_with_rekognition", film, features=["labels"])
+    assert job.failure is None
+    assert len(read_findings(worker, film, FindingKind.TAG)) == 1
+    (name,) = services.s3.objects
+    assert f"s3://{name}" in worker.log.read_text()
+
+
+def test_cap_leaves_a_gap_in_an_ingestion(
+    services: Services, worker: Stack, films_folder: Path
+) -> None:
+    film = films.make_film(films_folder / "five_minutes.mp4", seconds=300, rate="1")
+    job = analyze(worker, "process_video", film, profile="standard", provider="rekognition")
+    assert job.failure is None
+    assert job.result is not None
+    (gap,) = [gap for gap in job.result["gaps"] if gap["subject"] == "rekognition"]
+    assert gap["code"] == "cost_cap_video"
+    assert "exceeds $1.00 a video" in gap["message"]
+    assert job.result["findings"]["keyframe"] >= 1
+    assert "tag" not in job.result["findings"]
+    assert services.rekognition.seen == []
+    assert read_costs(worker, film) == []
+
+
 def test_cost_above_the_cap_is_refused_before_anything_is_sent(
     services: Services, worker: Stack, films_folder: Path
 ) -> None:

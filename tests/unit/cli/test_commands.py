@@ -176,6 +176,15 @@ class TestProcess:
         assert "Found: 2 shots" in result.stdout
         assert "854×480" not in result.stdout
 
+    def test_ingest_passes_the_provider_on(
+        self, upload_server: LittleServer, cinemill: Run, video: Path
+    ) -> None:
+        upload_server.on("GET /api/v1/jobs/j1", lambda x: x.send_json(INGESTED))
+        result = cinemill("ingest", video, "--provider", "rekognition")
+        assert result.exit_code == ExitCode.OK, result.output
+        sent = b"".join(one.body for one in upload_server.seen).replace(b" ", b"")
+        assert b'{"profile":"standard","provider":"rekognition"}' in sent
+
     def test_process_downloads_into_the_folder(
         self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path
     ) -> None:

@@ -65,10 +65,13 @@ from cinemill.storage.database import Connection
 from cinemill.storage.findings.gaps import close_gap
 from cinemill.storage.media.assets import AssetRecord
 from cinemill.storage.providers.calls import CallRecord, find_call
+from cinemill.telemetry import get_logger
 
 UPLOAD_SHARE = 0.4
 """Share of the step's progress that uploading takes."""
 NOTHING_ASKED = CallRecord(None, is_asked=False, restarts=0)
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def analyze_with_rekognition(resources: StepResources, context: StepContext) -> 
                 work.bucket.delete(work.video.key)
         raise
     # Its results do not need it any more, also where this worker is killed now.
-    work.bucket.delete(work.video.key)
+    _remove(work)
     sets = {feature: _choose_sets(context, one.sets) for feature, one in found}
 
     def write(connection: Connection) -> None:
@@ -268,6 +271,15 @@ def _upload(work: _Work) -> None:
         work.bucket.upload(work.path, video.key, on_sent=report)
     except ProviderDenied as denied:
         raise make_final(denied) from denied
+
+
+def _remove(work: _Work) -> None:
+    """Delete the video from the bucket. What was paid for is kept where that is not permitted."""
+    try:
+        work.bucket.delete(work.video.key)
+    except ProviderDenied as denied:
+        place = f"s3://{work.video.bucket}/{work.video.key}"
+        log.warning("a video stays in the bucket", place=place, why=denied.message)
 
 
 def _choose_sets(context: StepContext, sets: Sequence[FindingSet]) -> list[FindingSet]:

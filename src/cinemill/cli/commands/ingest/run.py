@@ -31,6 +31,7 @@ def ingest(
         ),
     ],
     profile: options.Profile = "standard",
+    provider: options.Provider = "local",
     priority: options.Priority = None,
     json: options.Json = False,
 ) -> None:
@@ -49,7 +50,8 @@ def ingest(
     inputs = read_inputs(file)
     outcomes = {name: refused(name, error) for name, error in inputs.errors.items()}
     if inputs.videos or inputs.assets:
-        batch = UploadBatch(priority, params={"profile": profile})
+        chosen = {} if provider == "local" else {"provider": provider}
+        batch = UploadBatch(priority, params={"profile": profile, **chosen})
         outcomes |= work_on_any_server(
             lambda client, display: _ingest_all(client, inputs, batch, display), json=json
         )
