@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -41,7 +42,7 @@ from cinemill.media.stills.read import read_picture
 from cinemill.steps.ingestion.finding_work import list_active
 from cinemill.steps.ingestion.keyframe_pictures import MAX_WIDTH_PX, MOST_BYTES
 from cinemill.steps.resources import StepResources
-from cinemill.storage.media.assets import list_artifacts_of
+from cinemill.storage.media.assets import delete_asset, list_artifacts_of
 from cinemill.storage.retrieval.models import find_active_model, list_models
 from cinemill.storage.retrieval.passages import list_passages
 from cinemill.worker.handlers import build_resources
@@ -57,7 +58,7 @@ SAMPLES = ("bikes", "carphone", "obama_speech")
 
 
 @pytest.fixture(scope="module")
-def library(stack: Stack, films_folder: Path) -> dict[str, str]:
+def library(stack: Stack, films_folder: Path) -> Iterator[dict[str, str]]:
     """The ids of three videos that were ingested whole, by their names."""
     folder = fetch_models(*MODELS)
     for name in MODELS:
@@ -65,7 +66,12 @@ def library(stack: Stack, films_folder: Path) -> dict[str, str]:
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.exists():
             link.symlink_to(folder / name)
-    return {name: ingest(stack, films_folder, name)["asset_id"] for name in SAMPLES}
+    ids = {name: ingest(stack, films_folder, name)["asset_id"] for name in SAMPLES}
+    yield ids
+    # Other files look at what these videos have when less is looked for.
+    with stack.database.begin() as connection:
+        for asset_id in ids.values():
+            delete_asset(connection, asset_id)
 
 
 def ingest(stack: Stack, films_folder: Path, name: str) -> dict[str, Any]:
