@@ -15,7 +15,7 @@ import cinemill
 FOLDER = Path(cinemill.__file__).parent / "web"
 _FRAME = "frame.html"
 _IMPORT = re.compile(r'from "\./([a-z]+\.js)";')
-_SITE = {"/": "Videos", "/reviews": "Reviews", "/docs": "API"}
+_SITE = {"/": "Videos", "/search": "Search", "/reviews": "Reviews", "/docs": "API"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,9 @@ VIDEOS = HtmlPage("index", "Cinemill", "app.js", ("app.css", "video.css"), path=
 ASSET = HtmlPage("asset", "Cinemill", "asset.js", ("app.css", "video.css", "analysis.css"))
 REVIEWS = HtmlPage(
     "reviews", "Reviews – Cinemill", "queue.js", ("app.css", "analysis.css"), path="/reviews"
+)
+SEARCH = HtmlPage(
+    "search", "Search – Cinemill", "search.js", ("app.css", "search.css"), path="/search"
 )
 DOCS = HtmlPage("docs", "API – Cinemill", "docs.js", path="/docs")
 SIGN_IN = HtmlPage("signin", "Sign in – Cinemill", "signin.js", has_navigation=False)

@@ -14,7 +14,7 @@ from cinemill.api.models.analyses import AnalysisEvent
 from cinemill.api.models.captions import CaptionsUpdate
 from cinemill.api.models.jobs import CreateJobRequest, ProgressDocument
 from cinemill.api.models.problems import Problem
-from cinemill.api.models.searches import (
+from cinemill.api.models.search.searches import (
     CitationsEventDocument,
     DeltaEventDocument,
     DoneEventDocument,

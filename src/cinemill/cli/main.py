@@ -18,11 +18,13 @@ from cinemill.cli.commands import (
     dead,
     detect,
     doctor,
+    evaluate,
     ingest,
     jobs,
     models,
     process,
     render,
+    search,
     selftest,
     serve,
     submit,
@@ -132,11 +134,13 @@ create.register(app)
 render.register(app)
 submit.register(app)
 app.add_typer(detect.app, name="detect")
+search.register(app)
 watch.register(app)
 jobs.register(app)
 app.add_typer(dead.app, name="dead")
 app.add_typer(models.app, name="models")
 doctor.register(app)
+app.add_typer(evaluate.app, name="evaluate")
 selftest.register(app)
 config.register(app)
 verify.register(app)

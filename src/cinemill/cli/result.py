@@ -38,6 +38,9 @@ FOUND_WORDS = {
 """Kinds of findings, in the plural. Names and relations are not counted: they have no findings."""
 TRACK_WORDS = {"speech": "speech", "text": "text in the picture", "picture": "what is seen"}
 
+Result = Mapping[str, Any]
+"""Of a job, as the server sends it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResultFile:
@@ -143,7 +146,7 @@ def read_outcome(
     return Outcome(name, job_id, status, files=files, stages=stages, found=_read_found(result))
 
 
-def _read_found(result: Mapping[str, Any]) -> Found | None:
+def _read_found(result: Result) -> Found | None:
     if "passages" not in result:
         return None
     findings, passages = (

@@ -27,20 +27,36 @@ from cinemill.client.models import (
     TaskResult,
     TaskStatus,
 )
+from cinemill.client.search_documents import (
+    AnswerDocument,
+    ConversationDocument,
+    EntityDocument,
+    FindingDocument,
+    HitDocument,
+    SearchDocument,
+)
+from cinemill.client.searches import AnswerEvent
 
 __all__ = [
     "AnalysisDetails",
     "AnalysisDocument",
+    "AnswerDocument",
+    "AnswerEvent",
     "AssetDocument",
     "Client",
     "ClientError",
+    "ConversationDocument",
     "DeadDocument",
     "DeadMessageDocument",
+    "EntityDocument",
+    "FindingDocument",
     "FrameScoreDocument",
+    "HitDocument",
     "JobDocument",
     "ProgressEvent",
     "RegionDocument",
     "ReviewDocument",
+    "SearchDocument",
     "TaskResult",
     "TaskStatus",
 ]

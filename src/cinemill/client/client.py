@@ -28,13 +28,14 @@ from cinemill.client.models import (
     TaskResult,
     TaskStatus,
 )
+from cinemill.client.searches import SearchCalls
 from cinemill.client.transfers import Download, OnBytes, ProgressFile
 
 UPLOAD_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
 """The response comes after the server has hashed and synced the video."""
 
 
-class Client(AnalysisCalls):
+class Client(AnalysisCalls, SearchCalls):
     """One server. Every method raises :class:`ClientError` if it refuses or does not respond."""
 
     def __init__(self, base_url: str, token: str | None = None) -> None:

@@ -81,6 +81,14 @@ def check_weights(clip: float, info: ValidationInfo) -> float:
     return clip
 
 
+def check_topic_role(role: str | None, info: ValidationInfo) -> str | None:
+    """Reject a topic without a role, and a role without a topic."""
+    topic = info.data.get("rekognition_topic", role)
+    if (role is None) != (topic is None):
+        raise _conflict("REKOGNITION_TOPIC", "and REKOGNITION_ROLE must be set both or neither")
+    return role
+
+
 def check_language_model(name: str, info: ValidationInfo) -> str:
     """Reject a language model without a server, or without the key that its server requires."""
     if info.data.get("language_model_api", "anthropic") == "openai":
@@ -97,6 +105,7 @@ def check_language_model(name: str, info: ValidationInfo) -> str:
     return name
 
 
+TopicRole = Annotated[str | None, AfterValidator(check_topic_role), CHECKED_DEFAULT]
 Auth = Annotated[Literal["token", "off"], AfterValidator(check_auth)]
 Pool = Annotated[Literal["prefork", "solo"], AfterValidator(check_pool)]
 SoftLimit = Annotated[Count, AfterValidator(check_soft_limit), CHECKED_DEFAULT]

@@ -17,6 +17,7 @@ from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
+from cinemill.steps.service_settings import NO_SERVICES, ServiceSettings
 from cinemill.steps.source.results import IMPORT
 from cinemill.storage.cache.caches import Caches
 from cinemill.storage.database import Database
@@ -76,6 +77,8 @@ class StepResources:
     """An encoder's share of its cores, where all of them encode."""
     fetch_models: bool = False
     """Whether a missing model is downloaded at first use."""
+    services: ServiceSettings = NO_SERVICES
+    """Services that analyze videos elsewhere."""
     text_model: str = "minilm-l6-v2-int8"
     """Name of the model that embeds passages and questions."""
     language_model: LanguageModelAddress | None = None

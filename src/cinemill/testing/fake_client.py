@@ -49,13 +49,14 @@ from cinemill.testing.answers import (
 from cinemill.testing.fake_analyses import FakeAnalysisCalls
 from cinemill.testing.fake_assets import FakeAssets
 from cinemill.testing.fake_jobs import FakeJob, FakeJobs
+from cinemill.testing.fake_searches import FakeSearchCalls
 from cinemill.testing.outcomes import Outcome
 
 Script = Outcome | Callable[[JobDocument], Outcome]
 """How a job goes; a function is called with the job when it is accepted."""
 
 
-class FakeClient(FakeAnalysisCalls):
+class FakeClient(FakeAnalysisCalls, FakeSearchCalls):
     """A client whose installation is in memory.
 
     A job moves on when it is looked at by itself (``job``, ``job_status``, ``task``, ``result``,
@@ -77,6 +78,7 @@ class FakeClient(FakeAnalysisCalls):
         self._outcomes = dict(outcomes or {})
         self._kinds = frozenset(kinds)
         self._jobs = FakeJobs()
+        self._conversations = {}
         self._assets = FakeAssets()
         self._reviews = []
 

@@ -1,5 +1,7 @@
 // The public API, as any script could call it.
 
+import { readEvents } from "./eventstream.js";
+
 export class Problem extends Error {
   constructor(document) {
     super(document.detail);
@@ -19,6 +21,9 @@ export const LOST = {
   status: 0,
 };
 
+// The problem that an event of a stream describes.
+export const problemFromDocument = (document) => new Problem(document);
+
 const MAX_ENTRIES = 20000;
 // Request Timeout and Too Many Requests: the only client errors that are worth a retry.
 const TEMPORARY = new Set([408, 429]);
@@ -37,19 +42,24 @@ export function problemFrom(status, body) {
   });
 }
 
-async function call(method, address, body, headers = {}) {
+async function request(method, address, body, headers = {}, signal = undefined) {
   let response;
   try {
     response = await fetch(address, {
       method,
+      signal,
       headers: body ? { "Content-Type": "application/json", ...headers } : headers,
       body: body ? JSON.stringify(body) : undefined,
     });
   } catch {
     throw new Problem(LOST);
   }
-  const text = await response.text();
-  if (!response.ok) throw problemFrom(response.status, text);
+  if (!response.ok) throw problemFrom(response.status, await response.text());
+  return response;
+}
+
+async function call(method, address, body, headers = {}) {
+  const text = await (await request(method, address, body, headers)).text();
   return text ? JSON.parse(text) : null;
 }
 
@@ -119,3 +129,20 @@ const tag = (version) => (version === "*" ? version : `"${version}"`);
 const captionsAddress = (assetId, language) => `${API}/assets/${at(assetId)}/captions/${at(language)}`;
 export const streamAddress = (assetId, playlist) => `${API}/assets/${at(assetId)}/streams/${playlist}`;
 export const eventsAddress = (id) => `${API}/jobs/${at(id)}/events`;
+// A moment of a video on its page; seconds.
+export const momentAddress = (id, seconds) => `${assetAddress(id)}?t=${Number(seconds.toFixed(3))}`;
+export const entityAddress = (id) => `/entities/${at(id)}`;
+// By POST, since an address has room for a shorter query only.
+export const searchVideos = (query) => call("POST", `${API}/search`, { q: query });
+// Yields the events of an answer: retrieval, delta, citations and done, or error.
+export async function* ask(question, conversationId, signal) {
+  const asked = { question, conversation_id: conversationId };
+  const response = await request("POST", `${API}/ask`, asked, { Accept: "text/event-stream" }, signal);
+  try {
+    yield* readEvents(response);
+  } catch (error) {
+    // A stream that breaks off; anything else is an error of this page.
+    if (error instanceof TypeError) throw new Problem(LOST);
+    throw error;
+  }
+}

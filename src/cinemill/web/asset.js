@@ -19,6 +19,8 @@ const RETRY_MS = 3000;
 const PROXY = "process_video";
 const assetId = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 
+// Seconds, of a moment that a link leads to; NaN for none.
+const timeInAddress = () => Number.parseFloat(new URLSearchParams(location.search).get("t") ?? "");
 const analysisInAddress = () => new URLSearchParams(location.hash.slice(1)).get("analysis") ?? "";
 
 async function load() {
@@ -56,12 +58,20 @@ async function show(asset, captions) {
   find("video").hidden = false;
   showPlayer(asset, captions, (player) => {
     lanes.follow(player.video);
+    goToAddressed(player.video);
     panel.setPlayer(player);
   });
   addEventListener("hashchange", () => panel.show(analysisInAddress()));
   const origin = buildOrigin(asset, (ms) => lanes.seek(ms));
   await panel.show(analysisInAddress());
   showOrigin(await origin);
+}
+
+// Once the player knows the video; it stays there until a person plays it.
+function goToAddressed(video) {
+  const seconds = timeInAddress();
+  if (!(seconds > 0)) return;
+  video.addEventListener("loadedmetadata", () => { video.currentTime = Math.min(seconds, video.duration); }, { once: true });
 }
 
 // The lanes, in a section that is hidden while there are none, with a switch for boxes.

@@ -22,6 +22,7 @@ from cinemill.steps.resources import DetectionSettings, StepResources
 from cinemill.storage.cache.caches import open_caches
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import WorkerContext
+from cinemill.worker.services import read_services
 
 log = get_logger(__name__)
 
@@ -145,6 +146,7 @@ def build_resources(context: WorkerContext) -> StepResources:
         picture_model=settings.picture_model,
         threads=max(1, usable_cpus() // context.slots),
         fetch_models=settings.fetch_models,
+        services=read_services(settings),
         text_model=settings.text_model,
         language_model=_read_language_model(settings),
     )

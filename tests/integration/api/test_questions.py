@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -179,6 +180,33 @@ def test_nothing_that_a_video_demands_reaches_the_client(obeying: RunningApi) ->
             if name == "citations"
             for cited in data["citations"]
         } == {HOSTILE}
+
+
+def test_moments_are_sent_before_the_language_model_has_replied(
+    start_api: StartApi, library: Database
+) -> None:
+    hold = threading.Event()
+    late = replace(openai_stream('{"claims": []}'), hold=hold)
+    with serve_replies(late) as server:
+        api = start_with(start_api, server)
+        request: dict[str, Any] = {
+            "json": {"question": WHO},
+            "headers": {"Accept": "text/event-stream"},
+            "timeout": 60,
+        }
+        try:
+            with api.http.stream("POST", "/api/v1/ask", **request) as response:
+                pieces = response.iter_text()
+                assert next(pieces).startswith("event: retrieval\n")
+                assert not hold.is_set()
+                hold.set()
+                assert "event: done" in "".join(pieces)
+            hold.clear()
+            with api.http.stream("POST", "/api/v1/ask", **request) as response:
+                next(response.iter_text())  # and leaves
+        finally:
+            hold.set()
+        assert ask(api, WHO)["abstain_reason"] == "not-supported"
 
 
 def test_more_answers_than_threads_are_refused(start_api: StartApi, library: Database) -> None:

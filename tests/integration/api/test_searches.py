@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.integration.api.conftest import RunningApi, StartApi
+from tests.integration.storage.intelligence_rows import find_things
 
 from cinemill.storage.database import Database
 
@@ -100,3 +101,24 @@ def test_server_without_the_embedding_model_says_so(start_api: StartApi, library
     assert found["hits"][0]["asset_id"] == "garden"
     assert found["vectors"] == "model_missing"
     assert "cinemill models fetch" in found["vectors_hint"]
+
+
+def test_filters_by_label_language_entity_and_date(api: RunningApi, library: Database) -> None:
+    find_things(library, "garden")  # a car in the first moment, a person from the 12th second on
+    everywhere = "news about the rose garden and the wind farm"
+    car = search(api, q=everywhere, label="car")
+    assert {(one["asset_id"], one["start"]) for one in car["hits"]} == {("garden", 0.0)}
+    assert search(api, q=everywhere, label="car", confidence=0.9)["hits"] == []
+    person = search(api, q=everywhere, label="person")
+    assert {one["start"] for one in person["hits"] + person["nearest"]} == {10.0}
+    assert search(api, q=everywhere, language="de")["hits"] == []
+    (oslo,) = (
+        one
+        for one in api.http.get("/api/v1/entities", params={"name": "Oslo"}).json()["entities"]
+        if one["score"] == 1
+    )
+    named = search(api, q=everywhere, entity=oslo["id"])
+    assert {(one["asset_id"], one["start"]) for one in named["hits"]} == {("garden", 10.0)}
+    assert search(api, q=everywhere, created_to="2000-01-01T00:00:00Z")["hits"] == []
+    assert search(api, q=everywhere, created_from="2000-01-01T00:00:00Z")["hits"]
+    assert search(api, q=everywhere, speaker="Ann")["hits"] == []

@@ -330,3 +330,42 @@ def test_what_is_no_analysis_is_refused(client: Client, film: Path) -> None:
     assert refuse(client.analyze_batch, ["none"]) == ("parameters_invalid", 422)
     assert refuse(client.analyze_batch, []) == ("parameters_invalid", 422)
     assert refuse(client.analyses, verdict="fake") == ("parameters_invalid", 422)
+
+
+def test_library_without_passages_is_searched_alike(client: Client) -> None:
+    found = client.search("rose garden", limit=5)
+    assert (found["hits"], found["nearest"], found["nothing_found"]) == ([], [], True)
+    assert client.entities("Alice Walker") == []
+    answer = client.ask("Who opened the rose garden?")
+    assert (answer["answer"], answer["abstain_reason"]) == ("", "nothing-found")
+    names = [event.name for event in client.ask_events("Who else opened a garden?")]
+    assert names == ["retrieval", "done"]
+
+
+def test_conversations_are_alike(client: Client) -> None:
+    first = client.ask("Who opened the rose garden?")
+    identity = str(first["conversation_id"])
+    again = client.ask("Who closed the rose garden?", conversation_id=identity)
+    assert again["conversation_id"] == identity
+    (latest,) = client.conversations(limit=1)
+    assert (latest["id"], latest["turn_count"]) == (identity, 2)
+    turns = client.conversation(identity)["turns"]
+    assert [turn["number"] for turn in turns] == [1, 2]
+    client.delete_conversation(identity)
+    refusals = [
+        refuse(client.conversation, identity),
+        refuse(client.delete_conversation, identity),
+        refuse(client.ask, "Who?", conversation_id=identity),
+    ]
+    assert refusals == [("conversation_not_found", 404)] * 3
+
+
+def test_impossible_searches_are_refused_alike(client: Client) -> None:
+    assert refuse(client.search, " ") == ("query_empty", 422)
+    assert refuse(client.search, "x" * 10_001) == ("query_too_long", 413)
+    assert refuse(client.search, "rose", limit=0) == ("parameters_invalid", 422)
+    assert refuse(client.search, "rose", mode="magic") == ("parameters_invalid", 422)
+    assert refuse(client.ask, "") == ("query_empty", 422)
+    assert refuse(client.entity, "none") == ("entity_not_found", 404)
+    assert refuse(client.entities, "") == ("parameters_invalid", 422)
+    assert refuse(lambda: list(client.findings("none"))) == ("asset_not_found", 404)

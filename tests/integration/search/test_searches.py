@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.integration.search.library import open_resources
 
-from cinemill.capabilities.search.relevance import UNFITTED_MODEL, save_model
+from cinemill.capabilities.search.relevance import open_fitted_model, save_model
 from cinemill.capabilities.search.routing import RouteOverrides
 from cinemill.capabilities.search.runtime.requests import SearchMode, SearchRequest, SearchResult
 from cinemill.capabilities.search.runtime.resources import RELEVANCE_FILE
@@ -133,7 +133,7 @@ def test_fitted_relevance_decides_whether_anything_was_found(
     resources = open_resources(indexed, tmp_path)
     request = SearchRequest("rose garden")
     for bias, is_found in ((-50.0, False), (50.0, True)):
-        model = UNFITTED_MODEL.model_copy(update={"bias": bias, "threshold": 0.5})
+        model = open_fitted_model().model_copy(update={"bias": bias, "threshold": 0.5})
         save_model(model, tmp_path / RELEVANCE_FILE)
         result = hybrid_search(resources, request)
         assert result.is_fitted

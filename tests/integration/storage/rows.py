@@ -178,3 +178,4 @@ def forget_everything(database: Database) -> None:
     change(database, "DELETE FROM hardware_encoder")
     change(database, "DELETE FROM dead_message")
     change(database, "DELETE FROM conversation")
+    change(database, "DELETE FROM provider_cost")

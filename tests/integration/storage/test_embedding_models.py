@@ -263,7 +263,7 @@ def test_unusable_vectors_are_rejected_with_nothing_stored(library: Database, ve
 
 def test_embedder_that_returns_too_few_vectors_is_reported(library: Database) -> None:
     model = begin_model(library)
-    with pytest.raises(InputRejected, match="10 texts gave 1 embeddings"):
+    with pytest.raises(InputRejected, match="10 passages gave 1 embeddings"):
         vectors.fill_model(library, model.id, lambda _batch: [make_vector("one")])
 
 

@@ -13,6 +13,7 @@ import cinemill.storage.analyses.tables
 import cinemill.storage.findings.tables
 import cinemill.storage.knowledge.tables
 import cinemill.storage.metrics.tables
+import cinemill.storage.providers.tables
 import cinemill.storage.retrieval.tables  # noqa: F401
 from cinemill.errors import DatabaseNewer, DatabaseUnavailable
 from cinemill.storage.database import Database, check_version, migrate

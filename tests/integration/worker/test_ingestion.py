@@ -25,7 +25,7 @@ from cinemill.worker.messages.guard import OWNER
 
 MODELS = (
     *("base", "centerface", "efficientnet-lite0", "imagenet-names", "nanodet"),
-    *("minilm-l6-v2-int8", "en-core-web-sm"),
+    *("minilm-l6-v2-int8", "en-core-web-sm", "clip-vit-b16-int8"),
 )
 
 
@@ -70,7 +70,7 @@ def test_speech_names_and_pictures_of_a_video_are_found(stack: Stack, films_fold
     assert result["gaps"] == []
     asset_id = result["asset_id"]
     assert set(result["findings"]) == {kind.value for kind in FindingKind} - {
-        *("cue", "moderation", "description")
+        *("cue", "moderation", "description", "knowledge")
     }
     texts = [one.label for one in list_active(stack.database, asset_id, FindingKind.TEXT)]
     assert "PRESIDENT OBAMA STATEMENT ON IRAN" in texts

@@ -104,6 +104,9 @@ def test_command_names_are_complete() -> None:
         "doctor",
         "selftest",
         "config",
+        "ask",
+        "graph",
+        "search",
         "verify",
     }
 

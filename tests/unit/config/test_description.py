@@ -52,6 +52,13 @@ class TestSecrets:
         dumps = settings.model_dump_json() + str(settings.model_dump())
         assert self.SECRET not in str(settings.describe()) + repr(settings) + dumps
 
+    def test_key_of_a_vision_model_is_masked(self) -> None:
+        settings = load({"NVIDIA_API_KEY": self.SECRET, "NVIDIA_BASE_URL": "http://nim:8000"})
+        assert settings.nvidia_api_key is not None
+        assert settings.nvidia_api_key.get_secret_value() == self.SECRET
+        dumps = settings.model_dump_json() + str(settings.model_dump())
+        assert self.SECRET not in str(settings.describe()) + repr(settings) + dumps
+
     def test_rejected_url_is_not_repeated(self) -> None:
         environ = {"DATABASE_URL": f"mysql://u:{self.SECRET}@h", "REDIS_URL": self.SECRET}
         with pytest.raises(SettingsInvalid) as caught:

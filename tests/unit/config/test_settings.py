@@ -229,6 +229,8 @@ class TestProblems:
             ("CELERY_TASK_TIME_LIMIT", "60", "CELERY_TASK_SOFT_TIME_LIMIT"),
             ("ENSEMBLE_WEIGHT_RESNET50", "0.9", "ENSEMBLE_WEIGHT_RESNET50"),
             ("ENSEMBLE_WEIGHT_CLIP", "0.9", "ENSEMBLE_WEIGHT_RESNET50"),
+            ("REKOGNITION_TOPIC", "arn:aws:sns:eu-west-1:123456789012:t", "REKOGNITION_TOPIC"),
+            ("REKOGNITION_ROLE", "arn:aws:iam::123456789012:role/r", "REKOGNITION_TOPIC"),
         ],
     )
     def test_conflict_with_a_default_is_reported(

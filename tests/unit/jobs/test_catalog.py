@@ -77,6 +77,11 @@ ORDINARY: dict[str, tuple[dict[str, object], str | None]] = {
     ),
     "batch_render": ({"jobs": [{}]}, None),
     "batch_process_videos": ({"assets": ["/videos/a.mp4"]}, None),
+    **dict.fromkeys(
+        ("semantic_search", "graph_traversal_search", "hybrid_search", "generate_context"),
+        ({"query": "rose garden"}, None),
+    ),
+    "answer_query": ({"question": "Who opened the rose garden?"}, None),
 }
 """What a kind of job is asked for where it needs more than a stored film."""
 
@@ -131,6 +136,13 @@ def test_every_plan_is_a_graph_whose_parents_come_first(kind: str) -> None:
         assert set(step.after) <= seen
         assert step.name not in seen
         seen.add(step.name)
+
+
+def test_search_of_a_video_is_limited_to_it() -> None:
+    (step,) = plan("hybrid_search", {"query": "rose", "asset_ids": ["asset-2"]}, "asset-1")
+    assert step.params["asset_ids"] == ["asset-1"]
+    (step,) = plan("answer_query", {"question": "Who?", "collections": ["news"]}, None)
+    assert (step.params["asset_ids"], step.params["collections"]) == ([], ["news"])
 
 
 def test_larger_catalog_leaves_the_first_one_as_it_was() -> None:

@@ -22,7 +22,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
         {"pth": 1},
         "params_invalid",
         "Unknown parameter: pth.",
-        "Did you mean path? Use some of: path, profile, thumbnail_seconds.",
+        "Did you mean path? Use some of: path, profile, provider, thumbnail_seconds.",
     ),
     (
         "process_video",
@@ -57,7 +57,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
         {"path": 5, "_": None},
         "params_invalid",
         "Unknown parameter: _.",
-        "Use some of: path, profile, thumbnail_seconds.",
+        "Use some of: path, profile, provider, thumbnail_seconds.",
     ),
     (
         "transcode",

@@ -20,6 +20,7 @@ from cinemill.media.frames.keyframes import (
     FrameLook,
     choose_candidates,
     choose_keyframes,
+    find_alike,
     hash_picture,
     is_alike,
     look_at_frames,
@@ -169,3 +170,18 @@ def test_candidates_are_looked_at_one_by_one() -> None:
         tracemalloc.stop()
     # A frame and a few of its size in floats; sixty frames have 18 MB.
     assert peak_bytes < 8 * side * side * 3
+
+
+def test_shot_without_a_key_frame_is_like_one_that_has_it() -> None:
+    far = (1 << 40) - 1
+    shots = [Shot(0, 100), Shot(100, 200), Shot(200, 300), Shot(300, 400)]
+    looks = [
+        make_look(10),
+        make_look(110, bits=far),
+        *(make_look(210, sharpness=2), make_look(220, bits=far, sharpness=1)),
+    ]
+    chosen = choose_keyframes(looks, shots)
+    assert [look.time_ms for look in chosen] == [10, 110]
+    assert find_alike(looks, shots, chosen) == {200: looks[0]}
+    # One that was left out because there were too many is nobody's like.
+    assert find_alike(looks, shots, chosen[1:]) == {}

@@ -16,6 +16,7 @@ from cinemill.api.html_pages import (
     DOCS,
     FOLDER,
     REVIEWS,
+    SEARCH,
     SIGN_IN,
     VIDEOS,
     HtmlPage,
@@ -67,6 +68,11 @@ def read_asset_page(asset_id: str) -> Response:
 @router.get("/reviews")
 def read_review_queue() -> Response:
     return _respond(REVIEWS)
+
+
+@router.get("/search")
+def read_search_page() -> Response:
+    return _respond(SEARCH)
 
 
 @router.get("/docs")

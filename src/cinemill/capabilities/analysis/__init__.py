@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 
 from cinemill.capabilities.analysis import kinds
 from cinemill.capabilities.analysis.plan import plan_keyframes, plan_shots
+from cinemill.capabilities.analysis.providers.parameters import (
+    RekognitionParameters,
+    plan_nvidia,
+    plan_rekognition,
+)
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
@@ -22,7 +27,8 @@ __all__ = ["CAPABILITY"]
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.analysis import chunk_handlers, shot_handlers, sound_handler
-    from cinemill.steps.ingestion.gaps import leave_gap
+    from cinemill.capabilities.analysis.providers import rekognition_handler, vision_handlers
+    from cinemill.steps.ingestion.gaps import leave_gap, leave_gap_at_last
 
     works = {
         steps.DETECT_SHOTS: leave_gap(shot_handlers.detect_shot_boundaries, "shot"),
@@ -31,6 +37,12 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
         steps.ANALYZE_CHUNK: chunk_handlers.analyze_chunk,
         steps.MERGE_CHUNKS: chunk_handlers.merge_chunks,
         steps.CLASSIFY_SOUND: leave_gap(sound_handler.classify_sound, "sound"),
+        steps.ANALYZE_WITH_REKOGNITION: leave_gap_at_last(
+            rekognition_handler.analyze_with_rekognition, "rekognition"
+        ),
+        steps.ANALYZE_WITH_NVIDIA: leave_gap_at_last(vision_handlers.analyze_with_nvidia, "nvidia"),
+        steps.DESCRIBE_RANGE: leave_gap_at_last(vision_handlers.describe_range, "nvidia"),
+        steps.MERGE_DESCRIPTIONS: leave_gap_at_last(vision_handlers.merge_descriptions, "nvidia"),
     }
     return {kind: partial(work, resources) for kind, work in works.items()}
 
@@ -42,6 +54,13 @@ CAPABILITY = Capability(
     jobs=(
         JobKind(steps.DETECT_SHOTS, SourceParameters, plan_shots, positional=("path",)),
         JobKind(steps.EXTRACT_KEYFRAMES, SourceParameters, plan_keyframes, positional=("path",)),
+        JobKind(
+            steps.ANALYZE_WITH_REKOGNITION,
+            RekognitionParameters,
+            plan_rekognition,
+            positional=("path",),
+        ),
+        JobKind(steps.ANALYZE_WITH_NVIDIA, SourceParameters, plan_nvidia, positional=("path",)),
     ),
     build_handlers=_build_handlers,
 )

@@ -34,6 +34,7 @@ from cinemill.steps.ingestion.finding_work import (
 from cinemill.steps.ingestion.gaps import StepReport
 from cinemill.steps.ingestion.plan import ProfileParameters
 from cinemill.steps.ingestion.profiles import CONTENTS
+from cinemill.steps.ingestion.providers import REPLACED
 from cinemill.steps.models import FETCH_SHARE, ensure_model
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.steps.source.results import PROBE
@@ -87,11 +88,13 @@ def chunk_video(resources: StepResources, context: StepContext) -> StepOutcome:
     What is known from an earlier ingestion is not looked for again.
     """
     asset = find_asset(resources, context)
-    contents = CONTENTS[context.parameters(ProfileParameters).profile]
+    params = context.parameters(ProfileParameters)
+    contents = CONTENTS[params.profile]
+    looked_for = contents.frames - REPLACED[params.provider]
     wanted = [
         kind
         for kind, model in FRAME_MODELS.items()
-        if kind in contents.frames and not is_done(resources.database, asset.id, model.work)
+        if kind in looked_for and not is_done(resources.database, asset.id, model.work)
     ]
     keyframes = list_active(resources.database, asset.id, FindingKind.KEYFRAME)
     steps = _plan_chunks(keyframes, wanted) if wanted and keyframes else []

@@ -24,7 +24,7 @@ from cinemill.steps.ingestion.finding_work import (
     store_findings,
 )
 from cinemill.steps.ingestion.gaps import StepReport
-from cinemill.steps.keyframe_pictures import (
+from cinemill.steps.ingestion.keyframe_pictures import (
     MAX_PIXELS,
     MAX_WIDTH_PX,
     MOST_BYTES,

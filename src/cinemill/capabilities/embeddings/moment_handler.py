@@ -84,7 +84,11 @@ def generate_multimodal_embeddings(resources: StepResources, context: StepContex
 def _require(connection: Connection, space: Space, card: ModelCard) -> EmbeddingModel:
     found = find_model(connection, space=space, name=card.name, revision=card.revision)
     if found is None:
-        raise EmbeddingsMissing(f"Nothing was embedded with {card.name} yet.")
+        raise EmbeddingsMissing(
+            f"Nothing was embedded with {card.name} yet.",
+            hint=f"Check that 'cinemill models list' has {card.name}, and process a video with the "
+            "profile 'full'.",
+        )
     return found
 
 

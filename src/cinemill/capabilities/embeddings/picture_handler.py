@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.core.retrieval.spaces import Space
 from cinemill.errors import NotFound
 from cinemill.inference.vision.embedder import (
-    MOST_PICTURES,
     PictureEmbedder,
     find_picture_card,
     use_picture_embedder,
@@ -21,7 +20,7 @@ from cinemill.inference.vision.embedder import (
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.ingestion.gaps import StepReport
-from cinemill.steps.keyframe_pictures import read_picture
+from cinemill.steps.ingestion.keyframe_pictures import read_picture
 from cinemill.steps.models import ensure_model
 from cinemill.steps.resources import StepResources
 from cinemill.storage.media.assets import get_artifact
@@ -37,7 +36,7 @@ log = get_logger(__name__)
 
 TRACKS = (PassageTrack.KEYFRAME,)
 BATCH_SIZE = 64
-"""Passages of a transaction. No more than ``MOST_PICTURES`` pictures are held at a time."""
+"""Passages of a transaction. One picture is held at a time."""
 
 
 def generate_visual_embeddings(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -91,12 +90,12 @@ class _Pictures:
         """
         places = {passage.id: (passage.asset_id, passage.frame_ms or 0) for passage in passages}
         vectors: dict[tuple[str, int], ArrayLike] = {}
-        for batch in _divide([*dict.fromkeys(places.values())]):
+        for place in dict.fromkeys(places.values()):
             if (stop := self.context.should_stop()) is not None:
                 raise stop
-            found = {place: pixels for place in batch if (pixels := self._read(place)) is not None}
-            rows = self.embedder.embed([*found.values()])
-            vectors |= dict(zip(found, rows, strict=True))
+            pixels = self._read(*place)
+            if pixels is not None:
+                (vectors[place],) = self.embedder.embed([pixels])
         lost = [one for one, place in places.items() if place not in vectors]
         if lost:
             log.warning("pictures of key frames are missing", passages=len(lost))
@@ -104,8 +103,7 @@ class _Pictures:
                 delete_passages(connection, lost)
         return [vectors.get(places[passage.id]) for passage in passages]
 
-    def _read(self, place: tuple[str, int]) -> Pixels | None:
-        asset_id, frame_ms = place
+    def _read(self, asset_id: str, frame_ms: int) -> Pixels | None:
         return read_picture(self.resources.files, self._find(asset_id, frame_ms))
 
     def _find(self, asset_id: str, frame_ms: int) -> Artifact | None:
@@ -114,8 +112,3 @@ class _Pictures:
             return get_artifact(self.resources.database, asset_id, kind, variant=variant).artifact
         except NotFound:
             return None
-
-
-def _divide(places: Sequence[tuple[str, int]]) -> Iterator[Sequence[tuple[str, int]]]:
-    for first in range(0, len(places), MOST_PICTURES):
-        yield places[first : first + MOST_PICTURES]

@@ -21,6 +21,7 @@ from cinemill.errors import InputRejected
 from cinemill.steps import batch
 from cinemill.steps.ingestion.plan import IngestionParameters, plan_ingestion
 from cinemill.steps.ingestion.profiles import Profile
+from cinemill.steps.ingestion.providers import Provider
 from cinemill.steps.source.plan import SourceParameters, plan_source
 
 
@@ -44,7 +45,15 @@ def plan_ingest(params: IngestParameters, asset_id: str | None) -> list[StepSpec
         *plan_source("process_video", params, asset_id),
         StepSpec("prepare", kinds.PREPARE_SOURCE, after=("probe",)),
     ]
-    return steps if params.profile is None else [*steps, *plan_ingestion(params.profile)]
+    if params.profile is None:
+        if params.provider is not Provider.LOCAL:
+            raise InputRejected(
+                f"{params.provider.value} is only used in an ingestion with a profile.",
+                code="provider_not_needed",
+                hint="Add the profile standard or full, or leave the provider out.",
+            )
+        return steps
+    return [*steps, *plan_ingestion(params.profile, params.provider)]
 
 
 class OrchestrationParameters(SourceParameters):
@@ -52,11 +61,13 @@ class OrchestrationParameters(SourceParameters):
 
     profile: Annotated[Profile, choice_of(Profile), none_as(Profile.STANDARD)] = Profile.STANDARD
     """How much to find out: quick, standard or full."""
+    provider: Annotated[Provider, choice_of(Provider), none_as(Provider.LOCAL)] = Provider.LOCAL
+    """Who looks at the pictures: local, rekognition or nvidia."""
 
 
 def plan_orchestration(params: OrchestrationParameters, asset_id: str | None) -> list[StepSpec]:
     """Plan a whole ingestion: that of ``process_video`` with a profile."""
-    whole = IngestParameters(path=params.path, profile=params.profile)
+    whole = IngestParameters(path=params.path, profile=params.profile, provider=params.provider)
     return plan_ingest(whole, asset_id)
 
 

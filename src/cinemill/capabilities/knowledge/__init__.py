@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.capabilities.knowledge import kinds
-from cinemill.capabilities.knowledge.plan import plan_step
+from cinemill.capabilities.knowledge.merge_parameters import MergeParameters
+from cinemill.capabilities.knowledge.plan import plan_merges, plan_step
 from cinemill.core.parameters import NoParameters
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
@@ -22,6 +23,7 @@ __all__ = ["CAPABILITY"]
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.knowledge import handlers
+    from cinemill.capabilities.knowledge.merge_handler import merge_graphs
     from cinemill.steps.ingestion.gaps import leave_gap
 
     works = {
@@ -29,16 +31,22 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
         EXTRACT_RELATIONS: handlers.find_relationships,
         BUILD_SCENES: handlers.build_scenes,
     }
-    return {kind: partial(leave_gap(work, "knowledge"), resources) for kind, work in works.items()}
+    return {
+        **{kind: partial(leave_gap(work, "knowledge"), resources) for kind, work in works.items()},
+        kinds.MERGE_GRAPHS: partial(merge_graphs, resources),
+    }
 
 
 CAPABILITY = Capability(
     name="knowledge",
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
-    jobs=tuple(
-        JobKind(kind, NoParameters, plan_step(kind))
-        for kind in (EXTRACT_ENTITIES, EXTRACT_RELATIONS, BUILD_SCENES)
+    jobs=(
+        *(
+            JobKind(kind, NoParameters, plan_step(kind))
+            for kind in (EXTRACT_ENTITIES, EXTRACT_RELATIONS, BUILD_SCENES)
+        ),
+        JobKind(kinds.MERGE_GRAPHS, MergeParameters, plan_merges),
     ),
     build_handlers=_build_handlers,
 )

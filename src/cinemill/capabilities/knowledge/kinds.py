@@ -5,6 +5,8 @@ from __future__ import annotations
 from cinemill.jobs.catalog import GIB, HOUR_LIMITS, Queue, StepKind
 from cinemill.steps.ingestion.kinds import BUILD_SCENES, EXTRACT_ENTITIES, EXTRACT_RELATIONS
 
+MERGE_GRAPHS = "merge_knowledge_graphs"
+
 QUEUES = (
     Queue("knowledge_graph", 6, 7 * GIB // 2, 25, **HOUR_LIMITS, description="Entities, relations"),
 )
@@ -12,4 +14,5 @@ STEPS = (
     StepKind(EXTRACT_ENTITIES, "knowledge_graph", weight=5),
     StepKind(EXTRACT_RELATIONS, "knowledge_graph", weight=8),
     StepKind(BUILD_SCENES, "knowledge_graph"),
+    StepKind(MERGE_GRAPHS, "knowledge_graph"),
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cinemill.capabilities.knowledge.kinds import MERGE_GRAPHS
+from cinemill.capabilities.knowledge.merge_parameters import MergeParameters
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import NoParameters
 from cinemill.errors import InputRejected
@@ -21,3 +23,8 @@ def plan_step(kind: str) -> Callable[[NoParameters, str | None], list[StepSpec]]
         return [StepSpec(kind, kind)]
 
     return plan
+
+
+def plan_merges(params: MergeParameters, _asset_id: str | None) -> list[StepSpec]:
+    """Plan the merging of entities of this owner."""
+    return [StepSpec(MERGE_GRAPHS, MERGE_GRAPHS, params.model_dump(mode="json"))]

@@ -1,4 +1,4 @@
-"""Fitting of relevance, with NumPy: weights on some videos, thresholds on the others."""
+"""Fitting of relevance, with NumPy: thresholds from scores of questions that were left out."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cinemill.capabilities.search.query import QueryClass
-from cinemill.capabilities.search.relevance import (
-    UNFITTED_MODEL,
-    Features,
-    RelevanceModel,
-    judge_features,
-)
+from cinemill.capabilities.search.relevance import Features, RelevanceModel, judge_features
 from cinemill.core.statistics.conformal import group_scores
 from cinemill.errors import InputRejected
 from cinemill.inference.statistics.logistic import fit_logistic
 
 LEAST_VIDEOS = 4
+LEAST_FAMILIES = 3
 DEFAULT_RATE = 0.08
-DEFAULT_STRENGTH = 1e-2
-"""On 720 questions of six families, 0.01 abstained from 98 % of the near misses of new videos. With
-one family left out, 0.1 kept more of its answers and caught fewer of its near misses."""
+DEFAULT_STRENGTH = 3e-2
 LEAST_BELOW = 2.0
 """Videos below the threshold of a class: with fewer it would be the score of the worst one."""
 
@@ -34,70 +28,118 @@ class RelevanceExample:
     is_answerable: bool
     query_class: QueryClass
     video: str
-    """Examples of one video are not independent: it is fitted on, or calibrated on, never both."""
+    """Examples of one video are not independent: together they weigh as much as another video's."""
+    family: str = ""
+    """The form of the question; empty where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """How a model is fitted."""
+
+    false_abstention_rate: float = DEFAULT_RATE
+    strength: float = DEFAULT_STRENGTH
+    has_class_thresholds: bool = False
+    """On held-out families, thresholds of classes were no better than one for all."""
 
 
 def fit_relevance(
-    examples: Sequence[RelevanceExample],
-    *,
-    false_abstention_rate: float = DEFAULT_RATE,
-    strength: float = DEFAULT_STRENGTH,
+    examples: Sequence[RelevanceExample], settings: FitSettings | None = None
 ) -> RelevanceModel:
-    """Return a model that abstains from at most this share of answerable questions.
+    """Return a model that abstains from about this share of answerable questions.
 
-    This holds for questions of new videos that are like the examples, on average over classes of
-    questions that have a threshold of their own; classes with too few videos share one. Videos are
-    sorted by name and divided in turns: weights are fitted on one half, thresholds on the other.
+    Thresholds are set on scores of models that did not see the question's family, where there are
+    three families at least, else not the question's half of the videos: so they are right for
+    questions of new forms, as far as these are like those that were left out. Weights are then
+    fitted on all examples.
 
-    Raises TrainingImpossible (``training_impossible``) if a half lacks a class, InputRejected
+    Raises TrainingImpossible (``training_impossible``) if a part lacks a class, InputRejected
     (``relevance_examples``) for fewer than four videos or a rate outside of 0 to 1.
     """
+    used = settings or FitSettings()
     videos = sorted({one.video for one in examples})
-    if len(videos) < LEAST_VIDEOS or not 0 < false_abstention_rate < 1:
+    rate = used.false_abstention_rate
+    if len(videos) < LEAST_VIDEOS or not 0 < rate < 1:
         raise InputRejected(
             f"Relevance is fitted on questions of at least {LEAST_VIDEOS} videos, with a rate of "
             "false abstention between 0 and 1.",
             code="relevance_examples",
         )
-    fitted_on = set(videos[::2])
-    train = [one for one in examples if one.video in fitted_on]
-    held_out = [one for one in examples if one.video not in fitted_on and one.is_answerable]
-    fit = fit_logistic(
-        [one.features for one in train],
-        [one.is_answerable for one in train],
-        strength=strength,
-    )
-    draft = UNFITTED_MODEL.model_copy(
+    scored = _score_left_out(examples, used.strength)
+    whole = _find_threshold(scored, rate)
+    model = _fit(examples, used.strength)
+    return model.model_copy(
         update={
-            "weights": tuple(float(weight) for weight in fit.weights),
-            "bias": float(fit.bias),
-            "examples": len(examples),
+            "thresholds": _find_class_thresholds(scored, rate) if used.has_class_thresholds else {},
+            "threshold": 0.0 if whole is None else whole,
+            "false_abstention_rate": rate,
             "videos": len(videos),
+            "families": tuple(sorted({one.family for one in examples if one.family})),
         }
     )
-    whole = _find_threshold(draft, held_out, false_abstention_rate)
-    thresholds: dict[QueryClass, float] = {}
-    for query_class in QueryClass:
-        own = [one for one in held_out if one.query_class is query_class]
-        has_enough = (len({one.video for one in own}) + 1) * false_abstention_rate >= LEAST_BELOW
-        found = _find_threshold(draft, own, false_abstention_rate) if has_enough else None
-        if found is not None:
-            thresholds[query_class] = found
+
+
+def _fit(examples: Sequence[RelevanceExample], strength: float) -> RelevanceModel:
+    fit = fit_logistic(
+        [one.features for one in examples],
+        [one.is_answerable for one in examples],
+        strength=strength,
+    )
     return RelevanceModel(
-        weights=draft.weights,
-        bias=draft.bias,
-        thresholds=thresholds,
-        threshold=0.0 if whole is None else whole,
-        false_abstention_rate=false_abstention_rate,
+        weights=tuple(float(weight) for weight in fit.weights),
+        bias=float(fit.bias),
+        threshold=0.0,
+        false_abstention_rate=0.0,
         examples=len(examples),
-        videos=len(videos),
+        strength=strength,
     )
 
 
-def _find_threshold(
-    model: RelevanceModel, examples: Sequence[RelevanceExample], rate: float
-) -> float | None:
-    """Return the conformal limit below which at most this share lies; None for too few videos."""
-    scores = [judge_features(model, one.features) for one in examples]
-    limit = group_scores(scores, [one.video for one in examples]).find_lower_limit(rate)
+def _score_left_out(
+    examples: Sequence[RelevanceExample], strength: float
+) -> list[tuple[RelevanceExample, float]]:
+    """Return each example with its probability by a model that did not see its part."""
+    parts = _divide(examples)
+    scored: list[tuple[RelevanceExample, float]] = []
+    for part in sorted(set(parts)):
+        others = [one for one, its in zip(examples, parts, strict=True) if its != part]
+        model = _fit(others, strength)
+        scored += [
+            (one, judge_features(model, one.features))
+            for one, its in zip(examples, parts, strict=True)
+            if its == part
+        ]
+    return scored
+
+
+def _divide(examples: Sequence[RelevanceExample]) -> list[str]:
+    """Return the part of each example: its family, or one of two halves of the videos."""
+    if len({one.family for one in examples}) >= LEAST_FAMILIES:
+        return [one.family for one in examples]
+    videos = sorted({one.video for one in examples})
+    half = set(videos[::2])
+    return ["first" if one.video in half else "second" for one in examples]
+
+
+def _find_class_thresholds(
+    scored: Sequence[tuple[RelevanceExample, float]], rate: float
+) -> dict[QueryClass, float]:
+    """Return a threshold for each class that has enough videos."""
+    thresholds: dict[QueryClass, float] = {}
+    for query_class in QueryClass:
+        own = [(one, score) for one, score in scored if one.query_class is query_class]
+        videos = {one.video for one, _ in own if one.is_answerable}
+        found = _find_threshold(own, rate) if (len(videos) + 1) * rate >= LEAST_BELOW else None
+        if found is not None:
+            thresholds[query_class] = found
+    return thresholds
+
+
+def _find_threshold(scored: Sequence[tuple[RelevanceExample, float]], rate: float) -> float | None:
+    """Return the conformal limit below which at most this share of answers lies.
+
+    None for too few videos.
+    """
+    kept = [(score, one.video) for one, score in scored if one.is_answerable]
+    limit = group_scores([s for s, _ in kept], [v for _, v in kept]).find_lower_limit(rate)
     return limit if math.isfinite(limit) else None

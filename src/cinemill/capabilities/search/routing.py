@@ -44,10 +44,10 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetrieverWeights:
-    """What each retriever counts; 0 leaves it out."""
+    """What each retriever counts; 0 leaves it out. Without rules, as it was fitted."""
 
-    vector: float = 2.0
-    text: float = 1.0
+    vector: float = 0.4
+    text: float = 0.6
     trigram: float = 0.0
     graph: float = 0.0
 
@@ -84,13 +84,13 @@ def route_query(
     weights = RetrieverWeights()
     if query.phrases:
         rules.append(Rule.QUOTED)
-        weights = replace(weights, vector=1.0, text=2.0)
+        weights = replace(weights, vector=0.3, text=0.7)
     if words := _find_misspellable(query):
         rules.append(Rule.UNKNOWN_NAME)
-        weights = replace(weights, trigram=1.0)
+        weights = replace(weights, trigram=0.3)
     if query.entity_ids:
         rules.append(Rule.ENTITY)
-        weights = replace(weights, graph=0.5)
+        weights = replace(weights, graph=0.2)
     tracks, why = _choose_tracks(query, things)
     rules += why
     route = Route(tracks, weights, words, tuple(rules))

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from cinemill.core.frames import Pixels
 
 DEFAULT_MODEL = "clip-vit-b16-int8"
-MOST_PICTURES = 8
-"""Of a batch, so that its memory is bounded."""
 _LEAST_LENGTH = 1e-12
 
 PictureVectors = NDArray[np.float32]
@@ -54,23 +52,20 @@ class PictureEmbedder:
 
         Raises EmbeddingInvalid (``embedding_invalid``), OutOfMemory.
         """
-        vectors = np.empty((len(pictures), self.dimension), np.float32)
-        for first in range(0, len(pictures), MOST_PICTURES):
-            batch = pictures[first : first + MOST_PICTURES]
-            vectors[first : first + len(batch)] = self._run(batch)
-        return vectors
-
-    def _run(self, pictures: Sequence[Pixels]) -> PictureVectors:
-        images = stack_images(self._session, pictures)
-        with self._lock:
-            rows = self._session.run(images)[self.card.outputs[-1].name]
-        lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _LEAST_LENGTH)
+        # One by one: a model in 8-bit integers scales its numbers by the whole batch, and so
+        # the same picture next to others had a cosine of 0.97 with itself.
+        rows = [self._run(one) for one in pictures]
+        stacked = np.concatenate(rows) if rows else np.empty((0, self.dimension), np.float32)
         return check_vectors(
-            np.asarray(rows / lengths, np.float32),
-            count=len(pictures),
-            dimension=self.dimension,
-            model_id=self.model_id,
+            stacked, count=len(pictures), dimension=self.dimension, model_id=self.model_id
         )
+
+    def _run(self, picture: Pixels) -> PictureVectors:
+        image = stack_images(self._session, [picture])
+        with self._lock:
+            rows = self._session.run(image)[self.card.outputs[-1].name]
+        lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _LEAST_LENGTH)
+        return np.asarray(rows / lengths, np.float32)
 
 
 @contextmanager

@@ -68,12 +68,25 @@ class Orientation:
         return self.flips_rows, self.flips_columns
 
 
+_BY_ANGLE = {
+    1: Orientation(True, flips_rows=True),
+    2: Orientation(False, flips_rows=True, flips_columns=True),
+    3: Orientation(True, flips_columns=True),
+}
+"""By the number of right angles that a frame is turned against the clock to be shown."""
+
+
 def read_orientation(frame: Any) -> Orientation:
     """Return the frame's orientation after its display matrix, to the nearest right angle.
 
     The matrix maps a stored place (x, y) to (a·x + c·y, b·x + d·y); see FFmpeg's display.h.
     """
-    side = frame.side_data.get(SideData.DISPLAYMATRIX)
+    try:
+        side = frame.side_data.get(SideData.DISPLAYMATRIX)
+    except ValueError:
+        # PyAV knows no name for other data of the frame, such as a camera's notes (EXIF), and then
+        # lists nothing. What is left is the angle, which does not say whether it is mirrored.
+        return _BY_ANGLE.get(round(frame.rotation / 90) % 4, Orientation())
     if side is None:
         return Orientation()
     matrix = np.frombuffer(bytes(side), dtype=np.int32).astype(np.int64)

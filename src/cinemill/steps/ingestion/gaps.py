@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cinemill.errors import InputRejected, NotFound, ToolMissing
+from cinemill.errors import (
+    CinemillError,
+    DatabaseUnavailable,
+    DependencyUnavailable,
+    InputRejected,
+    NotFound,
+    RedisUnavailable,
+    ToolMissing,
+    WorkFailed,
+)
 from cinemill.jobs.results import ResultOf, Seconds
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.database import Connection
 from cinemill.storage.findings.gaps import Gap, close_gap, save_gap
+from cinemill.storage.jobs.runs import get_step_attempts
 
 Work = Callable[[StepResources, StepContext], StepOutcome]
 
@@ -52,6 +62,39 @@ def leave_gap(work: Work, subject: str) -> Work:
         return _close(resources, context, outcome, subject)
 
     return handle
+
+
+def leave_gap_at_last(work: Work, subject: str) -> Work:
+    """Return a handler that notes a gap where its work is refused, or its last attempt fails.
+
+    For services elsewhere, which an ingestion must not depend on. The work itself closes the gap
+    once all of it is there. A job that asks for this work alone fails.
+    """
+
+    def handle(resources: StepResources, context: StepContext) -> StepOutcome:
+        try:
+            return work(resources, context)
+        except NotFound:
+            raise
+        except CinemillError as error:
+            if not is_ingestion(context) or not is_final(resources, context, error):
+                raise
+            return _note(resources, context, Gap(subject, error.code, error.message, error.hint))
+
+    return handle
+
+
+def is_final(resources: StepResources, context: StepContext, error: Exception) -> bool:
+    """Check whether no other attempt follows the one that ends with this error."""
+    if isinstance(error, (InputRejected, ToolMissing)):
+        return True
+    if not isinstance(error, (WorkFailed, DependencyUnavailable)) or isinstance(
+        error, (DatabaseUnavailable, RedisUnavailable)
+    ):
+        return False
+    with resources.database.begin() as connection:
+        attempts = get_step_attempts(connection, context.run.step_id)
+    return attempts.failures + 1 >= attempts.max_failures
 
 
 def is_ingestion(context: StepContext) -> bool:

@@ -163,13 +163,14 @@ def find_active(connection: Connection, asset_id: str, kind: FindingKind) -> Fin
 def count_active(connection: Connection, asset_id: str) -> dict[FindingKind, int]:
     """Return how many findings of each kind a video has; 0 for what was looked for and not found.
 
-    Key frames and shots are findings like any other.
+    Key frames and shots are findings like any other. The set of knowledge holds none.
     """
     query = text(
         """
         SELECT finding_set.kind, count(finding.set_id) AS found FROM finding_set
         LEFT JOIN finding ON finding.set_id = finding_set.id
         WHERE finding_set.asset_id = :asset_id AND finding_set.state = 'active'
+          AND finding_set.kind <> 'knowledge'
         GROUP BY finding_set.kind ORDER BY finding_set.kind
         """
     )

@@ -117,6 +117,33 @@ _CO_OCCURRENCES = text(
 )
 
 
+_PROFILES = text(
+    """
+    WITH root AS (
+        SELECT id, kind, key FROM entity WHERE owner = :owner AND merged_into IS NULL
+        ORDER BY id LIMIT :limit
+    ), spelling AS (
+        SELECT DISTINCT ON (entity.canonical_id) entity.canonical_id AS id, mention.name
+        FROM mention JOIN entity ON entity.id = mention.entity_id
+        WHERE entity.owner = :owner
+        GROUP BY entity.canonical_id, mention.name
+        ORDER BY entity.canonical_id, count(*) DESC, mention.name
+    ), edge AS (
+        SELECT one.canonical_id AS id, other.canonical_id AS neighbor
+        FROM relation_evidence AS said
+        JOIN entity AS one ON one.id IN (said.subject_id, said.object_id)
+        JOIN entity AS other ON other.id IN (said.subject_id, said.object_id)
+        WHERE one.owner = :owner AND one.canonical_id <> other.canonical_id
+    )
+    SELECT root.id, root.kind, coalesce(spelling.name, root.key) AS name,
+           coalesce(array_agg(DISTINCT edge.neighbor ORDER BY edge.neighbor)
+                    FILTER (WHERE edge.neighbor IS NOT NULL), '{}') AS neighbors
+    FROM root LEFT JOIN spelling ON spelling.id = root.id LEFT JOIN edge ON edge.id = root.id
+    GROUP BY root.id, root.kind, spelling.name, root.key ORDER BY root.id
+    """
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Entity:
     """An entity of an owner, with those that were merged into it."""
@@ -129,6 +156,17 @@ class Entity:
     """All spellings, the most frequent first."""
     mention_count: int
     asset_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntityNeighbors:
+    """An entity by its most frequent spelling, and the entities that statements connect it with."""
+
+    id: str
+    kind: EntityKind
+    name: str
+    neighbors: tuple[str, ...]
+    """Ids, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +256,18 @@ def find_entities(connection: Connection, owner: str, names: Sequence[str]) -> d
         if str(row.id) not in ids:
             ids.append(str(row.id))
     return {name: found[key] for name, key in keys.items() if key in found}
+
+
+def list_profiles(connection: Connection, owner: str, *, limit: int) -> list[EntityNeighbors]:
+    """Return an owner's entities with what statements connect them with, by id; at most ``limit``.
+
+    Merged entities count as the one they were merged into.
+    """
+    rows = connection.execute(_PROFILES, {"owner": owner, "limit": limit})
+    return [
+        EntityNeighbors(str(row.id), EntityKind(row.kind), row.name, tuple(map(str, row.neighbors)))
+        for row in rows
+    ]
 
 
 def find_similar_entities(

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cinemill.core.retrieval.passages import Passage, PassageTrack
 from cinemill.errors import NotFound
+from cinemill.storage.database import Database, open_patient_connection
 from cinemill.storage.json_columns import json_parameter
 from cinemill.storage.retrieval import tables
 
@@ -223,6 +224,16 @@ def find_unknown_words(connection: Connection, owner: str, words: Sequence[str])
     ]
     rows = connection.execute(_UNKNOWN, {"owner": owner, "words": asked})
     return list(rows.scalars())
+
+
+def refresh_statistics(database: Database) -> None:
+    """Let PostgreSQL count how common each word of the passages is.
+
+    It does so by itself some time after many were added. Ranks of words rest on it, so that whoever
+    measures them right after filling does it first.
+    """
+    with open_patient_connection(database) as connection:
+        connection.exec_driver_sql("ANALYZE passage")
 
 
 def parse_ids(ids: Collection[str]) -> list[UUID]:

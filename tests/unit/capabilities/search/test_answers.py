@@ -19,13 +19,13 @@ from cinemill.capabilities.search.answers.events import (
     DoneEvent,
     RetrievalEvent,
 )
-from cinemill.capabilities.search.answers.extractive import split_sentences
 from cinemill.capabilities.search.context import (
     LONGEST_PASSAGE,
     MOST_PASSAGES,
     AnswerContext,
     generate_context,
 )
+from cinemill.capabilities.search.language.sentences import split_sentences
 from cinemill.capabilities.search.query import parse_query
 from cinemill.capabilities.search.relevance import Relevance
 from cinemill.core.retrieval.hits import SearchScope

@@ -10,6 +10,7 @@ from tests.searching import make_candidate
 from cinemill.capabilities.search.fusion import (
     MOST_MERGED,
     RankedCandidate,
+    fuse,
     fuse_by_rank,
     fuse_by_score,
     merge_adjacent,
@@ -45,6 +46,15 @@ def test_scores_are_stretched_over_the_candidates() -> None:
     }
 
 
+def test_searches_combine_scores_with_the_fitted_weights() -> None:
+    scores = {one.candidate.text: one.score for one in fuse([A, B, C], RetrieverWeights())}
+    assert scores == {
+        "a": pytest.approx(0.4),
+        "b": pytest.approx(0.0),
+        "c": pytest.approx(0.6),
+    }
+
+
 def test_retriever_without_weight_finds_nothing() -> None:
     only_text = RetrieverWeights(vector=0.0, text=1.0)
     assert order(fuse_by_rank([A, B, C], only_text)) == "cb"
@@ -73,11 +83,11 @@ def test_fused_scores_are_0_to_1_and_do_not_depend_on_the_order(
     ]
     shuffled = candidates[::-1]
     weights = RetrieverWeights(graph=1.0)
-    for fuse in (fuse_by_rank, fuse_by_score):
-        ranked = fuse(candidates, weights)
+    for combine in (fuse_by_rank, fuse_by_score):
+        ranked = combine(candidates, weights)
         assert all(-1e-9 <= one.score <= 1 + 1e-9 for one in ranked)
         assert [one.score for one in ranked] == sorted((one.score for one in ranked), reverse=True)
-        assert order(ranked) == order(fuse(shuffled, weights))
+        assert order(ranked) == order(combine(shuffled, weights))
         found = {one.passage_id for one in candidates if one.scores != Scores()}
         assert {one.candidate.passage_id for one in ranked} == found
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.search.answers.extractive import split_sentences
 from cinemill.capabilities.search.answers.instructions import addresses_model
 from cinemill.capabilities.search.conversation.standalone import make_standalone
 from cinemill.capabilities.search.conversation.turns import Turn
 from cinemill.capabilities.search.language.links import clean_text, contains_link, remove_links
 from cinemill.capabilities.search.language.numbers import list_numbers
+from cinemill.capabilities.search.language.sentences import split_sentences
 from cinemill.capabilities.search.language.words import find_names, find_stem, list_words
 from cinemill.capabilities.search.query import parse_query
 from cinemill.capabilities.search.routing import route_query

@@ -5,25 +5,34 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.searching import MemoryVocabulary, make_candidate
 
+from cinemill.capabilities.search.evaluation.plan.tune_families import TUNE_FAMILIES
 from cinemill.capabilities.search.query import QueryClass, parse_query
 from cinemill.capabilities.search.relevance import (
+    BY_MEANING,
+    BY_WORDS,
     FEATURES,
-    UNFITTED_MODEL,
     Features,
     RelevanceModel,
     judge,
     judge_features,
     load_model,
     measure_features,
+    open_fitted_model,
     save_model,
 )
-from cinemill.capabilities.search.relevance_fit import RelevanceExample, fit_relevance
+from cinemill.capabilities.search.relevance_fit import (
+    FitSettings,
+    RelevanceExample,
+    fit_relevance,
+)
 from cinemill.core.retrieval.hits import Candidate, Scores
+from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.errors import InputRejected
 from cinemill.inference.statistics.logistic import TrainingImpossible
 
@@ -46,16 +55,66 @@ def test_features_of_an_answer_and_of_a_near_miss_differ() -> None:
     others = (("The harbor meeting starts at ten.", 0.3), ("It rains.", 0.1))
     answer = measure("Who opened the rose garden in Oslo?", (OPENED, 0.8), *others)
     assert answer["top_vector"] == pytest.approx(0.8)
-    assert answer["gap"] == pytest.approx(0.7)
-    assert answer["text_share"] == pytest.approx(0.4 / 0.6)
-    assert answer["best_coverage"] == answer["names_covered"] == answer["answer_type"] == 1
-    assert answer["predicate_match"] == answer["known_words"] == answer["agreement"] == 1
+    assert answer["names_covered"] == answer["answer_type"] == 1
+    assert answer["word_match"] == answer["rest_match"] == answer["frame_match"] == 1
+    assert answer["missing_things"] == answer["is_contradicted"] == 0
     miss = measure("Who demolished the rose garden in Oslo?", (OPENED, 0.7), *others)
-    assert miss["predicate_match"] < 1
-    assert miss["known_words"] < 1
-    assert miss["best_coverage"] < 1
+    assert miss["word_match"] == miss["rest_match"] == miss["frame_match"] == 0
+    assert miss["missing_things"] == miss["is_contradicted"] == 0
     other_name = measure("When did Bruno Keller open it?", (OPENED, 0.7), *others)
     assert other_name["names_covered"] == 0
+    assert other_name["is_contradicted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "is_contradicted"),
+    [
+        ("Who opened the silver ferry?", "Alice Walker opened the solar ferry.", True),
+        ("Who opened the solar ferry?", "Alice Walker opened the solar ferry.", False),
+        ("Why did Ann move from Oslo to Rome?", "Ann moved from Rome to Oslo.", True),
+        ("Why did Ann move from Rome to Oslo?", "Ann moved from Rome to Oslo.", False),
+        ("What did Bruno teach Alice?", "In May Alice taught Bruno how to sing.", True),
+        ("What did Alice teach Bruno?", "In May Alice taught Bruno how to sing.", False),
+        ("When did Ann sign the contract?", "Ann did not sign the contract.", True),
+        ("Who turned down the contract?", "Ann did not sign the contract.", False),
+        ("one white star", "three white stars on a red background", True),
+        ("three white stars", "three white stars on a red background", False),
+        ("the sign OSLO 240", "OSLO 247", True),
+        ("When did Ann Rossy speak?", "Ann Rossi spoke in May.", False),
+    ],
+)
+def test_sentence_about_another_fact_contradicts(
+    question: str, sentence: str, is_contradicted: bool
+) -> None:
+    assert measure(question, (sentence, 0.8))["is_contradicted"] == is_contradicted
+
+
+def test_similarities_count_nothing_where_the_sentence_states_another_fact() -> None:
+    query = parse_query("Who opened the silver ferry?")
+    passages = found(("Alice Walker opened the solar ferry.", 0.8))
+    features = measure_features(query, passages, compare_words=lambda _text, _texts: 1.0)
+    named = dict(zip(FEATURES, features, strict=True))
+    assert named["word_match"] == named["rest_match"] == named["frame_match"] == 0
+
+
+def test_features_are_read_from_one_sentence() -> None:
+    apart = ("Alice Walker sings. The solar ferry was opened in Oslo by Bruno Keller.", 0.8)
+    named = measure("When did Alice Walker open the solar ferry in Oslo?", apart)
+    assert named["names_covered"] < 1
+
+
+def test_sign_and_what_is_drawn_above_it_are_read_together() -> None:
+    sign = make_candidate("OSLO 247", track=PassageTrack.TEXT, scores=Scores(vector=0.8, text=1.0))
+    drawn = make_candidate(
+        "three white stars", track=PassageTrack.PICTURE, scores=Scores(vector=0.2)
+    )
+    elsewhere = make_candidate(
+        "two arrows", track=PassageTrack.PICTURE, number=9, scores=Scores(vector=0.2)
+    )
+    query = parse_query("How many stars are above the sign OSLO 247?")
+    features = measure_features(query, [sign, drawn, elsewhere])
+    named = dict(zip(FEATURES, features, strict=True))
+    assert named["answer_type"] == named["word_match"] == 1
 
 
 @pytest.mark.parametrize(
@@ -69,25 +128,15 @@ def test_features_of_an_answer_and_of_a_near_miss_differ() -> None:
         ("When does it start?", "It starts soon.", 0),
         ("Why did he leave?", "He left because of the floods.", 1),
         ("Why did he leave?", "He left.", 0),
+        ("Where does she keep the maps?", "She keeps the maps in a wine cellar.", 1),
+        ("Where in the cellar is it?", "It is in the cellar.", 0),
     ],
 )
 def test_answer_type_is_found(question: str, text: str, has_answer: float) -> None:
     assert measure(question, (text, 0.5))["answer_type"] == has_answer
 
 
-def test_predicates_are_compared_by_meaning_where_that_can_be_done() -> None:
-    query = parse_query("Which person inaugurated the garden?")
-    passages = found((OPENED, 0.7))
-    at = FEATURES.index("predicate_match")
-    assert measure_features(query, passages)[at] < 0.7
-    compared = measure_features(query, passages, compare_words=lambda word, words: 1.0)
-    assert compared[at] == 1
-    worst, rest = FEATURES.index("predicate_worst"), FEATURES.index("rest_match")
-    assert measure_features(query, passages)[worst] == 0
-    assert compared[worst] == compared[rest] == 1
-
-
-def test_what_only_the_question_says_is_compared_with_what_only_the_passage_says() -> None:
+def test_what_only_the_question_says_is_compared_with_what_only_the_sentence_says() -> None:
     asked: list[tuple[str, Sequence[str]]] = []
 
     def compare(word: str, words: Sequence[str]) -> float:
@@ -96,8 +145,12 @@ def test_what_only_the_question_says_is_compared_with_what_only_the_passage_says
 
     query = parse_query("Which person inaugurated the rose garden?")
     features = measure_features(query, found((OPENED, 0.7)), compare_words=compare)
-    assert features[FEATURES.index("rest_match")] == 0.5
-    assert asked[-1] == ("person inaugurated", ["alice walker opened oslo ninth march"])
+    named = dict(zip(FEATURES, features, strict=True))
+    assert named["word_match"] == named["rest_match"] == named["frame_match"] == 0.5
+    rest = "alice walker opened oslo ninth march"
+    frame = "someone opened it in someone on the ninth of someone"
+    assert ("inaugurated", [rest]) in asked
+    assert ("which person inaugurated it", [frame]) in asked
 
 
 def test_nothing_found_is_not_relevant() -> None:
@@ -106,14 +159,23 @@ def test_nothing_found_is_not_relevant() -> None:
     assert not relevance.is_answerable
 
 
-def test_model_that_was_not_fitted_tells_plain_cases_apart() -> None:
+def test_models_of_the_package_tell_plain_cases_apart() -> None:
     passages = found((OPENED, 0.8), ("It rains.", 0.1), ("Hello.", 0.1))
     vocabulary = MemoryVocabulary([OPENED, "it rains hello"])
     yes = judge(parse_query("Who opened the rose garden in Oslo?", vocabulary), passages)
     no = judge(parse_query("How many penguins live in Antarctica?", vocabulary), passages)
     assert yes.is_answerable
     assert not no.is_answerable
-    assert UNFITTED_MODEL.examples == 0
+
+
+def test_models_of_the_package_say_how_they_were_fitted() -> None:
+    by_meaning, by_words = open_fitted_model(BY_MEANING), open_fitted_model(BY_WORDS)
+    assert by_meaning.embedding_model.startswith("minilm-l6-v2-int8@")
+    assert by_words.embedding_model == ""
+    for model in (by_meaning, by_words):
+        assert model.families == tuple(sorted(family.name for family in TUNE_FAMILIES))
+        assert model.examples > 700
+        assert model.corpus
 
 
 def make_examples(seed: int, videos: int) -> list[RelevanceExample]:
@@ -127,7 +189,11 @@ def make_examples(seed: int, videos: int) -> list[RelevanceExample]:
             middle = (0.6 if is_answerable else 0.4) + shift
             features = tuple(source.gauss(middle, 0.12) for _ in FEATURES)
             query_class = QueryClass.PERSON if number % 2 else QueryClass.TIME
-            examples.append(RelevanceExample(features, is_answerable, query_class, f"v{video:03}"))
+            examples.append(
+                RelevanceExample(
+                    features, is_answerable, query_class, f"v{video:03}", family=f"f{number % 4}"
+                )
+            )
     return examples
 
 
@@ -136,7 +202,7 @@ def test_fitted_model_abstains_from_no_more_than_was_promised() -> None:
     rates, caught = [], []
     for seed in range(30):
         examples = make_examples(seed, 60)
-        model = fit_relevance(examples[: 12 * 40], false_abstention_rate=0.1)
+        model = fit_relevance(examples[: 12 * 40], FitSettings(0.1, has_class_thresholds=True))
         tests = examples[12 * 40 :]
         kept = [
             (one.is_answerable, judge_features(model, one.features))
@@ -168,7 +234,7 @@ def test_thresholds_come_from_videos_that_the_weights_have_not_seen() -> None:
             for video in range(48)
             for number in range(2)
         ]
-        model = fit_relevance(examples[:48], false_abstention_rate=0.2, strength=1e-6)
+        model = fit_relevance(examples[:48], FitSettings(0.2, 1e-6, has_class_thresholds=True))
         new = [judge_features(model, one.features) for one in examples[48:] if one.is_answerable]
         limit = model.find_threshold(QueryClass.THING)
         rates.append(sum(score < limit for score in new) / len(new))
@@ -178,10 +244,25 @@ def test_thresholds_come_from_videos_that_the_weights_have_not_seen() -> None:
 def test_class_with_few_videos_shares_the_threshold_of_all() -> None:
     examples = make_examples(1, 60)
     rare = RelevanceExample(examples[1].features, True, QueryClass.REASON, "v001")
-    model = fit_relevance([*examples, rare])
+    model = fit_relevance([*examples, rare], FitSettings(has_class_thresholds=True))
     assert set(model.thresholds) == {QueryClass.PERSON, QueryClass.TIME}
     assert model.find_threshold(QueryClass.REASON) == model.threshold
     assert (model.examples, model.videos) == (721, 60)
+
+
+def test_threshold_is_set_on_families_that_were_left_out() -> None:
+    # In one family all is the other way round: a model that saw it scores its answers higher.
+    examples = [
+        replace(one, features=tuple(1 - value for value in one.features))
+        if one.family == "f1"
+        else one
+        for one in make_examples(5, 30)
+    ]
+    with_families = fit_relevance(examples)
+    without = fit_relevance([replace(one, family="") for one in examples])
+    assert with_families.threshold < without.threshold
+    assert with_families.families == ("f0", "f1", "f2", "f3")
+    assert with_families.weights == without.weights
 
 
 def test_fit_does_not_depend_on_the_order() -> None:
@@ -196,7 +277,7 @@ def test_unusable_examples_are_rejected() -> None:
         fit_relevance(make_examples(1, 3))
     assert rejected.value.code == "relevance_examples"
     with pytest.raises(InputRejected):
-        fit_relevance(make_examples(1, 10), false_abstention_rate=1.0)
+        fit_relevance(make_examples(1, 10), FitSettings(1.0))
     with pytest.raises(TrainingImpossible):
         fit_relevance([one for one in make_examples(1, 10) if one.is_answerable])
 
@@ -211,7 +292,7 @@ def test_model_is_saved_and_loaded(tmp_path: Path) -> None:
 
 
 def edit(**changes: object) -> bytes:
-    return json.dumps(json.loads(UNFITTED_MODEL.model_dump_json()) | changes).encode()
+    return json.dumps(json.loads(open_fitted_model().model_dump_json()) | changes).encode()
 
 
 @pytest.mark.parametrize(
@@ -237,7 +318,7 @@ def test_damaged_model_is_rejected(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "relevance.json"
     path.write_bytes(content)
     if content.endswith(b"   "):
-        assert load_model(path) == UNFITTED_MODEL  # blanks say nothing
+        assert load_model(path) == open_fitted_model()  # blanks say nothing
         return
     with pytest.raises(InputRejected) as rejected:
         load_model(path)

@@ -1,8 +1,16 @@
-"""The endpoints of search, answers, conversations, entities and findings."""
+"""The endpoints of ingestions, search, answers, conversations, entities and findings."""
 
 from __future__ import annotations
 
-from cinemill.api.routes.search import conversations, entities, findings, questions, searches
+from cinemill.api.routes.search import (
+    conversations,
+    entities,
+    findings,
+    ingestions,
+    pictures,
+    questions,
+    searches,
+)
 
 ROUTERS = (
     searches.router,
@@ -10,4 +18,6 @@ ROUTERS = (
     conversations.router,
     entities.router,
     findings.router,
+    ingestions.router,
+    pictures.router,
 )

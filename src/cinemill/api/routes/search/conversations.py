@@ -13,7 +13,7 @@ from cinemill.api.models.pages import (
     encode_position,
 )
 from cinemill.api.models.problems import problems
-from cinemill.api.models.searches import (
+from cinemill.api.models.search.searches import (
     ConversationDetails,
     ConversationDocument,
     ConversationPage,

@@ -8,16 +8,6 @@ from fastapi import APIRouter, Query
 
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.models.documents import STORABLE, Name
-from cinemill.api.models.knowledge import (
-    CoOccurrenceDocument,
-    EntityDetails,
-    EntityList,
-    EntityMomentDocument,
-    NamedEntityDocument,
-    RelationDocument,
-    StatementDocument,
-    write_label,
-)
 from cinemill.api.models.pages import (
     Cursor,
     CursorInvalid,
@@ -27,6 +17,16 @@ from cinemill.api.models.pages import (
     encode_cursor,
 )
 from cinemill.api.models.problems import problems
+from cinemill.api.models.search.knowledge import (
+    CoOccurrenceDocument,
+    EntityDetails,
+    EntityList,
+    EntityMomentDocument,
+    NamedEntityDocument,
+    RelationDocument,
+    StatementDocument,
+    write_label,
+)
 from cinemill.api.state import OWNER, StateDep
 from cinemill.core.retrieval.hits import SearchScope
 from cinemill.storage.knowledge.entities import (

@@ -7,12 +7,6 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from cinemill.api.http.bodies import BoundedRoute
-from cinemill.api.models.knowledge import (
-    FindingDocument,
-    FindingGapDocument,
-    FindingModelDocument,
-    FindingPage,
-)
 from cinemill.api.models.pages import (
     Cursor,
     CursorInvalid,
@@ -22,6 +16,12 @@ from cinemill.api.models.pages import (
     encode_cursor,
 )
 from cinemill.api.models.problems import problems
+from cinemill.api.models.search.knowledge import (
+    FindingDocument,
+    FindingGapDocument,
+    FindingModelDocument,
+    FindingPage,
+)
 from cinemill.api.state import OWNER, StateDep
 from cinemill.core.findings.finding import Finding, FindingKind
 from cinemill.errors import NotFound

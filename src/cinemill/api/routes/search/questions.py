@@ -14,7 +14,7 @@ from cinemill.api.bounded_threads import Finished, Production
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.middleware.problems import to_problem
 from cinemill.api.models.problems import EVENTS, problems
-from cinemill.api.models.searches import AnswerDocument, AskRequest
+from cinemill.api.models.search.searches import AnswerDocument, AskRequest
 from cinemill.api.state import OWNER, AppState, StateDep
 from cinemill.capabilities.search.answers.events import AnswerEvent
 from cinemill.capabilities.search.runtime.answers import AnswerStream, Question, answer_query

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.models.problems import problems
-from cinemill.api.models.searches import SearchDocument, SearchQuery
+from cinemill.api.models.search.searches import SearchDocument, SearchQuery
 from cinemill.api.state import OWNER, AppState, StateDep
 from cinemill.capabilities.search.runtime.documents import write_search
 from cinemill.capabilities.search.runtime.search import run_search

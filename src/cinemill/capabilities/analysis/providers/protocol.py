@@ -107,6 +107,11 @@ class AnalysisProvider(Protocol):
         """As in settings and findings: ``rekognition``."""
         ...
 
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether a request that is started again is the same analysis, to be read again."""
+        ...
+
     def list_consumption(self, request: AnalysisRequest) -> list[Consumption]:
         """Return what a request will be charged for, before it is made."""
         ...

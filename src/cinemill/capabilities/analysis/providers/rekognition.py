@@ -81,6 +81,11 @@ class RekognitionProvider:
         """As in settings and findings."""
         return NAME
 
+    @property
+    def is_idempotent(self) -> bool:
+        """Return True: the token of a request names its job, whose results are kept for days."""
+        return True
+
     def list_consumption(self, request: AnalysisRequest) -> list[Consumption]:
         """Return the video's length for each feature; segments count as two, as they are billed."""
         prices = [f"{NAME}.{feature.value}" for feature in self._features]

@@ -81,7 +81,7 @@ class Gateway:
     vila_url: str = VILA_URL
 
 
-class _VisionProvider(ABC):
+class VisionProvider(ABC):
     """What the providers have in common: a ticket, polling, and findings from a scene."""
 
     def __init__(
@@ -101,6 +101,11 @@ class _VisionProvider(ABC):
     def name(self) -> str:
         """As in settings and findings."""
         return self._server.provider
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Return False: a question that is asked again is answered, and charged, again."""
+        return False
 
     def list_consumption(self, request: AnalysisRequest) -> list[Consumption]:
         """Return one request of the model."""
@@ -203,7 +208,7 @@ class _VisionProvider(ABC):
         return state
 
 
-class CosmosProvider(_VisionProvider):
+class CosmosProvider(VisionProvider):
     """A model that takes a clip within the request, such as Cosmos Reason behind a NIM."""
 
     def start(self, request: AnalysisRequest, *, attempts: int = 0) -> AnalysisTicket:
@@ -219,7 +224,7 @@ class CosmosProvider(_VisionProvider):
         )
 
 
-class FramesProvider(_VisionProvider):
+class FramesProvider(VisionProvider):
     """Any OpenAI-compatible server whose model sees images."""
 
     def start(self, request: AnalysisRequest, *, attempts: int = 0) -> AnalysisTicket:
@@ -235,7 +240,7 @@ class FramesProvider(_VisionProvider):
         )
 
 
-class VilaProvider(_VisionProvider):
+class VilaProvider(VisionProvider):
     """The VILA that NVIDIA hosts: the clip is uploaded, and deleted once it is described."""
 
     def start(self, request: AnalysisRequest, *, attempts: int = 0) -> AnalysisTicket:

@@ -14,6 +14,7 @@ from cinemill.capabilities.search.language.links import clean_text, contains_lin
 from cinemill.capabilities.search.language.numbers import is_number, list_numbers
 from cinemill.capabilities.search.language.words import (
     NEGATIONS,
+    REPORTING_WORDS,
     STOP_WORDS,
     TextWord,
     find_stem,
@@ -21,7 +22,7 @@ from cinemill.capabilities.search.language.words import (
     make_word_set,
 )
 from cinemill.capabilities.search.query import ParsedQuery
-from cinemill.capabilities.search.relevance import CompareWords
+from cinemill.capabilities.search.relevance_features import CompareWords
 
 LONGEST_CLAIM = 400
 LEAST_SIMILARITY = 0.8
@@ -38,15 +39,6 @@ _NEGATION_REACH = 3
 Entails = Callable[[str, str], float]
 """Returns how probably a passage (first) entails a statement (second), 0 to 1."""
 
-REPORTING_WORDS = make_word_set(
-    """
-    according say says said saying state states stated mention mentions mentioned tell tells
-    told show shows shown describe describes described explain explains explained report
-    reports reported note notes noted announce announces announced refer refers referred video
-    clip speaker narrator passage transcript screen text caption sign statement
-    """
-)
-"""Words about the passage, not of it."""
 _REPORTING_STEMS = frozenset(find_stem(word) for word in REPORTING_WORDS)
 
 

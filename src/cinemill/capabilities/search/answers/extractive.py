@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cinemill.capabilities.search.answer_types import has_answer
 from cinemill.capabilities.search.context import Evidence
 from cinemill.capabilities.search.language.links import remove_links
+from cinemill.capabilities.search.language.sentences import split_sentences
 from cinemill.capabilities.search.language.words import find_stem, list_stems, list_words
 from cinemill.capabilities.search.query import ParsedQuery
-from cinemill.capabilities.search.relevance import has_answer
 
 MOST_SENTENCES = 2
-LONGEST_SENTENCE = 400
 LEAST_SHARE = 0.7
 """Of the best sentence's score that another must have to be quoted as well."""
-_END = re.compile(r"[.!?…]+[\"”’)»]*(?=\s|$)|[。！？]+")
-_ABBREVIATION = re.compile(r"(?:^|\W)(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Prof|No|vs)\.$")
 _ANSWER_TYPE_SCORE = 0.5
 _NAME_SCORE = 1.0
 _RANK_SCORE = 0.3
@@ -29,19 +26,6 @@ class Quote:
 
     text: str
     evidence: Evidence
-
-
-def split_sentences(text: str) -> list[str]:
-    """Return the sentences of a text, with their marks; a very long one is cut."""
-    sentences: list[str] = []
-    start = 0
-    for match in _END.finditer(text):
-        if _ABBREVIATION.search(text[start : match.end()]):
-            continue
-        sentences.append(text[start : match.end()])
-        start = match.end()
-    plain = (" ".join(sentence.split()) for sentence in [*sentences, text[start:]])
-    return [sentence[:LONGEST_SENTENCE] for sentence in plain if any(map(str.isalnum, sentence))]
 
 
 def choose_quotes(query: ParsedQuery, evidence: Sequence[Evidence]) -> list[Quote]:

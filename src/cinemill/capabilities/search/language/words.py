@@ -43,6 +43,15 @@ NEGATIONS = make_word_set(
     isn't aren't wasn't weren't won't couldn't wouldn't shouldn't hasn't haven't hadn't
     """
 )
+REPORTING_WORDS = make_word_set(
+    """
+    according say says said saying state states stated mention mentions mentioned tell tells
+    told show shows shown describe describes described explain explains explained report
+    reports reported note notes noted announce announces announced refer refers referred video
+    clip speaker narrator passage transcript screen text caption sign statement
+    """
+)
+"""Words about the passage, not of it."""
 COLOURS = make_word_set(
     """
     red green blue yellow orange purple pink brown black white grey gray beige turquoise

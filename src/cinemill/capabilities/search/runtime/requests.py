@@ -65,7 +65,8 @@ class SearchResult:
     route: Route
     relevance: Relevance
     is_fitted: bool
-    """Whether the relevance was fitted; else it is a rule of thumb."""
+    """Whether the model of relevance was fitted on this installation's kind of videos. Else it is
+    the package's, and a rule of thumb decides which hits count as found."""
     hits: tuple[Hit, ...]
     """What answers the query, the best first."""
     nearest: tuple[Hit, ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from cinemill.capabilities.search.relevance import UNFITTED_MODEL, RelevanceModel, load_model
+from cinemill.capabilities.search.relevance import RelevanceModel, load_model
 from cinemill.core.retrieval.hits import SearchScope
 from cinemill.errors import InputRejected
 from cinemill.inference.language_models.protocol import LanguageModel
@@ -42,14 +42,15 @@ class SearchResources:
 
 @dataclass(frozen=True, slots=True)
 class FittedRelevance:
-    """A model of relevance, and whether it was fitted on this kind of videos."""
+    """A model of relevance, and whether it was fitted on this installation's kind of videos."""
 
-    model: RelevanceModel
+    model: RelevanceModel | None
+    """None: the one that comes with the package."""
     is_fitted: bool
 
 
 def find_relevance(models_dir: Path) -> FittedRelevance:
-    """Return the fitted model of relevance, or weights that were chosen by hand.
+    """Return the model of relevance that was fitted here, or else that of the package.
 
     The file is read again when it changes. One that cannot be read counts as missing, and is
     logged.
@@ -58,7 +59,7 @@ def find_relevance(models_dir: Path) -> FittedRelevance:
     try:
         state = path.stat()
     except OSError:
-        return FittedRelevance(UNFITTED_MODEL, is_fitted=False)
+        return FittedRelevance(None, is_fitted=False)
     return _load(path, state.st_mtime_ns, state.st_size)
 
 
@@ -68,4 +69,4 @@ def _load(path: Path, _modified: int, _size: int) -> FittedRelevance:
         return FittedRelevance(load_model(path), is_fitted=True)
     except InputRejected as error:
         log.warning("the model of relevance cannot be used", code=error.code, why=error.message)
-        return FittedRelevance(UNFITTED_MODEL, is_fitted=False)
+        return FittedRelevance(None, is_fitted=False)

@@ -109,6 +109,22 @@ def open_client(access: AwsAccess) -> RekognitionClient:
 
     Raises ToolMissing (``extra_missing``), ProviderDenied (``provider_region_missing``).
     """
+    return RekognitionClient(
+        open_service(
+            "rekognition",
+            access,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+        )
+    )
+
+
+def open_service(service: str, access: AwsAccess, **config: Any) -> Any:
+    """Return boto3's client of a service; ``config`` are arguments of botocore's ``Config``.
+
+    Raises ToolMissing (``extra_missing``), ProviderDenied (``provider_region_missing``).
+    """
     try:
         import boto3  # type: ignore[import-untyped]
         from botocore import exceptions
@@ -119,11 +135,6 @@ def open_client(access: AwsAccess) -> RekognitionClient:
             code="extra_missing",
             hint="Install it with: pip install 'cinemill[rekognition]'.",
         ) from missing
-    config = Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries={"total_max_attempts": 1, "mode": "standard"},
-    )
     session = boto3.session.Session(
         aws_access_key_id=access.access_key_id,
         aws_secret_access_key=access.secret_access_key,
@@ -131,14 +142,13 @@ def open_client(access: AwsAccess) -> RekognitionClient:
         region_name=access.region,
     )
     try:
-        client = session.client("rekognition", endpoint_url=access.endpoint_url, config=config)
+        return session.client(service, endpoint_url=access.endpoint_url, config=Config(**config))
     except (exceptions.BotoCoreError, ValueError) as error:
         raise ProviderDenied(
             f"Rekognition cannot be reached as configured: {error}",
             code="provider_region_missing",
-            hint="Set the AWS region, and an endpoint only where it is not Amazon's own.",
+            hint="Set AWS_REGION, and an endpoint only where it is not Amazon's own.",
         ) from error
-    return RekognitionClient(client)
 
 
 def _translate(error: Any, attempts: int, key: str) -> CinemillError:

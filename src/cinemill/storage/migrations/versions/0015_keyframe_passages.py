@@ -5,10 +5,8 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 
-# Rows from before cannot break the new constraint on the moment, so that it need not be checked
-# while nobody may write: they have none, and are of other tracks.
 COLUMNS = """
 ALTER TABLE passage ADD COLUMN frame_ms bigint;
 ALTER TABLE passage DROP CONSTRAINT passage_track_check;

@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from cinemill.api.http.bodies import BoundedRoute
-from cinemill.api.models.ingestions import CreateIngestionRequest, IngestionPage
 from cinemill.api.models.jobs import JobDocument
 from cinemill.api.models.pages import Cursor, PageLimit, cut_page, decode_position, encode_position
 from cinemill.api.models.problems import CREATED, problems
+from cinemill.api.models.search.ingestions import CreateIngestionRequest, IngestionPage
 from cinemill.api.state import OWNER, StateDep
 from cinemill.storage.findings.ingestions import PREPARING_KIND, count_known, list_ingestions
 from cinemill.storage.media.assets import get_asset
@@ -37,7 +37,7 @@ def create_ingestion(
         PREPARING_KIND,
         owner=OWNER,
         asset_id=asset_id,
-        params={"profile": wanted.profile.value},
+        params={"profile": wanted.profile.value, "provider": wanted.provider.value},
         priority=wanted.priority,
     )
     created = JobDocument.from_job(job)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cinemill.core.documents import JsonObject
 from cinemill.core.findings.finding import Finding
 from cinemill.core.frames import Frame
 from cinemill.core.media import Artifact, ArtifactKind, name_keyframe
@@ -78,5 +79,5 @@ def read_picture(files: LocalFiles, artifact: Artifact | None) -> Pixels | None:
         return None
 
 
-def _read_pts(details: Mapping[str, Any]) -> int:
-    return int(details["pts"])
+def _read_pts(details: JsonObject) -> int:
+    return int(str(details["pts"]))

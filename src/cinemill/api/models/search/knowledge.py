@@ -7,7 +7,7 @@ from typing import Self
 
 from cinemill.api.models.documents import Document, OpenObject
 from cinemill.api.models.pages import Page
-from cinemill.api.models.searches import EntityLabelDocument
+from cinemill.api.models.search.searches import EntityLabelDocument
 from cinemill.core.findings.finding import Finding, FindingKind, FindingModel
 from cinemill.core.knowledge.graph import Modality, RelationKind
 from cinemill.storage.findings.gaps import Gap

@@ -8,12 +8,13 @@ from pydantic import Field
 
 from cinemill.api.models.documents import Document
 from cinemill.api.models.jobs import JobDocument
-from cinemill.api.models.knowledge import FindingGapDocument
 from cinemill.api.models.pages import Page
+from cinemill.api.models.search.knowledge import FindingGapDocument
 from cinemill.core.findings.finding import FindingKind
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.steps.ingestion.profiles import Profile
+from cinemill.steps.ingestion.providers import Provider
 from cinemill.storage.findings.ingestions import Knowledge
 
 
@@ -24,6 +25,8 @@ class CreateIngestionRequest(Document):
     """How much to find out: `quick` (shots, key frames, speech, search), `standard` (also kinds of
     sound, text in the picture, tags, faces, names and who does what), or `full` (also objects and
     scenes)."""
+    provider: Provider = Provider.LOCAL
+    """Who looks at the pictures: `local`, `rekognition` or `nvidia`."""
     priority: Annotated[int | None, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = None
     """0 to 10, 10 first; null for the usual one."""
 

@@ -10,16 +10,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from cinemill.api.bounded_threads import SearchBusy
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
-from cinemill.api.models.pictures import (
+from cinemill.api.models.problems import problems
+from cinemill.api.models.search.pictures import (
     LikenessQuery,
     PictureQuery,
     PictureSearchDocument,
     WordsQuery,
 )
-from cinemill.api.models.problems import problems
 from cinemill.api.state import OWNER, AppState, StateDep
-from cinemill.errors import DependencyUnavailable
 from cinemill.inference.models.cards import MODELS_FOLDER
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
@@ -34,13 +34,6 @@ PICTURE_PIXELS = 448 * 448
 AT_ONCE = 4
 """Searches that run a model. More of them would keep the other routes waiting for threads."""
 _slots = BoundedSemaphore(AT_ONCE)
-
-
-class PictureSearchBusy(DependencyUnavailable):
-    """As many searches by pictures are under way as this server works on at once."""
-
-    code = "search_busy"
-    hint = "Wait a few seconds, then try again."
 
 
 @router.get("/assets/{asset_id}/similar", responses=problems(404, 409, 422))
@@ -136,7 +129,7 @@ def search_pictures_by_words(
 @contextmanager
 def _take_slot() -> Iterator[None]:
     if not _slots.acquire(blocking=False):
-        raise PictureSearchBusy("Too many searches by pictures are under way.")
+        raise SearchBusy("Too many searches by pictures are under way.")
     try:
         yield
     finally:

@@ -1,0 +1,1 @@
+"""Documents of ingestions, of what they find, and of searches and answers."""

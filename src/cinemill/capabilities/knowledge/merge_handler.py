@@ -1,0 +1,73 @@
+"""Entities that may be one: suggested, merged when a person says so, and separated again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from cinemill.capabilities.knowledge.merge_parameters import MergeParameters
+from cinemill.capabilities.knowledge.merging.suggestions import (
+    MOST_ENTITIES,
+    EntityProfile,
+    suggest_merges,
+)
+from cinemill.core.documents import JsonObject
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.resources import StepResources
+from cinemill.storage.database import Connection, Database
+from cinemill.storage.knowledge.entities import list_profiles
+from cinemill.storage.knowledge.merges import merge_entities, undo_merge
+
+
+def merge_graphs(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Merge and separate the entities that are named, and suggest what else may be one.
+
+    Result: ``merges`` (with the ``id`` that takes each back), ``undone`` and ``suggestions`` as
+    they were before. Raises NotFound (``entity_not_found``, ``merge_not_found``), Conflict
+    (``entities_are_one``, ``merge_undone``), ToolMissing (``extra_missing``), TooLarge
+    (``too_many_entities``).
+    """
+    params, owner = context.parameters(MergeParameters), context.run.owner
+    suggestions = _suggest(resources.database, owner, params)
+    with resources.database.begin() as connection:
+        result = _apply(connection, owner, params)
+    return StepOutcome({**result, "suggestions": suggestions})
+
+
+def _suggest(database: Database, owner: str, params: MergeParameters) -> list[JsonObject]:
+    with database.begin() as connection:
+        found = list_profiles(connection, owner, limit=MOST_ENTITIES + 1)
+    profiles = {
+        one.id: EntityProfile(one.id, one.name, one.kind, frozenset(one.neighbors)) for one in found
+    }
+    suggested = suggest_merges([*profiles.values()], least_score=params.least_score)
+    return [
+        {
+            **asdict(one),
+            "first_name": profiles[one.first_id].name,
+            "second_name": profiles[one.second_id].name,
+            "kind": profiles[one.first_id].kind.value,
+        }
+        for one in suggested[: params.limit]
+    ]
+
+
+def _apply(connection: Connection, owner: str, params: MergeParameters) -> JsonObject:
+    """Apply all of it or nothing."""
+    undone = [
+        undo_merge(connection, owner, one, undone_by=params.decided_by).id for one in params.undo
+    ]
+    merged = [
+        merge_entities(
+            connection,
+            owner,
+            pair.source,
+            pair.target,
+            reason="chosen",
+            decided_by=params.decided_by,
+        )
+        for pair in params.merge
+    ]
+    merges: list[JsonObject] = [
+        {"id": one.id, "source_id": one.source_id, "target_id": one.target_id} for one in merged
+    ]
+    return {"merges": merges, "undone": undone}

@@ -1,0 +1,39 @@
+"""Parameters of merging entities."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from cinemill.core.parameters import Listed, Parameters
+
+MOST_MERGES = 1000
+LONGEST_NAME = 255
+BY_TASK = "merge_knowledge_graphs"
+
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+
+
+class MergePair(Parameters):
+    """Two entities that are one."""
+
+    source: Name
+    """Id of the entity that is merged."""
+    target: Name
+    """Id of the entity that it becomes a part of."""
+
+
+class MergeParameters(Parameters):
+    """What to merge and what to separate. Without both, only suggestions are made."""
+
+    merge: Annotated[Listed[MergePair], Field(max_length=MOST_MERGES)] = ()
+    """Pairs of entities that are one. Nothing is merged that is not named here."""
+    undo: Annotated[Listed[Annotated[int, Field(ge=1)]], Field(max_length=MOST_MERGES)] = ()
+    """Ids of merges to take back."""
+    decided_by: Name = BY_TASK
+    """Who decided so, for the log."""
+    least_score: Annotated[float, Field(ge=0, le=1)] = 0.6
+    """Of suggestions, 0 to 1."""
+    limit: Annotated[int, Field(ge=1, le=MOST_MERGES)] = 100
+    """Most suggestions to return."""

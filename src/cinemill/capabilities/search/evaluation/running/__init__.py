@@ -1,0 +1,1 @@
+"""Searching a made corpus in a real database, and judging what was found."""

@@ -1,0 +1,1 @@
+"""Models that were fitted on a corpus of this project, by ``cinemill evaluate fit``."""

@@ -1,0 +1,101 @@
+"""What two sentences may state differently: names, counts, order, denial; and what is left of them.
+
+English only, by words and their order; nothing is parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from itertools import pairwise
+
+from cinemill.capabilities.search.language.numbers import list_numbers
+from cinemill.capabilities.search.language.words import (
+    NEGATIONS,
+    STOP_WORDS,
+    find_names,
+    find_stem,
+    list_words,
+    make_word_set,
+)
+
+_DENIALS = NEGATIONS | make_word_set(
+    """
+    refuse refuses refused reject rejects rejected decline declines declined remain remains
+    remained stay stays stayed deny denies denied
+    """
+)
+_TURNED_DOWN = re.compile(r"\bturn(?:s|ed)? \w* ?down\b")
+_ARTICLES = make_word_set("a an the his her its their of")
+_RELATIONS = make_word_set("to from by of for with against at in on and or according")
+
+
+def is_denied(text: str) -> bool:
+    """Return whether a sentence says that something is not so, or did not happen."""
+    is_turned_down = bool(_TURNED_DOWN.search(text.lower()))
+    return is_turned_down or any(word.folded in _DENIALS for word in list_words(text))
+
+
+def find_things(text: str) -> set[str]:
+    """Return the stems of the words that follow an article, a number among them, up to three."""
+    words = list_words(text)
+    things: set[str] = set()
+    for at, word in enumerate(words):
+        if word.folded not in _ARTICLES and not list_numbers(word.text):
+            continue
+        for following in words[at + 1 : at + 4]:
+            if following.folded in STOP_WORDS:
+                break
+            things.add(find_stem(following.text))
+    return things
+
+
+def make_frame(text: str, shared: Collection[str]) -> str:
+    """Return a text whose names are "someone" and whose shared words are "it"."""
+    framed = text
+    for name in sorted(find_names(text), key=len, reverse=True):
+        framed = re.sub(rf"\b{re.escape(name)}\b", "someone", framed)
+    words: list[str] = []
+    for word in list_words(framed):
+        if word.folded != "someone" and find_stem(word.text) in shared:
+            while words and words[-1] in ("the", "a", "an"):
+                words.pop()
+            if words[-1:] != ["it"]:
+                words.append("it")
+        else:
+            words.append(word.folded)
+    return " ".join(words)
+
+
+def find_counts(text: str) -> dict[str, str]:
+    """Return the number before each word that has one, by its stem; "one" is a number here."""
+    words = list_words(text)
+    counts: dict[str, str] = {}
+    for first, second in pairwise(words):
+        numbers = ["1"] if first.folded == "one" else list_numbers(first.text)
+        if numbers and second.folded not in STOP_WORDS:
+            counts[find_stem(second.text)] = numbers[0]
+    return counts
+
+
+def list_pairs(text: str) -> list[tuple[str, str]]:
+    """Return the stems of words that stand next to each other, both capitalised or neither."""
+    words = list_words(text)
+    return [
+        (find_stem(first.text), find_stem(second.text))
+        for first, second in pairwise(words)
+        if first.folded not in STOP_WORDS
+        and second.folded not in STOP_WORDS
+        and first.is_capitalised == second.is_capitalised
+        and not text[first.end : second.start].strip(" -")
+    ]
+
+
+def find_relations(text: str) -> dict[str, str]:
+    """Return the preposition before each capitalised word that has one, by its stem."""
+    words = list_words(text)
+    return {
+        find_stem(second.text): first.folded
+        for first, second in pairwise(words)
+        if first.folded in _RELATIONS and second.is_capitalised
+    }

@@ -1,0 +1,322 @@
+"""What tells an answer from a near miss, read from the sentence that resembles the question most.
+
+A passage has several sentences: a name in one and a deed in another are no answer. So one sentence
+is chosen, or all that a shot shows, and everything is read from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+
+from cinemill.capabilities.search.answer_types import has_answer
+from cinemill.capabilities.search.language.numbers import list_numbers
+from cinemill.capabilities.search.language.sentences import split_sentences
+from cinemill.capabilities.search.language.statements import (
+    find_counts,
+    find_relations,
+    find_things,
+    is_denied,
+    list_pairs,
+    make_frame,
+)
+from cinemill.capabilities.search.language.words import (
+    REPORTING_WORDS,
+    STOP_WORDS,
+    TextWord,
+    find_stem,
+    list_words,
+    make_word_set,
+)
+from cinemill.capabilities.search.query import ParsedQuery
+from cinemill.core.retrieval.hits import Candidate
+from cinemill.core.retrieval.passages import PassageTrack
+
+FEATURES = (
+    "top_vector",
+    "question_cosine",
+    "names_covered",
+    "has_names",
+    "missing_things",
+    "word_match",
+    "rest_match",
+    "frame_match",
+    "answer_type",
+    "is_contradicted",
+)
+"""In the order of a model's weights; each 0 to 1."""
+READ_PASSAGES = 5
+"""The best passages that features are read from."""
+CompareWords = Callable[[str, Sequence[str]], float]
+"""Returns the largest similarity of a text with any of several, −1 to 1."""
+
+Features = tuple[float, ...]
+
+_NAME_WEIGHT = 2.0
+_RANK_COST = 0.01
+_LEAST_LIKENESS = 0.8
+_LEAST_LETTERS = 5
+"""Of two stems by their letters, in order."""
+_TYPE_WORDS = make_word_set(
+    """
+    person people company firm city town place year month day date time hour number amount way
+    kind type thing name word words use used read see seen picture image photo background color
+    colour size age
+    """
+)
+_LIGHT_VERBS = make_word_set(
+    "come came comes coming go went take took taken give gave given put make made happen happened"
+)
+_META_STEMS = frozenset(find_stem(word) for word in REPORTING_WORDS | _TYPE_WORDS | _LIGHT_VERBS)
+"""Of words that say what kind of answer is asked for, or hardly anything, and are seldom in it."""
+
+
+def measure_features(
+    query: ParsedQuery,
+    candidates: Sequence[Candidate],
+    *,
+    compare_words: CompareWords | None = None,
+) -> Features:
+    """Return the features in the order of ``FEATURES``; all 0 without candidates.
+
+    ``candidates`` are in the order of the fused ranking.
+    """
+    if not candidates:
+        return (0.0,) * len(FEATURES)
+    view = _View(query, candidates, compare_words)
+    return (
+        view.measure_top(),
+        view.compare(query.text, [view.unit.text]),
+        view.measure_names(),
+        float(bool(query.names)),
+        len(view.missing_things) / max(1, len(view.asked)),
+        view.measure_words(),
+        view.measure_rest(),
+        view.measure_frames(),
+        float(has_answer(query, view.unit.text)),
+        float(view.is_contradicted),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A sentence, or all that is written and seen in a shot."""
+
+    text: str
+    rank: int
+    stems: frozenset[str]
+    numbers: frozenset[str]
+
+
+class _View:
+    """A query and the sentence that has most of its words."""
+
+    def __init__(
+        self,
+        query: ParsedQuery,
+        candidates: Sequence[Candidate],
+        compare_words: CompareWords | None,
+    ) -> None:
+        self._query = query
+        self._candidates = candidates
+        self._compare_words = compare_words
+        self._name_stems = {find_stem(w.text) for name in query.names for w in list_words(name)}
+        stems = {find_stem(term): term for term in query.terms}
+        self.asked = {key: term for key, term in stems.items() if key not in _META_STEMS}
+        """Terms by their stems, without those that only say what kind of answer is wanted."""
+        self.unit = max(_list_units(candidates), key=self._score)
+
+    def _score(self, unit: _Unit) -> float:
+        matched = (
+            _NAME_WEIGHT if stem in self._name_stems else 1.0
+            for stem, term in self.asked.items()
+            if _has(unit, stem, term)
+        )
+        return math.fsum(matched) - _RANK_COST * unit.rank
+
+    @cached_property
+    def matched(self) -> list[str]:
+        return [stem for stem, term in self.asked.items() if self._is_said(stem, term)]
+
+    @cached_property
+    def missing(self) -> list[str]:
+        return [stem for stem in self.asked if stem not in self.matched]
+
+    def _is_said(self, stem: str, term: str) -> bool:
+        """Return whether the sentence has a word; of a name that nobody says, one that is like it.
+
+        Speech models mishear names, and people misspell them.
+        """
+        if _has(self.unit, stem, term):
+            return True
+        if len(term) < _LEAST_LETTERS or list_numbers(term):
+            return False
+        words = [word.folded for word in _list_content(self.unit.text)]
+        return term in "".join(words) or bool(
+            get_close_matches(term, words, n=1, cutoff=_LEAST_LIKENESS)
+        )
+
+    @cached_property
+    def missing_things(self) -> list[str]:
+        """Stems of names and things that the sentence lacks and other passages have.
+
+        Then it is about another thing: "the silver ferry" may be in the next passage. What no
+        passage has may be the same in other words.
+        """
+        unknown = {find_stem(word) for word in self._query.unknown_words}
+        things = find_things(self._query.text) | self._name_stems
+        return [stem for stem in self.missing if stem in things and stem not in unknown]
+
+    def measure_top(self) -> float:
+        """Return the largest cosine of a passage."""
+        found = (one.scores.vector for one in self._candidates)
+        return max(0.0, min(1.0, max((one for one in found if one is not None), default=0.0)))
+
+    def measure_names(self) -> float:
+        """Return the share of the names' words that the sentence has; 1 without names."""
+        if not self._name_stems:
+            return 1.0
+        return len(
+            {s for s in self._name_stems if s in self.matched or s in self.unit.stems}
+        ) / len(self._name_stems)
+
+    def measure_words(self) -> float:
+        """Return how well each missing word matches one of the sentence, on average; 1 if none.
+
+        As the two measures below, 0 where the sentence states another fact.
+        """
+        if self.is_contradicted:
+            return 0.0
+        if not self.missing:
+            return 1.0
+        said = list(dict.fromkeys(word.folded for word in _list_content(self.unit.text)))
+        matches = [self.compare(self.asked[stem], said) for stem in self.missing]
+        return math.fsum(matches) / len(matches)
+
+    def measure_rest(self) -> float:
+        """Return how near what only the question says is to what only the sentence says.
+
+        "Inaugurated" is nearer to "Alice Walker opened … in Oslo" than "how many people work" is.
+        1 where the sentence says all that is asked.
+        """
+        if self.is_contradicted:
+            return 0.0
+        if not self.missing:
+            return 1.0
+        content = (word.folded for word in _list_content(self.unit.text))
+        said = " ".join(word for word in content if find_stem(word) not in self.asked)
+        return self.compare(" ".join(self.asked[stem] for stem in self.missing), [said])
+
+    def measure_frames(self) -> float:
+        """Return how near both are with everything that they share made "someone" and "it".
+
+        "Who inaugurated it?" is nearer to "Someone opened it in someone" than "Who insured it?"
+        is: without the names, the deeds are what is left to compare. 1 where nothing is missing.
+        """
+        if self.is_contradicted:
+            return 0.0
+        if not self.missing:
+            return 1.0
+        shared = set(self.matched)
+        return self.compare(
+            make_frame(self._query.text, shared), [make_frame(self.unit.text, shared)]
+        )
+
+    @cached_property
+    def is_contradicted(self) -> bool:
+        """Whether something makes it another fact: a name, a number, an order, a denial.
+
+        Each kind alone is seldom seen; together, what one kind weighs is learned from the others.
+        """
+        return (
+            not set(self._query.numbers) <= self.unit.numbers
+            or self.measure_names() < 1
+            or is_denied(self._query.text) != is_denied(self.unit.text)
+            or self._has_other_count()
+            or self._has_other_neighbour()
+            or self._has_other_order()
+        )
+
+    def _has_other_count(self) -> bool:
+        """Return whether the sentence counts the same things, and not as many: "one", "three"."""
+        asked, said = find_counts(self._query.text), find_counts(self.unit.text)
+        return any(said[stem] != asked[stem] for stem in asked.keys() & said.keys())
+
+    def _has_other_neighbour(self) -> bool:
+        """Return whether a name of two words has only one of them here, next to another word.
+
+        "The silver ferry" is not "the solar ferry".
+        """
+        before, after = set(), set()
+        for first, second in list_pairs(self.unit.text):
+            before.add(second)
+            after.add(first)
+        return any(
+            (second in before and first not in self.unit.stems)
+            or (first in after and second not in self.unit.stems)
+            for first, second in list_pairs(self._query.text)
+            if first in self.asked and second in self.asked
+        )
+
+    def _has_other_order(self) -> bool:
+        """Return whether two names have changed places: "from Oslo" for "to Oslo", or the deeds."""
+        asked, said = (find_relations(text) for text in (self._query.text, self.unit.text))
+        turned = (
+            asked[stem] != said[stem] and {asked[stem], said[stem]} == {"from", "to"}
+            for stem in asked.keys() & said.keys()
+        )
+        if any(turned):
+            return True
+        present = [name for name in self._query.names if name in self.unit.text]
+        if len(present) != 2 or self.missing:
+            return False
+        first, second = (find_stem(list_words(name)[0].text) for name in present)
+        ways = (asked.get(first, ""), asked.get(second, ""))
+        if ways[0] != ways[1]:
+            return ways == (said.get(second, ""), said.get(first, ""))
+        is_first = self._query.text.find(present[0]) < self._query.text.find(present[1])
+        is_said_first = self.unit.text.find(present[0]) < self.unit.text.find(present[1])
+        is_plain = not (ways[0] or said.get(first) or said.get(second))
+        return is_plain and is_first != is_said_first
+
+    def compare(self, text: str, texts: Sequence[str]) -> float:
+        """Return a similarity, 0 to 1; 0 where it cannot be measured."""
+        present = [one for one in texts if one]
+        if self._compare_words is None or not present or not text:
+            return 0.0
+        return max(0.0, min(1.0, self._compare_words(text, present)))
+
+
+def _list_units(candidates: Sequence[Candidate]) -> Iterator[_Unit]:
+    for rank, one in enumerate(candidates[:READ_PASSAGES]):
+        if one.track is PassageTrack.SPEECH:
+            texts = split_sentences(one.text) or [one.text]
+        else:
+            texts = [" · ".join([one.text, *_list_seen_with(one, candidates)])]
+        for text in texts:
+            stems = frozenset(find_stem(word.text) for word in _list_content(text))
+            yield _Unit(text, rank, stems, frozenset(list_numbers(text)))
+
+
+def _list_seen_with(one: Candidate, candidates: Sequence[Candidate]) -> list[str]:
+    """Return what else was found in the picture at the same time."""
+    return [
+        other.text
+        for other in candidates
+        if other.asset_id == one.asset_id
+        and other.track not in (one.track, PassageTrack.SPEECH)
+        and other.start_ms < one.end_ms
+        and one.start_ms < other.end_ms
+    ]
+
+
+def _has(unit: _Unit, stem: str, term: str) -> bool:
+    numbers = set(list_numbers(term))
+    return stem in unit.stems or bool(numbers and numbers <= unit.numbers)
+
+
+def _list_content(text: str) -> list[TextWord]:
+    return [word for word in list_words(text) if word.folded not in STOP_WORDS]

@@ -1,0 +1,13 @@
+"""``cinemill search``, ``ask`` and ``graph``: what videos say and show."""
+
+from __future__ import annotations
+
+import typer
+
+from cinemill.cli.commands.search import entities, questions, searches
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(searches.search)
+    app.command()(questions.ask)
+    app.command()(entities.graph)

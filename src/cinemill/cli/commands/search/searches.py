@@ -1,0 +1,66 @@
+"""``cinemill search``: moments of all videos."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.cli.commands.search.moments import show_moments, show_vectors_hint
+from cinemill.cli.commands.search.narrowing import Assets, Collections
+from cinemill.cli.console import print_json, print_message
+
+if TYPE_CHECKING:
+    from cinemill.client import SearchDocument
+
+
+class Mode(StrEnum):
+    """What finds moments."""
+
+    HYBRID = "hybrid"
+    SEMANTIC = "semantic"
+    GRAPH = "graph"
+
+
+def search(
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="Words, a question, or names in any case.")
+    ],
+    mode: Annotated[
+        Mode,
+        typer.Option(help="hybrid, semantic (meaning alone) or graph (entities and relations)."),
+    ] = Mode.HYBRID,
+    asset: Assets = None,
+    collection: Collections = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Maximum number of moments.")] = 10,
+    json: options.Json = False,
+) -> None:
+    """Find the moments of all videos that answer a query.
+
+    Words in double quotes are found in this order only.
+    """
+    with connect.connect() as client:
+        found = client.search(
+            query,
+            mode=mode.value,
+            limit=limit,
+            asset_ids=asset or (),
+            collections=collection or (),
+        )
+    if json:
+        print_json(found)
+        return
+    _show_search(found)
+
+
+def _show_search(found: SearchDocument) -> None:
+    show_vectors_hint(found.get("vectors", ""), found.get("vectors_hint", ""))
+    if hits := found.get("hits"):
+        show_moments(hits)
+    elif nearest := found.get("nearest"):
+        print_message("Nothing found. Nearest:")
+        show_moments(nearest)
+    else:
+        print_message("Nothing found.")

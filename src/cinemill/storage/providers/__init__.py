@@ -1,0 +1,1 @@
+"""Rows of analyses by services: how far each is, and what they cost."""

@@ -1,0 +1,116 @@
+// The page that searches all videos and answers questions about them.
+
+import { Problem, entityAddress, searchVideos } from "./api.js";
+import { showBanner } from "./banner.js";
+import { announce, element, find } from "./dom.js";
+import { buildMoment } from "./moments.js";
+import { Thread } from "./thread.js";
+
+// A longer query has no place in the page's address.
+const LONGEST_IN_ADDRESS = 1500;
+const field = find("query");
+const followUp = find("more-question");
+let latest = 0;
+
+const thread = new Thread(find("turns"), {
+  onBusy: (isBusy) => {
+    find("more-ask").disabled = isBusy;
+    if (!isBusy) followUp.value = "";
+  },
+});
+
+const queryInAddress = () => new URLSearchParams(location.search).get("q") ?? "";
+
+function submit(event) {
+  event.preventDefault();
+  const query = field.value.trim();
+  if (!query) return;
+  if (event.submitter?.value === "ask") askFirst(query);
+  else {
+    const address = query.length <= LONGEST_IN_ADDRESS ? `?${new URLSearchParams({ q: query })}` : location.pathname;
+    history.pushState(null, "", address);
+    search(query);
+  }
+}
+
+async function search(query) {
+  latest += 1;
+  const number = latest;
+  const place = find("found");
+  thread.clear();
+  find("thread").hidden = true;
+  place.setAttribute("aria-busy", "true");
+  try {
+    const found = await searchVideos(query);
+    if (number !== latest) return;
+    showBanner(null);
+    showFound(found, query);
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    if (number === latest) showRefusal(problem);
+  } finally {
+    if (number === latest) place.removeAttribute("aria-busy");
+  }
+}
+
+function showFound(found, query) {
+  const moments = found.nothing_found ? found.nearest : found.hits;
+  find("found").hidden = false;
+  find("found-title").textContent = found.nothing_found ? "Nothing found" : countMoments(moments.length);
+  find("found-words").textContent = describeFound(found);
+  const entities = find("found-entities");
+  entities.hidden = found.entities.length === 0;
+  entities.replaceChildren(...found.entities.map(({ id, name }) =>
+    element("a", { href: entityAddress(id), textContent: name })));
+  find("moments").replaceChildren(...moments.map((one) => buildMoment(one, { query })));
+  announce(found.nothing_found ? `Nothing found. ${find("found-words").textContent}` : find("found-title").textContent);
+}
+
+const countMoments = (count) => (count === 1 ? "1 moment" : `${count} moments`);
+
+export function describeFound({ nothing_found: isNothing, nearest, vectors, vectors_hint: hint }) {
+  const parts = [];
+  if (isNothing && nearest.length) parts.push("No moment answers this. What came nearest, without answering it:");
+  else if (isNothing) parts.push("Nothing in the videos comes near this. What a video contains is found once it was ingested, on its own page or with cinemill ingest.");
+  else parts.push("Point at a moment to play it, and open it to watch it in its video.");
+  if (!["used", "not_used"].includes(vectors)) parts.push(`Only words and names were compared, not meanings. ${hint}`);
+  return parts.join(" ").trim();
+}
+
+function showRefusal({ message, hint, code }) {
+  find("found").hidden = false;
+  find("found-title").textContent = "This search did not work";
+  find("found-words").textContent = `${message} ${hint} (${code})`;
+  find("found-entities").hidden = true;
+  find("moments").replaceChildren();
+  announce(message);
+}
+
+function askFirst(question) {
+  latest += 1;
+  thread.clear();
+  find("found").hidden = true;
+  find("thread").hidden = false;
+  thread.ask(question);
+}
+
+function showAddressed() {
+  const query = queryInAddress();
+  field.value = query;
+  if (query) search(query);
+  else {
+    latest += 1;
+    find("found").hidden = true;
+    find("thread").hidden = true;
+    field.focus();
+  }
+}
+
+find("query-form").addEventListener("submit", submit);
+find("more-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const question = followUp.value.trim();
+  if (question) thread.ask(question);
+});
+addEventListener("popstate", showAddressed);
+showAddressed();

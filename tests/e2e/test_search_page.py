@@ -1,0 +1,189 @@
+"""The page that searches: moments that play, answers with citations, and hostile text as text."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from tests.speech import fetch_models
+from tools.samples import fetch
+
+from cinemill.client import Client
+
+from .conftest import Instance, process
+from .test_page import check_layout
+
+MODELS = (
+    *("base", "centerface", "efficientnet-lite0", "imagenet-names", "nanodet"),
+    *("minilm-l6-v2-int8", "en-core-web-sm"),
+)
+HOSTILE = "<img src=x onerror=alert(1)>"
+QUESTION = "How many years of negotiations were there?"
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+@pytest.fixture(scope="module")
+def speech(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the id of a speech, under a hostile name, that was ingested with real models."""
+    models = fetch_models(*MODELS)
+    links = [instance.home / "models" / name for name in MODELS]
+    links[0].parent.mkdir(exist_ok=True)
+    for link in links:
+        link.symlink_to(models / link.name)
+    film = tmp_path_factory.mktemp("speech") / f"{HOSTILE}.mp4"
+    shutil.copy(fetch("obama_speech"), film)
+    yield ingest(instance, film)
+    for link in links:
+        link.unlink()
+
+
+def ingest(instance: Instance, film: Path) -> str:
+    """Upload the video, ingest it whole, and return its id."""
+    asset_id = str(process(instance, film)["asset_id"])
+    started = httpx.post(
+        f"{instance.address}/api/v1/assets/{asset_id}/ingestions",
+        headers={"Authorization": f"Bearer {instance.token}"},
+        json={"profile": "full"},
+    )
+    with Client(instance.address, instance.token) as client:
+        for _ in client.watch(started.json()["id"]):
+            pass
+        assert client.job(started.json()["id"])["status"] == "completed"
+    return asset_id
+
+
+@pytest.fixture
+def page(reused_page: Page, instance: Instance, speech: str) -> Page:
+    reused_page.goto(f"{instance.address}/search")
+    return reused_page
+
+
+def search(page: Page, words: str) -> Locator:
+    """Search, and return the moments."""
+    page.get_by_label("Words or a question").fill(words)
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("#found")).not_to_have_attribute("aria-busy", "true")
+    return page.locator("#moments .moment")
+
+
+def ask(page: Page, question: str) -> Locator:
+    """Ask, and return the last turn once it has been answered."""
+    page.get_by_label("Words or a question").fill(question)
+    page.locator("#query-form").get_by_role("button", name="Ask").click()
+    return wait_for_answer(page)
+
+
+def wait_for_answer(page: Page) -> Locator:
+    turn = page.locator(".turn").last
+    expect(turn.locator(".bar")).to_have_count(0)
+    return turn
+
+
+def test_moments_mark_words_play_and_lead_to_their_time(page: Page, speech: str) -> None:
+    moment = search(page, "years of negotiation").first
+    expect(moment.locator("mark").first).to_be_visible()
+    assert "negotiations" in moment.locator("mark").all_inner_texts()
+    expect(moment.locator(".moment-clock")).to_have_text(re.compile(r"^\d+:\d\d–\d+:\d\d$"))
+    picture = moment.locator("img")
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("image => image.naturalWidth") > 0
+    before = moment.bounding_box()
+    moment.hover()
+    playing = moment.locator("video")
+    expect(playing).to_have_js_property("muted", True)
+    expect(playing).to_have_js_property("paused", False)
+    assert moment.bounding_box() == before
+    page.mouse.move(0, 0)
+    expect(playing).to_have_count(0)
+    address = str(moment.locator("a").get_attribute("href"))
+    moment.locator("a").focus()
+    expect(playing).to_have_js_property("paused", False)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{address}")
+    assert f"/assets/{speech}?t=" in address
+    seconds = float(address.partition("?t=")[2])
+    page.wait_for_function(
+        "seconds => Math.abs(document.querySelector('#player video').currentTime - seconds) < 0.1",
+        arg=seconds,
+    )
+
+
+def test_search_is_in_the_address(page: Page, instance: Instance) -> None:
+    search(page, "negotiations")
+    assert page.url == f"{instance.address}/search?q=negotiations"
+    page.reload()
+    expect(page.locator("#moments .moment").first).to_be_visible()
+    expect(page.get_by_label("Words or a question")).to_have_value("negotiations")
+    page.go_back()
+    expect(page.locator("#found")).to_be_hidden()
+
+
+def test_nothing_found_is_said_with_the_nearest_moments(page: Page) -> None:
+    search(page, "quantum chromodynamics lattice")
+    expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    expect(page.locator("#found-words")).to_contain_text("nearest")
+
+
+def test_hostile_text_is_shown_as_text(page: Page) -> None:
+    moment = search(page, f"negotiations {HOSTILE}").first
+    expect(moment.locator(".moment-title")).to_have_text(f"{HOSTILE}.mp4")
+    turn = ask(page, f"{HOSTILE} {QUESTION}")
+    expect(turn.get_by_role("heading")).to_have_text(f"{HOSTILE} {QUESTION}")
+    assert page.locator("[onerror]").count() == 0
+
+
+def test_answer_is_quoted_and_its_citations_play(page: Page) -> None:
+    turn = ask(page, QUESTION)
+    expect(turn.locator(".answer")).to_contain_text("two years of negotiations")
+    expect(turn).to_contain_text("Quoted: sentences from the videos")
+    turn.get_by_role("button", name="Play moment 1").first.click()
+    moment = turn.locator(".moment").first
+    expect(moment.locator("a")).to_be_focused()
+    expect(moment.locator("video")).to_have_js_property("paused", False)
+    page.get_by_label("The next question").fill("And who achieved it?")
+    page.keyboard.press("Enter")
+    expect(page.locator(".turn")).to_have_count(2)
+    wait_for_answer(page)
+    with page.expect_request("**/api/v1/ask") as asked:
+        page.get_by_label("The next question").fill("When?")
+        page.keyboard.press("Enter")
+    assert json.loads(asked.value.post_data or "{}")["conversation_id"]
+    wait_for_answer(page)
+
+
+def test_abstention_is_said(page: Page) -> None:
+    turn = ask(page, "Which lattice does quantum chromodynamics use?")
+    expect(turn).to_contain_text("No answer.")
+    expect(turn.locator(".answer p")).to_have_count(0)
+
+
+def test_refusal_is_shown(page: Page) -> None:
+    page.route("**/api/v1/search", lambda route: route.fulfill(status=429, json=refusal()))
+    search(page, "negotiations")
+    expect(page.locator("#found-words")).to_contain_text("Too many searches. Wait. (busy)")
+
+
+def refusal() -> dict[str, Any]:
+    return {"code": "busy", "detail": "Too many searches.", "hint": "Wait.", "status": 429}
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_layout(page: Page, width: int, scheme: Literal["light", "dark"], tmp_path: Path) -> None:
+    page.set_viewport_size({"width": width, "height": 860})
+    page.emulate_media(color_scheme=scheme)
+    check_layout(page)
+    search(page, "two years of negotiations with our international partners")
+    expect(page.locator("#moments img").first).to_have_js_property("complete", True)
+    check_layout(page)
+    page.screenshot(path=tmp_path / "search.png", full_page=True)
+    ask(page, QUESTION)
+    check_layout(page)
+    page.screenshot(path=tmp_path / "answer.png", full_page=True)

@@ -1,0 +1,75 @@
+"""Entities that may be one: suggested by a task, merged when someone says so, separated again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.integration.storage.intelligence_rows import mention, register, relation, save
+from tests.integration.worker.conftest import Stack
+from tests.waiting import PATIENCE_SECONDS
+
+from cinemill.storage.knowledge.entities import find_entities, get_entity
+from cinemill.storage.knowledge.evidence import PassageEvidence
+from cinemill.storage.media.assets import delete_asset
+from cinemill.worker.messages.guard import OWNER
+from cinemill.worker.result_backend import JobFailed
+
+
+@pytest.fixture
+def names(stack: Stack) -> Iterator[dict[str, str]]:
+    """Two spellings of one person, who met the same man, and somebody else; ids by name."""
+    people = ("Alice Walker", "Alise Walker", "Bruno Meyer", "Otto Frank")
+    evidence = PassageEvidence(
+        None,
+        [mention(name) for name in people],
+        [
+            relation("Alice Walker", "meet", "Otto Frank"),
+            relation("Alise Walker", "meet", "Otto Frank"),
+        ],
+    )
+    asset_id = register(stack.database, "merges", owner=OWNER)
+    save(stack.database, asset_id, [evidence])
+    with stack.database.begin() as connection:
+        found = find_entities(connection, OWNER, people)
+    yield {name: ids[0] for name, ids in found.items()}
+    with stack.database.begin() as connection:
+        delete_asset(connection, asset_id)
+
+
+def run(stack: Stack, **params: Any) -> dict[str, Any]:
+    task = stack.app.tasks["merge_knowledge_graphs"]
+    result: dict[str, Any] = task.apply_async(kwargs=params).get(timeout=PATIENCE_SECONDS)
+    return result
+
+
+def test_two_spellings_are_suggested_and_nothing_is_merged(
+    stack: Stack, names: dict[str, str]
+) -> None:
+    result = run(stack)
+    (found,) = result["suggestions"]
+    assert {found["first_name"], found["second_name"]} == {"Alice Walker", "Alise Walker"}
+    assert found["shared_neighbors"] == [names["Otto Frank"]]
+    assert (result["merges"], result["undone"]) == ([], [])
+    with stack.database.begin() as connection:
+        assert get_entity(connection, OWNER, names["Alice Walker"]).names == ("Alice Walker",)
+
+
+def test_merge_is_applied_and_taken_back(stack: Stack, names: dict[str, str]) -> None:
+    pair = {"source": names["Alise Walker"], "target": names["Alice Walker"]}
+    (merge,) = run(stack, merge=[pair], decided_by="Ann")["merges"]
+    with stack.database.begin() as connection:
+        both = get_entity(connection, OWNER, names["Alice Walker"])
+    assert set(both.names) == {"Alice Walker", "Alise Walker"}
+    assert run(stack)["suggestions"] == []
+    assert run(stack, undo=[merge["id"]], decided_by="Ann")["undone"] == [merge["id"]]
+    assert len(run(stack)["suggestions"]) == 1
+
+
+def test_all_merges_of_a_task_are_applied_or_none(stack: Stack, names: dict[str, str]) -> None:
+    good = {"source": names["Alise Walker"], "target": names["Alice Walker"]}
+    bad = {"source": names["Bruno Meyer"], "target": "nobody"}
+    with pytest.raises(JobFailed, match="There is no entity nobody"):
+        run(stack, merge=[good, bad])
+    assert len(run(stack)["suggestions"]) == 1
