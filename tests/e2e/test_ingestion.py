@@ -13,7 +13,10 @@ from tests.speech import fetch_models
 from .conftest import Instance, OpenPage, make_own_film, process
 from .test_page import LOW_CONTRAST_TEXTS, upload, wait_until_done
 
-MODELS = ("centerface", "efficientnet-lite0", "imagenet-names", "minilm-l6-v2-int8")
+MODELS = (
+    *("centerface", "efficientnet-lite0", "imagenet-names"),
+    *("minilm-l6-v2-int8", "en-core-web-sm"),
+)
 
 
 @pytest.fixture(autouse=True)

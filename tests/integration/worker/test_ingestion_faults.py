@@ -269,8 +269,9 @@ def paused_at(stack: Stack, job: Job, kind: str) -> Iterator[None]:
     "kind", ["prepare_source", "analyze_chunk", "transcribe_speech", "generate_text_embeddings"]
 )
 def test_video_deleted_during_its_ingestion_leaves_nothing(
-    stack: Stack, talk: Path, kind: str
+    undisturbed: dict[str, Any], stack: Stack, talk: Path, kind: str
 ) -> None:
+    others = read_all_rows(stack, undisturbed["asset_id"])
     job = start(stack, copy_film(talk, f"deleted at {kind}"))
     with paused_at(stack, job, kind):
         asset_id = stack.service.get_job(job.id).asset_id
@@ -281,6 +282,7 @@ def test_video_deleted_during_its_ingestion_leaves_nothing(
     assert done.state is JobState.FAILED
     assert list_failures(stack, job) == ["asset_not_found"]
     assert not any(read_all_rows(stack, asset_id).values())
+    assert read_all_rows(stack, undisturbed["asset_id"]) == others
 
 
 def test_music_is_not_transcribed(stack: Stack, films_folder: Path) -> None:

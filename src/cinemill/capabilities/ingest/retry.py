@@ -94,12 +94,19 @@ def _ingest_again(resources: StepResources, context: StepContext, asset_id: str)
         created = resources.service.create_job(
             ingestions.PREPARING_KIND,
             owner=get_asset(resources.database, asset_id).owner,
-            params={"profile": choose_profile(others).value},
+            params=_choose_parameters(others),
             asset_id=asset_id,
             job_id=job_id,
         )
         return created.id
     return None
+
+
+def _choose_parameters(jobs: Sequence[Job]) -> dict[str, object]:
+    """Return the fullest profile, and the provider of the newest ingestion that names one."""
+    named = [job.params["provider"] for job in jobs if job.params.get("provider")]
+    provider = {"provider": named[0]} if named else {}
+    return {"profile": choose_profile(jobs).value, **provider}
 
 
 def choose_profile(jobs: Sequence[Job]) -> Profile:
