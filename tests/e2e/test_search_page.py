@@ -1,4 +1,4 @@
-"""The page that searches: moments that play, answers with citations, and hostile text as text."""
+"""Search, answers, entities and what is known of a video, on a video that was really ingested."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tools.samples import fetch
 
 from cinemill.client import Client
 
-from .conftest import Instance, process
+from .conftest import Instance, make_own_film, process, write_captions
 from .test_page import check_layout
 
 MODELS = (
     *("base", "centerface", "efficientnet-lite0", "imagenet-names", "nanodet"),
-    *("minilm-l6-v2-int8", "en-core-web-sm"),
+    *("minilm-l6-v2-int8", "en-core-web-sm", "clip-vit-b16-int8"),
 )
 HOSTILE = "<img src=x onerror=alert(1)>"
 QUESTION = "How many years of negotiations were there?"
@@ -110,7 +110,7 @@ def test_moments_mark_words_play_and_lead_to_their_time(page: Page, speech: str)
     assert f"/assets/{speech}?t=" in address
     seconds = float(address.partition("?t=")[2])
     page.wait_for_function(
-        "seconds => Math.abs(document.querySelector('#player video').currentTime - seconds) < 0.1",
+        "seconds => Math.abs(document.querySelector('#player video')?.currentTime - seconds) < 0.1",
         arg=seconds,
     )
 
@@ -174,9 +174,104 @@ def refusal() -> dict[str, Any]:
     return {"code": "busy", "detail": "Too many searches.", "hint": "Wait.", "status": 429}
 
 
+@pytest.fixture
+def asset_page(page: Page, instance: Instance, speech: str) -> Page:
+    page.goto(f"{instance.address}/assets/{speech}")
+    expect(page.locator("#player video")).to_have_js_property("readyState", 4)
+    return page
+
+
+def test_lanes_show_what_was_found(asset_page: Page) -> None:
+    page = asset_page
+    for name in ("Shots", "Text in the picture", "Faces", "Sounds"):
+        expect(page.get_by_role("slider", name=name)).to_be_visible()
+    lane = page.get_by_role("slider", name="Text in the picture")
+    lane.press("End")
+    expect(lane).to_have_attribute("aria-valuetext", re.compile("PRESIDENT OBAMA"))
+    expect(page.locator("#known")).to_contain_text("Search finds this video by")
+    expect(page.locator(".gaps")).to_have_count(0)
+
+
+def test_transcript_seeks_and_follows(asset_page: Page) -> None:
+    page = asset_page
+    cues = [
+        {"start_ms": 0, "end_ms": 2000, "lines": [f"Today, {HOSTILE}"]},
+        {"start_ms": 4000, "end_ms": 6000, "lines": ["after two years"]},
+    ]
+    write_captions(page, f"{page.url.replace('/assets/', '/api/v1/assets/')}/captions/en", cues)
+    page.reload()
+    expect(page.get_by_role("slider", name="Captions")).to_be_visible()
+    lines = page.locator("#transcript button")
+    last = lines.last
+    start = float(str(last.get_attribute("data-start"))) / 1000
+    assert start == 4
+    expect(lines.first).to_contain_text(f"Today, {HOSTILE}")
+    last.press("Enter")
+    page.wait_for_function(
+        "start => Math.abs(document.querySelector('#player video')?.currentTime - start) < 0.1",
+        arg=start,
+    )
+    expect(page.locator("#transcript li").last).to_have_attribute("aria-current", "true")
+    page.locator("#player video").evaluate("video => { video.currentTime = 0.5; }")
+    expect(page.locator("#transcript li[aria-current]")).to_contain_text("Today")
+
+
+def test_unknown_video_is_ingested_from_its_page_and_its_gaps_are_named(
+    page: Page, instance: Instance, tmp_path: Path
+) -> None:
+    asset_id = process(instance, make_own_film(tmp_path / "new.mp4", seconds=3))["asset_id"]
+    page.goto(f"{instance.address}/assets/{asset_id}")
+    known = page.locator("#known")
+    expect(known).to_contain_text("Nothing is known yet")
+    model = instance.home / "models" / "centerface"
+    target = model.readlink()
+    model.unlink()
+    try:
+        known.get_by_label("How much to find out").select_option("standard")
+        known.get_by_role("button", name="Ingest").click()
+        expect(known).to_contain_text("This video is being ingested")
+        expect(known.locator(".gaps")).to_contain_text("cinemill models fetch centerface")
+    finally:
+        model.symlink_to(target)
+    expect(page.get_by_role("slider", name="Shots")).to_be_visible()
+    known.get_by_role("button", name="Ingest again").click()
+    expect(known.locator(".gaps")).to_have_count(0)
+
+
+def find_entity(page: Page, instance: Instance, name: str) -> str:
+    found = page.request.get(f"{instance.address}/api/v1/entities", params={"name": name})
+    return str(found.json()["entities"][0]["id"])
+
+
+def test_entity_has_relations_with_evidence_and_moments(page: Page, instance: Instance) -> None:
+    page.goto(f"{instance.address}/entities/{find_entity(page, instance, 'United States')}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("United States")
+    expect(page.locator("#moments .moment").first).to_contain_text("United States")
+    relation = page.locator("#relations li", has_text="achieve").first
+    relation.locator("summary").click()
+    expect(relation.locator(".moment").first).to_contain_text("has achieved something")
+    href = relation.locator("p a").get_attribute("href")
+    relation.locator("p a").click()
+    page.wait_for_url(f"**{href}")
+    expect(page.locator("#relations li").first).to_contain_text("United States")
+
+
+def test_unknown_entity_is_said(page: Page, instance: Instance) -> None:
+    page.goto(f"{instance.address}/entities/{HOSTILE}")
+    expect(page.get_by_role("heading", name="This entity does not exist")).to_be_visible()
+    assert page.locator("[onerror]").count() == 0
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_layout(page: Page, width: int, scheme: Literal["light", "dark"], tmp_path: Path) -> None:
+def test_layout(
+    page: Page,
+    instance: Instance,
+    speech: str,
+    width: int,
+    scheme: Literal["light", "dark"],
+    tmp_path: Path,
+) -> None:
     page.set_viewport_size({"width": width, "height": 860})
     page.emulate_media(color_scheme=scheme)
     check_layout(page)
@@ -187,3 +282,12 @@ def test_layout(page: Page, width: int, scheme: Literal["light", "dark"], tmp_pa
     ask(page, QUESTION)
     check_layout(page)
     page.screenshot(path=tmp_path / "answer.png", full_page=True)
+    page.goto(f"{instance.address}/entities/{find_entity(page, instance, 'United States')}")
+    expect(page.locator("#moments img").first).to_have_js_property("complete", True)
+    check_layout(page)
+    page.screenshot(path=tmp_path / "entity.png", full_page=True)
+    page.goto(f"{instance.address}/assets/{speech}?t=2")
+    expect(page.locator("#player video")).to_have_js_property("readyState", 4)
+    expect(page.locator("#known")).to_contain_text("Search finds")
+    check_layout(page)
+    page.screenshot(path=tmp_path / "asset.png", full_page=True)

@@ -39,6 +39,7 @@ REVIEWS = HtmlPage(
 SEARCH = HtmlPage(
     "search", "Search – Cinemill", "search.js", ("app.css", "search.css"), path="/search"
 )
+ENTITY = HtmlPage("entity", "Entity – Cinemill", "entity.js", ("app.css", "search.css"))
 DOCS = HtmlPage("docs", "API – Cinemill", "docs.js", path="/docs")
 SIGN_IN = HtmlPage("signin", "Sign in – Cinemill", "signin.js", has_navigation=False)
 

@@ -30,9 +30,9 @@ export class AnalysisPanel {
   #boxes = null;
   #found = null;
 
-  // ``lanes`` shows the faces; ``fixed`` are lanes that are shown below them.
-  constructor(place, asset, { lanes, fixed = [], onProblem }) {
-    Object.assign(this, { lanes, fixed, onProblem });
+  // ``lanes`` shows the faces.
+  constructor(place, asset, { lanes, onProblem }) {
+    Object.assign(this, { lanes, onProblem });
     this.#place = place;
     this.#asset = asset;
   }
@@ -242,7 +242,7 @@ export class AnalysisPanel {
     this.#found = found;
     this.#boxes?.show(found?.byFace ?? new Map(), found?.regions ?? []);
     const faces = found ? toLanes(found.details, found.byFace, found.regions) : [];
-    this.lanes.show([...faces, ...this.fixed], (isShown) => this.#boxes?.setShown(isShown));
+    this.lanes.show(faces, (isShown) => this.#boxes?.setShown(isShown));
   }
 
   #buildRegions(regions) {

@@ -146,3 +146,6 @@ export async function* ask(question, conversationId, signal) {
     throw error;
   }
 }
+export const getEntity = (id, cursor = "") =>
+  call("GET", `${API}/entities/${at(id)}${cursor ? `?cursor=${at(cursor)}` : ""}`);
+export const listFindings = (assetId) => listAll(`${API}/assets/${at(assetId)}/findings?limit=500`, "findings");

@@ -8,11 +8,13 @@ import { button, element, find } from "./dom.js";
 import { listFacts } from "./facts.js";
 import { captionsLane } from "./findings.js";
 import { nameLanguage } from "./format.js";
+import { KnownPanel } from "./knowledge.js";
 import { Lanes } from "./lanes.js";
 import { buildOrigin } from "./origin.js";
 import { buildPlayer } from "./player.js";
 import { listOwnSources } from "./sources.js";
 import { sortByPreferredLanguage, trackOf } from "./tracks.js";
+import { Transcript } from "./transcript.js";
 import { isFinal, watchJob } from "./watch.js";
 
 const RETRY_MS = 3000;
@@ -52,18 +54,30 @@ async function show(asset, captions) {
   find("facts").replaceChildren(...listFacts(asset));
   find("downloads").replaceChildren(...listDownloads(asset));
   const lanes = buildLanes(asset);
-  const panel = new AnalysisPanel(find("analysis"), asset, {
-    lanes, fixed: await readCaptionLanes(captions), onProblem: showBanner,
-  });
+  const transcript = new Transcript(find("transcript"), { onSeek: (ms) => lanes.seek(ms) });
+  const panel = new AnalysisPanel(find("analysis"), asset, { lanes, onProblem: showBanner });
+  await showSpeech(captions, lanes, transcript);
   find("video").hidden = false;
   showPlayer(asset, captions, (player) => {
     lanes.follow(player.video);
+    transcript.follow(player.video);
     goToAddressed(player.video);
     panel.setPlayer(player);
   });
   addEventListener("hashchange", () => panel.show(analysisInAddress()));
   const origin = buildOrigin(asset, (ms) => lanes.seek(ms));
-  await panel.show(analysisInAddress());
+  const known = new KnownPanel(find("known"), assetId, {
+    onLanes: (rows) => lanes.setKnown(rows),
+    onIngested: async () => {
+      try {
+        await known.refresh();
+        await showSpeech(sortByPreferredLanguage(await listCaptions(assetId)), lanes, transcript);
+      } catch (problem) {
+        showBanner(problem);
+      }
+    },
+  });
+  await Promise.all([panel.show(analysisInAddress()), known.refresh().catch(showBanner)]);
   showOrigin(await origin);
 }
 
@@ -80,29 +94,40 @@ function buildLanes(asset) {
   const lanes = new Lanes(find("lanes"), { durationMs: 1000 * seconds });
   const place = find("lanes-section");
   const boxes = find("show-boxes");
+  let faces = [];
+  let speech = [];
+  let known = [];
+  const draw = () => {
+    const rows = [...faces, ...speech, ...known];
+    place.hidden = rows.length === 0;
+    lanes.show(rows);
+  };
   return {
     follow: (video) => lanes.follow(video),
     seek: (ms) => lanes.seek(ms),
     show: (rows, setBoxesShown) => {
-      place.hidden = rows.length === 0;
       const hasFaces = rows.some(({ id }) => id > 0);
       for (const id of ["boxes-choice", "lanes-help"]) find(id).hidden = !hasFaces;
       boxes.onchange = () => setBoxesShown(boxes.checked);
       setBoxesShown(boxes.checked);
-      lanes.show(rows);
+      faces = rows;
+      draw();
     },
+    setSpeech: (rows) => { speech = rows; draw(); },
+    setKnown: (rows) => { known = rows; draw(); },
   };
 }
 
 // At most one language: the player's captions show the others.
-async function readCaptionLanes(captions) {
-  const [first] = captions;
-  if (!first) return [];
+async function showSpeech([first], lanes, transcript) {
+  let found = { captions: [] };
   try {
-    return [captionsLane(nameLanguage(first.language), await getCaptions(assetId, first.language))];
-  } catch {
-    return [];  // deleted meanwhile
-  }
+    if (first) found = await getCaptions(assetId, first.language);
+  } catch { /* Deleted meanwhile. */ }
+  const hasSpeech = found.captions.length > 0;
+  lanes.setSpeech(hasSpeech ? [captionsLane(nameLanguage(first.language), found)] : []);
+  transcript.show(found.captions);
+  find("transcript-section").hidden = !hasSpeech;
 }
 
 function showPlayer(asset, captions, onReady) {

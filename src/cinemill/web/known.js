@@ -43,7 +43,7 @@ function listCounts({ findings, passages }) {
 
 const countWords = (count, [one, many]) => `${count} ${count === 1 ? one : many}`;
 
-function listGaps(gaps) {
+export function listGaps(gaps) {
   if (!gaps.length) return [];
   return [element("ul", { className: "gaps" }, ...gaps.map(({ subject, message, hint }) =>
     element("li", {},

@@ -14,6 +14,7 @@ from starlette.types import Scope
 from cinemill.api.html_pages import (
     ASSET,
     DOCS,
+    ENTITY,
     FOLDER,
     REVIEWS,
     SEARCH,
@@ -63,6 +64,12 @@ def read_asset_page(asset_id: str) -> Response:
     response = _respond(ASSET)
     response.headers["Vary"] = "Accept"
     return response
+
+
+@router.get("/entities/{entity_id}")
+def read_entity_page(entity_id: str) -> Response:
+    """Return the page of any entity; its script reports one that does not exist."""
+    return _respond(ENTITY)
 
 
 @router.get("/reviews")
