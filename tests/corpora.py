@@ -26,10 +26,15 @@ from cinemill.media.ffmpeg.sandbox import detect_sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
 
 
+def espeak_folder() -> Path:
+    """Return where the synthesizer's package is once it has been fetched."""
+    return cache_folder() / "wheels" / PACKAGE / PACKAGE
+
+
 @lru_cache(maxsize=1)
 def fetch_espeak() -> Espeak:
     """Return the synthesizer, from its package; it is not installed, as it is under the GPL."""
-    folder = cache_folder() / "wheels" / PACKAGE
+    folder = espeak_folder().parent
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

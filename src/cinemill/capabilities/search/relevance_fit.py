@@ -14,7 +14,9 @@ from cinemill.inference.statistics.logistic import fit_logistic
 
 LEAST_VIDEOS = 4
 LEAST_FAMILIES = 3
-DEFAULT_RATE = 0.08
+DEFAULT_RATE = 0.11
+"""Chosen on the split validate: 0.10 caught 89 % of its near misses, and 0.12 abstained from 13 %
+of its answers."""
 DEFAULT_STRENGTH = 3e-2
 LEAST_BELOW = 2.0
 """Videos below the threshold of a class: with fewer it would be the score of the worst one."""
