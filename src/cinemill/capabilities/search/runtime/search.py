@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cinemill.capabilities.search.fusion import (
-    RankedCandidate,
-    fuse_by_rank,
-    fuse_by_score,
     merge_adjacent,
 )
 from cinemill.capabilities.search.query import ParsedQuery, parse_query
@@ -109,7 +106,7 @@ def _search(resources: SearchResources, request: SearchRequest, mode: SearchMode
     relevance = find_relevance(resources.models_dir)
     with resources.database.begin() as connection:
         candidates = _find(connection, resources, request, plan, vector, mode)
-        ranked = _fuse(candidates, plan.route, relevance)
+        ranked = fuse(candidates, plan.route.weights)
         hits = merge_adjacent(ranked, limit=request.limit)
         titles = find_titles(connection, resources.owner, [hit.asset_id for hit in hits])
         labels = label_entities(connection, resources.owner, plan.query.entity_ids)
@@ -189,19 +186,6 @@ def _find(
 def _choose_tracks(filters: SearchFilters, route: Route) -> SearchFilters:
     """Return the filters with the route's tracks; those that a request names come first."""
     return filters if filters.tracks else replace(filters, tracks=route.tracks)
-
-
-def _fuse(
-    candidates: Sequence[Candidate], route: Route, relevance: FittedRelevance
-) -> list[RankedCandidate]:
-    """Return the candidates in order.
-
-    Ranks are combined until something was fitted on this kind of videos; from then on scores are,
-    for queries to which no rule applies, which are those that were measured.
-    """
-    if relevance.is_fitted and route.weights == RetrieverWeights():
-        return fuse_by_score(candidates)
-    return fuse_by_rank(candidates, route.weights)
 
 
 def _choose_good(
