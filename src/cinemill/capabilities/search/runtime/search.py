@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cinemill.capabilities.search.fusion import (
-    merge_adjacent,
-)
+from cinemill.capabilities.search.fusion import fuse, merge_adjacent
 from cinemill.capabilities.search.query import ParsedQuery, parse_query
 from cinemill.capabilities.search.relevance import judge
 from cinemill.capabilities.search.routing import (
