@@ -84,6 +84,61 @@ def test_labels_of_a_crowd_are_shortened_or_left_out(scripts: Page) -> None:
     assert len(spots) > 30
 
 
+def test_words_of_a_query_are_marked(scripts: Page) -> None:
+    marks = scripts.evaluate(
+        """async () => {
+          const { markWords } = await import("/static/marks.js");
+          const show = (text, query) => markWords(text, query)
+            .map((node) => (typeof node === "string" ? node : `[${node.textContent}]`)).join("");
+          const long = `${"word ".repeat(200)}the élan <b>`;
+          return [
+            show("Two Years of négotiation", "of two negotiations?"), show("who is", "who is"),
+            show("<b>bold</b>", "<b>"), show(long, "elan").slice(-24), show("", "x"),
+            show(long, "elan").length < 400,
+          ];
+        }"""
+    )
+    assert marks == [
+        *("[Two] Years of [négotiation]", "[who] [is]", "<[b]>bold</[b]>"),
+        *("word word the [élan] <b>", "", True),
+    ]
+
+
+def test_labels_that_overlap_are_joined(scripts: Page) -> None:
+    spans = scripts.evaluate(
+        """async () => {
+          const { sweepLabels } = await import("/static/sweep.js");
+          const one = (start, end, label) => ({ start, end, label });
+          return sweepLabels([one(0, 10, "a"), one(5, 15, "b"), one(10, 12, "a"), one(20, 30, "a")])
+            .map(({ start, end, words }) => [start, end, words]);
+        }"""
+    )
+    assert spans == [[0, 5, "a"], [5, 12, "a, b"], [12, 15, "b"], [20, 30, "a"]]
+
+
+def test_events_and_statements_of_an_answer_are_read(scripts: Page) -> None:
+    """An event may come in parts, and marks are citations only at the end of a statement."""
+    read = scripts.evaluate(
+        """async () => {
+          const { readEvents } = await import("/static/eventstream.js");
+          const { parseStatement } = await import("/static/thread.js");
+          const parts = [": still here\\n", "\\nevent: delta\\nda", 'ta: {"text": "é"}\\n', "\\n"];
+          const body = new ReadableStream({ start(controller) {
+            parts.forEach((part) => controller.enqueue(new TextEncoder().encode(part)));
+            controller.close();
+          } });
+          const events = [];
+          for await (const event of readEvents(new Response(body))) events.push(event);
+          return [events, parseStatement("See [9] there.[1][12]"), parseStatement("None")];
+        }"""
+    )
+    assert read == [
+        [{"name": "delta", "data": {"text": "é"}}],
+        {"words": "See [9] there.", "numbers": [1, 12]},
+        {"words": "None", "numbers": []},
+    ]
+
+
 def list_overlaps(places: list[dict[str, float]]) -> list[tuple[dict[str, float], ...]]:
     """Return the pairs of rectangles that lie over each other."""
     return [pair for pair in itertools.combinations(places, 2) if overlap(*pair)]

@@ -48,7 +48,7 @@ function nameFinding(kind, { label, track }, at) {
 export class KnownPanel {
   #place;
   #assetId;
-  #message = element("p", { className: "form-message" });
+  #message = element("p", { className: "known-message" });
 
   constructor(place, assetId, { onLanes, onIngested }) {
     Object.assign(this, { onLanes, onIngested });

@@ -11,6 +11,8 @@ const ENDINGS = /(?:ings?|ed|es|s|ly)$/u;
 const SHORTEST_STEM = 3;
 const EXCERPT_CHARACTERS = 320;
 const BEFORE_CHARACTERS = 80;
+// What would be left out is shown as well where it is no longer than this.
+const LONGEST_REST = 20;
 
 // "Élan" → "elan", "negotiations" → "negotiation": alike enough to be marked, not a grammar.
 export function stemOf(word) {
@@ -51,6 +53,6 @@ function cutAround(text, mark) {
   const wanted = Math.max(0, Math.min(mark - BEFORE_CHARACTERS, text.length - EXCERPT_CHARACTERS));
   const start = wanted === 0 ? 0 : text.lastIndexOf(" ", wanted) + 1 || wanted;
   const limit = start + EXCERPT_CHARACTERS;
-  const end = limit >= text.length ? text.length : Math.max(text.lastIndexOf(" ", limit), start + BEFORE_CHARACTERS);
+  const end = limit + LONGEST_REST >= text.length ? text.length : Math.max(text.lastIndexOf(" ", limit), start + BEFORE_CHARACTERS);
   return `${start > 0 ? "… " : ""}${text.slice(start, end)}${end < text.length ? " …" : ""}`;
 }
