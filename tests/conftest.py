@@ -12,8 +12,9 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from xdist.scheduler import LoadScopeScheduling
 from cinemill.config import reference
 from cinemill.local.embedded_servers import Servers, embedded_servers
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
+
+DROP_ATTEMPTS, DROP_WAIT_SECONDS = 60, 0.5
 
 # A busy machine is no reason to fail, since no property here is about time. Failures are printed in
 # a form that replays them.
@@ -221,7 +224,22 @@ def fresh_database(url: str) -> Iterator[str]:
         yield url.rsplit("/", 1)[0] + "/" + name
     finally:
         with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(quoted))
+            _drop_database(connection, quoted)
+
+
+def _drop_database(connection: psycopg.Connection[Any], name: sql.Identifier) -> None:
+    """Drop a database whose connections are forced to end.
+
+    Autovacuum belongs to the superuser, whom the owner of a database may not force; it is soon done
+    with a small one.
+    """
+    statement = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name)
+    for _ in range(DROP_ATTEMPTS):
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)
+            return
+        time.sleep(DROP_WAIT_SECONDS)
+    connection.execute(statement)
 
 
 @pytest.fixture(scope="session", autouse=True)

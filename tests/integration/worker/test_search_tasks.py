@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from celery.result import AsyncResult
 from tests.integration.search.library import VIDEOS, fill_library, fill_others
+from tests.integration.storage.intelligence_rows import forget_models
 from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS
 
@@ -22,6 +23,7 @@ WHO = "Who opened the rose garden in Oslo?"
 @pytest.fixture(scope="module", autouse=True)
 def library(stack: Stack) -> Iterator[None]:
     """A library of those who send tasks, without vectors, and a video of somebody else."""
+    forget_models(stack.database)
     fill_library(stack.database, OWNER)
     fill_others(stack.database, "bob")
     yield
