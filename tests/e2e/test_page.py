@@ -263,7 +263,7 @@ def test_deleted_job_is_reported(open_page: OpenPage) -> None:
 def test_page_can_be_used_by_keyboard_alone(page: Page, films: Path) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
-    for _ in ("brand", "videos", "reviews", "API", "output"):
+    for _ in ("brand", "videos", "search", "reviews", "API", "output"):
         page.keyboard.press("Tab")
     expect(page.get_by_label("Output", exact=True)).to_be_focused()
     page.keyboard.press("Tab")
