@@ -191,10 +191,11 @@ def delete_unused(connection: Connection, *, older_than_days: float, limit: int 
     return connection.execute(
         text(
             """
-            DELETE FROM conversation WHERE id IN (
+            -- An array, which is made once: see storage.analyses.
+            DELETE FROM conversation WHERE id = ANY (ARRAY(
                 SELECT id FROM conversation
                 WHERE used_at < statement_timestamp() - make_interval(secs => :age)
-                ORDER BY used_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+                ORDER BY used_at LIMIT :limit FOR UPDATE SKIP LOCKED))
             """
         ),
         {"age": older_than_days * 86400, "limit": limit},
