@@ -34,8 +34,9 @@ BATCH_SIZE = 256
 def generate_text_embeddings(resources: StepResources, context: StepContext) -> StepOutcome:
     """Embed every passage that has no vector of the text model that is set.
 
-    Those of other videos are embedded as well: a model that was changed is filled by whoever comes
-    first. Raises InputRejected (``model_missing`` and others), ToolMissing (``model_unknown``).
+    Those of other videos are embedded as well: a model that was changed is filled by the next job.
+
+    Raises InputRejected (``model_missing`` and others), ToolMissing (``model_unknown``).
     """
     card = find_text_card(resources.text_model, resources.models_dir)
     begin = ensure_model(resources, context, card)
