@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from tests.speech import SPEECH, TWO_CITIES, fetch_models, word_error_rate
+from tests.model_files import fetch_models
+from tests.speech import SPEECH, TWO_CITIES, word_error_rate
 from tools.samples import fetch
 
 from bench.report import BenchRow, cpu_seconds_of, print_table

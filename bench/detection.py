@@ -39,7 +39,7 @@ from typing import Any
 import httpx
 import numpy as np
 import psutil
-from tests.detectors import install_detector, link_models
+from tests.detectors import install_detector, link_detector_models
 from tools.samples import fetch
 
 from bench.cluster import Cluster, running_cluster
@@ -90,7 +90,7 @@ def running_installation() -> Iterator[Instance]:
         home = folder / "home"
         cluster = stack.enter_context(running_cluster(home, films))
         install_detector(home, 3.0)
-        link_models(home / "models")
+        link_detector_models(home / "models")
         cluster.environ["CELERY_WORKER_CONCURRENCY"] = "2"
         worker = cluster.start_worker(max(os.sched_getaffinity(0)))
         addresses = {name: cluster.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 
 from bench.report import BenchRow, print_table
 from cinemill.capabilities.knowledge.entities import extract_entities

@@ -13,7 +13,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.detectors import BACKBONE, FACE_DETECTOR, link_models
+from tests.detectors import BACKBONE, FACE_DETECTOR
+from tests.model_files import link_models
 
 from bench.report import BenchRow, print_table
 from cinemill.capabilities.detection.datasets.own_folder import read_reals

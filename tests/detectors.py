@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from tests.detection import OPTIONS, STATEMENT, make_calibration_videos
-from tests.speech import fetch_models
+from tests.model_files import link_models
 
 from cinemill.capabilities.detection.detector import (
     DEFAULT_ENSEMBLE,
@@ -37,12 +37,9 @@ BACKBONE = "efficientnet-lite0"
 FACE_DETECTOR = "centerface"
 
 
-def link_models(models_dir: Path, *names: str) -> None:
-    """Install these models, by default all that :func:`install_detector` needs."""
-    models_dir.mkdir(parents=True, exist_ok=True)
-    for name in names or (FACE_DETECTOR, BACKBONE):
-        if not (models_dir / name).exists():
-            (models_dir / name).symlink_to(fetch_models(name) / name)
+def link_detector_models(models_dir: Path) -> None:
+    """Install all models that :func:`install_detector` needs."""
+    link_models(models_dir, FACE_DETECTOR, BACKBONE)
 
 
 def make_constant_head(logit: float, *, name: str = "constant") -> Head:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.speech import fetch_models
+from tests.model_files import link_models, without_model
 
 from .conftest import Instance, OpenPage, make_own_film, process
 from .test_page import LOW_CONTRAST_TEXTS, upload, wait_until_done
@@ -22,11 +22,7 @@ MODELS = (
 @pytest.fixture(autouse=True)
 def models(instance: Instance) -> Iterator[None]:
     """Give the server models that a silent video needs, for these tests alone."""
-    folder, own = fetch_models(*MODELS), instance.home / "models"
-    own.mkdir(parents=True, exist_ok=True)
-    links = [own / name for name in MODELS if not (own / name).exists()]
-    for link in links:
-        link.symlink_to(folder / link.name)
+    links = link_models(instance.home / "models", *MODELS)
     yield
     for link in links:
         link.unlink(missing_ok=True)
@@ -60,15 +56,13 @@ def test_profile_chosen_at_the_upload_shows_what_was_found(
 def test_gap_is_named_with_its_hint_and_closed_by_trying_again(
     page: Page, instance: Instance, tmp_path: Path
 ) -> None:
-    (instance.home / "models" / "centerface").unlink()
-    page.get_by_label("Find out what is in it").select_option("Standard")
-    upload(page, make_silent_film(tmp_path / "gap.mp4"))
-    wait_until_done(page, "gap.mp4")
+    with without_model(instance.home / "models", "centerface"):
+        page.get_by_label("Find out what is in it").select_option("Standard")
+        upload(page, make_silent_film(tmp_path / "gap.mp4"))
+        wait_until_done(page, "gap.mp4")
     expect(page.locator(".gaps li")).to_have_count(1)
     expect(page.locator(".gaps")).to_contain_text("Faces could not be found out.")
     expect(page.locator(".gaps")).to_contain_text("cinemill models fetch centerface")
-    link = instance.home / "models" / "centerface"
-    link.symlink_to(fetch_models("centerface") / "centerface")
     page.get_by_role("button", name="Try again").click()
     wait_until_done(page, "gap.mp4")
     expect(page.locator(".gaps")).to_have_count(0)
@@ -100,9 +94,9 @@ def test_video_is_found_out_about_next_to_another_output_and_later(
 def test_choice_and_result_fit_a_phone_in_both_schemes(
     open_page: OpenPage, instance: Instance, tmp_path: Path, scheme: str
 ) -> None:
-    (instance.home / "models" / "centerface").unlink()
     film = make_silent_film(tmp_path / f"a rather long name of a video in {scheme}.mp4")
-    job = process(instance, film, params={"profile": "standard"})
+    with without_model(instance.home / "models", "centerface"):
+        job = process(instance, film, params={"profile": "standard"})
     page = open_page(width=390, height=844, scheme=scheme)
     for path in ("/", f"/#task={job['id']}"):
         page.goto(instance.address + path)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Page, Route, expect
-from tests.detectors import FACE_DETECTOR, install_detector, link_models, make_constant_head
-from tests.speech import build_wheels
+from tests.detectors import FACE_DETECTOR, install_detector, make_constant_head
+from tests.model_files import build_wheels, link_models, without_model
 from tests.vision_models import make_resnet, write_zip_pth
 
 from cinemill.capabilities.detection.detector import (
@@ -164,12 +164,9 @@ def test_captions_without_a_model_show_how_to_get_one_and_download_it(
 def head_without_models(instance: Instance) -> Iterator[None]:
     """Install a detector whose models are not on this machine."""
     install_detector(instance.home, 3.0)
-    linked = instance.home / "models" / FACE_DETECTOR
-    target = linked.readlink() if linked.is_symlink() else None
-    linked.unlink(missing_ok=True)
-    yield
-    if target is not None:
-        linked.symlink_to(target)
+    link_models(instance.home / "models", FACE_DETECTOR)
+    with without_model(instance.home / "models", FACE_DETECTOR):
+        yield
     for folder in (HEADS_FOLDER, ENSEMBLES_FOLDER):
         shutil.rmtree(instance.home / folder)
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from tests.speech import fetch_models
+from tests.model_files import link_models, without_model
 from tools.samples import fetch
 
 from cinemill.client import Client
@@ -32,11 +32,7 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 @pytest.fixture(scope="module")
 def speech(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the id of a speech, under a hostile name, that was ingested with real models."""
-    models = fetch_models(*MODELS)
-    links = [instance.home / "models" / name for name in MODELS]
-    links[0].parent.mkdir(exist_ok=True)
-    for link in links:
-        link.symlink_to(models / link.name)
+    links = link_models(instance.home / "models", *MODELS)
     film = tmp_path_factory.mktemp("speech") / f"{HOSTILE}.mp4"
     shutil.copy(fetch("obama_speech"), film)
     yield ingest(instance, film)
@@ -223,16 +219,11 @@ def test_unknown_video_is_ingested_from_its_page_and_its_gaps_are_named(
     page.goto(f"{instance.address}/assets/{asset_id}")
     known = page.locator("#known")
     expect(known).to_contain_text("Nothing is known yet")
-    model = instance.home / "models" / "centerface"
-    target = model.readlink()
-    model.unlink()
-    try:
+    with without_model(instance.home / "models", "centerface"):
         known.get_by_label("How much to find out").select_option("standard")
         known.get_by_role("button", name="Ingest").click()
         expect(known).to_contain_text("This video is being ingested")
         expect(known.locator(".gaps")).to_contain_text("cinemill models fetch centerface")
-    finally:
-        model.symlink_to(target)
     expect(page.get_by_role("slider", name="Shots")).to_be_visible()
     known.get_by_role("button", name="Ingest again").click()
     expect(known.locator(".gaps")).to_have_count(0)

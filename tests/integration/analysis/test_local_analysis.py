@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 from tools.samples import fetch
 
 from cinemill.capabilities.analysis.faces import FACE_MODEL, find_faces, link_faces

@@ -25,7 +25,7 @@ from tests.integration.search.library import (
     index_library,
 )
 from tests.integration.storage.intelligence_rows import forget_models
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.catalog import CATALOG

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.detectors import install_detector, link_models
+from tests.detectors import install_detector, link_detector_models
 from tests.films import make_film
 from tests.integration.cli.test_process import command, environment_of, running_server
 from tests.waiting import PATIENCE_SECONDS
@@ -27,7 +27,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     """Return the environment of commands that use a running server with models and no head."""
     folder = tmp_path_factory.mktemp("server")
     environment = environment_of(folder / "home")
-    link_models(folder / "home" / "models")
+    link_detector_models(folder / "home" / "models")
     with running_server(environment, folder / "up.log"):
         yield environment
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from tests.instance_settings import UNSPACED
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.client import Client, ClientError

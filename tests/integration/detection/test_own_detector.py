@@ -9,8 +9,9 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from tests.detectors import BACKBONE, FACE_DETECTOR, link_models, make_constant_head
+from tests.detectors import BACKBONE, FACE_DETECTOR, make_constant_head
 from tests.faces import Pixels, read_pictures
+from tests.model_files import link_models
 from tests.onnx_files import write_mean_model
 from typer.testing import CliRunner
 

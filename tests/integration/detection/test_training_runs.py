@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from tests.detectors import BACKBONE, FACE_DETECTOR, link_models
+from tests.detectors import BACKBONE, FACE_DETECTOR
 from tests.faces import read_pictures
 from tests.integration.detection.test_training_tutorial import FACE_MESH, invoke
+from tests.model_files import link_models
 from tools.samples import fetch
 
 from cinemill.capabilities.detection.datasets.own_folder import read_reals

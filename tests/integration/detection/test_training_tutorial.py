@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from tests.detectors import BACKBONE, FACE_DETECTOR, link_models
+from tests.detectors import BACKBONE, FACE_DETECTOR
 from tests.integration.docs.markdown_pages import ROOT, parse_page
+from tests.model_files import link_models
 from tools.samples import main as fetch_samples
 from typer.testing import CliRunner, Result
 

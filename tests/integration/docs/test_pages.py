@@ -16,7 +16,7 @@ from tests.integration.docs.page_session import (
     running_instance,
     shrink_samples,
 )
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 
 PAGES = list_pages("README.md", "docs/tutorial/**/*.md", "docs/how-to/**/*.md")
 ALL_PAGES = list_pages("README.md", "docs/**/*.md")

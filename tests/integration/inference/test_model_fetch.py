@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.speech import fetch_wheels
+from tests.model_files import fetch_wheels
 from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.errors import DependencyUnavailable, ToolMissing

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 
 from cinemill.errors import TooLarge, ToolMissing
 from cinemill.inference.language.parses import LONGEST_TEXT_CHARACTERS, MOST_TEXTS

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.faces import read_frames
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 from tests.text_towers import DIMENSION, WORDS, make_weights, run_tower, write_tower
 
 from cinemill.errors import ToolMissing

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.speech import SPEECH, bare_words, fetch_models, word_error_rate
+from tests.model_files import fetch_models
+from tests.speech import SPEECH, bare_words, word_error_rate
 from tools.samples import fetch
 
 from cinemill.core.transcript import SpeechTask, list_words

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 
 from cinemill.capabilities.search.answers.checks import LEAST_SIMILARITY
 from cinemill.capabilities.search.language.similarity import (

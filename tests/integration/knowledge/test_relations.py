@@ -11,7 +11,7 @@ from bench.relations import (
     read_sentences,
     score,
 )
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 
 from cinemill.capabilities.knowledge.entities import extract_entities
 from cinemill.capabilities.knowledge.gazetteer import Gazetteer, KnownName

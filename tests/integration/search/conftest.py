@@ -13,7 +13,7 @@ from tests.integration.search.library import (
     fill_others,
     index_library,
 )
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 
 from cinemill.storage.database import Database, migrate
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.corpora import fetch_espeak, open_session
-from tests.speech import fetch_models, word_error_rate
+from tests.model_files import fetch_models
+from tests.speech import word_error_rate
 
 from cinemill.capabilities.search.evaluation.making.corpus_files import (
     CorpusDiffers,

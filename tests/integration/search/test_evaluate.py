@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.conftest import fresh_database
 from tests.corpora import espeak_folder, fetch_espeak
-from tests.speech import fetch_models
+from tests.model_files import link_models
 from typer.testing import CliRunner
 
 from cinemill.capabilities.search.evaluation.making.corpus_files import CorpusFolder
@@ -25,8 +25,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose only content is a text embedding model."""
     folder = tmp_path_factory.mktemp("home")
     name = "minilm-l6-v2-int8"
-    (folder / "models").mkdir()
-    (folder / "models" / name).symlink_to(fetch_models(name) / name)
+    link_models(folder / "models", name)
     return folder
 
 

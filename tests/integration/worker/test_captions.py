@@ -12,7 +12,8 @@ import pytest
 from tests import films
 from tests.integration.worker.conftest import Stack
 from tests.integration.worker.test_output_tasks import run_script
-from tests.speech import SPEECH, bare_words, fetch_models, word_error_rate
+from tests.model_files import link_models
+from tests.speech import SPEECH, bare_words, word_error_rate
 from tests.waiting import PATIENCE_SECONDS
 from tools.samples import fetch
 
@@ -27,12 +28,7 @@ TIMES = r"\d\d:\d\d:\d\d,\d\d\d --> \d\d:\d\d:\d\d,\d\d\d"
 @pytest.fixture(scope="module", autouse=True)
 def models(stack: Stack) -> None:
     """Install the models, as 'cinemill models fetch base' does."""
-    (stack.home / "models").mkdir()
-    put_model(stack, "base")
-
-
-def put_model(stack: Stack, name: str) -> None:
-    (stack.home / "models" / name).symlink_to(fetch_models(name) / name)
+    link_models(stack.home / "models", "base")
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +145,7 @@ def test_missing_speech_model_is_reported_and_used_once_fetched(stack: Stack, fi
     assert failure.code == "model_missing"
     assert "'cinemill models fetch tiny.en'" in failure.hint
     assert failure.retryable
-    put_model(stack, "tiny.en")
+    link_models(stack.home / "models", "tiny.en")
     stack.service.retry_job(job.id)
     result = stack.app.AsyncResult(job.id).get(timeout=PATIENCE_SECONDS)
     assert result["model"] == "tiny.en"

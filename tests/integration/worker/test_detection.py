@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.detectors import BACKBONE, install_detector, link_models
+from tests.detectors import BACKBONE, install_detector, link_detector_models
 from tests.films import make_film
 from tests.integration.worker.conftest import Stack
 from tests.integration.worker.test_output_tasks import run_script
@@ -28,7 +28,7 @@ CONTRACT = {
 
 @pytest.fixture(autouse=True)
 def models(stack: Stack) -> None:
-    link_models(stack.home / "models")
+    link_detector_models(stack.home / "models")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tests.detection import OPTIONS, make_calibration_videos
-from tests.detectors import BACKBONE, link_models, make_constant_head
+from tests.detectors import BACKBONE, link_detector_models, make_constant_head
 from tests.integration.worker.conftest import Stack
 from tests.integration.worker.test_detection import count_starts, detect, put_sample
 from tests.waiting import wait_until
@@ -40,7 +40,7 @@ from cinemill.storage.media.assets import ArtifactRecord
 @pytest.fixture
 def detector(stack: Stack) -> Iterator[None]:
     """Install a head that calls every face manipulated, for made-up reasons in its features."""
-    link_models(stack.home / "models")
+    link_detector_models(stack.home / "models")
     plain = make_constant_head(4.0, name="made-up")
     numbers = np.random.default_rng(3).normal(size=plain.space.dimension)
     head = replace(plain, weights=numbers.astype(np.float32))

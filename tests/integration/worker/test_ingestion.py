@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from tests.integration.worker.conftest import Stack
-from tests.speech import fetch_models
+from tests.model_files import link_models, without_model
 from tests.waiting import PATIENCE_SECONDS
 from tools.samples import fetch
 
@@ -31,12 +31,7 @@ MODELS = (
 
 @pytest.fixture(autouse=True)
 def models(stack: Stack) -> None:
-    folder = fetch_models(*MODELS)
-    for name in MODELS:
-        link = stack.home / "models" / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists():
-            link.symlink_to(folder / name)
+    link_models(stack.home / "models", *MODELS)
 
 
 def put_sample(films_folder: Path, name: str) -> Path:
@@ -146,15 +141,13 @@ def test_missing_model_leaves_a_gap_that_a_later_ingestion_closes(
     stack: Stack, films_folder: Path
 ) -> None:
     film = put_sample(films_folder, "shot_change")
-    (stack.home / "models" / "centerface").unlink()
-    result = ingest(stack, film, "standard")
+    with without_model(stack.home / "models", "centerface"):
+        result = ingest(stack, film, "standard")
     (gap,) = result["gaps"]
     assert (gap["subject"], gap["code"]) == ("face", "model_missing")
     assert "cinemill models fetch centerface" in gap["hint"]
     assert result["findings"]["tag"] >= 0
     assert "face" not in result["findings"]
-    folder = fetch_models("centerface")
-    (stack.home / "models" / "centerface").symlink_to(folder / "centerface")
     again = ingest(stack, film, "standard")
     assert again["gaps"] == []
     assert again["findings"]["face"] == 0

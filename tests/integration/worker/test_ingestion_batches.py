@@ -10,7 +10,7 @@ import pytest
 from tests import films
 from tests.integration.worker.conftest import Stack
 from tests.integration.worker.test_ingestion import MODELS
-from tests.speech import fetch_models
+from tests.model_files import link_models, without_model
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.capabilities.ingest.plan import VideoBatchParameters, name_children
@@ -20,12 +20,7 @@ from cinemill.errors import Conflict, LockTimeout
 
 @pytest.fixture(autouse=True)
 def models(stack: Stack) -> None:
-    folder = fetch_models(*MODELS)
-    for name in MODELS:
-        link = stack.home / "models" / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists():
-            link.symlink_to(folder / name)
+    link_models(stack.home / "models", *MODELS)
 
 
 def call(stack: Stack, task: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -100,12 +95,10 @@ def test_failed_ingestions_are_resumed_at_the_failed_step(stack: Stack, films_fo
 
 
 def test_video_with_a_gap_is_ingested_again(stack: Stack, films_folder: Path) -> None:
-    (stack.home / "models" / "centerface").unlink()
     film = make_film(films_folder, "gap.mp4")
-    (first,) = call(stack, "batch_process_videos", [str(film)])["results"]
+    with without_model(stack.home / "models", "centerface"):
+        (first,) = call(stack, "batch_process_videos", [str(film)])["results"]
     assert [gap["subject"] for gap in first["gaps"]] == ["face"]
-    link = stack.home / "models" / "centerface"
-    link.symlink_to(fetch_models("centerface") / "centerface")
     again = call(stack, "retry_failed_tasks", first["asset_id"])
     assert (again["retried"], again["resumed"], len(again["started"])) == (1, [], 1)
     wait_until(lambda: stack.service.get_job(again["started"][0]).state.is_final)

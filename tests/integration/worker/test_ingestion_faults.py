@@ -21,7 +21,7 @@ from tests.integration.redis_databases import take_redis_database
 from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
 from tests.integration.worker.ingestion_rows import read_all_rows
 from tests.integration.worker.test_ingestion import MODELS
-from tests.speech import fetch_models
+from tests.model_files import link_models
 from tests.waiting import PATIENCE_SECONDS, wait_until
 from tools.samples import fetch
 
@@ -49,9 +49,7 @@ def idle_stack(
 ) -> Iterator[Stack]:
     """Yield an instance that notices a dead worker soon, with models and beat, without a worker."""
     home = tmp_path_factory.mktemp("faults")
-    (home / "models").mkdir()
-    for name in MODELS:
-        (home / "models" / name).symlink_to(fetch_models(*MODELS) / name)
+    link_models(home / "models", *MODELS)
     settings = {
         "CINEMILL_HOME": str(home),
         "CINEMILL_INPUT_ROOTS": str(films_folder),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.detectors import install_detector, link_models
+from tests.detectors import install_detector, link_detector_models
 from tests.integration.worker.conftest import Stack
 from tests.integration.worker.test_upkeep import call
 from tests.waiting import wait_until
@@ -34,7 +34,7 @@ def scraper(stack: Stack) -> Iterator[MetricsScraper]:
 
 @pytest.fixture
 def detector(stack: Stack) -> Iterator[None]:
-    link_models(stack.home / "models")
+    link_detector_models(stack.home / "models")
     install_detector(stack.home, 1.0)
     yield
     for folder in ("heads", "ensembles"):

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tests.integration.redis_databases import take_redis_database
 from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
-from tests.speech import SPEECH, fetch_wheels, word_error_rate
+from tests.model_files import fetch_wheels
+from tests.speech import SPEECH, word_error_rate
 from tests.waiting import PATIENCE_SECONDS
 from tools.samples import fetch
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 from tests.integration.worker.conftest import Stack
+from tests.model_files import link_models
 from tests.onnx_files import write_mean_model
-from tests.speech import fetch_models
 from tests.waiting import PATIENCE_SECONDS
 from tools.samples import fetch
 
@@ -60,12 +60,7 @@ SAMPLES = ("bikes", "carphone", "obama_speech")
 @pytest.fixture(scope="module")
 def library(stack: Stack, films_folder: Path) -> Iterator[dict[str, str]]:
     """The ids of three videos that were ingested whole, by their names."""
-    folder = fetch_models(*MODELS)
-    for name in MODELS:
-        link = stack.home / "models" / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists():
-            link.symlink_to(folder / name)
+    link_models(stack.home / "models", *MODELS)
     ids = {name: ingest(stack, films_folder, name)["asset_id"] for name in SAMPLES}
     yield ids
     # Other files look at what these videos have when less is looked for.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 
 from cinemill.inference.faces.detector import FaceDetector, open_face_detector
 from cinemill.inference.faces.mesh import FaceMesh, open_face_mesh

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.faces import Pixels, read_frames, read_pictures, tile
-from tests.speech import fetch_models
+from tests.model_files import fetch_models
 
 from cinemill.core.faces import FaceBox
 from cinemill.errors import ToolMissing
