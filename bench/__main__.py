@@ -10,6 +10,7 @@ from bench.report import print_table
 MODULES = (
     "prepare",
     "frames",
+    "shots",
     "engine",
     "broker",
     "upload",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests import films
 from tests.integration.media.conftest import Processor
+from tests.known_cuts import CUTS_MS, count_found
 from tools.samples import fetch
 
 from cinemill.capabilities.ingest.graph import SHOT_FRAME_SIZE as INGESTED_SIZE
@@ -17,18 +18,8 @@ from cinemill.media.frames.shots import detect_shots
 
 LIMITS = Limits()
 WIDTH, HEIGHT = SHOT_FRAME_SIZE
-CUTS_MS = {
-    "bikes": [1200, 3040, 5480, 7480, 9680],
-    "shot_change": [3203],
-    "face_noface": [2400],
-    "noface_face": [3945],
-    "obama_speech": [],
-    "bigbuckbunny": [],
-    "expressive_face": [],
-}
 NIGHTLY = frozenset({"noface_face", "bigbuckbunny", "expressive_face"})
 """Real videos that take longer to decode."""
-TOLERANCE_MS = 45
 
 
 def find_cuts(path: Path) -> list[int]:
@@ -38,18 +29,6 @@ def find_cuts(path: Path) -> list[int]:
     ]
     shots = detect_shots(frames, frames[-1][0] + 40)
     return [shot.start_ms for shot in shots[1:]]
-
-
-def count_found(found: list[int], true: list[int]) -> int:
-    """Count true cuts that were found; each finding counts once."""
-    left = list(found)
-    hits = 0
-    for cut in true:
-        near = [time for time in left if abs(time - cut) <= TOLERANCE_MS]
-        if near:
-            left.remove(min(near, key=lambda time: abs(time - cut)))
-            hits += 1
-    return hits
 
 
 @pytest.mark.parametrize(
