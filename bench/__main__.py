@@ -28,6 +28,7 @@ MODULES = (
     "training",
     "relations",
     "retrieval",
+    "answers",
     # Last: a process that has loaded a model is large, and so appears every process that it starts.
     "captions",
 )
