@@ -11,6 +11,7 @@ MODULES = (
     "prepare",
     "frames",
     "shots",
+    "ingestion",
     "engine",
     "broker",
     "upload",
