@@ -92,7 +92,14 @@ INSERT INTO conversation_turn (conversation_id, number, question, standalone_que
 SELECT id, n, '', '', '' FROM conversation CROSS JOIN generate_series(1, 4) AS n;
 INSERT INTO turn_asset (conversation_id, number, asset_id)
 SELECT conversation_id, number, 'asset-' || 1 + abs(hashtext(conversation_id::text)) % {ASSETS}
-FROM conversation_turn
+FROM conversation_turn;
+INSERT INTO job (id, kind, owner, state, priority, request_digest, result)
+SELECT 'job-' || n, 'hybrid_search', 'owner-7', 'completed', 5, '', '{{}}'
+FROM generate_series(1, 5000) AS n;
+INSERT INTO step (id, job_id, position, name, kind, queue, state, max_failures, max_crashes, result)
+SELECT 'step of ' || id, id, 0, 'search', kind, 'runtime', 'succeeded', 1, 1, '{{}}' FROM job;
+INSERT INTO job_quotation (job_id, asset_id)
+SELECT id, 'asset-' || 1 + abs(hashtext(id)) % {ASSETS} FROM job
 """
 
 _FILL_GRAPH = """
@@ -342,6 +349,9 @@ TABLES = [
     "word",
     "turn_asset",
     "conversation_turn",
+    "job_quotation",
+    "job",
+    "step",
 ]
 
 
