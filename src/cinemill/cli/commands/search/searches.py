@@ -35,7 +35,7 @@ class Mode(StrEnum):
 def search(
     query: Annotated[
         str | None,
-        typer.Argument(metavar="[QUERY]", help="Words, a question, or names in any case."),
+        typer.Argument(metavar="QUERY", help="Words, a question, or names in any case."),
     ] = None,
     mode: Annotated[
         Mode,
