@@ -36,8 +36,10 @@ from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.storage.database import Database
 from cinemill.storage.findings import sets
+from cinemill.storage.jobs import job_changes
 from cinemill.storage.knowledge import entities, merges, scenes
 from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
+from cinemill.storage.knowledge.labels import find_naming_assets
 from cinemill.storage.knowledge.names import entity_id
 from cinemill.storage.media import assets
 from cinemill.storage.retrieval import conversations, models, passages, search, vectors
@@ -221,6 +223,8 @@ BY_INDEX: dict[str, Callable[[Connection], object]] = {
     "moments": lambda c: entities.list_moments(c, COLLECTION, PERSON),
     "relations": lambda c: entities.list_relations(c, COLLECTION, PERSON),
     "co-occurrences": lambda c: entities.list_co_occurrences(c, COLLECTION, PERSON),
+    "assets of a name": lambda c: find_naming_assets(c, "owner-7", {PERSON: "Name"}),
+    "quotations": lambda c: job_changes.record_quotations(c, "job-7", ["asset-7", "asset-57"]),
     "merges": lambda c: merges.list_merges(c, "owner-7"),
     "merge": lambda c: merges.merge_entities(c, "owner-7", OTHER, PERSON, reason="", decided_by=""),
     "scenes": lambda c: scenes.list_scenes(c, "asset-7"),
