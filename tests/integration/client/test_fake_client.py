@@ -369,3 +369,11 @@ def test_impossible_searches_are_refused_alike(client: Client) -> None:
     assert refuse(client.entity, "none") == ("entity_not_found", 404)
     assert refuse(client.entities, "") == ("parameters_invalid", 422)
     assert refuse(lambda: list(client.findings("none"))) == ("asset_not_found", 404)
+
+
+def test_impossible_ranges_of_findings_are_refused_alike(client: Client, film: Path) -> None:
+    asset_id = str(client.upload(film)["asset_id"])
+    assert list(client.findings(asset_id, start=0, end=0.5)) == []
+    for wrong in ({"start": -1.0}, {"end": float("nan")}):
+        refused = refuse(lambda wrong=wrong: list(client.findings(asset_id, **wrong)))
+        assert refused == ("parameters_invalid", 422)
