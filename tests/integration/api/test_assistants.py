@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -32,8 +32,11 @@ Use = Callable[[Assistant], Awaitable[R]]
 
 def run(use: Use[R], address: str, token: str = "") -> R:
     """Start ``cinemill mcp`` for this server, and use it as an assistant does."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    environment = {**kept, "CINEMILL_URL": address, "CINEMILL_TOKEN": token}
+    return run_with(use, {"CINEMILL_URL": address, "CINEMILL_TOKEN": token})
+
+
+def run_with(use: Use[R], environment: dict[str, str]) -> R:
+    """Start ``cinemill mcp`` with these variables; of others, the client passes on a few."""
     command = [sys.executable, "-c", "from cinemill.cli.main import run; run()", "mcp"]
     server = StdioServerParameters(command=command[0], args=command[1:], env=environment)
 
@@ -223,7 +226,7 @@ def test_impossible_call_is_an_error_with_a_code(api: RunningApi) -> None:
     assert codes == [code for _, _, code in IMPOSSIBLE]
 
 
-def test_call_says_that_the_server_is_away_and_the_next_one_finds_it(api: RunningApi) -> None:
+def test_call_says_that_the_server_is_away(api: RunningApi) -> None:
     away = f"http://127.0.0.1:{find_free_port()}"
 
     async def use(assistant: Assistant) -> list[CallToolResult]:
@@ -235,6 +238,19 @@ def test_call_says_that_the_server_is_away_and_the_next_one_finds_it(api: Runnin
         assert error["code"] == "mill_unreachable"
         assert away in error["message"]
         assert "cinemill up" in error["hint"]
+
+
+def test_server_that_starts_later_is_found(api: RunningApi, tmp_path: Path) -> None:
+    async def use(assistant: Assistant) -> tuple[CallToolResult, CallToolResult]:
+        before = await assistant.call_tool("search", {"query": "rose garden"})
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "state.json").write_text(json.dumps({"api_url": api.address}))
+        (tmp_path / "token").write_text(api.token)
+        return before, await assistant.call_tool("search", {"query": "rose garden"})
+
+    before, after = run_with(use, {"CINEMILL_HOME": str(tmp_path)})
+    assert refusal(before)["code"] == "mill_not_running"
+    assert read(after)["hits"][0]["asset_id"] == "garden"
 
 
 def test_wrong_token_is_refused_with_what_helps(api: RunningApi) -> None:
