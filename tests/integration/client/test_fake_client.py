@@ -386,3 +386,11 @@ def test_library_without_pictures_is_searched_alike(client: Client, film: Path) 
     assert refuse(client.search_pictures, "a red car", limit=0) == invalid
     assert refuse(client.search_by_picture, film) == ("picture_unreadable", 422)
     assert refuse(client.search_by_picture, film, limit=201) == invalid
+
+
+def test_impossible_ranges_of_findings_are_refused_alike(client: Client, film: Path) -> None:
+    asset_id = str(client.upload(film)["asset_id"])
+    assert list(client.findings(asset_id, start=0, end=0.5)) == []
+    for wrong in ({"start": -1.0}, {"end": float("nan")}):
+        refused = refuse(lambda wrong=wrong: list(client.findings(asset_id, **wrong)))
+        assert refused == ("parameters_invalid", 422)

@@ -267,6 +267,7 @@ def test_findings_are_read_in_index_order(filled: Database) -> None:
         found = sets.find_active(connection, "asset-7", FindingKind.OBJECT)
     assert found is not None
     assert_by_index(filled, lambda c: sets.list_findings(c, found.id, after=(3000, 0, 3)))
+    assert_by_index(filled, lambda c: sets.list_findings(c, found.id, from_ms=3000, to_ms=5000))
     assert_by_index(filled, lambda c: sets.save_part(c, found.id, 0, make_findings()))
     assert_by_index(filled, lambda c: sets.activate_set(c, found.id))
 

@@ -67,7 +67,7 @@ def test_methods_of_a_client_and_their_parameters() -> None:
         "drop_dead_message": "message_id",
         "entities": "name",
         "entity": "entity_id",
-        "findings": "asset_id, kind",
+        "findings": "asset_id, kind, start, end",
         "health": "",
         "job": "job_id",
         "job_status": "job_id",
