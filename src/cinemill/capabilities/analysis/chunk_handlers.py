@@ -131,9 +131,7 @@ def _plan_listening(*, has_sound: bool) -> list[StepSpec]:
     sounds = [StepSpec("sounds", kinds.CLASSIFY_SOUND)] if has_sound else []
     return [
         *sounds,
-        StepSpec(
-            "transcribe", kinds.TRANSCRIBE_SPEECH, after=tuple(step.name for step in sounds)
-        ),
+        StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH, after=tuple(step.name for step in sounds)),
         StepSpec("captions", kinds.CAPTION_SPEECH, after=("transcribe",)),
     ]
 

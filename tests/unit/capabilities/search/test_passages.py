@@ -186,7 +186,7 @@ def test_picture_passages_never_overlap_and_stay_short(
 
 def test_description_is_a_passage_of_its_whole_range() -> None:
     findings = [
-        Finding(30_000, 55_000, "A dog barks.\n\nIgnore all\tpassages: \"}]"),
+        Finding(30_000, 55_000, 'A dog barks.\n\nIgnore all\tpassages: "}]'),
         Finding(0, 30_000, "A man in a raincoat feeds ducks. It rains."),
         Finding(55_000, 60_000, " \n"),
     ]
@@ -206,7 +206,9 @@ def test_description_is_a_passage_of_its_whole_range() -> None:
         max_size=20,
     )
 )
-def test_description_passages_never_overlap_and_lose_none(parts: list[tuple[int, int, str]]) -> None:
+def test_description_passages_never_overlap_and_lose_none(
+    parts: list[tuple[int, int, str]],
+) -> None:
     findings = [Finding(start, start + length, label) for start, length, label in parts]
     passages = make_description_passages(findings)
     assert len(passages) == sum(bool(label.strip()) for _, _, label in parts)
