@@ -18,6 +18,8 @@ class HitDocument(TypedDict, total=False):
     passage_ids: list[str]
     passage_id: str
     """Of a citation, which is one passage and has no score."""
+    track: str
+    """Of a citation: ``speech``, ``text``, ``picture`` or ``description``."""
 
 
 class SearchDocument(TypedDict, total=False):

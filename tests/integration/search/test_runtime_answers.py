@@ -33,6 +33,7 @@ from cinemill.capabilities.search.runtime.documents import write_answer, write_e
 from cinemill.capabilities.search.runtime.requests import SearchRequest
 from cinemill.capabilities.search.runtime.search import hybrid_search
 from cinemill.core.retrieval.hits import SearchFilters
+from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.errors import InputRejected, NotFound
 from cinemill.inference.language_models.openai import OpenAIModel
 from cinemill.storage.database import Database
@@ -64,6 +65,19 @@ def test_answer_without_a_language_model_quotes_and_cites(
     assert document["abstained"] is False
     assert json.loads(json.dumps(document)) == document
     assert document["conversation_id"]
+
+
+def test_answer_cites_the_description_of_a_model(unindexed: Database, models_dir: Path) -> None:
+    register(unindexed, "pond", owner="erin")
+    told = ["A man in a yellow raincoat feeds the ducks. A woman rows a boat."]
+    tell(unindexed, "pond", told, track=PassageTrack.DESCRIPTION)
+    asked = Question("Who feeds the ducks?")
+    answer = answer_query(open_resources(unindexed, models_dir, "erin"), asked).finish()
+    assert "A man in a yellow raincoat feeds the ducks." in answer.text
+    assert "boat" not in answer.text
+    (cited,) = answer.citations
+    assert (cited.asset_id, cited.start_ms, cited.end_ms) == ("pond", 0, 10_000)
+    assert cited.track is PassageTrack.DESCRIPTION
 
 
 def test_question_about_what_is_not_there_abstains(indexed: Database, models_dir: Path) -> None:

@@ -128,11 +128,11 @@ def _plan_chunks(keyframes: Sequence[Finding], wanted: Sequence[FindingKind]) ->
 
 
 def _plan_listening(*, has_sound: bool) -> list[StepSpec]:
-    if not has_sound:
-        return [StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH)]
+    sounds = [StepSpec("sounds", kinds.CLASSIFY_SOUND)] if has_sound else []
     return [
-        StepSpec("sounds", kinds.CLASSIFY_SOUND),
-        StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH, after=("sounds",)),
+        *sounds,
+        StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH, after=tuple(step.name for step in sounds)),
+        StepSpec("captions", kinds.CAPTION_SPEECH, after=("transcribe",)),
     ]
 
 

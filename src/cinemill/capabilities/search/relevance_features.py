@@ -33,7 +33,7 @@ from cinemill.capabilities.search.language.words import (
 )
 from cinemill.capabilities.search.query import ParsedQuery
 from cinemill.core.retrieval.hits import Candidate
-from cinemill.core.retrieval.passages import PassageTrack
+from cinemill.core.retrieval.passages import IN_SENTENCES
 
 FEATURES = (
     "top_vector",
@@ -292,7 +292,7 @@ class _View:
 
 def _list_units(candidates: Sequence[Candidate]) -> Iterator[_Unit]:
     for rank, one in enumerate(candidates[:READ_PASSAGES]):
-        if one.track is PassageTrack.SPEECH:
+        if one.track in IN_SENTENCES:
             texts = split_sentences(one.text) or [one.text]
         else:
             texts = [" · ".join([one.text, *_list_seen_with(one, candidates)])]
@@ -307,7 +307,8 @@ def _list_seen_with(one: Candidate, candidates: Sequence[Candidate]) -> list[str
         other.text
         for other in candidates
         if other.asset_id == one.asset_id
-        and other.track not in (one.track, PassageTrack.SPEECH)
+        and other.track is not one.track
+        and other.track not in IN_SENTENCES
         and other.start_ms < one.end_ms
         and one.start_ms < other.end_ms
     ]

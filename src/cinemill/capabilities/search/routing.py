@@ -28,6 +28,7 @@ _SAID = re.compile(
     r"\b(?:say|says|said|talk|talks|talked|talking|speak|speaks|spoke|mention|mentions|mentioned|"
     r"tells?|told|according to|discuss|discusses|discussed|explains?|explained)\b"
 )
+_SHOWN = (PassageTrack.PICTURE, PassageTrack.TEXT, PassageTrack.DESCRIPTION)
 
 
 class Rule(StrEnum):
@@ -131,7 +132,7 @@ def _choose_tracks(
     if is_said:
         return (PassageTrack.SPEECH,), [Rule.SAID]
     if _SEEN.search(folded) and is_thing:
-        return (PassageTrack.PICTURE, PassageTrack.TEXT), [Rule.SEEN]
+        return _SHOWN, [Rule.SEEN]
     if is_thing and not query.is_question and not query.names:
-        return (PassageTrack.PICTURE, PassageTrack.TEXT, PassageTrack.SPEECH), [Rule.SEEN]
+        return (*_SHOWN, PassageTrack.SPEECH), [Rule.SEEN]
     return (), []

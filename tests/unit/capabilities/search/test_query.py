@@ -113,6 +113,9 @@ def test_any_text_is_parsed_and_routed(text: str) -> None:
         route_query(parse_query(text, VOCABULARY))
 
 
+SHOWN = (PassageTrack.PICTURE, PassageTrack.TEXT, PassageTrack.DESCRIPTION)
+
+
 def route_text(text: str) -> tuple[ParsedQuery, tuple[PassageTrack, ...], tuple[Rule, ...]]:
     query = parse_query(text, VOCABULARY)
     route = route_query(query, things={"dog"})
@@ -125,7 +128,8 @@ def route_text(text: str) -> tuple[ParsedQuery, tuple[PassageTrack, ...], tuple[
         ("what is written on the sign", (PassageTrack.TEXT,), Rule.ON_SCREEN),
         ("Oslo on screen", (PassageTrack.TEXT,), Rule.ON_SCREEN),
         ("what did Alice Walker say?", (PassageTrack.SPEECH,), Rule.SAID),
-        ("show a red dog", (PassageTrack.PICTURE, PassageTrack.TEXT), Rule.SEEN),
+        ("show a red dog", SHOWN, Rule.SEEN),
+        ("a red dog", (*SHOWN, PassageTrack.SPEECH), Rule.SEEN),
         ("who opened the garden?", (), None),
         ("what do they say about the dog?", (PassageTrack.SPEECH,), Rule.SAID),
     ],
