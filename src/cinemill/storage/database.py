@@ -295,7 +295,6 @@ def _alembic_config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
-    config.set_main_option("recursive_version_locations", "true")
     return config
 
 

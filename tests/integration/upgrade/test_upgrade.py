@@ -148,7 +148,7 @@ def is_ready(process: subprocess.Popen[bytes], state_file: Path, before: str) ->
 
 def test_upgraded_schema_is_of_this_version(upgraded: Upgraded) -> None:
     versions = Path(migrations.__path__[0]) / "versions"
-    newest = max(path.name.partition("_")[0] for path in versions.rglob("[0-9]*.py"))
+    newest = max(path.name.partition("_")[0] for path in versions.glob("[0-9]*.py"))
     assert upgraded.query("SELECT version_num FROM alembic_version") == [(newest,)]
 
 
