@@ -103,6 +103,16 @@ def test_features_are_read_from_one_sentence() -> None:
     assert named["names_covered"] < 1
 
 
+def test_text_in_the_picture_is_written() -> None:
+    """In speech it may be what somebody did."""
+    query = parse_query("What is written on the screen?")
+    (said,) = found(("Caminandes", 0.2))
+    sign = replace(said, track=PassageTrack.TEXT)
+    assert judge(query, [sign]).is_answerable
+    assert not judge(query, [said]).is_answerable
+    assert not judge(parse_query("Where was the book written?"), [sign]).is_answerable
+
+
 def test_sign_and_what_is_drawn_above_it_are_read_together() -> None:
     sign = make_candidate("OSLO 247", track=PassageTrack.TEXT, scores=Scores(vector=0.8, text=1.0))
     drawn = make_candidate(
