@@ -111,6 +111,14 @@ def test_moments_mark_words_play_and_lead_to_their_time(page: Page, speech: str)
     )
 
 
+def test_moment_of_one_frame_plays_for_longer(page: Page) -> None:
+    """The suit was seen in the key frame at 7.2 s; the video ends at 8.7 s."""
+    moment = search(page, "suit").first
+    expect(moment.locator(".moment-text")).to_have_text("suit")
+    moment.hover()
+    page.wait_for_function("document.querySelector('.moment video')?.currentTime > 8.3")
+
+
 def test_search_is_in_the_address(page: Page, instance: Instance) -> None:
     search(page, "negotiations")
     assert page.url == f"{instance.address}/search?q=negotiations"
