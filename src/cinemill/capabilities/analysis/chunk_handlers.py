@@ -31,7 +31,7 @@ from cinemill.steps.ingestion.finding_work import (
     store_merged,
     store_sightings,
 )
-from cinemill.steps.ingestion.gaps import StepReport
+from cinemill.steps.ingestion.gaps import StepReport, make_gap
 from cinemill.steps.ingestion.plan import ProfileParameters
 from cinemill.steps.ingestion.profiles import CONTENTS
 from cinemill.steps.ingestion.providers import REPLACED
@@ -173,7 +173,7 @@ def _open_models(
             _fetch(resources, context, FRAME_MODELS[kind], begin, FETCH_SHARE / len(wanted))
             looks[kind] = stack.enter_context(FRAME_MODELS[kind].open(resources.models_dir))
         except (InputRejected, ToolMissing) as error:
-            gaps.append(Gap(kind.value, error.code, error.message, error.hint))
+            gaps.append(make_gap(kind.value, error))
     return looks, gaps
 
 
