@@ -103,7 +103,6 @@ def test_features_are_read_from_one_sentence() -> None:
     assert named["names_covered"] < 1
 
 
-<<<<<<< HEAD
 def test_description_is_read_by_sentences_and_not_with_a_sign() -> None:
     query = parse_query("Who feeds the ducks?", MemoryVocabulary([]))
     described = make_candidate(
@@ -114,7 +113,8 @@ def test_description_is_read_by_sentences_and_not_with_a_sign() -> None:
     alone = measure_features(query, [replace(described, text="A man feeds the ducks.")])
     wanted = [FEATURES.index(name) for name in ("answer_type", "word_match", "names_covered")]
     assert [together[at] for at in wanted] == [alone[at] for at in wanted]
-=======
+
+
 def test_text_in_the_picture_is_written() -> None:
     """In speech it may be what somebody did."""
     query = parse_query("What is written on the screen?")
@@ -123,7 +123,6 @@ def test_text_in_the_picture_is_written() -> None:
     assert judge(query, [sign]).is_answerable
     assert not judge(query, [said]).is_answerable
     assert not judge(parse_query("Where was the book written?"), [sign]).is_answerable
->>>>>>> tutorial
 
 
 def test_sign_and_what_is_drawn_above_it_are_read_together() -> None:
