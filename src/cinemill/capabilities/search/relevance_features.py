@@ -33,7 +33,7 @@ from cinemill.capabilities.search.language.words import (
 )
 from cinemill.capabilities.search.query import ParsedQuery
 from cinemill.core.retrieval.hits import Candidate
-from cinemill.core.retrieval.passages import IN_SENTENCES
+from cinemill.core.retrieval.passages import IN_SENTENCES, PassageTrack
 
 FEATURES = (
     "top_vector",
