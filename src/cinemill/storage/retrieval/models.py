@@ -7,7 +7,8 @@ their space, so that they never mix vectors of two models.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,7 @@ from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.errors import Conflict, InputRejected, NotFound
 from cinemill.storage.database import Database, open_patient_connection
 from cinemill.storage.retrieval import tables
+from cinemill.storage.retrieval.model_locks import ModelWork, try_lock_model
 
 MOST_DIMENSIONS = 4000
 """Of an index of half-precision vectors."""
@@ -29,6 +31,7 @@ LEAST_BUILD_MB, MOST_BUILD_MB = 64, 1536
 """Memory of PostgreSQL for building an index: one that does not fit takes much longer."""
 DISK_FULL = "53100"
 """PostgreSQL's code, also for shared memory."""
+LOCK_POLL_SECONDS = 1.0
 NODE_BYTES = 500
 """Of an index, for each vector: its links, and what the server adds to each."""
 
@@ -140,33 +143,50 @@ def list_models(connection: Connection, *, space: str | None = None) -> list[Emb
 
 
 def build_index(
-    database: Database, model: EmbeddingModel, *, most_memory_mb: int = MOST_BUILD_MB
+    database: Database,
+    model: EmbeddingModel,
+    *,
+    most_memory_mb: int = MOST_BUILD_MB,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> None:
     """Build the index of a model's vectors unless it exists; others may write meanwhile.
 
     Filling first and indexing afterwards takes a fraction of the time of adding each vector to an
     index. An index that was left unfinished is built again. PostgreSQL may use as much memory as
     the index needs, at most ``most_memory_mb``.
+
+    While another worker builds the same index, this waits for it; ``on_wait`` is called once a
+    second and may raise to stop.
     """
     with open_patient_connection(database) as connection:
+        while not try_lock_model(connection, ModelWork.INDEX, model.id):
+            on_wait()
+            time.sleep(LOCK_POLL_SECONDS)
+        # The last phase waits for every transaction that is older than the index, such as a backup;
+        # giving up would throw a finished build away.
+        connection.exec_driver_sql("SET lock_timeout = 0")
         state = _find_index_state(connection, model)
-        if state is False:
+        if state is False:  # its builder is gone, for the lock was free
             connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {model.index}")
         if state:
             return
         connection.exec_driver_sql(f"ANALYZE {model.partition}")
         memory_mb = _estimate_memory_mb(connection, model, most_memory_mb)
         connection.exec_driver_sql(f"SET maintenance_work_mem = '{memory_mb:d}MB'")
-        try:
-            _create_index(connection, model)
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != DISK_FULL:
-                raise
-            # Processes that build together need all of the memory as shared memory, of which
-            # containers often have little; one alone needs none.
-            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {model.index}")
-            connection.exec_driver_sql("SET max_parallel_maintenance_workers = 0")
-            _create_index(connection, model)
+        _create_index_within_memory(connection, model)
+
+
+def _create_index_within_memory(connection: Connection, model: EmbeddingModel) -> None:
+    try:
+        _create_index(connection, model)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != DISK_FULL:
+            raise
+        # Processes that build together need all of the memory as shared memory, of which
+        # containers often have little; one alone needs none.
+        connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {model.index}")
+        connection.exec_driver_sql("SET max_parallel_maintenance_workers = 0")
+        _create_index(connection, model)
 
 
 def _create_index(connection: Connection, model: EmbeddingModel) -> None:
