@@ -268,6 +268,8 @@ def test_missing_vectors_are_listed_by_index(
     assert_by_index(filled, lambda c: vectors.list_missing(c, model, after=str(UUID(int=7))))
     with filled.begin() as connection:
         (one,) = passages.list_passages(connection, "asset-7", SPEECH, limit=1)
+    assert_by_index(filled, lambda c: vectors.list_missing(c, model, asset_id="asset-7"))
+    assert_by_index(filled, lambda c: models.count_missing(c, model, asset_id="asset-7"))
     assert_by_index(filled, lambda c: vectors.get_vector(c, model, "owner-7", one.id))
 
 

@@ -31,7 +31,7 @@ LEAST_BUILD_MB, MOST_BUILD_MB = 64, 1536
 """Memory of PostgreSQL for building an index: one that does not fit takes much longer."""
 DISK_FULL = "53100"
 """PostgreSQL's code, also for shared memory."""
-LOCK_POLL_SECONDS = 1.0
+LOCK_POLL_SECONDS = 0.25
 NODE_BYTES = 500
 """Of an index, for each vector: its links, and what the server adds to each."""
 
@@ -135,7 +135,7 @@ def find_model(
 
 
 def list_models(connection: Connection, *, space: str | None = None) -> list[EmbeddingModel]:
-    """Return the models, oldest first. New passages get vectors of all that are not retired."""
+    """Return the models, oldest first."""
     query = select(tables.embedding_model).order_by(_COLUMNS.id)
     if space is not None:
         query = query.where(_COLUMNS.space == space)
@@ -155,8 +155,8 @@ def build_index(
     index. An index that was left unfinished is built again. PostgreSQL may use as much memory as
     the index needs, at most ``most_memory_mb``.
 
-    While another worker builds the same index, this waits for it; ``on_wait`` is called once a
-    second and may raise to stop.
+    While another worker builds the same index, this waits for it; ``on_wait`` is called several
+    times a second meanwhile, and may raise to stop.
     """
     with open_patient_connection(database) as connection:
         while not try_lock_model(connection, ModelWork.INDEX, model.id):
@@ -245,16 +245,33 @@ def drop_retired(connection: Connection) -> list[EmbeddingModel]:
     return retired
 
 
-def count_missing(connection: Connection, model: EmbeddingModel) -> int:
-    """Return how many passages of the model's tracks have no vector of it yet."""
-    query = text(
-        f"""
-        SELECT count(*) FROM passage WHERE track = ANY(:tracks) AND NOT EXISTS (
-            SELECT FROM {model.partition} AS v WHERE v.passage_id = passage.id)
-        """  # noqa: S608
-    )
+def count_missing(
+    connection: Connection, model: EmbeddingModel, *, asset_id: str | None = None
+) -> int:
+    """Return how many passages of the model's tracks have no vector of it yet, in one video or all.
+
+    Counting in all videos reads all passages.
+    """
+    among = "true" if asset_id is None else "asset_id = :asset_id"
+    query = text(f"SELECT count(*) FROM ({_select_missing(model, among)}) AS missing")  # noqa: S608
+    values: dict[str, object] = {"tracks": [track.value for track in model.tracks]}
+    if asset_id is not None:
+        values["asset_id"] = asset_id
+    return int(connection.execute(query, values).scalar_one())
+
+
+def has_missing(connection: Connection, model: EmbeddingModel) -> bool:
+    """Check whether a passage of the model's tracks has no vector of it yet."""
+    query = text(f"SELECT EXISTS ({_select_missing(model, 'true')})")
     tracks = [track.value for track in model.tracks]
-    return int(connection.execute(query, {"tracks": tracks}).scalar_one())
+    return bool(connection.execute(query, {"tracks": tracks}).scalar_one())
+
+
+def _select_missing(model: EmbeddingModel, among: str) -> str:
+    return f"""
+        SELECT FROM passage WHERE {among} AND track = ANY(:tracks) AND NOT EXISTS (
+            SELECT FROM {model.partition} AS v WHERE v.passage_id = passage.id)
+        """  # noqa: S608 - made of constants and of two whole numbers
 
 
 def _check(space: str, name: str, revision: str, dimension: int) -> None:
