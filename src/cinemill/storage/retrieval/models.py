@@ -81,7 +81,8 @@ def register_model(
 ) -> EmbeddingModel:
     """Return the model of this name and revision; a new one gets a partition to be filled.
 
-    A model that was retired, and whose vectors are not dropped yet, is filled again.
+    A model that was retired, and whose vectors are not dropped yet, is filled again. The tracks of
+    a known model become these, and its vectors of others are deleted.
 
     Raises InputRejected (``embedding_model_invalid``) where a name is empty, too long or
     unprintable, or the dimension is not 1 to ``MOST_DIMENSIONS``; Conflict
@@ -91,7 +92,7 @@ def register_model(
     connection.execute(text("LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE"))
     known = find_model(connection, space=space, name=name, revision=revision)
     if known is not None:
-        return _resume(connection, known, dimension)
+        return _resume(connection, known, dimension, tracks)
     statement = insert(tables.embedding_model).values(
         space=space,
         name=name,
@@ -240,9 +241,27 @@ def drop_retired(connection: Connection) -> list[EmbeddingModel]:
     """
     retired = [one for one in list_models(connection) if one.state is ModelState.RETIRED]
     for model in retired:
-        connection.exec_driver_sql(f"DROP TABLE {model.partition}")
-        connection.execute(text("DELETE FROM embedding_model WHERE id = :id"), {"id": model.id})
+        _drop(connection, model)
     return retired
+
+
+def drop_if_empty(connection: Connection, model_id: int) -> bool:
+    """Drop a model that is being filled and has no vector yet; return whether it was one.
+
+    Raises LockTimeout, with nothing dropped, where searches hold a partition for too long.
+    """
+    connection.execute(text("LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE"))
+    model = get_model(connection, model_id)
+    query = text(f"SELECT EXISTS (SELECT FROM {model.partition})")  # noqa: S608
+    if model.state is not ModelState.FILLING or connection.execute(query).scalar_one():
+        return False
+    _drop(connection, model)
+    return True
+
+
+def _drop(connection: Connection, model: EmbeddingModel) -> None:
+    connection.exec_driver_sql(f"DROP TABLE {model.partition}")
+    connection.execute(text("DELETE FROM embedding_model WHERE id = :id"), {"id": model.id})
 
 
 def count_missing(
@@ -288,7 +307,9 @@ def _check(space: str, name: str, revision: str, dimension: int) -> None:
         )
 
 
-def _resume(connection: Connection, model: EmbeddingModel, dimension: int) -> EmbeddingModel:
+def _resume(
+    connection: Connection, model: EmbeddingModel, dimension: int, tracks: Sequence[PassageTrack]
+) -> EmbeddingModel:
     if model.dimension != dimension:
         raise Conflict(
             f"The embedding model {model.name} had {model.dimension} dimensions and now has "
@@ -296,12 +317,29 @@ def _resume(connection: Connection, model: EmbeddingModel, dimension: int) -> Em
             code="embedding_dimension_changed",
             hint="Give the changed model another name or revision.",
         )
-    if model.state is not ModelState.RETIRED:
-        return model
-    connection.execute(
-        text("UPDATE embedding_model SET state = 'filling' WHERE id = :id"), {"id": model.id}
-    )
+    if set(tracks) != set(model.tracks):
+        _set_tracks(connection, model, tracks)
+    if model.state is ModelState.RETIRED:
+        connection.execute(
+            text("UPDATE embedding_model SET state = 'filling' WHERE id = :id"), {"id": model.id}
+        )
     return get_model(connection, model.id)
+
+
+def _set_tracks(
+    connection: Connection, model: EmbeddingModel, tracks: Sequence[PassageTrack]
+) -> None:
+    values = {"tracks": [track.value for track in tracks], "id": model.id}
+    connection.execute(text("UPDATE embedding_model SET tracks = :tracks WHERE id = :id"), values)
+    connection.execute(
+        text(
+            f"""
+            DELETE FROM {model.partition} AS v USING passage
+            WHERE passage.id = v.passage_id AND NOT passage.track = ANY(:tracks)
+            """  # noqa: S608
+        ),
+        values,
+    )
 
 
 def _find_index_state(connection: Connection, model: EmbeddingModel) -> bool | None:
