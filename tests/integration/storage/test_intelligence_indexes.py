@@ -286,6 +286,21 @@ def test_vectors_within_narrow_filters_are_compared_exactly(
     assert model.index not in list_members(plans, "Index Name")
 
 
+def test_findings_of_a_label_are_read_once_whatever_is_searched(
+    filled: Database, model: EmbeddingModel
+) -> None:
+    ask = find(
+        text="where does word77 say word78 often",
+        unknown_words=["lettersabx"],
+        entity_ids=[PERSON],
+        vector=make_vector("x").tolist(),
+        model_id=model.id,
+        filters=SearchFilters(labels=("label-7",)),
+    )
+    *_, statement = assert_by_index(filled, ask)
+    assert list_members(statement, "Relation Name").count("finding") == 1
+
+
 def test_vectors_within_wide_filters_are_found_by_their_index(
     filled: Database, model: EmbeddingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
