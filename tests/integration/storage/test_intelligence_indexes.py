@@ -200,7 +200,6 @@ def find(**query: Any) -> Callable[[Connection], object]:
 
 BY_INDEX: dict[str, Callable[[Connection], object]] = {
     "passages": lambda c: passages.list_passages(c, "asset-7", SPEECH, first=3, limit=4),
-    "passages by id": lambda c: passages.get_passages(c, "owner-7", [str(CONVERSATION)] * 3),
     "unknown words": lambda c: passages.find_unknown_words(c, "owner-7", ["Zareef", "people"]),
     "saved passages": lambda c: passages.save_passages(
         c, "asset-7", SPEECH, make_passages(["new words"])
@@ -215,6 +214,7 @@ BY_INDEX: dict[str, Callable[[Connection], object]] = {
     "relations": lambda c: entities.list_relations(c, COLLECTION, PERSON),
     "co-occurrences": lambda c: entities.list_co_occurrences(c, COLLECTION, PERSON),
     "merges": lambda c: merges.list_merges(c, "owner-7"),
+    "many entities": lambda c: entities.has_more_entities(c, "owner-7", 50),
     "merge": lambda c: merges.merge_entities(c, "owner-7", OTHER, PERSON, reason="", decided_by=""),
     "scenes": lambda c: scenes.list_scenes(c, "asset-7"),
     "found scenes": lambda c: scenes.find_scenes(
