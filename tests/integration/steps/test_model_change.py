@@ -16,6 +16,7 @@ from tests.onnx_files import write_mean_model
 
 from cinemill.capabilities.embeddings import filling
 from cinemill.capabilities.embeddings.handlers import generate_text_embeddings, index_embeddings
+from cinemill.capabilities.embeddings.moment_handler import generate_multimodal_embeddings
 from cinemill.capabilities.embeddings.picture_handler import BATCH_SIZE, generate_visual_embeddings
 from cinemill.core.frames import Frame
 from cinemill.core.job import ClaimedRun
@@ -25,6 +26,7 @@ from cinemill.core.retrieval.passages import Passage, PassageTrack
 from cinemill.core.retrieval.spaces import EMBEDDED_TRACKS, Space
 from cinemill.errors import JobCancelled
 from cinemill.inference.models.user_cards import UserCard, add_model
+from cinemill.inference.text.onnx_embedder import find_text_card
 from cinemill.jobs.step import StepContext
 from cinemill.steps.ingestion.keyframe_pictures import store_pictures
 from cinemill.steps.resources import StepResources
@@ -193,6 +195,48 @@ def test_ingestion_reads_no_other_video_once_the_model_is_in_use(
     scans = [one for one in statements if "NOT EXISTS" in one]
     assert scans
     assert all("asset_id = " in one for one in scans)
+
+
+def test_moments_of_a_new_video_are_fused_by_the_models_in_use_and_by_the_new_ones(
+    library: StepResources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "SECONDS_FOR_OTHERS", 0)
+    use_text_model(library)
+    generate_multimodal_embeddings(library, open_context(tmp_path, "first"))
+    index_embeddings(library, open_context(tmp_path, "first"))
+    old, new = (f"{library.text_model}+{name}" for name in (OLD, NEW))
+    assert get_model(library, old).state is ModelState.ACTIVE
+
+    show(library, "second", 3)
+    changed = replace(library, picture_model=NEW)
+    generate_visual_embeddings(changed, open_context(tmp_path, "second"))
+    outcome = generate_multimodal_embeddings(changed, open_context(tmp_path, "second"))
+    assert outcome.result["count"] == 2 * 3  # others wait for their pictures
+    assert count_missing(library, old) == count_missing(library, new, "second") == 0
+    assert count_missing(library, new) == MANY
+
+    everything = open_context(tmp_path, None)
+    generate_visual_embeddings(changed, everything)
+    assert generate_multimodal_embeddings(changed, everything).result["count"] == MANY
+    assert index_embeddings(changed, everything).result["count"] == 2
+    assert get_model(library, new).state is ModelState.ACTIVE
+
+
+def use_text_model(resources: StepResources) -> None:
+    """Register the text model that is set as the one in use; there are no texts in the library."""
+    card = find_text_card(resources.text_model, resources.models_dir)
+    with resources.database.begin() as connection:
+        model = models.register_model(
+            connection,
+            space=Space.TEXT,
+            name=card.name,
+            revision=card.revision,
+            dimension=8,
+            tracks=EMBEDDED_TRACKS[Space.TEXT],
+        )
+    models.build_index(resources.database, model)
+    with resources.database.begin() as connection:
+        models.activate_model(connection, model.id)
 
 
 def test_texts_are_embedded_where_the_model_in_use_is_not_here(
