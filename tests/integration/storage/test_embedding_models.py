@@ -259,6 +259,16 @@ def test_retired_model_can_be_filled_and_used_again(library: Database) -> None:
     assert [one.id for one in drop_retired(library)] == [second.id]
 
 
+def test_two_workers_drop_a_retired_model_once(library: Database) -> None:
+    model = begin_model(library)
+    with library.begin() as connection:
+        connection.execute(text("UPDATE embedding_model SET state = 'retired'"))
+    with library.begin() as first:
+        assert [one.id for one in models.drop_retired(first)] == [model.id]
+        assert drop_retired(library) == []  # the second one's, meanwhile
+    assert list_partitions(library) == set()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

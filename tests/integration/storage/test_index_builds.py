@@ -106,7 +106,7 @@ def test_build_waits_for_an_old_transaction_as_long_as_it_takes(
     database: Database, model: EmbeddingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = database_module._SOCKET_OPTIONS
-    hasty = f"{options['options']} -c lock_timeout=1"  # a thousandth of a second, for the two here
+    hasty = f"{options['options']} -c lock_timeout=1"  # milliseconds, in place of 2,000
     monkeypatch.setitem(options, "options", hasty)
     with ThreadPoolExecutor(1) as threads:
         with write_to(database, model):

@@ -213,7 +213,9 @@ def activate_model(connection: Connection, model_id: int) -> EmbeddingModel:
     """
     # No passage may be added between counting and switching; reading goes on.
     connection.execute(text("LOCK TABLE passage IN SHARE MODE"))
-    connection.execute(text("LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute(
+        text("SELECT FROM embedding_model WHERE id = :id FOR UPDATE"), {"id": model_id}
+    )
     model = get_model(connection, model_id)
     missing = count_missing(connection, model)
     if missing or not _find_index_state(connection, model):
@@ -237,9 +239,16 @@ def activate_model(connection: Connection, model_id: int) -> EmbeddingModel:
 def drop_retired(connection: Connection) -> list[EmbeddingModel]:
     """Drop the vectors of retired models, and the models; return them.
 
+    One that another worker is dropping is left to it.
     Raises LockTimeout, with nothing dropped, where searches hold a partition for too long.
     """
-    retired = [one for one in list_models(connection) if one.state is ModelState.RETIRED]
+    query = (
+        select(tables.embedding_model)
+        .where(_COLUMNS.state == ModelState.RETIRED.value)
+        .order_by(_COLUMNS.id)
+        .with_for_update(skip_locked=True)
+    )
+    retired = [_read(row) for row in connection.execute(query).mappings()]
     for model in retired:
         _drop(connection, model)
     return retired
@@ -248,9 +257,12 @@ def drop_retired(connection: Connection) -> list[EmbeddingModel]:
 def drop_if_empty(connection: Connection, model_id: int) -> bool:
     """Drop a model that is being filled and has no vector yet; return whether it was one.
 
-    Raises LockTimeout, with nothing dropped, where searches hold a partition for too long.
+    Raises NotFound (``embedding_model_not_found``); LockTimeout, with nothing dropped, where
+    searches hold a partition for too long.
     """
-    connection.execute(text("LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute(
+        text("SELECT FROM embedding_model WHERE id = :id FOR UPDATE"), {"id": model_id}
+    )
     model = get_model(connection, model_id)
     query = text(f"SELECT EXISTS (SELECT FROM {model.partition})")  # noqa: S608
     if model.state is not ModelState.FILLING or connection.execute(query).scalar_one():

@@ -12,7 +12,7 @@ from cinemill.capabilities.search.evaluation.running.video_passages import Video
 from cinemill.core.retrieval.hits import Candidate, Hit, Scores, SearchScope
 from cinemill.core.retrieval.passages import Passage
 from cinemill.core.retrieval.spaces import EMBEDDED_TRACKS, Space
-from cinemill.errors import LockTimeout
+from cinemill.errors import LockTimeout, NotFound
 from cinemill.inference.text.protocol import TextEmbedder
 from cinemill.storage.database import Database
 from cinemill.storage.media import assets
@@ -110,8 +110,8 @@ def open_library(
         for asset_id in names:
             with database.begin() as connection:
                 assets.delete_asset(connection, asset_id)
-        # Busy means that somebody's ingestion has taken it up.
-        with suppress(LockTimeout), database.begin() as connection:
+        # Busy or gone means that somebody's ingestion has taken it up.
+        with suppress(LockTimeout, NotFound), database.begin() as connection:
             if is_new:
                 drop_if_empty(connection, model.id)
 
