@@ -16,6 +16,7 @@ from cinemill.core.knowledge.graph import (
     RelationKind,
 )
 from cinemill.core.retrieval.passages import PassageTrack
+from cinemill.core.retrieval.spaces import EMBEDDED_TRACKS, Space
 from cinemill.inference.models.catalog import find_card
 from cinemill.inference.text.onnx_embedder import open_text_embedder
 from cinemill.storage.database import Database
@@ -83,7 +84,7 @@ def index_library(database: Database, models_dir: Path) -> None:
             name=card.name,
             revision=card.revision,
             dimension=embedder.dimension,
-            tracks=[*PassageTrack],
+            tracks=EMBEDDED_TRACKS[Space.TEXT],
         )
     fill_model(database, model.id, lambda batch: list(embedder.embed([one.text for one in batch])))
     build_index(database, model)

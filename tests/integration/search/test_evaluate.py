@@ -18,6 +18,8 @@ from cinemill.capabilities.search.relevance import BY_MEANING
 from cinemill.cli.main import app
 from cinemill.storage.database import Database, migrate
 from cinemill.storage.media import assets
+from cinemill.storage.retrieval import models
+from cinemill.storage.retrieval.models import EmbeddingModel
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,14 @@ def shared_url(database_url: str) -> Iterator[str]:
         yield url
 
 
+def list_models(url: str) -> list[EmbeddingModel]:
+    database = Database(url)
+    with database.begin() as connection:
+        found = models.list_models(connection)
+    database.close()
+    return found
+
+
 def list_owners(url: str) -> list[str]:
     database = Database(url)
     owners = [one.owner for one in assets.list_assets(database)]
@@ -92,6 +102,7 @@ def test_quoted_answers_cite_within_their_videos_and_leave_nothing_in_the_databa
     assert figures["claims_supported"]["value"] == 1
     assert figures["citations_within"]["count"] > 0
     assert list_owners(shared_url) == ["ann"]
+    assert list_models(shared_url) == []
 
 
 def test_final_questions_are_read_for_a_commit_only(

@@ -22,6 +22,7 @@ from tests.integration.storage.intelligence_rows import (
 )
 
 from cinemill.core.retrieval.hits import SearchScope
+from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.errors import CinemillError, Conflict, InputRejected, LockTimeout, NotFound
 from cinemill.storage.database import Database
@@ -211,6 +212,43 @@ def test_same_model_is_registered_once_and_never_with_another_dimension(library:
     assert changed.value.code == "embedding_dimension_changed"
 
 
+def test_tracks_of_a_model_are_those_that_it_was_registered_with_last(library: Database) -> None:
+    tell(library, "film", ["a sign"], track=PassageTrack.TEXT)
+    model = begin_model(library)
+    assert fill(library, model) == 11
+    with library.begin() as connection:
+        again = models.register_model(
+            connection,
+            space=model.space,
+            name=model.name,
+            revision=model.revision,
+            dimension=DIMENSION,
+            tracks=[SPEECH],
+        )
+        stored = text(f"SELECT count(*) FROM {model.partition}")
+        assert connection.execute(stored).scalar_one() == 10  # not the sign's
+    assert (again.id, again.tracks) == (model.id, (SPEECH,))
+    assert count_missing(library, again) == 0
+
+
+def test_only_a_model_without_vectors_that_searches_do_not_use_is_dropped(
+    library: Database,
+) -> None:
+    model = begin_model(library)
+    with library.begin() as connection:
+        assert models.drop_if_empty(connection, model.id)
+        assert models.list_models(connection) == []
+    assert list_partitions(library) == set()
+    model = begin_model(library)
+    fill(library, model)
+    with library.begin() as connection:
+        assert not models.drop_if_empty(connection, model.id)
+        assets.delete_asset(connection, "film")
+    activate(library, model)
+    with library.begin() as connection:
+        assert not models.drop_if_empty(connection, model.id)
+
+
 def test_retired_model_can_be_filled_and_used_again(library: Database) -> None:
     first, second = begin_model(library), begin_model(library, "second")
     for model in (first, second):
@@ -219,6 +257,16 @@ def test_retired_model_can_be_filled_and_used_again(library: Database) -> None:
     assert begin_model(library).state is ModelState.FILLING
     assert activate(library, first).state is ModelState.ACTIVE
     assert [one.id for one in drop_retired(library)] == [second.id]
+
+
+def test_two_workers_drop_a_retired_model_once(library: Database) -> None:
+    model = begin_model(library)
+    with library.begin() as connection:
+        connection.execute(text("UPDATE embedding_model SET state = 'retired'"))
+    with library.begin() as first:
+        assert [one.id for one in models.drop_retired(first)] == [model.id]
+        assert drop_retired(library) == []  # the second one's, meanwhile
+    assert list_partitions(library) == set()
 
 
 @pytest.mark.parametrize(

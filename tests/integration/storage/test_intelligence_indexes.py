@@ -209,7 +209,6 @@ def find(**query: Any) -> Callable[[Connection], object]:
 
 BY_INDEX: dict[str, Callable[[Connection], object]] = {
     "passages": lambda c: passages.list_passages(c, "asset-7", SPEECH, first=3, limit=4),
-    "passages by id": lambda c: passages.get_passages(c, "owner-7", [str(CONVERSATION)] * 3),
     "unknown words": lambda c: passages.find_unknown_words(c, "owner-7", ["Zareef", "people"]),
     "saved passages": lambda c: passages.save_passages(
         c, "asset-7", SPEECH, make_passages(["new words"])
@@ -226,6 +225,7 @@ BY_INDEX: dict[str, Callable[[Connection], object]] = {
     "assets of a name": lambda c: find_naming_assets(c, "owner-7", {PERSON: "Name"}),
     "quotations": lambda c: job_changes.record_quotations(c, "job-7", ["asset-7", "asset-57"]),
     "merges": lambda c: merges.list_merges(c, "owner-7"),
+    "many entities": lambda c: entities.has_more_entities(c, "owner-7", 50),
     "merge": lambda c: merges.merge_entities(c, "owner-7", OTHER, PERSON, reason="", decided_by=""),
     "scenes": lambda c: scenes.list_scenes(c, "asset-7"),
     "found scenes": lambda c: scenes.find_scenes(
@@ -280,6 +280,8 @@ def test_missing_vectors_are_listed_by_index(
     assert_by_index(filled, lambda c: vectors.list_missing(c, model, after=str(UUID(int=7))))
     with filled.begin() as connection:
         (one,) = passages.list_passages(connection, "asset-7", SPEECH, limit=1)
+    assert_by_index(filled, lambda c: vectors.list_missing(c, model, asset_id="asset-7"))
+    assert_by_index(filled, lambda c: models.count_missing(c, model, asset_id="asset-7"))
     assert_by_index(filled, lambda c: vectors.get_vector(c, model, "owner-7", one.id))
 
 
@@ -294,6 +296,21 @@ def test_vectors_within_narrow_filters_are_compared_exactly(
     )
     plans = assert_by_index(filled, ask)
     assert model.index not in list_members(plans, "Index Name")
+
+
+def test_findings_of_a_label_are_read_once_whatever_is_searched(
+    filled: Database, model: EmbeddingModel
+) -> None:
+    ask = find(
+        text="where does word77 say word78 often",
+        unknown_words=["lettersabx"],
+        entity_ids=[PERSON],
+        vector=make_vector("x").tolist(),
+        model_id=model.id,
+        filters=SearchFilters(labels=("label-7",)),
+    )
+    *_, statement = assert_by_index(filled, ask)
+    assert list_members(statement, "Relation Name").count("finding") == 1
 
 
 def test_vectors_within_wide_filters_are_found_by_their_index(

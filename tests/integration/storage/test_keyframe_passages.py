@@ -32,7 +32,7 @@ from cinemill.storage.retrieval.moments import (
 from cinemill.storage.retrieval.passages import (
     count_passages,
     delete_passages,
-    get_passages,
+    list_passages,
     save_passages,
 )
 from cinemill.storage.retrieval.search import find_candidates
@@ -84,9 +84,9 @@ def test_picture_is_stored_with_its_moment_and_found_by_its_vector(library: Data
         SCOPE, vector=make_vector("1500").tolist(), model_id=model.id, text="anything"
     )
     with library.begin() as connection:
-        stored = get_passages(connection, "ann", [first, second])
+        stored, _ = list_passages(connection, "film", KEYFRAME)
         found = {one.passage_id: one for one in find_candidates(connection, query)}
-    assert stored[first].passage.frame_ms == 1500
+    assert (stored.id, stored.passage.frame_ms) == (first, 1500)
     assert found.keys() == {first, second}
     assert {one.frame_ms for one in found.values()} == {1500}
     assert found[first].scores.vector == pytest.approx(1, abs=1e-3)

@@ -18,12 +18,14 @@ from tests.integration.storage.intelligence_rows import (
 
 from cinemill.core.knowledge.graph import EntityKind, Modality
 from cinemill.core.retrieval.hits import SearchScope
+from cinemill.core.retrieval.passages import Passage, PassageTrack
 from cinemill.errors import Conflict, NotFound
 from cinemill.storage.database import Database
 from cinemill.storage.knowledge import entities, merges, scenes
 from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
 from cinemill.storage.knowledge.names import entity_key
 from cinemill.storage.knowledge.scenes import Scene, SceneObject, SceneRelation
+from cinemill.storage.retrieval.passages import save_passages
 
 ANN = SearchScope("ann")
 
@@ -184,22 +186,28 @@ def test_merges_are_undone_exactly_in_any_order(database: Database, film: str) -
         undo(database, second)
 
 
-def test_merges_are_logged(database: Database, film: str) -> None:
+def test_merges_that_are_not_undone_are_listed(database: Database, film: str) -> None:
     save(database, film, [PassageEvidence(None, [mention("Kerry"), mention("Cary")])])
     first = merge(database, "Cary", "Kerry")
     undo(database, first)
     second = merge(database, "Kerry", "Cary")
     with database.begin() as connection:
-        logged = merges.list_merges(connection, "ann")
-        assert merges.list_merges(connection, "ann", after=first.id) == [second]
+        (listed,) = merges.list_merges(connection, "ann")
         assert merges.list_merges(connection, "bob") == []
-    assert [(one.id, one.undone_at is None) for one in logged] == [
-        (first.id, False),
-        (second.id, True),
-    ]
+    assert (listed.merge, listed.source_name, listed.target_name) == (second, "kerry", "cary")
     assert (second.reason, second.score, second.decided_by) == ("sounds alike", 0.9, "ann")
     with pytest.raises(Conflict, match="one entity already"):
         merge(database, "Kerry", "Cary")
+
+
+def test_latest_merges_are_listed_first(database: Database, film: str) -> None:
+    names = ["Kerry", "Cary", "Carey"]
+    save(database, film, [PassageEvidence(None, [mention(name) for name in names])])
+    made = [merge(database, name, "Kerry") for name in names[1:]]
+    with database.begin() as connection:
+        listed = [one.merge for one in merges.list_merges(connection, "ann")]
+        assert [one.merge for one in merges.list_merges(connection, "ann", limit=1)] == made[1:]
+    assert listed == made[::-1]
 
 
 def test_entities_of_another_owner_are_not_found(database: Database, film: str) -> None:
@@ -263,6 +271,37 @@ def test_co_occurrences_are_counted_by_passage(database: Database, film: str) ->
     assert (found.entity_id, found.passage_count) == (find(database, "Zarif"), 2)
     # log((2/4) / (3/4 · 2/4)) / −log(2/4)
     assert found.npmi == pytest.approx(0.41504, abs=1e-4)
+
+
+def test_pictures_are_no_passages_in_which_entities_could_meet(
+    database: Database, film: str
+) -> None:
+    ids = tell(database, film, ["one", "two", "three", "four"])
+    evidence = [PassageEvidence(ids[0], [mention("Kerry"), mention("Zarif")])]
+    evidence += [PassageEvidence(ids[1], [mention("Kerry")])]
+    evidence += [PassageEvidence(ids[2], [mention("Zarif")])]
+    save(database, film, evidence)
+    frames = [Passage(at, PassageTrack.KEYFRAME, at, at + 1, "", frame_ms=at) for at in range(40)]
+    with database.begin() as connection:
+        save_passages(connection, film, PassageTrack.KEYFRAME, frames)
+        (found,) = entities.list_co_occurrences(connection, ANN, find(database, "Kerry"))
+    assert found.npmi == pytest.approx(0)  # each is in two passages of four, by chance in one both
+
+
+def test_profiles_have_the_neighbors_of_merged_entities_once(database: Database, film: str) -> None:
+    people = [mention(name) for name in ("Kerry", "Kerry", "Cary", "Zarif", "Alone")]
+    said = [relation("Kerry", "meet", "Zarif"), relation("Zarif", "trust", "Cary")]
+    said += [relation("Kerry", "know", "Cary")]
+    save(database, film, [PassageEvidence(None, people, said)])
+    merge(database, "Cary", "Kerry")
+    with database.begin() as connection:
+        profiles = entities.list_profiles(connection, "ann", limit=10)
+        assert len(entities.list_profiles(connection, "ann", limit=2)) == 2
+        assert entities.has_more_entities(connection, "ann", 2)
+        assert not entities.has_more_entities(connection, "ann", 3)
+    kerry, zarif = find(database, "Kerry"), find(database, "Zarif")
+    neighbors = {one.name: one.neighbors for one in profiles}
+    assert neighbors == {"Kerry": (zarif,), "Zarif": (kerry,), "Alone": ()}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from cinemill.storage.database import Database
 from cinemill.storage.media import assets
 from cinemill.storage.retrieval.passages import (
     find_unknown_words,
-    get_passages,
     list_passages,
     save_passages,
 )
@@ -87,14 +86,6 @@ def test_unknown_words_are_those_of_no_passage_of_the_owner(database: Database) 
         assert find_unknown_words(connection, "ann", asked) == ["Ashton", "Zareef"]
         assert find_unknown_words(connection, "nobody", ["Zarif"]) == ["Zarif"]
         assert find_unknown_words(connection, "ann", []) == []
-
-
-def test_passages_of_another_owner_are_not_returned(database: Database) -> None:
-    register(database, "theirs", owner="bob")
-    ids = tell(database, "theirs", ["secret"])
-    with database.begin() as connection:
-        assert get_passages(connection, "ann", [*ids, "no id at all"]) == {}
-        assert [*get_passages(connection, "bob", ids)] == ids
 
 
 def test_collection_of_passages_follows_the_video(database: Database) -> None:

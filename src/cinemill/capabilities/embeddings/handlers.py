@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from numpy.typing import ArrayLike
-
-from cinemill.core.retrieval.passages import PassageTrack
-from cinemill.core.retrieval.spaces import Space
-from cinemill.errors import Conflict
+from cinemill.capabilities.embeddings.filling import (
+    Embed,
+    Filling,
+    check_revision,
+    find_model_in_use,
+    find_own_video,
+)
+from cinemill.core.retrieval.spaces import EMBEDDED_TRACKS, Space
+from cinemill.errors import Conflict, ToolMissing
+from cinemill.inference.models.cards import ModelCard
 from cinemill.inference.text.onnx_embedder import find_text_card, open_text_embedder
+from cinemill.inference.text.protocol import TextEmbedder
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.ingestion.gaps import StepReport
@@ -20,26 +24,24 @@ from cinemill.storage.retrieval.models import (
     ModelState,
     activate_model,
     build_index,
-    count_missing,
     drop_retired,
+    has_missing,
     list_models,
     register_model,
 )
-from cinemill.storage.retrieval.vectors import PassageText, fill_model
+from cinemill.telemetry import get_logger
 
-TRACKS = (
-    PassageTrack.SPEECH,
-    PassageTrack.TEXT,
-    PassageTrack.PICTURE,
-    PassageTrack.DESCRIPTION,
-)
+log = get_logger(__name__)
+
 BATCH_SIZE = 256
 
 
 def generate_text_embeddings(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Embed every passage that has no vector of the text model that is set.
+    """Embed the passages that have no vector of the text model that is set.
 
-    Those of other videos are embedded as well: a model that was changed is filled by the next job.
+    In an ingestion they are its own video's, and while the model is being filled others' for a few
+    minutes; in a job of its own, every video's. An ingestion's video is also embedded with the
+    model that searches use until then, if it is here.
 
     Raises InputRejected (``model_missing`` and others), ToolMissing (``model_unknown``).
     """
@@ -53,23 +55,39 @@ def generate_text_embeddings(resources: StepResources, context: StepContext) -> 
             name=card.name,
             revision=card.revision,
             dimension=embedder.dimension,
-            tracks=TRACKS,
+            tracks=EMBEDDED_TRACKS[Space.TEXT],
         )
-        missing = count_missing(connection, model)
-
-    def embed(passages: Sequence[PassageText]) -> Sequence[ArrayLike]:
-        return list(embedder.embed([one.text for one in passages]))
-
-    def report(filled: int) -> None:
-        if (stop := context.should_stop()) is not None:
-            raise stop
-        share = min(1.0, filled / max(1, missing))
-        context.report(begin + (1 - begin) * share, f"Embedding passage {filled} of {missing}")
-
-    filled = fill_model(
-        resources.database, model.id, embed, batch_size=BATCH_SIZE, on_progress=report
-    )
+    filling = Filling(resources.database, context, "Embedding passage", BATCH_SIZE, begin)
+    embed = _embed_with(embedder)
+    asset_id = find_own_video(resources, context)
+    if asset_id is None:
+        filled = filling.fill_library(model, embed)
+    else:
+        filled = filling.fill_video(model, embed, asset_id)
+        filled += _fill_model_in_use(resources, filling, card, asset_id)
+        filled += filling.fill_others(model, embed)
     return StepOutcome(write_result(StepReport(count=filled, reused=filled == 0)))
+
+
+def _embed_with(embedder: TextEmbedder) -> Embed:
+    return lambda passages: list(embedder.embed([one.text for one in passages]))
+
+
+def _fill_model_in_use(
+    resources: StepResources, filling: Filling, card: ModelCard, asset_id: str
+) -> int:
+    """Embed a video with the model that searches use, if that is another; return how many."""
+    model = find_model_in_use(resources.database, Space.TEXT, card)
+    if model is None:
+        return 0
+    try:
+        used = find_text_card(model.name, resources.models_dir)
+        check_revision(model, used)
+        embedder = open_text_embedder(used.name, resources.models_dir, threads=resources.threads)
+        return filling.fill_video(model, _embed_with(embedder), asset_id)
+    except ToolMissing as missing:
+        log.warning("not found by meaning yet", model=model.name, why=missing.message)
+        return 0
 
 
 def index_embeddings(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -79,19 +97,24 @@ def index_embeddings(resources: StepResources, context: StepContext) -> StepOutc
     """
     with resources.database.begin() as connection:
         filling = [one for one in list_models(connection) if one.state is ModelState.FILLING]
-    switched = sum(_switch(resources, model) for model in filling)
+    switched = sum(_switch(resources, context, model) for model in filling)
     context.report(0.9, "Removing models that are no longer used")
     with resources.database.begin() as connection:
         drop_retired(connection)
     return StepOutcome(write_result(StepReport(count=switched, reused=not filling)))
 
 
-def _switch(resources: StepResources, model: EmbeddingModel) -> bool:
+def _switch(resources: StepResources, context: StepContext, model: EmbeddingModel) -> bool:
     """Make searches use a model if it is complete; return whether they do."""
+
+    def check() -> None:
+        if (stop := context.should_stop()) is not None:
+            raise stop
+
     with resources.database.begin() as connection:
-        if count_missing(connection, model):
+        if has_missing(connection, model):
             return False
-    build_index(resources.database, model)
+    build_index(resources.database, model, on_wait=check)
     try:
         with resources.database.begin() as connection:
             activate_model(connection, model.id)

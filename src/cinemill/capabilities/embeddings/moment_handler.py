@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
+from itertools import product
 
 from numpy.typing import ArrayLike
 
+from cinemill.capabilities.embeddings.filling import Filling, find_own_video
 from cinemill.capabilities.embeddings.late_fusion import fuse, name_fusion, name_revision
-from cinemill.core.retrieval.passages import PassageTrack
-from cinemill.core.retrieval.spaces import Space
+from cinemill.core.retrieval.spaces import EMBEDDED_TRACKS, Space
 from cinemill.errors import InputRejected
 from cinemill.inference.models.cards import ModelCard
 from cinemill.inference.text.onnx_embedder import find_text_card
 from cinemill.inference.vision.embedder import find_picture_card
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.steps.ingestion.gaps import StepReport, is_ingestion
-from cinemill.steps.resources import StepResources, find_asset
+from cinemill.steps.ingestion.gaps import StepReport
+from cinemill.steps.resources import StepResources
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.retrieval.models import (
     EmbeddingModel,
-    count_missing,
+    ModelState,
+    find_active_model,
     find_model,
+    has_missing,
+    list_models,
     register_model,
 )
 from cinemill.storage.retrieval.moments import list_keyframe_ids, read_moments
-from cinemill.storage.retrieval.vectors import PassageText, fill_model, save_vectors
+from cinemill.storage.retrieval.vectors import PassageText, save_vectors
 
-TRACKS = (PassageTrack.KEYFRAME,)
 BATCH_SIZE = 256
 
 
@@ -42,9 +45,10 @@ class EmbeddingsMissing(InputRejected):
 def generate_multimodal_embeddings(resources: StepResources, context: StepContext) -> StepOutcome:
     """Fuse the vectors of texts and pictures of the same moments, by the models that are set.
 
-    Those of the job's own video are fused again, for its texts may be new; those of other videos
-    where they are missing. No model is run. A moment whose picture has no vector yet is left to the
-    job that embeds it.
+    Those of the job's own video are fused again, for its texts may be new, also by the models that
+    searches use until then. Those of other videos are fused where they are missing, once all their
+    texts and pictures have vectors. No model is run. A moment whose picture has no vector yet is
+    left to the job that embeds it.
 
     Raises EmbeddingsMissing (``embeddings_missing``), ToolMissing (``model_unknown``).
     """
@@ -60,25 +64,37 @@ def generate_multimodal_embeddings(resources: StepResources, context: StepContex
             name=name_fusion(texts.name, pictures.name),
             revision=name_revision(texts.revision, pictures.revision),
             dimension=texts.dimension + pictures.dimension,
-            tracks=TRACKS,
+            tracks=EMBEDDED_TRACKS[Space.MOMENT],
         )
-        missing = count_missing(connection, model)
-    work = partial(_fuse, database, texts, pictures)
-    renewed = 0
-    if is_ingestion(context):
-        renewed = _renew(database, find_asset(resources, context).id, model, work)
+    in_use = _find_fusion_in_use(database, model)
+    fusion = _Fusion(database, model, texts, pictures)
+    filling = Filling(database, context, "Fusing moment", BATCH_SIZE)
+    asset_id = find_own_video(resources, context)
+    if asset_id is None:
+        filled = filling.fill_library(model, fusion.embed)
+    else:
+        filled = sum(one.renew(asset_id) for one in (fusion, in_use) if one is not None)
+        if fusion.has_all_parts():
+            filled += filling.fill_others(model, fusion.embed)
+    return StepOutcome(write_result(StepReport(count=filled, reused=False)))
 
-    def report(filled: int) -> None:
-        if (stop := context.should_stop()) is not None:
-            raise stop
-        share = min(1.0, filled / max(1, missing))
-        context.report(share, f"Fusing moment {filled} of {missing}")
 
-    def embed(passages: Sequence[PassageText]) -> Sequence[ArrayLike | None]:
-        return work([one.id for one in passages])
-
-    filled = fill_model(database, model.id, embed, batch_size=BATCH_SIZE, on_progress=report)
-    return StepOutcome(write_result(StepReport(count=filled + renewed, reused=False)))
+def _find_fusion_in_use(database: Database, model: EmbeddingModel) -> _Fusion | None:
+    """Return what searches use, if it is another and its parts are still there."""
+    with database.begin() as connection:
+        active = find_active_model(connection, Space.MOMENT)
+        if active is None or active.id == model.id:
+            return None
+        all_texts = list_models(connection, space=Space.TEXT)
+        all_pictures = list_models(connection, space=Space.PICTURE)
+    for texts, pictures in product(all_texts, all_pictures):
+        name = name_fusion(texts.name, pictures.name)
+        if (active.name, active.revision) == (
+            name,
+            name_revision(texts.revision, pictures.revision),
+        ):
+            return _Fusion(database, active, texts, pictures)
+    return None
 
 
 def _require(connection: Connection, space: Space, card: ModelCard) -> EmbeddingModel:
@@ -92,35 +108,45 @@ def _require(connection: Connection, space: Space, card: ModelCard) -> Embedding
     return found
 
 
-def _renew(
-    database: Database,
-    asset_id: str,
-    model: EmbeddingModel,
-    work: partial[Sequence[ArrayLike | None]],
-) -> int:
-    """Fuse all moments of a video; return how many there are."""
-    with database.begin() as connection:
-        ids = list_keyframe_ids(connection, asset_id)
-    renewed = 0
-    for first in range(0, len(ids), BATCH_SIZE):
-        batch = ids[first : first + BATCH_SIZE]
-        pairs = zip(batch, work(batch), strict=True)
-        vectors = {one: vector for one, vector in pairs if vector is not None}
-        with database.begin() as connection:
-            save_vectors(connection, model, vectors)
-        renewed += len(vectors)
-    return renewed
+@dataclass(frozen=True, slots=True)
+class _Fusion:
+    """A model whose vectors are made of those of two others."""
 
+    database: Database
+    model: EmbeddingModel
+    texts: EmbeddingModel
+    pictures: EmbeddingModel
 
-def _fuse(
-    database: Database, texts: EmbeddingModel, pictures: EmbeddingModel, ids: Sequence[str]
-) -> Sequence[ArrayLike | None]:
-    """Return the fused vector of each passage; None where its picture has no vector."""
-    with database.begin() as connection:
-        found = read_moments(connection, ids, pictures=pictures, texts=texts)
-    return [
-        fuse(found[one].text, found[one].picture, text_dimension=texts.dimension)
-        if one in found
-        else None
-        for one in ids
-    ]
+    def embed(self, passages: Sequence[PassageText]) -> Sequence[ArrayLike | None]:
+        """Return the fused vector of each passage; None where its picture has no vector."""
+        return self._fuse([one.id for one in passages])
+
+    def renew(self, asset_id: str) -> int:
+        """Fuse all moments of a video; return how many there are."""
+        with self.database.begin() as connection:
+            ids = list_keyframe_ids(connection, asset_id)
+        renewed = 0
+        for first in range(0, len(ids), BATCH_SIZE):
+            batch = ids[first : first + BATCH_SIZE]
+            pairs = zip(batch, self._fuse(batch), strict=True)
+            vectors = {one: vector for one, vector in pairs if vector is not None}
+            with self.database.begin() as connection:
+                save_vectors(connection, self.model, vectors)
+            renewed += len(vectors)
+        return renewed
+
+    def has_all_parts(self) -> bool:
+        """Check whether the two are filled: a moment would be fused without a text to come."""
+        filling = [one for one in (self.texts, self.pictures) if one.state is ModelState.FILLING]
+        with self.database.begin() as connection:
+            return not any(has_missing(connection, one) for one in filling)
+
+    def _fuse(self, ids: Sequence[str]) -> Sequence[ArrayLike | None]:
+        with self.database.begin() as connection:
+            found = read_moments(connection, ids, pictures=self.pictures, texts=self.texts)
+        return [
+            fuse(found[one].text, found[one].picture, text_dimension=self.texts.dimension)
+            if one in found
+            else None
+            for one in ids
+        ]

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
+from cinemill.capabilities.embeddings.filling import (
+    Filling,
+    check_revision,
+    find_model_in_use,
+    find_own_video,
+)
 from cinemill.core.media import Artifact, ArtifactKind, name_keyframe
-from cinemill.core.retrieval.passages import PassageTrack
-from cinemill.core.retrieval.spaces import Space
-from cinemill.errors import NotFound
+from cinemill.core.retrieval.spaces import EMBEDDED_TRACKS, Space
+from cinemill.errors import NotFound, ToolMissing
+from cinemill.inference.models.cards import ModelCard
 from cinemill.inference.vision.embedder import (
     PictureEmbedder,
     find_picture_card,
@@ -24,9 +30,9 @@ from cinemill.steps.ingestion.keyframe_pictures import read_picture
 from cinemill.steps.models import ensure_model
 from cinemill.steps.resources import StepResources
 from cinemill.storage.media.assets import get_artifact
-from cinemill.storage.retrieval.models import count_missing, register_model
+from cinemill.storage.retrieval.models import register_model
 from cinemill.storage.retrieval.passages import delete_passages
-from cinemill.storage.retrieval.vectors import PassageText, fill_model
+from cinemill.storage.retrieval.vectors import PassageText
 from cinemill.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -34,22 +40,27 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-TRACKS = (PassageTrack.KEYFRAME,)
 BATCH_SIZE = 64
 """Passages of a transaction. One picture is held at a time."""
 
 
 def generate_visual_embeddings(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Embed every key frame that has no vector of the picture model that is set.
+    """Embed the key frames that have no vector of the picture model that is set.
 
-    Those of other videos are embedded as well, from their files: a model that was changed is filled
-    by whoever comes first, and no video is decoded again. A passage whose picture is gone is
-    removed; the next ingestion of its video brings it back.
+    In an ingestion they are its own video's, and while the model is being filled others' for a few
+    minutes; in a job of its own, every video's. All are read from their files, so that no video is
+    decoded again. An ingestion's video is also embedded with the model that searches use until
+    then, if it is here. A passage whose picture is gone is removed; the next ingestion of its video
+    brings it back.
 
     Raises InputRejected (``model_missing`` and others), ToolMissing (``model_unknown``).
     """
     card = find_picture_card(resources.picture_model, resources.models_dir)
     begin = ensure_model(resources, context, card)
+    filling = Filling(resources.database, context, "Embedding picture", BATCH_SIZE, begin)
+    asset_id = find_own_video(resources, context)
+    # One after the other: two models of pictures at once take twice the memory.
+    filled = 0 if asset_id is None else _fill_model_in_use(resources, filling, card, asset_id)
     with use_picture_embedder(card, resources.models_dir) as embedder:
         with resources.database.begin() as connection:
             model = register_model(
@@ -58,21 +69,33 @@ def generate_visual_embeddings(resources: StepResources, context: StepContext) -
                 name=card.name,
                 revision=card.revision,
                 dimension=embedder.dimension,
-                tracks=TRACKS,
+                tracks=EMBEDDED_TRACKS[Space.PICTURE],
             )
-            missing = count_missing(connection, model)
-
-        def report(filled: int) -> None:
-            if (stop := context.should_stop()) is not None:
-                raise stop
-            share = min(1.0, filled / max(1, missing))
-            context.report(begin + (1 - begin) * share, f"Embedding picture {filled} of {missing}")
-
         pictures = _Pictures(resources, context, embedder)
-        filled = fill_model(
-            resources.database, model.id, pictures.embed, batch_size=BATCH_SIZE, on_progress=report
-        )
+        if asset_id is None:
+            filled += filling.fill_library(model, pictures.embed)
+        else:
+            filled += filling.fill_video(model, pictures.embed, asset_id)
+            filled += filling.fill_others(model, pictures.embed)
     return StepOutcome(write_result(StepReport(count=filled, reused=filled == 0)))
+
+
+def _fill_model_in_use(
+    resources: StepResources, filling: Filling, card: ModelCard, asset_id: str
+) -> int:
+    """Embed a video with the model that searches use, if that is another; return how many."""
+    model = find_model_in_use(resources.database, Space.PICTURE, card)
+    if model is None:
+        return 0
+    try:
+        used = find_picture_card(model.name, resources.models_dir)
+        check_revision(model, used)
+        with use_picture_embedder(used, resources.models_dir) as embedder:
+            pictures = _Pictures(resources, filling.context, embedder)
+            return filling.fill_video(model, pictures.embed, asset_id)
+    except ToolMissing as missing:
+        log.warning("not found by its pictures yet", model=model.name, why=missing.message)
+        return 0
 
 
 @dataclass(frozen=True, slots=True)

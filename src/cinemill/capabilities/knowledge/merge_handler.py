@@ -10,6 +10,7 @@ from cinemill.capabilities.knowledge.merge_parameters import MergeParameters
 from cinemill.capabilities.knowledge.merging.suggestions import (
     MOST_ENTITIES,
     EntityProfile,
+    TooManyEntities,
     suggest_merges,
 )
 from cinemill.core.documents import JsonObject
@@ -17,18 +18,20 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.resources import StepResources
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs.job_changes import record_quotations
-from cinemill.storage.knowledge.entities import list_profiles
+from cinemill.storage.knowledge.entities import has_more_entities, list_profiles
 from cinemill.storage.knowledge.labels import find_naming_assets
-from cinemill.storage.knowledge.merges import merge_entities, undo_merge
+from cinemill.storage.knowledge.merges import list_merges, merge_entities, undo_merge
 
 
 def merge_graphs(resources: StepResources, context: StepContext) -> StepOutcome:
     """Merge and separate the entities that are named, and suggest what else may be one.
 
-    Result: ``merges`` (with the ``id`` that takes each back), ``undone`` and ``suggestions`` as
-    they were before. Raises NotFound (``entity_not_found``, ``merge_not_found``), Conflict
-    (``entities_are_one``, ``merge_undone``), ToolMissing (``extra_missing``), TooLarge
-    (``too_many_entities``).
+    Result: ``merges`` (with the ``id`` that takes each back), ``undone``, ``in_effect`` (the latest
+    merges that are not undone, with names) and ``suggestions`` as they were before; where entities
+    are named, an owner with more than can be compared has none.
+
+    Raises NotFound (``entity_not_found``, ``merge_not_found``), Conflict (``entities_are_one``,
+    ``merge_undone``), ToolMissing (``extra_missing``), TooLarge (``too_many_entities``).
     """
     params, owner = context.parameters(MergeParameters), context.run.owner
     suggestions = _suggest(resources.database, owner, params)
@@ -43,7 +46,12 @@ def merge_graphs(resources: StepResources, context: StepContext) -> StepOutcome:
 
 def _suggest(database: Database, owner: str, params: MergeParameters) -> list[JsonObject]:
     with database.begin() as connection:
-        found = list_profiles(connection, owner, limit=MOST_ENTITIES + 1)
+        # First of all: to read the profiles of more takes long, and for nothing.
+        if has_more_entities(connection, owner, MOST_ENTITIES):
+            if params.merge or params.undo:
+                return []
+            raise TooManyEntities
+        found = list_profiles(connection, owner, limit=MOST_ENTITIES)
     profiles = {
         one.id: EntityProfile(one.id, one.name, one.kind, frozenset(one.neighbors)) for one in found
     }
@@ -87,4 +95,15 @@ def _apply(connection: Connection, owner: str, params: MergeParameters) -> JsonO
     merges: list[JsonObject] = [
         {"id": one.id, "source_id": one.source_id, "target_id": one.target_id} for one in merged
     ]
-    return {"merges": merges, "undone": undone}
+    in_effect: list[JsonObject] = [
+        {
+            "id": one.merge.id,
+            "source_id": one.merge.source_id,
+            "source_name": one.source_name,
+            "target_id": one.merge.target_id,
+            "target_name": one.target_name,
+            "decided_by": one.merge.decided_by,
+        }
+        for one in list_merges(connection, owner, limit=params.limit)
+    ]
+    return {"merges": merges, "undone": undone, "in_effect": in_effect}

@@ -36,4 +36,4 @@ class MergeParameters(Parameters):
     least_score: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Of suggestions, 0 to 1."""
     limit: Annotated[int, Field(ge=1, le=MOST_MERGES)] = 100
-    """Most suggestions to return."""
+    """Most suggestions to return, and most of the merges that are in effect."""

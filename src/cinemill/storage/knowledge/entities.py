@@ -109,7 +109,7 @@ _CO_OCCURRENCES = text(
          WHERE entity.canonical_id = together.id AND passage.owner = :owner
            AND (cardinality(CAST(:collections AS text[])) = 0
                 OR passage.collection = ANY(:collections))) AS there,
-        (SELECT count(*) FROM passage WHERE passage.owner = :owner
+        (SELECT count(*) FROM passage WHERE passage.owner = :owner AND track <> 'keyframe'
            AND (cardinality(CAST(:collections AS text[])) = 0
                 OR passage.collection = ANY(:collections))) AS every
     FROM together ORDER BY number DESC, id
@@ -123,17 +123,19 @@ _PROFILES = text(
         SELECT id, kind, key FROM entity WHERE owner = :owner AND merged_into IS NULL
         ORDER BY id LIMIT :limit
     ), spelling AS (
-        SELECT DISTINCT ON (entity.canonical_id) entity.canonical_id AS id, mention.name
-        FROM mention JOIN entity ON entity.id = mention.entity_id
-        WHERE entity.owner = :owner
-        GROUP BY entity.canonical_id, mention.name
-        ORDER BY entity.canonical_id, count(*) DESC, mention.name
-    ), edge AS (
-        SELECT one.canonical_id AS id, other.canonical_id AS neighbor
-        FROM relation_evidence AS said
-        JOIN entity AS one ON one.id IN (said.subject_id, said.object_id)
-        JOIN entity AS other ON other.id IN (said.subject_id, said.object_id)
+        SELECT DISTINCT ON (root.id) root.id, mention.name
+        FROM root JOIN entity ON entity.canonical_id = root.id
+        JOIN mention ON mention.entity_id = entity.id
+        GROUP BY root.id, mention.name
+        ORDER BY root.id, count(*) DESC, mention.name
+    ), pair AS MATERIALIZED (
+        SELECT DISTINCT one.canonical_id AS first, other.canonical_id AS second
+        FROM entity AS one JOIN relation_evidence AS said ON said.subject_id = one.id
+        JOIN entity AS other ON other.id = said.object_id
         WHERE one.owner = :owner AND one.canonical_id <> other.canonical_id
+    ), edge AS (
+        SELECT first AS id, second AS neighbor FROM pair
+        UNION SELECT second, first FROM pair
     )
     SELECT root.id, root.kind, coalesce(spelling.name, root.key) AS name,
            coalesce(array_agg(DISTINCT edge.neighbor ORDER BY edge.neighbor)
@@ -270,6 +272,18 @@ def list_profiles(connection: Connection, owner: str, *, limit: int) -> list[Ent
     ]
 
 
+def has_more_entities(connection: Connection, owner: str, number: int) -> bool:
+    """Check whether an owner has more entities than this; merged ones count as one."""
+    query = text(
+        """
+        SELECT count(*) FROM (
+            SELECT FROM entity WHERE owner = :owner AND merged_into IS NULL LIMIT :limit) AS first
+        """
+    )
+    values = {"owner": owner, "limit": number + 1}
+    return bool(connection.execute(query, values).scalar_one() > number)
+
+
 def find_similar_entities(
     connection: Connection, owner: str, name: str, *, limit: int = 10
 ) -> list[SimilarEntity]:
@@ -354,7 +368,7 @@ def list_co_occurrences(
 def measure_npmi(both: int, first: int, second: int, every: int) -> float:
     """Return the normalised pointwise mutual information of two that occur together, −1 to 1.
 
-    All four are numbers of passages: with both, with each, and in all.
+    All four are numbers of passages that have a text: with both, with each, and in all.
     """
     if both == 0:
         return -1.0

@@ -6,7 +6,6 @@ in any order with others, leaves exactly what was there without it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +16,15 @@ from cinemill.storage.knowledge import tables
 from cinemill.storage.retrieval.passages import parse_ids
 
 _COLUMNS = tables.merge_log.c
+_LIST = text(
+    """
+    SELECT merge_log.*, source.key AS source_name, target.key AS target_name
+    FROM merge_log JOIN entity AS source ON source.id = merge_log.source_id
+    JOIN entity AS target ON target.id = merge_log.target_id
+    WHERE merge_log.owner = :owner AND merge_log.undone_at IS NULL
+    ORDER BY merge_log.id DESC LIMIT :limit
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,15 @@ class Merge:
     applied_at: datetime
     undone_at: datetime | None
     undone_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedMerge:
+    """A merge with the names of its two entities, in lower case as they are compared."""
+
+    merge: Merge
+    source_name: str
+    target_name: str
 
 
 def merge_entities(
@@ -101,17 +118,10 @@ def undo_merge(connection: Connection, owner: str, merge_id: int, *, undone_by: 
     return _read(connection.execute(undone).mappings().one())
 
 
-def list_merges(
-    connection: Connection, owner: str, *, after: int = 0, limit: int = 100
-) -> Sequence[Merge]:
-    """Return an owner's merges in the order in which they were applied; those ``after`` an id."""
-    query = (
-        select(tables.merge_log)
-        .where(_COLUMNS.owner == owner, _COLUMNS.id > after)
-        .order_by(_COLUMNS.id)
-        .limit(limit)
-    )
-    return [_read(row) for row in connection.execute(query).mappings()]
+def list_merges(connection: Connection, owner: str, *, limit: int = 100) -> list[NamedMerge]:
+    """Return an owner's merges that are not undone, the latest first; at most ``limit``."""
+    rows = connection.execute(_LIST, {"owner": owner, "limit": limit}).mappings()
+    return [NamedMerge(_read(row), row["source_name"], row["target_name"]) for row in rows]
 
 
 def _lock(connection: Connection, owner: str) -> None:

@@ -7,7 +7,8 @@ their space, so that they never mix vectors of two models.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,7 @@ from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.errors import Conflict, InputRejected, NotFound
 from cinemill.storage.database import Database, open_patient_connection
 from cinemill.storage.retrieval import tables
+from cinemill.storage.retrieval.model_locks import ModelWork, try_lock_model
 
 MOST_DIMENSIONS = 4000
 """Of an index of half-precision vectors."""
@@ -29,6 +31,7 @@ LEAST_BUILD_MB, MOST_BUILD_MB = 64, 1536
 """Memory of PostgreSQL for building an index: one that does not fit takes much longer."""
 DISK_FULL = "53100"
 """PostgreSQL's code, also for shared memory."""
+LOCK_POLL_SECONDS = 0.25
 NODE_BYTES = 500
 """Of an index, for each vector: its links, and what the server adds to each."""
 
@@ -78,7 +81,8 @@ def register_model(
 ) -> EmbeddingModel:
     """Return the model of this name and revision; a new one gets a partition to be filled.
 
-    A model that was retired, and whose vectors are not dropped yet, is filled again.
+    A model that was retired, and whose vectors are not dropped yet, is filled again. The tracks of
+    a known model become these, and its vectors of others are deleted.
 
     Raises InputRejected (``embedding_model_invalid``) where a name is empty, too long or
     unprintable, or the dimension is not 1 to ``MOST_DIMENSIONS``; Conflict
@@ -88,7 +92,7 @@ def register_model(
     connection.execute(text("LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE"))
     known = find_model(connection, space=space, name=name, revision=revision)
     if known is not None:
-        return _resume(connection, known, dimension)
+        return _resume(connection, known, dimension, tracks)
     statement = insert(tables.embedding_model).values(
         space=space,
         name=name,
@@ -132,7 +136,7 @@ def find_model(
 
 
 def list_models(connection: Connection, *, space: str | None = None) -> list[EmbeddingModel]:
-    """Return the models, oldest first. New passages get vectors of all that are not retired."""
+    """Return the models, oldest first."""
     query = select(tables.embedding_model).order_by(_COLUMNS.id)
     if space is not None:
         query = query.where(_COLUMNS.space == space)
@@ -140,33 +144,50 @@ def list_models(connection: Connection, *, space: str | None = None) -> list[Emb
 
 
 def build_index(
-    database: Database, model: EmbeddingModel, *, most_memory_mb: int = MOST_BUILD_MB
+    database: Database,
+    model: EmbeddingModel,
+    *,
+    most_memory_mb: int = MOST_BUILD_MB,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> None:
     """Build the index of a model's vectors unless it exists; others may write meanwhile.
 
     Filling first and indexing afterwards takes a fraction of the time of adding each vector to an
     index. An index that was left unfinished is built again. PostgreSQL may use as much memory as
     the index needs, at most ``most_memory_mb``.
+
+    While another worker builds the same index, this waits for it; ``on_wait`` is called several
+    times a second meanwhile, and may raise to stop.
     """
     with open_patient_connection(database) as connection:
+        while not try_lock_model(connection, ModelWork.INDEX, model.id):
+            on_wait()
+            time.sleep(LOCK_POLL_SECONDS)
+        # The last phase waits for every transaction that is older than the index, such as a backup;
+        # giving up would throw a finished build away.
+        connection.exec_driver_sql("SET lock_timeout = 0")
         state = _find_index_state(connection, model)
-        if state is False:
+        if state is False:  # its builder is gone, for the lock was free
             connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {model.index}")
         if state:
             return
         connection.exec_driver_sql(f"ANALYZE {model.partition}")
         memory_mb = _estimate_memory_mb(connection, model, most_memory_mb)
         connection.exec_driver_sql(f"SET maintenance_work_mem = '{memory_mb:d}MB'")
-        try:
-            _create_index(connection, model)
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != DISK_FULL:
-                raise
-            # Processes that build together need all of the memory as shared memory, of which
-            # containers often have little; one alone needs none.
-            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {model.index}")
-            connection.exec_driver_sql("SET max_parallel_maintenance_workers = 0")
-            _create_index(connection, model)
+        _create_index_within_memory(connection, model)
+
+
+def _create_index_within_memory(connection: Connection, model: EmbeddingModel) -> None:
+    try:
+        _create_index(connection, model)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != DISK_FULL:
+            raise
+        # Processes that build together need all of the memory as shared memory, of which
+        # containers often have little; one alone needs none.
+        connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {model.index}")
+        connection.exec_driver_sql("SET max_parallel_maintenance_workers = 0")
+        _create_index(connection, model)
 
 
 def _create_index(connection: Connection, model: EmbeddingModel) -> None:
@@ -192,7 +213,9 @@ def activate_model(connection: Connection, model_id: int) -> EmbeddingModel:
     """
     # No passage may be added between counting and switching; reading goes on.
     connection.execute(text("LOCK TABLE passage IN SHARE MODE"))
-    connection.execute(text("LOCK TABLE embedding_model IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute(
+        text("SELECT FROM embedding_model WHERE id = :id FOR UPDATE"), {"id": model_id}
+    )
     model = get_model(connection, model_id)
     missing = count_missing(connection, model)
     if missing or not _find_index_state(connection, model):
@@ -216,25 +239,70 @@ def activate_model(connection: Connection, model_id: int) -> EmbeddingModel:
 def drop_retired(connection: Connection) -> list[EmbeddingModel]:
     """Drop the vectors of retired models, and the models; return them.
 
+    One that another worker is dropping is left to it.
     Raises LockTimeout, with nothing dropped, where searches hold a partition for too long.
     """
-    retired = [one for one in list_models(connection) if one.state is ModelState.RETIRED]
+    query = (
+        select(tables.embedding_model)
+        .where(_COLUMNS.state == ModelState.RETIRED.value)
+        .order_by(_COLUMNS.id)
+        .with_for_update(skip_locked=True)
+    )
+    retired = [_read(row) for row in connection.execute(query).mappings()]
     for model in retired:
-        connection.exec_driver_sql(f"DROP TABLE {model.partition}")
-        connection.execute(text("DELETE FROM embedding_model WHERE id = :id"), {"id": model.id})
+        _drop(connection, model)
     return retired
 
 
-def count_missing(connection: Connection, model: EmbeddingModel) -> int:
-    """Return how many passages of the model's tracks have no vector of it yet."""
-    query = text(
-        f"""
-        SELECT count(*) FROM passage WHERE track = ANY(:tracks) AND NOT EXISTS (
-            SELECT FROM {model.partition} AS v WHERE v.passage_id = passage.id)
-        """  # noqa: S608
+def drop_if_empty(connection: Connection, model_id: int) -> bool:
+    """Drop a model that is being filled and has no vector yet; return whether it was one.
+
+    Raises NotFound (``embedding_model_not_found``); LockTimeout, with nothing dropped, where
+    searches hold a partition for too long.
+    """
+    connection.execute(
+        text("SELECT FROM embedding_model WHERE id = :id FOR UPDATE"), {"id": model_id}
     )
+    model = get_model(connection, model_id)
+    query = text(f"SELECT EXISTS (SELECT FROM {model.partition})")  # noqa: S608
+    if model.state is not ModelState.FILLING or connection.execute(query).scalar_one():
+        return False
+    _drop(connection, model)
+    return True
+
+
+def _drop(connection: Connection, model: EmbeddingModel) -> None:
+    connection.exec_driver_sql(f"DROP TABLE {model.partition}")
+    connection.execute(text("DELETE FROM embedding_model WHERE id = :id"), {"id": model.id})
+
+
+def count_missing(
+    connection: Connection, model: EmbeddingModel, *, asset_id: str | None = None
+) -> int:
+    """Return how many passages of the model's tracks have no vector of it yet, in one video or all.
+
+    Counting in all videos reads all passages.
+    """
+    among = "true" if asset_id is None else "asset_id = :asset_id"
+    query = text(f"SELECT count(*) FROM ({_select_missing(model, among)}) AS missing")  # noqa: S608
+    values: dict[str, object] = {"tracks": [track.value for track in model.tracks]}
+    if asset_id is not None:
+        values["asset_id"] = asset_id
+    return int(connection.execute(query, values).scalar_one())
+
+
+def has_missing(connection: Connection, model: EmbeddingModel) -> bool:
+    """Check whether a passage of the model's tracks has no vector of it yet."""
+    query = text(f"SELECT EXISTS ({_select_missing(model, 'true')})")
     tracks = [track.value for track in model.tracks]
-    return int(connection.execute(query, {"tracks": tracks}).scalar_one())
+    return bool(connection.execute(query, {"tracks": tracks}).scalar_one())
+
+
+def _select_missing(model: EmbeddingModel, among: str) -> str:
+    return f"""
+        SELECT FROM passage WHERE {among} AND track = ANY(:tracks) AND NOT EXISTS (
+            SELECT FROM {model.partition} AS v WHERE v.passage_id = passage.id)
+        """  # noqa: S608 - made of constants and of two whole numbers
 
 
 def _check(space: str, name: str, revision: str, dimension: int) -> None:
@@ -251,7 +319,9 @@ def _check(space: str, name: str, revision: str, dimension: int) -> None:
         )
 
 
-def _resume(connection: Connection, model: EmbeddingModel, dimension: int) -> EmbeddingModel:
+def _resume(
+    connection: Connection, model: EmbeddingModel, dimension: int, tracks: Sequence[PassageTrack]
+) -> EmbeddingModel:
     if model.dimension != dimension:
         raise Conflict(
             f"The embedding model {model.name} had {model.dimension} dimensions and now has "
@@ -259,12 +329,29 @@ def _resume(connection: Connection, model: EmbeddingModel, dimension: int) -> Em
             code="embedding_dimension_changed",
             hint="Give the changed model another name or revision.",
         )
-    if model.state is not ModelState.RETIRED:
-        return model
-    connection.execute(
-        text("UPDATE embedding_model SET state = 'filling' WHERE id = :id"), {"id": model.id}
-    )
+    if set(tracks) != set(model.tracks):
+        _set_tracks(connection, model, tracks)
+    if model.state is ModelState.RETIRED:
+        connection.execute(
+            text("UPDATE embedding_model SET state = 'filling' WHERE id = :id"), {"id": model.id}
+        )
     return get_model(connection, model.id)
+
+
+def _set_tracks(
+    connection: Connection, model: EmbeddingModel, tracks: Sequence[PassageTrack]
+) -> None:
+    values = {"tracks": [track.value for track in tracks], "id": model.id}
+    connection.execute(text("UPDATE embedding_model SET tracks = :tracks WHERE id = :id"), values)
+    connection.execute(
+        text(
+            f"""
+            DELETE FROM {model.partition} AS v USING passage
+            WHERE passage.id = v.passage_id AND NOT passage.track = ANY(:tracks)
+            """  # noqa: S608
+        ),
+        values,
+    )
 
 
 def _find_index_state(connection: Connection, model: EmbeddingModel) -> bool | None:

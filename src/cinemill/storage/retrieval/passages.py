@@ -202,14 +202,6 @@ def count_passages(connection: Connection, asset_id: str) -> dict[PassageTrack, 
     return {PassageTrack(row.track): row.passages for row in rows}
 
 
-def get_passages(
-    connection: Connection, owner: str, passage_ids: Collection[str]
-) -> dict[str, StoredPassage]:
-    """Return those of the passages that exist and belong to this owner, by id."""
-    query = select(*_READ).where(_COLUMNS.id.in_(parse_ids(passage_ids)), _COLUMNS.owner == owner)
-    return {str(row["id"]): _read(row) for row in connection.execute(query).mappings()}
-
-
 def find_unknown_words(connection: Connection, owner: str, words: Sequence[str]) -> list[str]:
     """Return those of the words, in any case, that no passage of this owner contains.
 

@@ -5,6 +5,7 @@ It never sees another owner's passages: every part of it has the condition on th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pgvector import HalfVector
@@ -93,7 +94,9 @@ def find_candidates(connection: Connection, query: CandidateQuery) -> list[Candi
     values = {"limit": query.limit, **conditions.values}
     for _, more in parts.values():
         values |= more
-    statement = text(_compose_statement({name: sql for name, (sql, _) in parts.items()}))
+    statement = text(
+        _compose_statement(conditions.tables, {name: sql for name, (sql, _) in parts.items()})
+    )
     rows = connection.execute(statement, values).mappings()
     return [_read(row) for row in rows]
 
@@ -116,7 +119,10 @@ def should_use_index(connection: Connection, model: EmbeddingModel, conditions: 
     where the filters keep many; where they keep few, computing the distances of those is.
     """
     explained = connection.execute(
-        text(f"EXPLAIN (FORMAT JSON) SELECT FROM passage AS p WHERE {conditions.sql}"),
+        text(
+            f"EXPLAIN (FORMAT JSON) {conditions.prefix} SELECT FROM passage AS p "
+            f"WHERE {conditions.sql}"
+        ),
         conditions.values,
     ).scalar_one()
     kept = explained[0]["Plan"]["Plan Rows"]
@@ -129,7 +135,7 @@ def should_use_index(connection: Connection, model: EmbeddingModel, conditions: 
     return bool(kept > FEW_ROWS and kept >= LARGE_SHARE * all_rows)
 
 
-def _compose_statement(parts: dict[str, str]) -> str:
+def _compose_statement(tables: Sequence[str], parts: dict[str, str]) -> str:
     """Return the statement whose common table expressions define ``vector_hit`` and so on."""
     found = " UNION ".join(f"SELECT id FROM {name}_hit" for name in parts)  # noqa: S608
     scores = ", ".join(
@@ -138,7 +144,7 @@ def _compose_statement(parts: dict[str, str]) -> str:
     )
     joins = " ".join(f"LEFT JOIN {name}_hit ON {name}_hit.id = p.id" for name in parts)
     return f"""
-        WITH {", ".join(parts.values())}
+        WITH {", ".join([*tables, *parts.values()])}
         SELECT p.id, p.asset_id, p.track, p.number, p.start_ms, p.end_ms, p.text AS passage_text,
                p.language, p.speaker, p.frame_ms, {scores}
         FROM ({found}) AS found JOIN passage AS p ON p.id = found.id {joins}

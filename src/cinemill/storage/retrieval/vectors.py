@@ -105,21 +105,25 @@ def list_missing(
     connection: Connection,
     model: EmbeddingModel,
     *,
+    asset_id: str | None = None,
     after: str = _BEFORE_ALL,
     limit: int = MOST_AT_ONCE,
 ) -> MissingPage:
     """Return at most ``limit`` passages without a vector of this model, by id.
+
+    They are those of one video, or of all; each video's follow each other.
 
     Each call looks at a bounded number of passages after the id ``after``, so that a page may be
     empty and yet not the last.
     """
     # Page by page in the order of the ids, however few are missing: to find the next missing one
     # PostgreSQL would else compare the two tables as a whole each time.
+    among = "" if asset_id is None else "asset_id = :asset_id AND"
     query = text(
         f"""
         WITH page AS MATERIALIZED (
             SELECT id, asset_id, text, frame_ms, track FROM passage
-            WHERE id > CAST(:after AS uuid) ORDER BY id LIMIT {SCANNED_AT_ONCE}
+            WHERE {among} id > CAST(:after AS uuid) ORDER BY id LIMIT {SCANNED_AT_ONCE}
         ), missing AS MATERIALIZED (
             SELECT id, asset_id, text, frame_ms FROM page
             WHERE track = ANY(:tracks) AND NOT EXISTS (
@@ -131,7 +135,13 @@ def list_missing(
         SELECT NULL, NULL, NULL, NULL, (SELECT id FROM page ORDER BY id DESC LIMIT 1)
         """  # noqa: S608 - made of constants and of two whole numbers
     )
-    values = {"after": after, "tracks": [track.value for track in model.tracks], "limit": limit}
+    values: dict[str, object] = {
+        "after": after,
+        "tracks": [track.value for track in model.tracks],
+        "limit": limit,
+    }
+    if asset_id is not None:
+        values["asset_id"] = asset_id
     *rows, end = connection.execute(query, values)
     missing = [PassageText(str(row.id), row.asset_id, row.text, row.frame_ms) for row in rows]
     last = missing[-1].id if len(missing) == limit else end.scanned
@@ -143,14 +153,19 @@ def fill_model(
     model_id: int,
     embed: Callable[[Sequence[PassageText]], Sequence[ArrayLike | None]],
     *,
+    asset_id: str | None = None,
     batch_size: int = MOST_AT_ONCE,
     on_progress: Callable[[int], None] = lambda _filled: None,
+    should_go_on: Callable[[], bool] = lambda: True,
 ) -> int:
     """Store a vector of each passage that has none of this model yet; return how many.
 
+    With ``asset_id`` only the passages of that video are looked at.
+
     ``embed`` gets at most ``batch_size`` passages and returns their vectors in the same order,
     or None for one that cannot have any yet, which stays missing;
-    ``on_progress`` gets the number so far after each batch, and may raise to stop. Each batch is a
+    ``on_progress`` gets the number so far after each batch, and may raise to stop;
+    ``should_go_on`` is asked then, and ends it with what was filled so far. Each batch is a
     transaction, so that what was interrupted goes on where it was.
 
     Raises NotFound where the model was dropped, InputRejected (``embedding_invalid``).
@@ -159,7 +174,7 @@ def fill_model(
     while True:
         with database.begin() as connection:
             model = get_model(connection, model_id)
-            page = list_missing(connection, model, after=after, limit=batch_size)
+            page = list_missing(connection, model, asset_id=asset_id, after=after, limit=batch_size)
         if page.missing:
             found = embed(page.missing)
             if len(found) != len(page.missing):
@@ -173,7 +188,7 @@ def fill_model(
                 save_vectors(connection, get_model(connection, model_id), vectors)
             filled += len(vectors)
             on_progress(filled)
-        if page.end is None:
+        if page.end is None or (page.missing and not should_go_on()):
             return filled
         after = page.end
 

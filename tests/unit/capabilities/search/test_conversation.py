@@ -13,11 +13,8 @@ from cinemill.capabilities.search.conversation.rewriting import rewrite_with_mod
 from cinemill.capabilities.search.conversation.standalone import make_standalone
 from cinemill.capabilities.search.conversation.turns import (
     LONGEST_STANDALONE,
-    LONGEST_TURN,
-    MOST_TURNS,
     Turn,
     TurnEntity,
-    remember,
 )
 from cinemill.core.knowledge.graph import EntityKind
 from cinemill.core.retrieval.hits import SearchFilters
@@ -128,15 +125,6 @@ def test_filters_hold_on_for_a_follow_up_only() -> None:
     mixed = make_standalone("Where does she work?", [turn], filters=own).filters
     assert mixed == SearchFilters(asset_ids=("b",), languages=("en",))
     assert make_standalone("Who owns the mine?", [turn]).filters == SearchFilters()
-
-
-def test_history_is_bounded() -> None:
-    history: tuple[Turn, ...] = ()
-    for number in range(20):
-        history = remember(history, Turn("q" * 9_000, f"{number}" * 9_000, "a" * 9_000))
-    assert len(history) == MOST_TURNS
-    assert all(len(turn.question) == len(turn.answer) == LONGEST_TURN for turn in history)
-    assert history[-1].standalone.startswith("19")
 
 
 @pytest.mark.property

@@ -29,6 +29,16 @@ NAME_WEIGHT, SOUND_WEIGHT, NEIGHBOR_WEIGHT = 0.6, 0.15, 0.25
 _WITHOUT_NAMES = frozenset({EntityKind.DATE, EntityKind.QUANTITY})
 
 
+class TooManyEntities(TooLarge):
+    """There are more entities than can be compared with each other."""
+
+    code = "too_many_entities"
+    hint = "Name the entities that are one with 'merge'; 'cinemill graph NAME' shows their ids."
+
+    def __init__(self) -> None:
+        super().__init__(f"Suggestions are made of at most {MOST_ENTITIES} entities.")
+
+
 @dataclass(frozen=True, slots=True)
 class EntityProfile:
     """What is known of an entity for comparing it."""
@@ -60,15 +70,11 @@ def suggest_merges(
 ) -> list[MergeSuggestion]:
     """Return pairs of entities of one kind that may be one, the most likely first.
 
-    At most :data:`MOST_SUGGESTIONS`. Raises TooLarge (``too_many_entities``), ToolMissing
+    At most :data:`MOST_SUGGESTIONS`. Raises TooManyEntities (``too_many_entities``), ToolMissing
     (``extra_missing``).
     """
     if len(entities) > MOST_ENTITIES:
-        raise TooLarge(
-            f"{len(entities)} entities were given; at most {MOST_ENTITIES} are compared at once.",
-            code="too_many_entities",
-            hint="Compare the entities of one collection or of one kind.",
-        )
+        raise TooManyEntities
     found = [
         suggestion
         for first, second in _list_candidates(entities)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from cinemill.core.knowledge.graph import EntityKind
 from cinemill.core.retrieval.hits import SearchFilters
@@ -48,15 +47,3 @@ class StandaloneQuery:
     is_follow_up: bool
     carried: tuple[str, ...] = ()
     """Names that were taken from earlier turns."""
-
-
-def remember(history: Sequence[Turn], turn: Turn) -> tuple[Turn, ...]:
-    """Return the history with one more turn, bounded in turns and characters."""
-    short = replace(
-        turn,
-        question=turn.question[:LONGEST_TURN],
-        standalone=turn.standalone[:LONGEST_TURN],
-        answer=turn.answer[:LONGEST_TURN],
-        entities=turn.entities[:MOST_ENTITIES],
-    )
-    return (*history, short)[-MOST_TURNS:]

@@ -142,11 +142,6 @@ def list_words(text: str) -> list[TextWord]:
     return words
 
 
-def is_stop_word(word: str) -> bool:
-    """Return whether a word, folded or not, says nothing by itself."""
-    return fold(word) in STOP_WORDS
-
-
 def find_stem(word: str) -> str:
     """Return a word without its English ending, folded: ``negotiations`` → ``negotiat``.
 

@@ -1,4 +1,4 @@
-"""What all providers refuse, and providers by name."""
+"""What all providers refuse."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.provider_steps import WHOLE
 from tests.rekognition_double import VIDEO, RekognitionDouble, connect, run_double
 from tests.vision_answers import JPEG
 
@@ -20,7 +19,6 @@ from cinemill.capabilities.analysis.providers.protocol import (
     VideoClip,
 )
 from cinemill.capabilities.analysis.providers.rekognition import RekognitionProvider
-from cinemill.capabilities.analysis.providers.selection import open_provider, reopen_provider
 from cinemill.capabilities.analysis.providers.vision_models import (
     CosmosProvider,
     FramesProvider,
@@ -89,16 +87,3 @@ def test_ticket_of_another_version_is_refused(
         with pytest.raises(ProviderReplyInvalid) as refused:
             provider.poll(AnalysisTicket(provider.name, state))
         assert refused.value.code == "provider_ticket_invalid"
-
-
-def test_provider_is_opened_by_its_name(double: RekognitionDouble) -> None:
-    configured = {"rekognition": lambda: RekognitionProvider(connect(double), ALL)}
-    provider = open_provider("rekognition", configured)
-    assert reopen_provider(provider.start(WHOLE), configured).name == "rekognition"
-
-
-def test_provider_that_is_not_set_up_is_refused_with_a_hint() -> None:
-    with pytest.raises(InputRejected) as refused:
-        open_provider("rekogniton", {"rekognition": lambda: pytest.fail("it was opened")})
-    assert refused.value.code == "provider_unknown"
-    assert refused.value.hint == "Did you mean rekognition?"

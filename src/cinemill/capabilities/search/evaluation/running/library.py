@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from cinemill.capabilities.search.evaluation.metrics.records import Moment
 from cinemill.capabilities.search.evaluation.running.video_passages import VideoPassages
 from cinemill.core.retrieval.hits import Candidate, Hit, Scores, SearchScope
-from cinemill.core.retrieval.passages import Passage, PassageTrack
+from cinemill.core.retrieval.passages import Passage
+from cinemill.core.retrieval.spaces import EMBEDDED_TRACKS, Space
+from cinemill.errors import LockTimeout, NotFound
 from cinemill.inference.text.protocol import TextEmbedder
 from cinemill.storage.database import Database
 from cinemill.storage.media import assets
-from cinemill.storage.retrieval.models import EmbeddingModel, register_model
+from cinemill.storage.retrieval.models import (
+    EmbeddingModel,
+    drop_if_empty,
+    find_model,
+    register_model,
+)
 from cinemill.storage.retrieval.passages import refresh_statistics, save_passages
 from cinemill.storage.retrieval.vectors import save_vectors
-
-SPACE = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +80,21 @@ def open_library(
     """Store and embed these videos for an owner of their own, until the block ends.
 
     ``name`` and ``revision`` are the embedding model's, as its card has them. Other owners' videos
-    are neither searched nor changed. The same owner gives the same ids, and so the same order of
-    what scores the same. Raises DatabaseUnavailable, InputRejected
-    (``embedding_invalid``), Conflict (``embedding_dimension_changed``).
+    are neither searched nor changed, and a model that the database did not know is removed again.
+    The same owner gives the same ids, and so the same order of what scores the same.
+
+    Raises DatabaseUnavailable, InputRejected (``embedding_invalid``), Conflict
+    (``embedding_dimension_changed``).
     """
     with database.begin() as connection:
+        is_new = find_model(connection, space=Space.TEXT, name=name, revision=revision) is None
         model = register_model(
             connection,
-            space=SPACE,
+            space=Space.TEXT,
             name=name,
             revision=revision,
             dimension=embedder.dimension,
-            tracks=[*PassageTrack],
+            tracks=EMBEDDED_TRACKS[Space.TEXT],
         )
     library = CorpusLibrary(database, SearchScope(owner), embedder, model, {}, {})
     names: dict[str, str] = {}
@@ -102,6 +110,10 @@ def open_library(
         for asset_id in names:
             with database.begin() as connection:
                 assets.delete_asset(connection, asset_id)
+        # Busy or gone means that somebody's ingestion has taken it up.
+        with suppress(LockTimeout, NotFound), database.begin() as connection:
+            if is_new:
+                drop_if_empty(connection, model.id)
 
 
 def _store_video(
