@@ -128,7 +128,9 @@ class RelevanceDocument(Document):
     threshold: float
     """Questions of this kind are answered from this probability on."""
     is_fitted: bool
-    """False: the weights were chosen by hand and promise no rate."""
+    """Whether the model was fitted to videos of yours, and decides for every query. False: it comes
+    with Cinemill, was fitted to a corpus of Cinemill's own, and decides for questions; keywords
+    count as found where a moment has one of them."""
 
 
 class EntityLabelDocument(Document):
@@ -155,13 +157,14 @@ class SearchDocument(VectorsDocument):
     query: str
     mode: SearchMode
     hits: list[HitDocument]
-    """The best first; empty where nothing that was found answers the query."""
+    """The best first; empty where nothing that was found answers the question, or has one of the
+    keywords."""
     nothing_found: bool
     nearest: list[HitDocument]
     """Where nothing was found: what came nearest without answering it."""
     relevance: RelevanceDocument
     tracks: list[PassageTrack]
-    """That a rule chose; empty: all."""
+    """Whose moments rank higher, by a rule; all are searched. Empty: none of them does."""
     rules: list[str]
     """Why the query was searched as it was, such as `quoted` or `on_screen`."""
     entities: list[EntityLabelDocument]

@@ -34,7 +34,7 @@ def write_search(result: SearchResult) -> JsonObject:
             "threshold": result.relevance.threshold,
             "is_fitted": result.is_fitted,
         },
-        "tracks": [track.value for track in result.route.tracks],
+        "tracks": [track.value for track in result.route.preferred],
         "rules": [rule.name.lower() for rule in result.route.rules],
         "entities": [write_entity(one) for one in result.entities],
         "vectors": result.vectors.value,
