@@ -230,6 +230,8 @@ class DoneEventDocument(VectorsDocument):
     """Code of why the language model did not finish; empty where it did."""
     dropped: dict[str, int]
     """Statements of the model that were left out, by reason."""
+    hidden_passages: int
+    """Passages that read like instructions to a language model, so that it did not get them."""
     conversation_id: str | None
     """For the next question; null where the conversation was deleted meanwhile."""
 

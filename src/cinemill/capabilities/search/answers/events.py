@@ -61,6 +61,8 @@ class DoneEvent:
     """Stable code of why the language model did not finish."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """How many statements of the model were left out, by reason."""
+    hidden: int = 0
+    """How many passages were not shown to the model, since they speak to it."""
 
 
 AnswerEvent = RetrievalEvent | DeltaEvent | CitationsEvent | DoneEvent

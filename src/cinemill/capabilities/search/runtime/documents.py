@@ -130,6 +130,7 @@ def _write_end(stream: AnswerStream) -> JsonObject:
         "model": done.model,
         "model_error": done.failure,
         "dropped": dict(done.dropped),
+        "hidden_passages": done.hidden,
         "conversation_id": stream.conversation_id,
         "vectors": stream.found.vectors.value,
         "vectors_hint": stream.found.vectors_hint,
