@@ -190,6 +190,13 @@ class CitationDocument(MomentDocument):
     passage_id: str
 
 
+class RewritingEventDocument(Document):
+    """Data of the event `rewriting`: a language model is asked to complete a follow-up question."""
+
+    question: str
+    """As it was asked."""
+
+
 class RetrievalEventDocument(VectorsDocument):
     """Data of the event `retrieval`: what the answer may use."""
 

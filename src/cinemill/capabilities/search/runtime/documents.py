@@ -12,6 +12,7 @@ from cinemill.capabilities.search.answers.events import (
     CitationsEvent,
     DeltaEvent,
     RetrievalEvent,
+    RewritingEvent,
 )
 from cinemill.capabilities.search.context import AnswerContext
 from cinemill.capabilities.search.runtime.answers import AnswerStream
@@ -79,6 +80,8 @@ def write_answer(stream: AnswerStream) -> JsonObject:
 
 def name_event(event: AnswerEvent) -> str:
     """Return what an event is called in a stream."""
+    if isinstance(event, RewritingEvent):
+        return "rewriting"
     if isinstance(event, RetrievalEvent):
         return "retrieval"
     if isinstance(event, DeltaEvent):
@@ -88,6 +91,8 @@ def name_event(event: AnswerEvent) -> str:
 
 def write_event(event: AnswerEvent, stream: AnswerStream) -> JsonObject:
     """Return the data of an event of this stream."""
+    if isinstance(event, RewritingEvent):
+        return {"question": event.question}
     titles = stream.found.titles
     if isinstance(event, RetrievalEvent):
         return {
