@@ -133,4 +133,3 @@ def test_filters_by_label_language_entity_and_date(api: RunningApi, library: Dat
     assert {(one["asset_id"], one["start"]) for one in named["hits"]} == {("garden", 10.0)}
     assert search(api, q=everywhere, created_to="2000-01-01T00:00:00Z")["hits"] == []
     assert search(api, q=everywhere, created_from="2000-01-01T00:00:00Z")["hits"]
-    assert search(api, q=everywhere, speaker="Ann")["hits"] == []

@@ -44,8 +44,6 @@ class SearchQuery(Document):
     """Only what is said (`speech`), read in the picture (`text`) or seen (`picture`)."""
     language: Names = Field(default_factory=list)
     """Only passages in these languages, such as `en`."""
-    speaker: Names = Field(default_factory=list)
-    """Only passages of these speakers, where captions, a provider or a person named them."""
     entity: Names = Field(default_factory=list)
     """Only passages that mention one of these entities, by id."""
     label: Names = Field(default_factory=list)
@@ -67,7 +65,6 @@ class SearchQuery(Document):
             asset_ids=tuple(self.asset),
             tracks=tuple(self.track),
             languages=tuple(self.language),
-            speakers=tuple(self.speaker),
             entity_ids=tuple(self.entity),
             labels=tuple(self.label),
             created_from=self.created_from,
