@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from tests.model_files import link_models, without_model
 from tools.samples import fetch
 
@@ -109,6 +109,18 @@ def test_moments_mark_words_play_and_lead_to_their_time(page: Page, speech: str)
         "seconds => Math.abs(document.querySelector('#player video')?.currentTime - seconds) < 0.1",
         arg=seconds,
     )
+
+
+def test_moment_of_one_frame_plays_for_longer(page: Page) -> None:
+    def shorten(route: Route) -> None:
+        response = route.fetch()
+        found = response.json()
+        found["hits"][0] |= {"start": 5.0, "end": 5.04}
+        route.fulfill(response=response, json=found)
+
+    page.route("**/api/v1/search", shorten)
+    search(page, "negotiations").first.hover()
+    page.wait_for_function("() => document.querySelector('.moment video')?.currentTime > 6.2")
 
 
 def test_search_is_in_the_address(page: Page, instance: Instance) -> None:

@@ -36,7 +36,12 @@ FOUND_WORDS = {
     "description": "descriptions",
 }
 """Kinds of findings, in the plural. Names and relations are not counted: they have no findings."""
-TRACK_WORDS = {"speech": "speech", "text": "text in the picture", "picture": "what is seen"}
+TRACK_WORDS = {
+    "speech": "speech",
+    "text": "text in the picture",
+    "picture": "what is seen",
+    "description": "descriptions",
+}
 
 Result = Mapping[str, Any]
 """Of a job, as the server sends it."""

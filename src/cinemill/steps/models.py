@@ -13,6 +13,8 @@ from cinemill.steps.resources import StepResources
 
 FETCH_SHARE = 0.3
 """Share of a step's progress that fetching its model takes."""
+RETRY_HINT = "Then retry the job."
+"""End of the hint of an error that is over once the model is there."""
 
 
 def ensure_model(
@@ -71,8 +73,6 @@ def fetch_with_progress(
 
 def reject_model(error: DependencyUnavailable) -> InputRejected:
     """Return the error that ends the job at once. It can be retried once the model is there."""
-    rejected = InputRejected(
-        error.message, code=error.code, hint=f"{error.hint} Then retry the job."
-    )
+    rejected = InputRejected(error.message, code=error.code, hint=f"{error.hint} {RETRY_HINT}")
     rejected.is_retryable = True
     return rejected

@@ -8,6 +8,8 @@ import { listOwnSources } from "./sources.js";
 
 // A pointer that only passes over a moment starts no download.
 const REST_MS = 120;
+// What was seen in a single frame plays for so long: nobody recognises a tenth of a second.
+const LEAST_SECONDS = 2;
 const assets = new Map();
 const wantsStillness = matchMedia("(prefers-reduced-motion: reduce)");
 let stopPlaying = () => {};
@@ -90,7 +92,8 @@ async function play(entry, picture, { asset_id: assetId, start, end }) {
     video.currentTime = start;
     video.play().catch(() => {});
   });
-  video.addEventListener("timeupdate", () => { if (video.currentTime >= end) video.currentTime = start; });
+  const until = Math.max(end, start + LEAST_SECONDS);
+  video.addEventListener("timeupdate", () => { if (video.currentTime >= until) video.currentTime = start; });
   video.addEventListener("ended", () => {
     video.currentTime = start;
     video.play().catch(() => {});

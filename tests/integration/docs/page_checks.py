@@ -49,7 +49,7 @@ def check_shell(text: str) -> Iterator[str]:
 
 
 def split_commands(text: str) -> Iterator[list[str]]:
-    """Yield the words of every simple command, without assignments before it."""
+    """Yield the words of every simple command, without assignments and the file it writes to."""
     for line in text.replace("\\\n", " ").splitlines():
         for part in _split_outside_quotes(line):
             try:
@@ -58,6 +58,8 @@ def split_commands(text: str) -> Iterator[list[str]]:
                 continue
             while words and ASSIGNMENT.match(words[0]):
                 words = words[1:]
+            if ">" in words:  # the shell's, and what follows is its file
+                words = words[: words.index(">")]
             if words:
                 yield words
 

@@ -36,6 +36,8 @@ INSTALLED_FROM = ("pyproject.toml", "requirements.lock", "requirements-dev.lock"
 TOOLS = ("make", "curl")
 """What pages take for granted and not every machine has."""
 INSTALLS = re.compile(r"\bpip3? (?:un)?install\b|\bmake lock\b")
+BEGINS = "── "
+"""Printed before what a block prints, with its place."""
 PRELUDE = r"""
 set -Eeuo pipefail
 trap 'echo "$place: this failed: $BASH_COMMAND" >&2' ERR
@@ -129,8 +131,11 @@ def clone_for(reader: Reader) -> Reader:
     return reader
 
 
-def run_blocks(reader: Reader, blocks: Iterable[Block]) -> None:
-    """Run the blocks in one shell in the clone. Raises AssertionError with what was printed."""
+def run_blocks(reader: Reader, blocks: Iterable[Block]) -> dict[str, str]:
+    """Run the blocks in one shell in the clone; return what each printed, by its place.
+
+    Raises AssertionError with what was printed.
+    """
     blocks = list(blocks)
     missing = [t for t in TOOLS if not shutil.which(t) and any(t in b.text for b in blocks)]
     if missing:
@@ -154,11 +159,13 @@ def run_blocks(reader: Reader, blocks: Iterable[Block]) -> None:
             os.killpg(shell.pid, signal.SIGTERM)
             shell.wait(PATIENCE_SECONDS)
     assert status == 0, printed.read_text("utf-8")
+    parts = re.split(rf"^{BEGINS}(\S+:\d+)\n", printed.read_text("utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def _to_script(block: Block, reader: Reader) -> str:
     text = reader.fit(block.text)
-    place = f"\nplace='{block.place}'\n"
+    place = f"\nplace='{block.place}'\necho '{BEGINS}{block.place}'\n"
     if block.is_python:
         return f"{place}.venv/bin/python - <<'END_OF_BLOCK'\n{text}END_OF_BLOCK\n"
     if block.keeps_running:

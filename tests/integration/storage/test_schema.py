@@ -49,6 +49,26 @@ def test_migrating_again_changes_nothing(empty_url: str) -> None:
     assert migrate(empty_url) == migrate(empty_url)
 
 
+def test_descriptions_are_embedded_by_the_models_that_are_there(empty_url: str) -> None:
+    migrate(empty_url)
+    database = Database(empty_url)
+    add = text(
+        "INSERT INTO embedding_model (space, name, revision, dimension, tracks) "
+        "VALUES (:space, 'model', 'revision', 8, :tracks)"
+    )
+    before = {"text": ["speech", "text", "picture"], "picture": ["keyframe"]}
+    with database.begin() as connection:
+        for space, tracks in before.items():
+            connection.execute(add, {"space": space, "tracks": tracks})
+    set_version(empty_url, "0015")
+    migrate(empty_url)
+    with database.begin() as connection:
+        rows = connection.execute(text("SELECT space, tracks FROM embedding_model"))
+        after = {row.space: row.tracks for row in rows}
+    database.close()
+    assert after == {**before, "text": [*before["text"], "description"]}
+
+
 def test_two_that_migrate_at_once_do_not_disturb_each_other(empty_url: str) -> None:
     with ThreadPoolExecutor(2) as pool:
         heads = set(pool.map(migrate, [empty_url, empty_url]))

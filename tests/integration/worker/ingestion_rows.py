@@ -8,7 +8,10 @@ from tests.integration.worker.conftest import Stack
 # Ids and times of day differ between any two ingestions; the owner may.
 _UNLIKE = "'{id,asset_id,set_id,transcript_id,owner,created_at,step_key,filename}'::text[]"
 _TABLES = {
-    "artifact": f"SELECT to_jsonb(artifact) - {_UNLIKE} FROM artifact WHERE asset_id = :id",
+    # Captions as JSON say how long their transcription took.
+    "artifact": f"SELECT to_jsonb(artifact) - {_UNLIKE} - "
+    "CASE kind WHEN 'captions_json' THEN '{sha256,size_bytes}' ELSE '{}' END::text[] "
+    "FROM artifact WHERE asset_id = :id",
     "transcript": f"SELECT to_jsonb(transcript) - {_UNLIKE} - 'facts' FROM transcript "
     "WHERE asset_id = :id",
     "utterance": f"SELECT to_jsonb(utterance) - {_UNLIKE} FROM utterance "

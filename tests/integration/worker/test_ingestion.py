@@ -146,6 +146,7 @@ def test_missing_model_leaves_a_gap_that_a_later_ingestion_closes(
     (gap,) = result["gaps"]
     assert (gap["subject"], gap["code"]) == ("face", "model_missing")
     assert "cinemill models fetch centerface" in gap["hint"]
+    assert gap["hint"].endswith("Then ingest the video again.")
     assert result["findings"]["tag"] >= 0
     assert "face" not in result["findings"]
     again = ingest(stack, film, "standard")

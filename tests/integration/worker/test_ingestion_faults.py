@@ -34,7 +34,7 @@ GATE = 4711
 STEPS = (
     *("intake_source", "probe_source", "prepare_source", "detect_shot_boundaries"),
     *("extract_keyframes", "chunk_video", "analyze_chunk", "merge_chunks", "classify_sound"),
-    *("transcribe_speech", "write_passages", "generate_text_embeddings"),
+    *("transcribe_speech", "caption_speech", "write_passages", "generate_text_embeddings"),
     *("generate_visual_embeddings", "generate_multimodal_embeddings"),
     *("extract_relationships", "build_scene_graph", "index_embeddings", "summarize_ingestion"),
 )

@@ -31,6 +31,11 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.findings.finding import FindingKind
 from cinemill.core.job import JobState
+from cinemill.core.retrieval.hits import SearchFilters, SearchScope
+from cinemill.core.retrieval.passages import PassageTrack
+from cinemill.core.retrieval.queries import CandidateQuery
+from cinemill.storage.retrieval.search import find_candidates
+from cinemill.worker.messages.guard import OWNER
 
 OWN_REDIS_DATABASE = 15
 
@@ -241,6 +246,25 @@ def test_model_describes_ranges(services: Services, worker: Stack, film: Path) -
     again = analyze(worker, "analyze_with_nvidia", film)
     assert read_report(again) == (True, 2)
     assert services.vision.asked == []
+
+
+def test_description_of_an_ingestion_is_found(
+    services: Services, worker: Stack, film: Path
+) -> None:
+    services.vision.answers = [describe("A man in a yellow raincoat feeds some ducks.")]
+    job = analyze(worker, "process_video", film, profile="standard", provider="nvidia")
+    assert job.failure is None
+    assert job.result is not None
+    assert job.result["passages"]["description"] == 1
+    query = CandidateQuery(
+        SearchScope(OWNER),
+        SearchFilters(tracks=(PassageTrack.DESCRIPTION,)),
+        text="who feeds the ducks?",
+    )
+    with worker.database.begin() as connection:
+        (found,) = find_candidates(connection, query)
+    assert found.asset_id == find_asset_id(worker, film)
+    assert (found.start_ms, found.text) == (0, "A man in a yellow raincoat feeds some ducks.")
 
 
 def test_throttled_model_is_asked_later(services: Services, worker: Stack, film: Path) -> None:

@@ -31,7 +31,7 @@ from cinemill.steps.ingestion.finding_work import (
     store_merged,
     store_sightings,
 )
-from cinemill.steps.ingestion.gaps import StepReport
+from cinemill.steps.ingestion.gaps import StepReport, make_gap
 from cinemill.steps.ingestion.plan import ProfileParameters
 from cinemill.steps.ingestion.profiles import CONTENTS
 from cinemill.steps.ingestion.providers import REPLACED
@@ -128,11 +128,11 @@ def _plan_chunks(keyframes: Sequence[Finding], wanted: Sequence[FindingKind]) ->
 
 
 def _plan_listening(*, has_sound: bool) -> list[StepSpec]:
-    if not has_sound:
-        return [StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH)]
+    sounds = [StepSpec("sounds", kinds.CLASSIFY_SOUND)] if has_sound else []
     return [
-        StepSpec("sounds", kinds.CLASSIFY_SOUND),
-        StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH, after=("sounds",)),
+        *sounds,
+        StepSpec("transcribe", kinds.TRANSCRIBE_SPEECH, after=tuple(step.name for step in sounds)),
+        StepSpec("captions", kinds.CAPTION_SPEECH, after=("transcribe",)),
     ]
 
 
@@ -173,7 +173,7 @@ def _open_models(
             _fetch(resources, context, FRAME_MODELS[kind], begin, FETCH_SHARE / len(wanted))
             looks[kind] = stack.enter_context(FRAME_MODELS[kind].open(resources.models_dir))
         except (InputRejected, ToolMissing) as error:
-            gaps.append(Gap(kind.value, error.code, error.message, error.hint))
+            gaps.append(make_gap(kind.value, error))
     return looks, gaps
 
 

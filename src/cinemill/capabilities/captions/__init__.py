@@ -11,7 +11,7 @@ from cinemill.capabilities.captions.plan import CaptionParameters, plan_caption
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
-from cinemill.steps.ingestion.kinds import TRANSCRIBE_SPEECH
+from cinemill.steps.ingestion.kinds import CAPTION_SPEECH, TRANSCRIBE_SPEECH
 
 if TYPE_CHECKING:
     from cinemill.steps.resources import StepResources
@@ -21,11 +21,13 @@ __all__ = ["CAPABILITY"]
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.captions.handlers import transcribe_speech, write_captions
+    from cinemill.capabilities.captions.speech_captions import caption_speech
     from cinemill.steps.ingestion.gaps import leave_gap
 
     return {
         TRANSCRIBE_SPEECH: partial(leave_gap(transcribe_speech, "speech"), resources),
         kinds.WRITE_CAPTIONS: partial(write_captions, resources),
+        CAPTION_SPEECH: partial(caption_speech, resources),
     }
 
 

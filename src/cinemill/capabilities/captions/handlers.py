@@ -224,7 +224,7 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
     with_words = context.parameters(WritingParameters).words
     key = captions_key(record.step_key, with_words=with_words)
     texts = write_texts(record.transcript, with_words=with_words)
-    artifacts = _publish(resources, context.folder, asset, record.transcript, texts)
+    artifacts = publish_texts(resources, context.folder, asset, record.transcript, texts)
     paths = {
         file.result_name: str(
             export_output(
@@ -276,13 +276,14 @@ def write_texts(transcript: Transcript, *, with_words: bool) -> Mapping[Artifact
     }
 
 
-def _publish(
+def publish_texts(
     resources: StepResources,
     folder: Path,
     asset: AssetRecord,
     transcript: Transcript,
     texts: Mapping[ArtifactKind, str],
 ) -> Sequence[Artifact]:
+    """Store the content of each caption file and return the files. Raises DiskFull."""
     artifacts = []
     for file in FILES:
         path = folder / f"captions.{file.suffix}"

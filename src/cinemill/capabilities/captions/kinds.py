@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cinemill.jobs.catalog import GIB, LONG_LIMITS, MINUTE, Queue, Rate, StepKind
-from cinemill.steps.ingestion.kinds import TRANSCRIBE_SPEECH
+from cinemill.steps.ingestion.kinds import CAPTION_SPEECH, TRANSCRIBE_SPEECH
 
 WRITE_CAPTIONS = "write_captions"
 
@@ -14,4 +14,5 @@ STEPS = (
         TRANSCRIBE_SPEECH, "caption", weight=92, rate=Rate(5, MINUTE), stall_seconds=15 * MINUTE
     ),
     StepKind(WRITE_CAPTIONS, "default", weight=1),
+    StepKind(CAPTION_SPEECH, "orchestration"),
 )

@@ -27,7 +27,12 @@ from cinemill.storage.retrieval.models import (
 )
 from cinemill.storage.retrieval.vectors import PassageText, fill_model
 
-TRACKS = (PassageTrack.SPEECH, PassageTrack.TEXT, PassageTrack.PICTURE)
+TRACKS = (
+    PassageTrack.SPEECH,
+    PassageTrack.TEXT,
+    PassageTrack.PICTURE,
+    PassageTrack.DESCRIPTION,
+)
 BATCH_SIZE = 256
 
 

@@ -1,4 +1,4 @@
-"""Passages of a stored video: what is said, written and seen in it, as search finds it."""
+"""Passages of a stored video: what is said, written, seen and described in it, for search."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from cinemill.capabilities.search.keyframe_passages import make_keyframe_passages
 from cinemill.capabilities.search.passages import make_passages
-from cinemill.capabilities.search.picture_passages import make_picture_passages
+from cinemill.capabilities.search.picture_passages import (
+    make_description_passages,
+    make_picture_passages,
+)
 from cinemill.core.findings.finding import Finding, FindingKind
 from cinemill.core.retrieval.passages import Passage, PassageTrack
 from cinemill.jobs.results import write_result
@@ -68,4 +71,5 @@ def read_passages(database: Database, asset_id: str) -> Passages:
         PassageTrack.PICTURE: make_picture_passages(
             seen, cuts_ms, PassageTrack.PICTURE, language="en"
         ),
+        PassageTrack.DESCRIPTION: make_description_passages(find(FindingKind.DESCRIPTION)),
     }

@@ -1,4 +1,4 @@
-"""Passages of what is written and seen in the picture, shot by shot. Pure."""
+"""Passages of what is written and seen in the picture, and of what happens in it. Pure."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from cinemill.core.retrieval.passages import Passage, PassageTrack
 MOST_LABELS = 40
 """Of one passage."""
 LONGEST_LABEL = 500
+LONGEST_DESCRIPTION = 2000
 SEPARATOR = " · "
 
 
@@ -41,6 +42,29 @@ def make_picture_passages(
             first_ms = max(start_ms, min(one.start_ms for one in cells[at]))
             last_ms = min(end_ms, max(one.end_ms for one in cells[at]))
             passages.append(Passage(len(passages), track, first_ms, last_ms, text, language))
+    return passages
+
+
+def make_description_passages(findings: Iterable[Finding]) -> list[Passage]:
+    """Return a passage for each description: in order of time, none overlapping.
+
+    A passage has the range that was described, whatever shots are in it: a sentence does not say
+    which of them it is about. Where two ranges overlap, the first ends as the second begins. Texts
+    are cut at 2,000 characters; each passage is at least 1 ms long.
+    """
+    described = sorted(
+        (one for one in findings if one.label.strip()), key=lambda one: (one.start_ms, one.end_ms)
+    )
+    starts: list[int] = []
+    for one in described:
+        starts.append(max(starts[-1] + 1 if starts else 0, one.start_ms))
+    passages = []
+    for at, one in enumerate(described):
+        end_ms = max(one.end_ms, starts[at] + 1)
+        if at + 1 < len(starts):
+            end_ms = min(end_ms, starts[at + 1])
+        text = " ".join(one.label.split())[:LONGEST_DESCRIPTION]
+        passages.append(Passage(at, PassageTrack.DESCRIPTION, starts[at], end_ms, text))
     return passages
 
 

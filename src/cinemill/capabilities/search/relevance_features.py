@@ -33,7 +33,7 @@ from cinemill.capabilities.search.language.words import (
 )
 from cinemill.capabilities.search.query import ParsedQuery
 from cinemill.core.retrieval.hits import Candidate
-from cinemill.core.retrieval.passages import PassageTrack
+from cinemill.core.retrieval.passages import IN_SENTENCES, PassageTrack
 
 FEATURES = (
     "top_vector",
@@ -72,6 +72,8 @@ _LIGHT_VERBS = make_word_set(
 )
 _META_STEMS = frozenset(find_stem(word) for word in REPORTING_WORDS | _TYPE_WORDS | _LIGHT_VERBS)
 """Of words that say what kind of answer is asked for, or hardly anything, and are seldom in it."""
+_WRITTEN_STEM = find_stem("written")
+"""All text in the picture is that; only where speech is found too may it be a deed."""
 
 
 def measure_features(
@@ -125,7 +127,9 @@ class _View:
         self._compare_words = compare_words
         self._name_stems = {find_stem(w.text) for name in query.names for w in list_words(name)}
         stems = {find_stem(term): term for term in query.terms}
-        self.asked = {key: term for key, term in stems.items() if key not in _META_STEMS}
+        is_text = all(one.track is PassageTrack.TEXT for one in candidates)
+        meta = _META_STEMS | {_WRITTEN_STEM} if is_text else _META_STEMS
+        self.asked = {key: term for key, term in stems.items() if key not in meta}
         """Terms by their stems, without those that only say what kind of answer is wanted."""
         self.unit = max(_list_units(candidates), key=self._score)
 
@@ -292,7 +296,7 @@ class _View:
 
 def _list_units(candidates: Sequence[Candidate]) -> Iterator[_Unit]:
     for rank, one in enumerate(candidates[:READ_PASSAGES]):
-        if one.track is PassageTrack.SPEECH:
+        if one.track in IN_SENTENCES:
             texts = split_sentences(one.text) or [one.text]
         else:
             texts = [" · ".join([one.text, *_list_seen_with(one, candidates)])]
@@ -307,7 +311,8 @@ def _list_seen_with(one: Candidate, candidates: Sequence[Candidate]) -> list[str
         other.text
         for other in candidates
         if other.asset_id == one.asset_id
-        and other.track not in (one.track, PassageTrack.SPEECH)
+        and other.track is not one.track
+        and other.track not in IN_SENTENCES
         and other.start_ms < one.end_ms
         and one.start_ms < other.end_ms
     ]

@@ -32,6 +32,7 @@ _SAID = re.compile(
     r"\b(?:say|says|said|talk|talks|talked|talking|speak|speaks|spoke|mention|mentions|mentioned|"
     r"tells?|told|according to|discuss|discusses|discussed|explains?|explained)\b"
 )
+_SHOWN = (PassageTrack.PICTURE, PassageTrack.TEXT, PassageTrack.DESCRIPTION)
 
 
 class Rule(StrEnum):
@@ -132,5 +133,5 @@ def _prefer_tracks(query: ParsedQuery) -> tuple[tuple[PassageTrack, ...], list[R
     if _SAID.search(folded):
         return (PassageTrack.SPEECH,), [Rule.SAID]
     if _TO_BE_SEEN.search(folded) or (query.colours and _SEEN.search(folded)):
-        return (PassageTrack.PICTURE, PassageTrack.TEXT), [Rule.SEEN]
+        return _SHOWN, [Rule.SEEN]
     return (), []

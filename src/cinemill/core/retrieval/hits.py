@@ -90,6 +90,8 @@ class Citation:
 
     asset_id: str
     passage_id: str
+    track: PassageTrack
+    """Whether this is said, read, seen or described there."""
     start_ms: int
     end_ms: int
     text: str

@@ -16,6 +16,13 @@ class PassageTrack(StrEnum):
     """Names of what is seen: tags and objects."""
     KEYFRAME = "keyframe"
     """Pictures themselves: these passages have a moment instead of a text."""
+    DESCRIPTION = "description"
+    """What happens, in the sentences of a model that watched."""
+
+
+# New tracks come last: ids of passages have the position of their track.
+IN_SENTENCES = frozenset({PassageTrack.SPEECH, PassageTrack.DESCRIPTION})
+"""Tracks whose texts are sentences. The others' are words and names in a row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from cinemill.errors import (
 )
 from cinemill.jobs.results import ResultOf, Seconds
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.models import RETRY_HINT
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.database import Connection
 from cinemill.storage.findings.gaps import Gap, close_gap, save_gap
@@ -56,7 +57,7 @@ def leave_gap(work: Work, subject: str) -> Work:
         except (InputRejected, ToolMissing) as error:
             if not is_ingestion(context):
                 raise
-            return _note(resources, context, Gap(subject, error.code, error.message, error.hint))
+            return _note(resources, context, make_gap(subject, error))
         if not is_ingestion(context):
             return outcome
         return _close(resources, context, outcome, subject)
@@ -79,9 +80,15 @@ def leave_gap_at_last(work: Work, subject: str) -> Work:
         except CinemillError as error:
             if not is_ingestion(context) or not is_final(resources, context, error):
                 raise
-            return _note(resources, context, Gap(subject, error.code, error.message, error.hint))
+            return _note(resources, context, make_gap(subject, error))
 
     return handle
+
+
+def make_gap(subject: str, error: CinemillError) -> Gap:
+    """Return the gap that an error leaves, with a hint for a job that completes all the same."""
+    hint = error.hint.replace(RETRY_HINT, "Then ingest the video again.")
+    return Gap(subject, error.code, error.message, hint)
 
 
 def is_final(resources: StepResources, context: StepContext, error: Exception) -> bool:

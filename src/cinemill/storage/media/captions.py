@@ -17,6 +17,9 @@ from cinemill.storage.media.files import LocalFiles
 
 UNKNOWN_LANGUAGE = "und"
 """ISO 639's word for it: what has an address needs a name."""
+INGESTION_VARIANT = "ingestion"
+"""Of the captions that an ingestion leaves: at most one set for each video. Those of a job are
+named by the work, and a person's by their language."""
 KINDS = (
     ArtifactKind.CAPTIONS_SRT,
     ArtifactKind.CAPTIONS_VTT,
@@ -54,9 +57,17 @@ class CaptionSet:
         """Check whether a person edited them last."""
         return "corrected_by" in self.files[ArtifactKind.CAPTIONS_JSON].facts
 
+    @property
+    def is_requested(self) -> bool:
+        """Check whether a person or a job for captions made them, not an ingestion."""
+        return self.variant != INGESTION_VARIANT
+
 
 def find_captions(connection: Connection, asset_id: str) -> dict[str, CaptionSet]:
-    """Return the current captions of each language: a person's edit, else the newest of a model."""
+    """Return the current captions of each language.
+
+    They are a person's edit, else the newest of a job for captions, else those of an ingestion.
+    """
     found: dict[str, CaptionSet] = {}
     for one in sorted(_list_sets(connection, asset_id), key=_rank):
         found[one.language] = one
@@ -64,13 +75,19 @@ def find_captions(connection: Connection, asset_id: str) -> dict[str, CaptionSet
 
 
 def find_newest(connection: Connection, asset_id: str) -> CaptionSet | None:
-    """Of what holds in each language, what was made last."""
+    """Return the newest of the current captions; an ingestion's only where there are no others."""
     held = find_captions(connection, asset_id).values()
-    return max(held, key=lambda one: one.created_at, default=None)
+    return max(held, key=lambda one: (one.is_requested, one.created_at), default=None)
 
 
-def _rank(one: CaptionSet) -> tuple[bool, datetime]:
-    return one.is_corrected, one.created_at
+def find_ingestion_captions(connection: Connection, asset_id: str) -> CaptionSet | None:
+    """Return the captions that an ingestion left, also where others take precedence."""
+    listed = _list_sets(connection, asset_id)
+    return next((one for one in listed if not one.is_requested), None)
+
+
+def _rank(one: CaptionSet) -> tuple[bool, bool, datetime]:
+    return one.is_corrected, one.is_requested, one.created_at
 
 
 def _list_sets(connection: Connection, asset_id: str) -> list[CaptionSet]:

@@ -62,7 +62,8 @@ passage = Table(
     Column("words", TSVECTOR, Computed(_WORDS, persisted=True)),
     UniqueConstraint("asset_id", "track", "number", name="passage_asset_track_number_key"),
     CheckConstraint(
-        "track IN ('speech', 'text', 'picture', 'keyframe')", name="passage_track_check"
+        "track IN ('speech', 'text', 'picture', 'keyframe', 'description')",
+        name="passage_track_check",
     ),
     CheckConstraint(
         "(track = 'keyframe') = (frame_ms IS NOT NULL) AND frame_ms >= 0",

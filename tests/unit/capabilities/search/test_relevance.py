@@ -103,6 +103,28 @@ def test_features_are_read_from_one_sentence() -> None:
     assert named["names_covered"] < 1
 
 
+def test_description_is_read_by_sentences_and_not_with_a_sign() -> None:
+    query = parse_query("Who feeds the ducks?", MemoryVocabulary([]))
+    described = make_candidate(
+        "A man feeds the ducks. Bruno Keller rows.", track=PassageTrack.DESCRIPTION
+    )
+    sign = make_candidate("DUCKS", track=PassageTrack.TEXT)
+    together = measure_features(query, [described, sign])
+    alone = measure_features(query, [replace(described, text="A man feeds the ducks.")])
+    wanted = [FEATURES.index(name) for name in ("answer_type", "word_match", "names_covered")]
+    assert [together[at] for at in wanted] == [alone[at] for at in wanted]
+
+
+def test_text_in_the_picture_is_written() -> None:
+    """In speech it may be what somebody did."""
+    query = parse_query("What is written on the screen?")
+    (said,) = found(("Caminandes", 0.2))
+    sign = replace(said, track=PassageTrack.TEXT)
+    assert judge(query, [sign]).is_answerable
+    assert not judge(query, [said]).is_answerable
+    assert not judge(parse_query("Where was the book written?"), [sign]).is_answerable
+
+
 def test_sign_and_what_is_drawn_above_it_are_read_together() -> None:
     sign = make_candidate("OSLO 247", track=PassageTrack.TEXT, scores=Scores(vector=0.8, text=1.0))
     drawn = make_candidate(

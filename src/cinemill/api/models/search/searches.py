@@ -40,8 +40,9 @@ class SearchQuery(Document):
     """Only these videos."""
     collection: Names = Field(default_factory=list)
     """Only videos of these collections."""
-    track: Annotated[list[PassageTrack], Field(max_length=3)] = Field(default_factory=list)
-    """Only what is said (`speech`), read in the picture (`text`) or seen (`picture`)."""
+    track: Annotated[list[PassageTrack], Field(max_length=4)] = Field(default_factory=list)
+    """Only what is said (`speech`), read in the picture (`text`), seen (`picture`) or described by
+    a model that watched (`description`)."""
     language: Names = Field(default_factory=list)
     """Only passages in these languages, such as `en`."""
     entity: Names = Field(default_factory=list)
@@ -185,6 +186,9 @@ class CitationDocument(MomentDocument):
     """A moment that an answer rests on."""
 
     passage_id: str
+    track: PassageTrack
+    """Whether this is said (`speech`), read in the picture (`text`), seen (`picture`) or described
+    by a model (`description`)."""
 
 
 class RewritingEventDocument(Document):

@@ -207,6 +207,7 @@ def _cite(evidence: Evidence) -> Citation:
     return Citation(
         asset_id=passage.asset_id,
         passage_id=passage.passage_id,
+        track=passage.track,
         start_ms=passage.start_ms,
         end_ms=passage.end_ms,
         text=remove_links(evidence.text)[:LONGEST_CITED_TEXT],

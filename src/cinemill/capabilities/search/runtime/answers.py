@@ -96,6 +96,8 @@ class AnswerStream:
             self._question = replace(question, collections=history.collections)
         self._history = history
         self._found: SearchResult | None = None
+        self._carried_from: frozenset[str] = frozenset()
+        """Videos that the turn may repeat without citing them."""
 
     @property
     def found(self) -> SearchResult:
@@ -103,6 +105,12 @@ class AnswerStream:
         if self._found is None:
             raise RuntimeError("nothing has been searched for yet")
         return self._found
+
+    @property
+    def asset_ids(self) -> frozenset[str]:
+        """Return the videos that the answer, its moments or its question quote."""
+        quoted = (*self.answer.moments, *self.answer.citations)
+        return self._carried_from.union(one.asset_id for one in quoted)
 
     def events(self) -> Iterator[AnswerEvent]:
         """Yield ``rewriting``, ``retrieval``, ``delta``, ``citations`` and ``done``; once.
@@ -121,6 +129,9 @@ class AnswerStream:
             )
         found, context = self._search()
         self._found = found
+        # A follow-up takes names over from earlier turns, which may be a video's words.
+        taken_over = self._history.asset_ids if self.standalone.is_follow_up else frozenset()
+        self._carried_from = found.named_by | taken_over
         compare_words = find_word_comparison(self._resources, found.index_model)
         for event in answers.answer_query(
             found.query,
@@ -164,7 +175,7 @@ class AnswerStream:
                 self.conversation_id,
                 turn,
                 collections=self._question.collections,
-                cited={one.asset_id for one in self.answer.citations},
+                quoted=self._carried_from.union(one.asset_id for one in self.answer.citations),
             )
         except NotFound:
             log.info("the conversation was deleted meanwhile", conversation=self.conversation_id)

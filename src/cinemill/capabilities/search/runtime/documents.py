@@ -114,6 +114,7 @@ def write_citation(citation: Citation, titles: Mapping[str, str]) -> JsonObject:
     return {
         **_write_place(citation.asset_id, citation.start_ms, citation.end_ms),
         "passage_id": citation.passage_id,
+        "track": citation.track.value,
         "text": citation.text,
         "title": titles.get(citation.asset_id, ""),
     }
