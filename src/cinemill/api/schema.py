@@ -19,6 +19,7 @@ from cinemill.api.models.search.searches import (
     DeltaEventDocument,
     DoneEventDocument,
     RetrievalEventDocument,
+    RewritingEventDocument,
 )
 from cinemill.catalog import COMPOSITION
 from cinemill.steps.package_code import describe, no_exit
@@ -34,6 +35,7 @@ DOCUMENTS: tuple[type[BaseModel], ...] = (
     Problem,
     ProgressDocument,
     RetrievalEventDocument,
+    RewritingEventDocument,
 )
 """Described though no route names them: events, and what is read by hand."""
 _FRAMEWORK_ERRORS = ("HTTPValidationError", "ValidationError")

@@ -69,6 +69,9 @@ class AnswerDocument(TypedDict, total=False):
     model: str
     model_error: str
     dropped: dict[str, int]
+    """Statements of the model that were left out, by reason."""
+    hidden_passages: int
+    """Not shown to the model, since they read like instructions to it."""
     conversation_id: str | None
     vectors: str
     vectors_hint: str

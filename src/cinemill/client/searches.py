@@ -27,7 +27,7 @@ ANSWER_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
 
 @dataclass(frozen=True, slots=True)
 class AnswerEvent:
-    """A part of an answer: ``retrieval``, ``delta``, ``citations`` or ``done``."""
+    """A part of an answer: ``rewriting``, ``retrieval``, ``delta``, ``citations`` or ``done``."""
 
     name: str
     data: dict[str, Any]

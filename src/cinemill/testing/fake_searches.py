@@ -112,6 +112,7 @@ class FakeSearchCalls(Client):
             "model": "",
             "model_error": "",
             "dropped": {},
+            "hidden_passages": 0,
             "conversation_id": identity,
             **_NO_VECTORS,
         }

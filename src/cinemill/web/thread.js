@@ -92,7 +92,8 @@ class Turn {
   }
 
   show(name, data) {
-    if (name === "retrieval") this.#showRetrieval(data);
+    if (name === "rewriting") this.#status.textContent = "Completing the question from the conversation …";
+    else if (name === "retrieval") this.#showRetrieval(data);
     else if (name === "delta") this.#addStatements(data.text);
     else if (name === "citations") this.#showCitations(data.citations);
     else if (name === "done") this.#showEnd(data);

@@ -18,7 +18,9 @@ from tests.model_servers import (
     ModelServer,
     ServerReply,
     ServerRequest,
+    openai_document,
     openai_stream,
+    reply_json,
     serve_replies,
 )
 from tests.waiting import wait_until
@@ -207,6 +209,34 @@ def test_moments_are_sent_before_the_language_model_has_replied(
         finally:
             hold.set()
         assert ask(api, WHO)["abstain_reason"] == "not-supported"
+
+
+def test_follow_up_begins_its_stream_before_the_language_model_has_completed_it(
+    start_api: StartApi, library: Database
+) -> None:
+    hold = threading.Event()
+    nothing = openai_stream('{"claims": []}')
+    completed = reply_json(openai_document('{"question": "When was the rose garden opened?"}'))
+    with serve_replies(nothing, replace(completed, hold=hold), nothing) as server:
+        api = start_with(start_api, server)
+        identity = ask(api, WHO)["conversation_id"]
+        request: dict[str, Any] = {
+            "json": {"question": "When did she open it?", "conversation_id": identity},
+            "headers": {"Accept": "text/event-stream"},
+            "timeout": 60,
+        }
+        try:
+            with api.http.stream("POST", "/api/v1/ask", **request) as response:
+                pieces = response.iter_text()
+                first = next(pieces)
+                assert first == 'event: rewriting\ndata: {"question": "When did she open it?"}\n\n'
+                assert not hold.is_set()
+                hold.set()
+                rest = "".join(pieces)
+        finally:
+            hold.set()
+    assert '"question": "When was the rose garden opened?"' in rest
+    assert rest.index("event: retrieval") < rest.index("event: done")
 
 
 def test_more_answers_than_threads_are_refused(start_api: StartApi, library: Database) -> None:

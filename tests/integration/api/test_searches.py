@@ -59,6 +59,18 @@ def test_nothing_found_shows_what_is_nearest(api: RunningApi) -> None:
     assert found["nearest"]
 
 
+def test_question_is_found_only_where_it_is_answered(api: RunningApi) -> None:
+    missed = search(api, q="Who demolished the rose garden?")
+    assert (missed["nothing_found"], missed["hits"]) == (True, [])
+    assert "rose garden" in missed["nearest"][0]["text"]
+    relevance = missed["relevance"]
+    assert relevance["probability"] < relevance["threshold"]
+    assert relevance["is_fitted"] is False
+    found = search(api, q="Who opened the rose garden?")
+    assert (found["nothing_found"], found["nearest"]) == (False, [])
+    assert found["relevance"]["probability"] >= found["relevance"]["threshold"]
+
+
 def test_query_of_ten_thousand_characters_is_searched(api: RunningApi) -> None:
     words = ("rose garden " * 1000)[:10_000]
     found = api.http.post("/api/v1/search", json={"q": words, "limit": 1})
@@ -121,4 +133,3 @@ def test_filters_by_label_language_entity_and_date(api: RunningApi, library: Dat
     assert {(one["asset_id"], one["start"]) for one in named["hits"]} == {("garden", 10.0)}
     assert search(api, q=everywhere, created_to="2000-01-01T00:00:00Z")["hits"] == []
     assert search(api, q=everywhere, created_from="2000-01-01T00:00:00Z")["hits"]
-    assert search(api, q=everywhere, speaker="Ann")["hits"] == []

@@ -26,6 +26,7 @@ from cinemill.capabilities.search.answers.events import (
     DeltaEvent,
     DoneEvent,
     RetrievalEvent,
+    RewritingEvent,
 )
 from cinemill.capabilities.search.runtime.answers import Question, answer_query
 from cinemill.capabilities.search.runtime.context import generate_context
@@ -164,9 +165,12 @@ def test_answer_that_cites_a_deleted_video_leaves_no_turn(
     tell(indexed, "brief", ["Emma Stone crossed the glacier on Friday."])
     resources = open_resources(indexed, models_dir, "dora")
     stream = answer_query(resources, Question("Who crossed the glacier?"))
+    events = stream.events()
+    assert isinstance(next(events), RetrievalEvent)
     with indexed.begin() as connection:
         delete_asset(connection, "brief")
-    assert "Emma Stone" in stream.finish().text
+    assert isinstance(list(events)[-1], DoneEvent)
+    assert "Emma Stone" in stream.answer.text
     with indexed.begin() as connection:
         assert list_turns(connection, str(stream.conversation_id), "dora") == []
 
@@ -275,7 +279,11 @@ def test_follow_up_is_rewritten_by_the_language_model(indexed: Database, models_
         second = answer_query(
             resources, Question("When did she?"), conversation_id=first.conversation_id
         )
-        second.finish()
+        events = second.events()
+        assert next(events) == RewritingEvent("When did she?")
+        assert len(server.requests) == 1
+        assert isinstance(next(events), RetrievalEvent)
+        assert isinstance(list(events)[-1], DoneEvent)
     assert second.standalone.text == rewritten["question"]
 
 

@@ -30,7 +30,7 @@ from cinemill.errors import InputRejected, NotFound
 from cinemill.storage.database import Database
 from cinemill.storage.knowledge.entities import find_entities
 from cinemill.storage.knowledge.evidence import PassageEvidence
-from cinemill.storage.retrieval import search
+from cinemill.storage.retrieval import search, text_search
 from cinemill.storage.retrieval.models import EmbeddingModel
 
 ANN = SearchScope("ann")
@@ -145,16 +145,51 @@ def test_long_text_is_searched_by_its_first_words(library: Database) -> None:
     assert texts(find(library, text="negotiations " * 1000)) == {TALKS[0], NEWS[0]}
 
 
-def test_text_of_common_words_alone_ranks_a_bounded_number(
-    library: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def talkative(library: Database) -> Database:
+    """600 short passages with two words each, and three long ones with a rare one."""
     register(library, "long")
-    tell(library, "long", [f"People say time {n}" for n in range(600)])
+    rare = [f"storm {' '.join(f'w{n}x{word}' for word in range(300))}" for n in range(3)]
+    tell(library, "long", [*(f"People say time {n}" for n in range(600)), *rare])
     with library.begin() as connection:
         connection.execute(text("ANALYZE passage"))
-    found = find(library, text="people or time or weather", limit=50)
+    return library
+
+
+COMMON_AND_RARE = "people or time or storm"
+
+
+def test_common_word_is_left_out_where_rarer_ones_find_enough(
+    talkative: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find(talkative, text=COMMON_AND_RARE, limit=3)
+    assert {one.text[:6] for one in found} == {"People"}  # shorter passages are better
+    monkeypatch.setattr(text_search, "COMMON_ROWS", 100)
+    found = find(talkative, text=COMMON_AND_RARE, limit=3)
+    assert [one.text[:6] for one in found] == ["storm "] * 3
+
+
+def test_common_words_fill_up_what_rarer_ones_find(
+    talkative: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_search, "COMMON_ROWS", 100)
+    found = find(talkative, text=COMMON_AND_RARE, limit=50)
     assert len(found) == 50
-    assert any("weather" in one.text for one in found)
+    found = find(talkative, text="people or time", limit=50)
+    assert len(found) == 50
+
+
+@pytest.mark.parametrize("common_rows", [100, 20_000])
+@pytest.mark.parametrize("words", [COMMON_AND_RARE, "people time"])
+def test_text_ranks_a_bounded_number_of_passages(
+    talkative: Database, monkeypatch: pytest.MonkeyPatch, common_rows: int, words: str
+) -> None:
+    monkeypatch.setattr(text_search, "COMMON_ROWS", common_rows)
+    assert len(find(talkative, text=words, limit=700)) >= 600
+    monkeypatch.setattr(text_search, "MOST_RANKED", 30)
+    found = find(talkative, text=words, limit=700)
+    assert 10 <= len(found) <= 30
+    assert any(one.text.startswith("storm") for one in found) is ("storm" in words)
 
 
 def test_vectors_are_found_by_their_cosine(library: Database, model: EmbeddingModel) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from cinemill.capabilities.search.routing import RetrieverWeights
 from cinemill.core.retrieval.hits import Candidate, Hit, Scores
@@ -16,6 +16,8 @@ MOST_MERGED = 6
 """Passages of one hit."""
 NEIGHBOUR_SHARE = 0.6
 """A neighbour that scores less than this share of the best does not make a hit longer."""
+OTHER_SHARE = 0.7
+"""Of the score of a passage that is in none of the tracks that a query prefers."""
 FITTED_WEIGHTS = RetrieverWeights()
 """For :func:`fuse_by_score`: of nine combinations, the one that was best on questions of families
 that nothing else was fitted on, and that no class of them lost by, also where speech was misheard;
@@ -95,9 +97,44 @@ def fuse_by_score(
     return _sort(candidates, {key: total / whole for key, total in totals.items()})
 
 
-def fuse(candidates: Sequence[Candidate], weights: RetrieverWeights) -> list[RankedCandidate]:
-    """Return the candidates as searches rank them, the best first; ``weights`` are a route's."""
-    return fuse_by_score(candidates, weights)
+def fuse(
+    candidates: Sequence[Candidate],
+    weights: RetrieverWeights,
+    preferred: Collection[PassageTrack] = (),
+) -> list[RankedCandidate]:
+    """Return the candidates as searches rank them, the best first.
+
+    ``weights`` and ``preferred`` are a route's. Passages of other tracks than the preferred ones
+    count 0.7 of their score.
+    """
+    ranked = fuse_by_score(candidates, weights)
+    if not preferred:
+        return ranked
+    return _order(
+        one if one.candidate.track in preferred else replace(one, score=OTHER_SHARE * one.score)
+        for one in ranked
+    )
+
+
+def unite(first: Iterable[Candidate], second: Iterable[Candidate]) -> list[Candidate]:
+    """Return the candidates of two searches for the same, each once, with the scores of both."""
+    united: dict[str, Candidate] = {}
+    for one in (*first, *second):
+        known = united.get(one.passage_id)
+        united[one.passage_id] = one if known is None else _add_scores(known, one.scores)
+    return list(united.values())
+
+
+def _add_scores(candidate: Candidate, more: Scores) -> Candidate:
+    """Return a candidate with the scores that it lacks. Those of a retriever are the same."""
+    have = candidate.scores
+    scores = Scores(
+        vector=more.vector if have.vector is None else have.vector,
+        text=more.text if have.text is None else have.text,
+        trigram=more.trigram if have.trigram is None else have.trigram,
+        graph=more.graph if have.graph is None else have.graph,
+    )
+    return replace(candidate, scores=scores)
 
 
 def _get_weight(weights: RetrieverWeights, name: str) -> float:
@@ -112,7 +149,10 @@ def _get_weight(weights: RetrieverWeights, name: str) -> float:
 def _sort(candidates: Iterable[Candidate], totals: dict[str, float]) -> list[RankedCandidate]:
     """Return each passage once; those that no retriever with a weight found are left out."""
     unique = {one.passage_id: one for one in candidates if one.passage_id in totals}
-    ranked = [RankedCandidate(one, totals[key]) for key, one in unique.items()]
+    return _order(RankedCandidate(one, totals[key]) for key, one in unique.items())
+
+
+def _order(ranked: Iterable[RankedCandidate]) -> list[RankedCandidate]:
     # Ties are broken by place, so that the same search always has the same order.
     return sorted(
         ranked,

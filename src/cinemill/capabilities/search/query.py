@@ -181,7 +181,10 @@ def _add_known(
     return found
 
 
-_QUANTITY = re.compile(r"^how (?:many|much|old|far|long|tall|big|large|often|high|deep|fast)\b")
+_QUANTITY = re.compile(
+    r"^(?:for |by |in |at |to |with |from )?"
+    r"how (?:many|much|old|far|long|tall|big|large|often|high|deep|fast)\b"
+)
 _TIME = re.compile(r"^(?:at )?(?:what|which) (?:time|day|date|year|month|hour|week|century)\b")
 _PLACE = re.compile(r"^(?:in |from |to )?(?:what|which) (?:place|city|town|country|street|room)\b")
 _PERSON = re.compile(r"^(?:for |to |with |by |from )?(?:who|whom|whose)\b|^which person\b")
@@ -197,13 +200,16 @@ _CLASSES: Sequence[tuple[re.Pattern[str], QueryClass]] = (
     (_QUANTITY, QueryClass.QUANTITY),
     (_AMOUNT, QueryClass.QUANTITY),
     (_TIME, QueryClass.TIME),
-    (re.compile(r"^(?:since |until )?when\b"), QueryClass.TIME),
+    (re.compile(r"^(?:since |until |by |from )?when\b"), QueryClass.TIME),
     (_PLACE, QueryClass.PLACE),
     (re.compile(r"^(?:from )?where\b"), QueryClass.PLACE),
     (_PERSON, QueryClass.PERSON),
     (_REASON, QueryClass.REASON),
     (re.compile(r"^how\b"), QueryClass.MANNER),
-    (re.compile(r"^(?:what|which|in which|in what|on what|on which)\b"), QueryClass.THING),
+    (
+        re.compile(r"^(?:(?:in|on|at|by|for|from|of|to|with) )?(?:what|which)\b"),
+        QueryClass.THING,
+    ),
     (_YES_NO, QueryClass.YES_NO),
 )
 _LEAD = re.compile(
@@ -212,6 +218,10 @@ _LEAD = re.compile(
 )
 
 
+_CONTEXT = re.compile(
+    r"^(?:after|at|before|by|during|for|from|in|on|since|with|within) [^,?]{1,80}, ", re.DOTALL
+)
+"""What a question may begin with: "After the war, who rebuilt it?"."""
 _IN_VIDEO = re.compile(
     r"^where (?:do|does|did|is|are|was|were) (?:they|he|she|it|we|people|anyone)?"
     r"\s*(?:talk|talking|speak|speaking|mention|mentioned|discuss|say|said)"
@@ -226,9 +236,10 @@ def classify(text: str) -> QueryClass:
     asked = fold(text)
     for _ in range(3):
         asked = _LEAD.sub("", asked, count=1)
-    if _IN_VIDEO.match(asked):
-        return QueryClass.KEYWORDS
-    for pattern, query_class in _CLASSES:
-        if pattern.match(asked):
-            return query_class
+    for part in (asked, _CONTEXT.sub("", asked, count=1)):
+        if _IN_VIDEO.match(part):
+            return QueryClass.KEYWORDS
+        for pattern, query_class in _CLASSES:
+            if pattern.match(part):
+                return query_class
     return QueryClass.KEYWORDS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -14,15 +13,20 @@ from cinemill.telemetry import get_logger
 
 log = get_logger(__name__)
 
-_ON_SCREEN = re.compile(
-    r"\b(?:on|in) (?:the )?(?:screen|picture|image|frame|slide|sign|banner|subtitle|caption)s?\b"
-    r"|\b(?:sign|slide|caption|banner|headline|subtitle|title card)s? (?:that )?"
-    r"(?:say|says|read|reads|saying|reading|show|shows|with)\b"
-    r"|^(?:the )?(?:sign|slide|caption|banner|headline)\b|\bwritten\b"
+_SIGN = (
+    r"(?:sign|slide|caption|banner|headline|subtitle|poster|placard|label|plaque|billboard|board|"
+    r"title card)s?"
 )
-_SEEN = re.compile(
-    r"\b(?:show|shows|shown|see|seen|visible|looks? like|wearing|wears|picture of|shot of|"
-    r"scene with|appears?)\b"
+_ON_SCREEN = re.compile(
+    rf"\b(?:on|in) (?:(?:the|a|this|that) )?(?:screens?|pictures?|images?|frames?|{_SIGN})\b"
+    rf"|\b{_SIGN} (?:that )?(?:say|says|read|reads|saying|reading|show|shows|with)\b"
+    r"|\bwritten on\b"
+)
+_SEEN = re.compile(r"\b(?:show|shows|shown|see|seen|visible|looks? like|wearing|wears|appears?)\b")
+"""Of a thing with a colour."""
+_TO_BE_SEEN = re.compile(
+    r"\bshow me (?!how|what|when|where|which|who|why)|\b(?:pictures?|images?|shots?|footage) of\b"
+    r"|\bscenes? with\b"
 )
 _SAID = re.compile(
     r"\b(?:say|says|said|talk|talks|talked|talking|speak|speaks|spoke|mention|mentions|mentioned|"
@@ -58,8 +62,10 @@ class Route:
     """Where a query goes."""
 
     tracks: tuple[PassageTrack, ...]
-    """Empty: all of them."""
+    """Searched alone, since the request says so; empty: all of them."""
     weights: RetrieverWeights
+    preferred: tuple[PassageTrack, ...] = ()
+    """Whose passages rank higher, by a rule. A rule may be wrong, so that it hides no track."""
     trigram_words: tuple[str, ...] = ()
     """Folded words that may be misheard or misspelled."""
     rules: tuple[Rule, ...] = ()
@@ -73,13 +79,10 @@ class RouteOverrides:
     weights: RetrieverWeights | None = None
 
 
-def route_query(
-    query: ParsedQuery, *, things: Collection[str] = (), overrides: RouteOverrides | None = None
-) -> Route:
-    """Return where a query goes.
+def route_query(query: ParsedQuery, *, overrides: RouteOverrides | None = None) -> Route:
+    """Return where a query goes, and which tracks it prefers.
 
-    ``things`` are folded labels that the picture models know, such as ``dog``. A query for what is
-    seen goes to the tracks of the picture, except where it also asks for what is said.
+    Tracks that ``overrides`` names are searched alone, and none is preferred then.
     """
     rules: list[Rule] = []
     weights = RetrieverWeights()
@@ -92,20 +95,22 @@ def route_query(
     if query.entity_ids:
         rules.append(Rule.ENTITY)
         weights = replace(weights, graph=0.2)
-    tracks, why = _choose_tracks(query, things)
+    preferred, why = _prefer_tracks(query)
     rules += why
-    route = Route(tracks, weights, words, tuple(rules))
+    route = Route((), weights, preferred, words, tuple(rules))
     if overrides is not None and (overrides.tracks is not None or overrides.weights is not None):
         route = Route(
-            tracks if overrides.tracks is None else overrides.tracks,
-            weights if overrides.weights is None else overrides.weights,
-            words,
-            (*rules, Rule.OVERRIDDEN),
+            tracks=overrides.tracks or (),
+            weights=weights if overrides.weights is None else overrides.weights,
+            preferred=preferred if overrides.tracks is None else (),
+            trigram_words=words,
+            rules=(*rules, Rule.OVERRIDDEN),
         )
     log.info(
         "query routed",
         query_class=query.query_class.value,
         tracks=[track.value for track in route.tracks],
+        preferred=[track.value for track in route.preferred],
         rules=[rule.name for rule in route.rules],
     )
     return route
@@ -121,18 +126,12 @@ def _find_misspellable(query: ParsedQuery) -> tuple[str, ...]:
     return tuple(word for word in query.unknown_words if is_short or word in marked)
 
 
-def _choose_tracks(
-    query: ParsedQuery, things: Collection[str]
-) -> tuple[tuple[PassageTrack, ...], list[Rule]]:
+def _prefer_tracks(query: ParsedQuery) -> tuple[tuple[PassageTrack, ...], list[Rule]]:
     folded = fold(query.text)
     if _ON_SCREEN.search(folded):
         return (PassageTrack.TEXT,), [Rule.ON_SCREEN]
-    is_said = bool(_SAID.search(folded))
-    is_thing = bool(query.colours) or any(term in things for term in query.terms)
-    if is_said:
+    if _SAID.search(folded):
         return (PassageTrack.SPEECH,), [Rule.SAID]
-    if _SEEN.search(folded) and is_thing:
+    if _TO_BE_SEEN.search(folded) or (query.colours and _SEEN.search(folded)):
         return _SHOWN, [Rule.SEEN]
-    if is_thing and not query.is_question and not query.names:
-        return (*_SHOWN, PassageTrack.SPEECH), [Rule.SEEN]
     return (), []

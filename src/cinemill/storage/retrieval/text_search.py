@@ -62,7 +62,7 @@ common AS MATERIALIZED (
     SELECT row_number() OVER (ORDER BY frequency, lexemes) AS rarity,
            CAST((SELECT string_agg({_QUOTED}, ' | ') FROM unnest(lexemes) AS lexeme) AS tsquery)
                AS query,
-           frequency * number > {COMMON_ROWS} AS is_common,
+           frequency * number > CAST(:common_rows AS int) AS is_common,
            ln(1 + 1 / greatest(frequency, 1 / number,
                (SELECT min(frequency) / 2 FROM common))) AS weight
     FROM (
@@ -77,13 +77,13 @@ _GATHER = f"""
 with_all AS MATERIALIZED (
     SELECT p.id FROM passage AS p WHERE p.words @@ (
         SELECT CAST(string_agg('(' || CAST(query AS text) || ')', ' & ') AS tsquery) FROM term)
-        AND {{conditions}} LIMIT {MOST_RANKED}
+        AND {{conditions}} LIMIT CAST(:most_ranked AS int)
 ), with_rare AS MATERIALIZED (
     SELECT found.id FROM (
         SELECT query FROM term WHERE NOT is_common ORDER BY rarity LIMIT {MOST_RARE_TERMS}
     ) AS rare CROSS JOIN LATERAL (
         SELECT p.id FROM passage AS p WHERE p.words @@ rare.query AND {{conditions}}
-        LIMIT (SELECT {MOST_RANKED} / greatest(1, least({MOST_RARE_TERMS}, count(*)))
+        LIMIT (SELECT CAST(:most_ranked AS int) / greatest(1, least({MOST_RARE_TERMS}, count(*)))
                FROM term WHERE NOT is_common)
     ) AS found
 ), with_common AS MATERIALIZED (
@@ -91,14 +91,14 @@ with_all AS MATERIALIZED (
         SELECT query FROM term WHERE is_common ORDER BY rarity LIMIT {COMMON_TERMS}
     ) AS frequent CROSS JOIN LATERAL (
         SELECT p.id FROM passage AS p WHERE p.words @@ frequent.query AND {{conditions}}
-        LIMIT {MOST_RANKED // COMMON_TERMS}
+        LIMIT CAST(:most_ranked AS int) / {COMMON_TERMS}
     ) AS found
     WHERE (SELECT count(*) FROM with_all) + (SELECT count(*) FROM with_rare) < :limit
 ), gathered AS MATERIALIZED (
     SELECT id FROM (
         SELECT id, 1 AS turn FROM with_all UNION ALL SELECT id, 2 FROM with_rare
         UNION ALL SELECT id, 3 FROM with_common) AS every
-    GROUP BY id ORDER BY min(turn), id LIMIT {MOST_RANKED}
+    GROUP BY id ORDER BY min(turn), id LIMIT CAST(:most_ranked AS int)
 ), text_hit AS MATERIALIZED (
     SELECT p.id, ranked.score / (0.25 + 0.75 * length(p.words) / {TYPICAL_LENGTH}.0 + 1 / 1.2)
         * (1 + 1 / 1.2) AS score
@@ -141,7 +141,12 @@ def compose_text_search(
         for name in names
     ]
     every = " AND ".join([conditions.sql, *in_order])
-    values = {"text": asked, **dict(zip(names, phrases, strict=True))}
+    values = {
+        "text": asked,
+        "common_rows": COMMON_ROWS,
+        "most_ranked": MOST_RANKED,
+        **dict(zip(names, phrases, strict=True)),
+    }
     return f"{_TERMS.strip()}, {_GATHER.format(conditions=every).strip()}", values
 
 

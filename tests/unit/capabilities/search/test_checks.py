@@ -152,6 +152,27 @@ def test_reply_of_another_form_has_no_claims(reply: str) -> None:
     assert list(read_claims([reply])) == []
 
 
+@pytest.mark.parametrize(
+    "other",
+    ['"x"', '"}]"', "7", "-1.5e3", "null", "true", "[]", '[{"text": "b"}, 2]', "{}", '"x", 7, []'],
+)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_member_of_another_form_is_passed_over(other: str, size: int) -> None:
+    claim = '{"text": "a", "evidence": ["x"]}'
+    for members in ([other, claim], [claim, other], [other, claim, other, claim]):
+        reply = f'{{"claims": [{", ".join(members)}]}}'
+        pieces = [reply[at : at + size] for at in range(0, len(reply), size)]
+        expected = [Claim("a", ("x",))] * members.count(claim)
+        assert list(read_claims(pieces)) == expected
+
+
+@pytest.mark.parametrize("other", ["x", "'x'", '"x', "[", "{"])
+def test_list_that_is_no_json_ends_where_it_breaks(other: str) -> None:
+    claim = '{"text": "a", "evidence": ["x"]}'
+    reply = f'{{"claims": [{claim}, {other}, {claim}]}}'
+    assert list(read_claims([reply])) == [Claim("a", ("x",))]
+
+
 def test_endless_reply_is_not_read() -> None:
     def stream() -> object:
         while True:

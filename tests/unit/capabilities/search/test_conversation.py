@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -75,6 +76,21 @@ PARKER = Turn(
         (PARKER, "Why did she move there?", "Why did Grace Parker move in Kyoto?"),
         (PARKER, "How old is she?", "How old is Grace Parker?"),
         (PARKER, "Since when?", "Since when does Grace Parker live?"),
+        (PARKER, "With whom?", "With whom does Grace Parker live?"),
+        (PARKER, "For how long?", "For how long does Grace Parker live?"),
+        (PARKER, "In May?", "Where does Grace Parker live In May?"),
+        (
+            PARKER,
+            "And for the next two years?",
+            "Where does Grace Parker live for the next two years?",
+        ),
+        (PARKER, "Before the war?", "Where does Grace Parker live Before the war?"),
+        (
+            PARKER,
+            "After she was elected?",
+            "Where does Grace Parker live After Grace Parker was elected?",
+        ),
+        (GARDEN, "And in Bergen, who pays for it?", "in Bergen, who pays for the rose garden?"),
     ],
 )
 def test_follow_up_becomes_a_question_of_its_own(
@@ -94,13 +110,34 @@ def test_follow_up_becomes_a_question_of_its_own(
         "What did Alice Walker say about her work?",
         "Where do they talk about the negotiations?",
         "Which museum is in this video?",
+        "For how many years did the negotiations last?",
+        "After the war, who rebuilt the bridge?",
+        "After the war who rebuilt the bridge?",
+        "In Bergen, how much does the ferry cost?",
+        "By when must Thomas Rossi pay?",
+        "In Bergen is there a ferry?",
+        "During the storm, what happened to the harbor?",
+        "At the meeting in Vienna, did Bruno Keller speak?",
+        "For the new bridge, how many workers are needed?",
+        "With whose money was the mine bought?",
+        "From where do the turbines come?",
+        "Before the vote, why did the mayor resign?",
+        "On Friday, will the harbor be closed?",
+        "To whom was the letter sent?",
+        "By how much may the rent rise?",
+        "In May, can visitors see the roses?",
+        "In Bergen, tell me about the ferry.",
+        "For the board, please list the speakers.",
+        "Before the strike the mine was sold",
     ],
 )
 def test_question_that_stands_alone_is_left_as_it_is(question: str) -> None:
-    found = make_standalone(question, [GARDEN, BANK])
+    limited = replace(BANK, filters=SearchFilters(asset_ids=("bank",)))
+    found = make_standalone(question, [GARDEN, limited])
     assert found.text == question
     assert not found.is_follow_up
     assert found.carried == ()
+    assert found.filters == SearchFilters()
 
 
 def test_nearest_turn_that_fits_is_meant() -> None:

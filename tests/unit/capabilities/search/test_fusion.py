@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,9 +16,11 @@ from cinemill.capabilities.search.fusion import (
     fuse_by_rank,
     fuse_by_score,
     merge_adjacent,
+    unite,
 )
 from cinemill.capabilities.search.routing import RetrieverWeights
 from cinemill.core.retrieval.hits import Candidate, Scores
+from cinemill.core.retrieval.passages import PassageTrack
 
 A = make_candidate("a", number=1, scores=Scores(vector=0.9, text=None))
 B = make_candidate("b", number=3, scores=Scores(vector=0.8, text=0.5))
@@ -52,6 +56,26 @@ def test_searches_combine_scores_with_the_fitted_weights() -> None:
         "a": pytest.approx(0.4),
         "b": pytest.approx(0.0),
         "c": pytest.approx(0.6),
+    }
+
+
+def test_preferred_track_ranks_higher_and_hides_no_other() -> None:
+    sign = make_candidate("s", number=7, track=PassageTrack.TEXT, scores=Scores(text=0.8))
+    weak = make_candidate("w", number=9, scores=Scores(text=0.1))
+    found = [make_candidate("p", number=8, scores=Scores(text=0.9)), sign, weak]
+    assert order(fuse(found, RetrieverWeights())) == "psw"
+    assert order(fuse(found, RetrieverWeights(), (PassageTrack.TEXT,))) == "spw"
+    far = replace(sign, scores=Scores(text=0.3))
+    assert order(fuse([found[0], far, weak], RetrieverWeights(), (PassageTrack.TEXT,))) == "psw"
+
+
+def test_candidates_of_two_searches_are_united_with_all_their_scores() -> None:
+    again = replace(A, scores=Scores(vector=None, text=0.7, graph=1.0))
+    united = {one.text: one.scores for one in unite([A, B], [again, C])}
+    assert united == {
+        "a": Scores(vector=0.9, text=0.7, graph=1.0),
+        "b": B.scores,
+        "c": C.scores,
     }
 
 

@@ -45,8 +45,6 @@ class SearchQuery(Document):
     a model that watched (`description`)."""
     language: Names = Field(default_factory=list)
     """Only passages in these languages, such as `en`."""
-    speaker: Names = Field(default_factory=list)
-    """Only passages of these speakers, where captions, a provider or a person named them."""
     entity: Names = Field(default_factory=list)
     """Only passages that mention one of these entities, by id."""
     label: Names = Field(default_factory=list)
@@ -68,7 +66,6 @@ class SearchQuery(Document):
             asset_ids=tuple(self.asset),
             tracks=tuple(self.track),
             languages=tuple(self.language),
-            speakers=tuple(self.speaker),
             entity_ids=tuple(self.entity),
             labels=tuple(self.label),
             created_from=self.created_from,
@@ -129,7 +126,9 @@ class RelevanceDocument(Document):
     threshold: float
     """Questions of this kind are answered from this probability on."""
     is_fitted: bool
-    """False: the weights were chosen by hand and promise no rate."""
+    """Whether the model was fitted to videos of yours, and decides for every query. False: it comes
+    with Cinemill, was fitted to a corpus of Cinemill's own, and decides for questions; keywords
+    count as found where a moment has one of them."""
 
 
 class EntityLabelDocument(Document):
@@ -156,13 +155,14 @@ class SearchDocument(VectorsDocument):
     query: str
     mode: SearchMode
     hits: list[HitDocument]
-    """The best first; empty where nothing that was found answers the query."""
+    """The best first; empty where nothing that was found answers the question, or has one of the
+    keywords."""
     nothing_found: bool
     nearest: list[HitDocument]
     """Where nothing was found: what came nearest without answering it."""
     relevance: RelevanceDocument
     tracks: list[PassageTrack]
-    """That a rule chose; empty: all."""
+    """Whose moments rank higher, by a rule; all are searched. Empty: none of them does."""
     rules: list[str]
     """Why the query was searched as it was, such as `quoted` or `on_screen`."""
     entities: list[EntityLabelDocument]
@@ -189,6 +189,13 @@ class CitationDocument(MomentDocument):
     track: PassageTrack
     """Whether this is said (`speech`), read in the picture (`text`), seen (`picture`) or described
     by a model (`description`)."""
+
+
+class RewritingEventDocument(Document):
+    """Data of the event `rewriting`: a language model is asked to complete a follow-up question."""
+
+    question: str
+    """As it was asked."""
 
 
 class RetrievalEventDocument(VectorsDocument):
@@ -231,6 +238,8 @@ class DoneEventDocument(VectorsDocument):
     """Code of why the language model did not finish; empty where it did."""
     dropped: dict[str, int]
     """Statements of the model that were left out, by reason."""
+    hidden_passages: int
+    """Passages that read like instructions to a language model, so that it did not get them."""
     conversation_id: str | None
     """For the next question; null where the conversation was deleted meanwhile."""
 

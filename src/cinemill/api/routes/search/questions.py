@@ -41,9 +41,10 @@ async def ask(
 ) -> Response:
     """Answer a question from the videos, each statement with the moments that it rests on.
 
-    With `Accept: text/event-stream` the answer comes as events: `retrieval` (what it may use),
-    `delta` (the next statement), `citations` and `done`, each with JSON as data; `error` with a
-    problem document ends a stream that breaks off. Without a language model the answer consists of
+    With `Accept: text/event-stream` the answer comes as events: `rewriting` (a language model
+    completes a follow-up question), `retrieval` (what the answer may use), `delta` (the next
+    statement), `citations` and `done`, each with JSON as data; `error` with a problem document ends
+    a stream that breaks off. Without a language model the answer consists of
     quotations.
     """
     if EVENT_STREAM not in accept:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cinemill.capabilities.search.answers.checks import Checks, ClaimFault, find_fault, is_on_topic
 from cinemill.capabilities.search.answers.claims import Claim, read_claims
@@ -51,7 +51,8 @@ def answer_query(
 
     Nothing is generated where the relevance is under its threshold: the answer then abstains.
     Without a model, or where it cannot be reached before it said anything, the answer is
-    extractive, and says so. Raises nothing that a model or its server does.
+    extractive, and says so. Passages that speak to models are not shown to one, and are counted in
+    the last event. Raises nothing that a model or its server does.
     """
     yield RetrievalEvent(tuple(_cite(one) for one in context.evidence if not one.is_neighbour))
     if not context.evidence:
@@ -60,17 +61,31 @@ def answer_query(
     if not relevance.is_answerable:
         yield DoneEvent(AnswerMode.EXTRACTIVE, AbstainReason.NOT_RELEVANT)
         return
-    # Passages that speak to models are not shown to one; a title may do the same.
-    shown = [one for one in context.evidence if not addresses_model(f"{one.title} \n{one.text}")]
-    if model is None or not shown:
+    if model is None:
         yield from _extract(query, context.evidence)
         return
-    yield from _generate(query, context.evidence, shown, model, checks or Checks())
+    shown = [one for one in context.evidence if not _addresses_model(one)]
+    hidden = len(context.evidence) - len(shown)
+    if hidden:
+        log.info("passages not shown to the language model", count=hidden)
+    events = (
+        _generate(query, context.evidence, shown, model, checks or Checks())
+        if shown
+        else _extract(query, context.evidence)
+    )
+    with closing(events):
+        for event in events:
+            yield replace(event, hidden=hidden) if isinstance(event, DoneEvent) else event
+
+
+def _addresses_model(evidence: Evidence) -> bool:
+    """Return whether a passage or the title of its video speaks to a language model."""
+    return addresses_model(evidence.title) or addresses_model(evidence.text)
 
 
 def _extract(
     query: ParsedQuery, evidence: Sequence[Evidence], failure: str = ""
-) -> Iterator[AnswerEvent]:
+) -> Generator[AnswerEvent]:
     """Yield quotes and their citations."""
     quotes = choose_quotes(query, evidence)
     if not quotes:
@@ -90,7 +105,7 @@ def _generate(
     shown: Sequence[Evidence],
     model: LanguageModel,
     checks: Checks,
-) -> Iterator[AnswerEvent]:
+) -> Generator[AnswerEvent]:
     """Yield the statements of a model that their passages support."""
     asked = make_prompt(query.text, shown)
     review = ClaimReview(query, asked.evidence, checks)

@@ -12,6 +12,7 @@ LONGEST_REPLY = 64_000
 MOST_IDS = 8
 _OPENING = re.compile(r'"claims"\s*:\s*\[')
 _BETWEEN = re.compile(r"[\s,]*")
+_AFTER_NUMBER = (",", "]", " ", "\n", "\r", "\t")
 _DECODER = json.JSONDecoder()
 
 
@@ -53,12 +54,15 @@ def _read_member(buffer: str, at: int) -> tuple[object, int] | None:
     """Return the next member and where it ends; None where it has not ended, or the list has."""
     between = _BETWEEN.match(buffer, at)
     start = between.end() if between else at
-    if buffer[start : start + 1] != "{":
+    if buffer[start : start + 1] in ("", "]"):
         return None
     try:
-        return _DECODER.raw_decode(buffer, start)
+        member, end = _DECODER.raw_decode(buffer, start)
     except (ValueError, RecursionError):
         return None
+    # A number has no mark at its end: the next piece may go on with it.
+    has_ended = isinstance(member, dict | list | str) or buffer[end : end + 1] in _AFTER_NUMBER
+    return (member, end) if has_ended else None
 
 
 def _make_claim(member: object) -> Claim | None:

@@ -1,4 +1,4 @@
-"""What an answer sends to the client, in order: retrieval, delta, citations, done."""
+"""What an answer sends to the client, in order: rewriting, retrieval, delta, citations, done."""
 
 from __future__ import annotations
 
@@ -26,6 +26,14 @@ class AbstainReason(StrEnum):
     """What was found does not answer the question."""
     NOT_SUPPORTED = "not-supported"
     """The model made no statement that its passages support, or found none itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RewritingEvent:
+    """A language model is asked to complete a follow-up question, which may take long."""
+
+    question: str
+    """As it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ class DoneEvent:
     """Stable code of why the language model did not finish."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """How many statements of the model were left out, by reason."""
+    hidden: int = 0
+    """How many passages were not shown to the model, since they speak to it."""
 
 
-AnswerEvent = RetrievalEvent | DeltaEvent | CitationsEvent | DoneEvent
+AnswerEvent = RewritingEvent | RetrievalEvent | DeltaEvent | CitationsEvent | DoneEvent

@@ -55,17 +55,23 @@ _LEAD = re.compile(r"^(?:(?:and|but|so|then|also|ok|okay)\b[,\s]*)+", re.IGNOREC
 _ABOUT = re.compile(r"^(?:what|how) about\s+(.+?)\s*\?*$", re.IGNORECASE)
 _ALONE = re.compile(
     r"^(who|whom|when|where|why|how|how many|how much|how long|which one|what else|who else|"
-    r"where exactly|when exactly|why not|since when|what time|"
-    r"(?:(?:in|at|on|from|to|for|by) )?(?:which|what) \w+)\s*\?*$",
+    r"where exactly|when exactly|why not|what time|(?:which|what) \w+|"
+    r"(?:in|at|on|from|to|for|by|with|about|since|until|before|after) "
+    r"(?:whom|when|where|how long|how many|how much|(?:which|what)(?: \w+)?))\s*\?*$",
     re.IGNORECASE,
 )
 _MORE = re.compile(
     r"^(?:tell me more|more|more details|go on|continue|anything else|what more)\s*[?.!]*$",
     re.IGNORECASE,
 )
-_PART = re.compile(
-    r"^(?:in|on|at|for|by|with|from|to|after|before|during)\s+(?!which|what|whom)\S", re.IGNORECASE
+_PART = re.compile(r"^(?:in|on|at|for|by|with|from|to|after|before|during)\s+\S", re.IGNORECASE)
+_CLAUSE = re.compile(r"^(?:after|before)\s+(?:i|we|you|he|she|it|they)\b[^,]*$", re.IGNORECASE)
+"""A part that has a verb: "after she was elected"."""
+_ORDER = re.compile(
+    r",\s*(?:please\s+)?(?:compare|describe|explain|find|give|list|name|show|summari[sz]e|tell)\b",
+    re.IGNORECASE,
 )
+_ASKING = make_word_set("who whom whose when where why what which how")
 _WH = re.compile(
     r"^(?:(?:for|to|with|by|from|in|on|at|since)\s+)?(?:who|whom|whose|when|where|why|what|which|"
     r"how(?: many| much| long| often| old| far)?)\b\s*",
@@ -76,7 +82,9 @@ _WH = re.compile(
 def is_follow_up(question: str) -> bool:
     """Return whether a question needs the one before it to be understood."""
     bare = _LEAD.sub("", question)
-    if bare != question or any(form.match(bare) for form in (_ABOUT, _ALONE, _PART, _MORE)):
+    if bare != question or any(form.match(bare) for form in (_ABOUT, _ALONE, _MORE)):
+        return True
+    if _is_part(bare):
         return True
     if find_names(bare) and not has_pronoun_before_name(bare):
         return False
@@ -93,11 +101,27 @@ def _complete(question: str, last: Turn) -> str:
         return f"{_replace_subject(base, about[1].strip())}?"
     if alone := _ALONE.match(bare):
         return f"{alone[1]} {_WH.sub('', base)}?"
-    if _PART.match(bare):
+    if _is_part(bare):
         return f"{_replace_part(base, bare.rstrip(' ?.!'))}?"
     if bare != question and _is_phrase(bare):
         return f"{_replace_subject(base, bare.rstrip(' ?.!'))}?"
     return bare
+
+
+def _is_part(text: str) -> bool:
+    """Return whether a text is a place, a time or the like, and nothing is asked about it.
+
+    "In Bergen?" leaves out what "In Bergen, how much does the ferry cost?" has.
+    """
+    if not _PART.match(text) or _ORDER.search(text):
+        return False
+    if _CLAUSE.match(text):
+        return True
+    # In the middle of a sentence a verb has no capital: "in May" is a time.
+    return not any(
+        word.folded in _ASKING or (word.folded in _VERBS and word.text.islower())
+        for word in list_words(text)
+    )
 
 
 def _is_phrase(text: str) -> bool:

@@ -14,11 +14,12 @@ from cinemill.capabilities.search.answers.events import (
     DeltaEvent,
     DoneEvent,
     RetrievalEvent,
+    RewritingEvent,
 )
 from cinemill.capabilities.search.context import AnswerContext
 from cinemill.capabilities.search.conversation.rewriting import rewrite_with_model
 from cinemill.capabilities.search.conversation.standalone import make_standalone
-from cinemill.capabilities.search.conversation.turns import LONGEST_TURN, StandaloneQuery, Turn
+from cinemill.capabilities.search.conversation.turns import LONGEST_TURN, Turn
 from cinemill.capabilities.search.query import parse_query
 from cinemill.capabilities.search.runtime.context import generate_context
 from cinemill.capabilities.search.runtime.conversations import (
@@ -70,7 +71,7 @@ class Answer:
             self.text = f"{self.text}\n{event.text}" if self.text else event.text
         elif isinstance(event, CitationsEvent):
             self.citations = event.citations
-        else:
+        elif isinstance(event, DoneEvent):
             self.done = event
 
 
@@ -81,23 +82,29 @@ class AnswerStream:
         self,
         resources: SearchResources,
         question: Question,
-        standalone: StandaloneQuery,
-        found: SearchResult,
-        context: AnswerContext,
+        history: History,
         conversation_id: str | None,
-        carried_from: frozenset[str],
     ) -> None:
-        """``carried_from`` are the videos that the turn may repeat without citing them."""
-        self.standalone = standalone
-        """The question as it was searched for."""
-        self.found = found
+        self.standalone = make_standalone(question.text, history.turns, filters=question.filters)
+        """The question as it is searched for: by rules, until a language model has completed it."""
         self.conversation_id = conversation_id
         """Of a new conversation: None until all events have been read."""
         self.answer = Answer()
         self._resources = resources
         self._question = question
-        self._context = context
-        self._carried_from = carried_from
+        if self.standalone.is_follow_up and not question.collections:
+            self._question = replace(question, collections=history.collections)
+        self._history = history
+        self._found: SearchResult | None = None
+        self._carried_from: frozenset[str] = frozenset()
+        """Videos that the turn may repeat without citing them."""
+
+    @property
+    def found(self) -> SearchResult:
+        """Return what was found. Raises RuntimeError before the event ``retrieval``."""
+        if self._found is None:
+            raise RuntimeError("nothing has been searched for yet")
+        return self._found
 
     @property
     def asset_ids(self) -> frozenset[str]:
@@ -106,16 +113,30 @@ class AnswerStream:
         return self._carried_from.union(one.asset_id for one in quoted)
 
     def events(self) -> Iterator[AnswerEvent]:
-        """Yield ``retrieval``, ``delta``, ``citations`` and ``done``; to be read once.
+        """Yield ``rewriting``, ``retrieval``, ``delta``, ``citations`` and ``done``; once.
 
-        The turn is stored before ``done`` is yielded; a stream that is closed before leaves none.
+        ``rewriting`` comes where a language model completes a follow-up, before it is asked. The
+        turn is stored before ``done`` is yielded; a stream that is closed before leaves none.
         Raises DatabaseUnavailable.
         """
-        compare_words = find_word_comparison(self._resources, self.found.index_model)
+        if self.standalone.is_follow_up and self._resources.language_model is not None:
+            yield RewritingEvent(self._question.text)
+            self.standalone = rewrite_with_model(
+                self._question.text,
+                self._history.turns,
+                self._resources.language_model,
+                filters=self._question.filters,
+            )
+        found, context = self._search()
+        self._found = found
+        # A follow-up takes names over from earlier turns, which may be a video's words.
+        taken_over = self._history.asset_ids if self.standalone.is_follow_up else frozenset()
+        self._carried_from = found.named_by | taken_over
+        compare_words = find_word_comparison(self._resources, found.index_model)
         for event in answers.answer_query(
-            self.found.query,
-            self._context,
-            self.found.relevance,
+            found.query,
+            context,
+            found.relevance,
             model=self._resources.language_model,
             checks=Checks(compare_words=compare_words),
         ):
@@ -129,6 +150,15 @@ class AnswerStream:
         for _ in self.events():
             pass
         return self.answer
+
+    def _search(self) -> tuple[SearchResult, AnswerContext]:
+        request = SearchRequest(
+            self.standalone.text,
+            collections=self._question.collections,
+            filters=self.standalone.filters,
+            limit=HITS,
+        )
+        return generate_context(self._resources, request)
 
     def _store(self) -> None:
         said = remove_marks(self.answer.text)
@@ -155,37 +185,14 @@ class AnswerStream:
 def answer_query(
     resources: SearchResources, question: Question, *, conversation_id: str | None = None
 ) -> AnswerStream:
-    """Search for what answers a question, and return the answer as a stream of events.
+    """Return the answer to a question, which comes about while its events are read.
 
-    In a conversation, a follow-up is completed from the turns before, whose filters hold on. The
-    search is done when this returns; a language model is only asked while events are read.
+    In a conversation, a follow-up is completed from the turns before, whose filters hold on.
+    Nothing is searched for, and no language model asked, before the first event is read.
 
     Raises InputRejected (``query_empty``, ``query_invalid``), TooLarge (``query_too_long``),
     NotFound (``conversation_not_found``), DatabaseUnavailable.
     """
     parse_query(question.text)
     history = read_history(resources, conversation_id)
-    standalone = _complete(resources, question, history)
-    if standalone.is_follow_up and not question.collections:
-        question = replace(question, collections=history.collections)
-    request = SearchRequest(
-        standalone.text,
-        collections=question.collections,
-        filters=standalone.filters,
-        limit=HITS,
-    )
-    found, context = generate_context(resources, request)
-    # A follow-up takes names over from earlier turns, which may be a video's words.
-    carried_from = found.named_by | (history.asset_ids if standalone.is_follow_up else frozenset())
-    return AnswerStream(
-        resources, question, standalone, found, context, conversation_id, carried_from
-    )
-
-
-def _complete(resources: SearchResources, question: Question, history: History) -> StandaloneQuery:
-    """Return a question that can be searched for without the conversation."""
-    if resources.language_model is None or not history.turns:
-        return make_standalone(question.text, history.turns, filters=question.filters)
-    return rewrite_with_model(
-        question.text, history.turns, resources.language_model, filters=question.filters
-    )
+    return AnswerStream(resources, question, history, conversation_id)

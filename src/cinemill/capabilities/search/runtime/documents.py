@@ -12,6 +12,7 @@ from cinemill.capabilities.search.answers.events import (
     CitationsEvent,
     DeltaEvent,
     RetrievalEvent,
+    RewritingEvent,
 )
 from cinemill.capabilities.search.context import AnswerContext
 from cinemill.capabilities.search.runtime.answers import AnswerStream
@@ -34,7 +35,7 @@ def write_search(result: SearchResult) -> JsonObject:
             "threshold": result.relevance.threshold,
             "is_fitted": result.is_fitted,
         },
-        "tracks": [track.value for track in result.route.tracks],
+        "tracks": [track.value for track in result.route.preferred],
         "rules": [rule.name.lower() for rule in result.route.rules],
         "entities": [write_entity(one) for one in result.entities],
         "vectors": result.vectors.value,
@@ -79,6 +80,8 @@ def write_answer(stream: AnswerStream) -> JsonObject:
 
 def name_event(event: AnswerEvent) -> str:
     """Return what an event is called in a stream."""
+    if isinstance(event, RewritingEvent):
+        return "rewriting"
     if isinstance(event, RetrievalEvent):
         return "retrieval"
     if isinstance(event, DeltaEvent):
@@ -88,6 +91,8 @@ def name_event(event: AnswerEvent) -> str:
 
 def write_event(event: AnswerEvent, stream: AnswerStream) -> JsonObject:
     """Return the data of an event of this stream."""
+    if isinstance(event, RewritingEvent):
+        return {"question": event.question}
     titles = stream.found.titles
     if isinstance(event, RetrievalEvent):
         return {
@@ -131,6 +136,7 @@ def _write_end(stream: AnswerStream) -> JsonObject:
         "model": done.model,
         "model_error": done.failure,
         "dropped": dict(done.dropped),
+        "hidden_passages": done.hidden,
         "conversation_id": stream.conversation_id,
         "vectors": stream.found.vectors.value,
         "vectors_hint": stream.found.vectors_hint,

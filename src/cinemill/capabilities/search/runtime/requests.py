@@ -66,7 +66,7 @@ class SearchResult:
     relevance: Relevance
     is_fitted: bool
     """Whether the model of relevance was fitted on this installation's kind of videos. Else it is
-    the package's, and a rule of thumb decides which hits count as found."""
+    the package's, which decides for questions; for keywords a rule does."""
     hits: tuple[Hit, ...]
     """What answers the query, the best first."""
     nearest: tuple[Hit, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cinemill.capabilities.search.fusion import fuse, merge_adjacent
 from cinemill.capabilities.search.language.words import fold
@@ -21,6 +21,7 @@ from cinemill.capabilities.search.runtime.resources import (
     SearchResources,
     find_relevance,
 )
+from cinemill.capabilities.search.runtime.routed import find_routed
 from cinemill.capabilities.search.runtime.vectors import (
     NO_VECTOR,
     QueryVector,
@@ -29,7 +30,7 @@ from cinemill.capabilities.search.runtime.vectors import (
     find_word_comparison,
 )
 from cinemill.capabilities.search.runtime.vocabulary import read_query
-from cinemill.core.retrieval.hits import Candidate, Hit, SearchFilters
+from cinemill.core.retrieval.hits import Candidate, Hit
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.storage.database import Connection
 from cinemill.storage.knowledge.labels import find_naming_assets, label_entities
@@ -40,7 +41,7 @@ LEAST_CANDIDATES, MOST_CANDIDATES = 50, 300
 """Of each retriever; more hits need more, for neighbours become one."""
 CANDIDATES_PER_HIT = 4
 LEAST_COSINE = 0.3
-"""Without a fitted model, what only vectors found counts from this cosine on. Unrelated sentences
+"""Of keywords, what only vectors found counts from this cosine on. Unrelated sentences
 have about 0.1 by MiniLM, and everything is nearest to something."""
 _QUOTES = str.maketrans("“”«»", '""""')
 _WEIGHTS = {
@@ -105,7 +106,7 @@ def _search(resources: SearchResources, request: SearchRequest, mode: SearchMode
     relevance = find_relevance(resources.models_dir)
     with resources.database.begin() as connection:
         candidates = _find(connection, resources, request, plan, vector, mode)
-        ranked = fuse(candidates, plan.route.weights)
+        ranked = fuse(candidates, plan.route.weights, plan.route.preferred)
         hits = merge_adjacent(ranked, limit=request.limit)
         titles = find_titles(connection, resources.owner, [hit.asset_id for hit in hits])
         labels = label_entities(connection, resources.owner, plan.query.entity_ids)
@@ -124,7 +125,7 @@ def _search(resources: SearchResources, request: SearchRequest, mode: SearchMode
         relevance.model,
         compare_words=compare_words,
     )
-    good = _choose_good(hits, relevance, is_answerable=judged.is_answerable)
+    good = _choose_good(plan.query, hits, relevance, is_answerable=judged.is_answerable)
     return SearchResult(
         mode=mode,
         query=plan.query,
@@ -162,19 +163,13 @@ def _find(
     vector: QueryVector,
     mode: SearchMode,
 ) -> list[Candidate]:
-    """Return what the retrievers that have a weight find, within the tracks of the route.
-
-    Where a rule chose the tracks and they have nothing, all of them are searched.
-    """
-    # Brings NumPy, which a server needs from its first search on only.
-    from cinemill.storage.retrieval.search import find_candidates
-
+    """Return what the retrievers that have a weight find."""
     weights = plan.route.weights
     hops = request.hops if request.hops is not None else 2 if mode is SearchMode.GRAPH else 1
     wanted = min(MOST_CANDIDATES, max(LEAST_CANDIDATES, CANDIDATES_PER_HIT * request.limit))
     asked = CandidateQuery(
         scope=resources.scope(request.collections),
-        filters=_choose_tracks(request.filters, plan.route),
+        filters=request.filters,
         text=plan.query.text.translate(_QUOTES) if weights.text > 0 else "",
         vector=vector.vector,
         model_id=vector.model_id,
@@ -183,27 +178,21 @@ def _find(
         hops=hops,
         limit=wanted,
     )
-    found = find_candidates(connection, asked)
-    is_overridden = request.overrides is not None and request.overrides.tracks is not None
-    if found or asked.filters.tracks == request.filters.tracks or is_overridden:
-        return found
-    return find_candidates(connection, replace(asked, filters=request.filters))
-
-
-def _choose_tracks(filters: SearchFilters, route: Route) -> SearchFilters:
-    """Return the filters with the route's tracks; those that a request names come first."""
-    return filters if filters.tracks else replace(filters, tracks=route.tracks)
+    return find_routed(connection, asked, plan.route)
 
 
 def _choose_good(
-    hits: Sequence[Hit], relevance: FittedRelevance, *, is_answerable: bool
+    query: ParsedQuery, hits: Sequence[Hit], relevance: FittedRelevance, *, is_answerable: bool
 ) -> tuple[Hit, ...]:
     """Return the hits that count as found.
 
-    By a fitted model all of them or none. Else by a rule: those that have a word, a similar
-    spelling or an entity of the query, or a cosine of at least 0.3.
+    The hits of a question are all of them or none, as the model of relevance judges: a word of the
+    question alone does not answer it. Words that are no question are looked for as such: by a rule,
+    what has one of them, a similar spelling or an entity that they name counts as found, and what
+    has a cosine of at least 0.3. A model that was fitted on this installation's kind of videos
+    judges them as well.
     """
-    if relevance.is_fitted:
+    if query.is_question or relevance.is_fitted:
         return tuple(hits) if is_answerable else ()
     return tuple(hit for hit in hits if _has_reason(hit))
 

@@ -20,7 +20,8 @@ from cinemill.capabilities.search.fusion import (
 )
 from cinemill.capabilities.search.query import ParsedQuery, parse_query
 from cinemill.capabilities.search.routing import RetrieverWeights, Route, route_query
-from cinemill.core.retrieval.hits import Candidate, Hit, SearchFilters
+from cinemill.capabilities.search.runtime.routed import find_routed
+from cinemill.core.retrieval.hits import Candidate, Hit
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.storage.database import Connection
 from cinemill.storage.retrieval.passages import find_unknown_words
@@ -118,24 +119,12 @@ def _search(library: CorpusLibrary, asked: AskedQuestion, text: str) -> Searched
             limit=CANDIDATES,
         )
         candidates = find_candidates(connection, everything)
-        routed = _find_routed(connection, everything, route)
-    ranked = fuse(routed, route.weights)
+        words = route.trigram_words if route.weights.trigram > 0 else ()
+        routed = find_routed(connection, replace(everything, unknown_words=words), route)
+    ranked = fuse(routed, route.weights, route.preferred)
     hits = merge_adjacent(ranked, limit=HITS)
     found = SearchedQuestion(asked, query, route, tuple(candidates), tuple(ranked), tuple(hits))
     return replace(found, quoted=_quote(library, found))
-
-
-def _find_routed(connection: Connection, query: CandidateQuery, route: Route) -> list[Candidate]:
-    """Return what is found in the route's tracks; in all of them where that is nothing."""
-    narrowed = replace(
-        query,
-        filters=SearchFilters(tracks=route.tracks),
-        unknown_words=route.trigram_words if route.weights.trigram > 0 else (),
-    )
-    found = find_candidates(connection, narrowed)
-    if found or not route.tracks:
-        return found
-    return find_candidates(connection, replace(narrowed, filters=SearchFilters()))
 
 
 def _quote(library: CorpusLibrary, found: SearchedQuestion) -> str:
