@@ -27,7 +27,8 @@ from cinemill.api.models.search.knowledge import (
     StatementDocument,
     write_label,
 )
-from cinemill.api.state import OWNER, StateDep
+from cinemill.api.state import StateDep
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.retrieval.hits import SearchScope
 from cinemill.storage.knowledge.entities import (
     Moment,
@@ -55,11 +56,11 @@ def list_entities(
 ) -> EntityList:
     """Find entities by a name in any case; those with similar names follow, as suggestions."""
     with state.database.begin() as connection:
-        exact = find_entities(connection, OWNER, [name]).get(name, [])
-        similar = find_similar_entities(connection, OWNER, name, limit=MOST_SIMILAR)
+        exact = find_entities(connection, DEFAULT_OWNER, [name]).get(name, [])
+        similar = find_similar_entities(connection, DEFAULT_OWNER, name, limit=MOST_SIMILAR)
         scores = {one.canonical_id: one.score for one in reversed(similar)}
         ids = dict.fromkeys([*exact, *(one.canonical_id for one in similar)])
-        labels = label_entities(connection, OWNER, list(ids))
+        labels = label_entities(connection, DEFAULT_OWNER, list(ids))
     return EntityList(
         entities=[
             NamedEntityDocument(
@@ -84,16 +85,16 @@ def read_entity(
 
     Of an entity that was merged into another, the other is returned.
     """
-    scope = SearchScope(OWNER, tuple(collection or ()))
+    scope = SearchScope(DEFAULT_OWNER, tuple(collection or ()))
     after = _decode_place(cursor)
     with state.database.begin() as connection:
-        entity = get_entity(connection, OWNER, entity_id)
+        entity = get_entity(connection, DEFAULT_OWNER, entity_id)
         relations = list_relations(connection, scope, entity.id, limit=MOST_RELATIONS)
         statements = list_statements(connection, scope, entity.id, limit=MOST_RELATIONS)
         together = list_co_occurrences(connection, scope, entity.id, limit=MOST_CO_OCCURRENCES)
         moments = list_moments(connection, scope, entity.id, after=after, limit=limit + 1)
         others = {one.entity_id for one in relations} | {one.entity_id for one in together}
-        labels = label_entities(connection, OWNER, others)
+        labels = label_entities(connection, DEFAULT_OWNER, others)
     page, has_more = cut_page(moments, limit)
     return EntityDetails(
         id=entity.id,
