@@ -6,11 +6,14 @@ import json
 
 import pytest
 from tests.integration.api.conftest import RunningApi
-from tests.integration.storage.intelligence_rows import find_things
+from tests.integration.storage.intelligence_rows import find_things, mention, register, save, tell
 
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.storage.database import Database
 from cinemill.storage.findings.gaps import Gap, save_gap
 from cinemill.storage.knowledge.entities import find_entities
+from cinemill.storage.knowledge.evidence import PassageEvidence
+from cinemill.storage.media.assets import delete_asset
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -54,6 +57,48 @@ def test_moments_are_paged(api: RunningApi, library: Database) -> None:
     assert api.http.get(address, params={"limit": 1}).json()["next"] is None
     refused = api.http.get(address, params={"cursor": "x"})
     assert refused.json()["code"] == "cursor_invalid"
+
+
+def test_evidence_of_a_relation_is_paged(api: RunningApi) -> None:
+    (found, *_) = api.http.get("/api/v1/entities", params={"name": "Alice Walker"}).json()[
+        "entities"
+    ]
+    address = f"/api/v1/entities/{found['id']}"
+    relation = api.http.get(address).json()["relations"][0]
+    names = ("predicate", "kind", "is_subject", "is_negated", "is_possible")
+    query = {"other": relation["entity"]["id"], **{name: relation[name] for name in names}}
+    page = api.http.get(f"{address}/evidence", params=query).json()
+    assert len(page["statements"]) == relation["weight"]
+    assert page["next"] is None
+    (statement, *_) = page["statements"]
+    assert {statement["subject_id"], statement["object_id"]} == {
+        found["id"], relation["entity"]["id"],
+    }  # fmt: skip
+    denied = api.http.get(f"{address}/evidence", params={**query, "is_negated": True})
+    assert denied.json()["statements"] == []
+    for wrong in ({"cursor": "x"}, {"kind": "rumour"}, {"limit": 0}):
+        refused = api.http.get(f"{address}/evidence", params={**query, **wrong})
+        assert refused.status_code == 422
+    gone = api.http.get("/api/v1/entities/no-id/evidence", params=query)
+    assert (gone.status_code, gone.json()["code"]) == (404, "entity_not_found")
+
+
+def test_later_pages_of_moments_have_moments_only(api: RunningApi, library: Database) -> None:
+    register(library, "parks", owner=DEFAULT_OWNER)
+    (passage,) = tell(library, "parks", ["Alice Walker walks."])
+    people = [mention("Alice Walker"), mention("Alice Walker", start_ms=5000)]
+    save(library, "parks", [PassageEvidence(passage, people, [])])
+    (found, *_) = api.http.get("/api/v1/entities", params={"name": "Alice Walker"}).json()[
+        "entities"
+    ]
+    address = f"/api/v1/entities/{found['id']}"
+    first = api.http.get(address, params={"limit": 1}).json()
+    second = api.http.get(address, params={"limit": 5, "cursor": first["next"]}).json()
+    assert first["relations"]
+    assert len(second["moments"]) == first["mention_count"] - 1
+    assert (second["relations"], second["statements"], second["co_occurrences"]) == ([], [], [])
+    with library.begin() as connection:
+        delete_asset(connection, "parks")
 
 
 def test_findings_are_paged_with_gaps(api: RunningApi, library: Database) -> None:

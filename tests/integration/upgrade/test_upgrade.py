@@ -35,8 +35,8 @@ from tests.integration.upgrade.restore import (
 )
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-from cinemill.core.job import DEFAULT_OWNER
 from cinemill.config import apply_running_instance, load
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.local.servers.health import find_free_port
 from cinemill.storage import migrations
 from cinemill.worker.app_factory import build_app
