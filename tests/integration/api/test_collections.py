@@ -93,6 +93,7 @@ def test_collection_without_a_storable_name_is_rejected(
         ("GET", "/ingestions", None),
         ("POST", "/ingestions", {}),
         ("GET", "/findings", None),
+        ("GET", "/scenes", None),
         ("GET", "/similar?time=0", None),
         ("GET", "/analyses", None),
         ("POST", "/analyses", {}),

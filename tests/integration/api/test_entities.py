@@ -13,6 +13,7 @@ from cinemill.storage.database import Database
 from cinemill.storage.findings.gaps import Gap, save_gap
 from cinemill.storage.knowledge.entities import find_entities
 from cinemill.storage.knowledge.evidence import PassageEvidence
+from cinemill.storage.knowledge.scenes import Scene, SceneObject, SceneRelation, save_scenes
 from cinemill.storage.media.assets import delete_asset
 
 pytestmark = pytest.mark.usefixtures("library")
@@ -126,6 +127,29 @@ def test_findings_are_paged_with_gaps(api: RunningApi, library: Database) -> Non
         assert api.http.get(address, params=query).status_code == 422
     other = api.http.get(address, params={"cursor": first["next"], "kind": "shot"})
     assert other.json()["code"] == "cursor_invalid"
+
+
+def test_scenes_are_paged_by_shots(api: RunningApi, library: Database) -> None:
+    car, dog = (SceneObject(name, 1, 0, 900, 0.75) for name in ("car", "dog"))
+    left = SceneRelation(0, "left of", 1, 0, 400, None)
+    shots = [
+        Scene(0, 900, [car, dog], [left]),
+        Scene(900, 1500, [], []),
+        Scene(1500, 2000, [dog], []),
+    ]
+    with library.begin() as connection:
+        save_scenes(connection, "garden", shots)
+    address = "/api/v1/assets/garden/scenes"
+    first = api.http.get(address, params={"limit": 2}).json()
+    second = api.http.get(address, params={"limit": 2, "cursor": first["next"]}).json()
+    found = first["scenes"] + second["scenes"]
+    assert [(one["start"], one["end"]) for one in found] == [(0, 0.9), (0.9, 1.5), (1.5, 2)]
+    assert [one["label"] for one in found[0]["objects"]] == ["car", "dog"]
+    assert found[0]["relations"] == [
+        {"subject": 0, "predicate": "left of", "object": 1, "start": 0, "end": 0.4}
+    ]
+    assert second["next"] is None
+    assert api.http.get(address, params={"cursor": "x"}).json()["code"] == "cursor_invalid"
 
 
 @pytest.mark.parametrize("asset_id", ["theirs", "none"])
