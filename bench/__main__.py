@@ -11,6 +11,7 @@ MODULES = (
     "prepare",
     "frames",
     "shots",
+    "ingestion",
     "engine",
     "broker",
     "upload",
@@ -28,6 +29,7 @@ MODULES = (
     "training",
     "relations",
     "retrieval",
+    "answers",
     # Last: a process that has loaded a model is large, and so appears every process that it starts.
     "captions",
 )

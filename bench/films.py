@@ -36,3 +36,11 @@ def create_real_video(ffmpeg_binary: FfmpegBinary, film: Path, height: int, seco
     command = [str(ffmpeg_binary.ffmpeg), "-v", "error", "-nostdin", "-y", *source, *picture]
     subprocess.run([*command, "-c:a", "aac", "-ac", "2", str(film)], check=True)
     return film
+
+
+def repeat(ffmpeg_binary: FfmpegBinary, film: Path, to: Path, seconds: int) -> Path:
+    """Repeat the pictures of a video without encoding them again, up to a length."""
+    command = [str(ffmpeg_binary.ffmpeg), "-v", "error", "-nostdin", "-y", "-stream_loop", "-1"]
+    command += ["-i", str(film), "-t", str(seconds), "-map", "0:v", "-c", "copy", str(to)]
+    subprocess.run(command, check=True)
+    return to

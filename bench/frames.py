@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tools.samples import fetch
 
-from bench.films import create_real_video
+from bench.films import create_real_video, repeat
 from bench.report import BenchRow, alternate, cpu_seconds_of, print_table
 from cinemill.media.ffmpeg.binary import FfmpegBinary, find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
@@ -45,10 +45,10 @@ def measure() -> list[BenchRow]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         minute = create_real_video(ffmpeg_binary, folder / "minute.mp4", 720, 60)
-        ten_minutes = _repeat(ffmpeg_binary, minute, folder / "ten.mp4", 600)
+        ten_minutes = repeat(ffmpeg_binary, minute, folder / "ten.mp4", 600)
         small = fetch("obama_speech")
-        short = _repeat(ffmpeg_binary, small, folder / "short.mp4", 60)
-        long = _repeat(ffmpeg_binary, small, folder / "long.mp4", 7200)
+        short = repeat(ffmpeg_binary, small, folder / "short.mp4", 60)
+        long = repeat(ffmpeg_binary, small, folder / "long.mp4", 7200)
         return [*_measure_share(ffmpeg_binary, ten_minutes), *_measure_memory(short, long)]
 
 
@@ -115,13 +115,6 @@ def _peak_mebibytes(film: Path) -> tuple[float, float]:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     reader, decoder = json.loads(done.stdout)
     return float(reader), float(decoder)
-
-
-def _repeat(ffmpeg_binary: FfmpegBinary, film: Path, to: Path, seconds: int) -> Path:
-    command = [str(ffmpeg_binary.ffmpeg), "-v", "error", "-nostdin", "-y", "-stream_loop", "-1"]
-    command += ["-i", str(film), "-t", str(seconds), "-map", "0:v", "-c", "copy", str(to)]
-    subprocess.run(command, check=True)
-    return to
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """Search over many passages: hybrid, by vectors alone, with filters, and at its worst; deletion.
 
 ``CINEMILL_BENCH_PASSAGES`` is the number of passages, 20,000 where it is not set; the figures in
-the documentation are of 1,000,000, for which building takes about twenty minutes. Passages are made
-of words with the frequencies of a language. Their vectors lie around topics, as those of real texts
-do: evenly spread ones have no neighbours worth finding.
+the documentation are of 1,000,000, for which building takes about twenty minutes.
 """
 
 from __future__ import annotations
@@ -13,58 +11,46 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 from sqlalchemy import text
 
+from bench.passages import (
+    DIMENSION,
+    ENTITIES,
+    PASSAGES_OF_ASSET,
+    SHARES,
+    STOP_WORDS,
+    TOPICS,
+    WORDS,
+    Library,
+    fill_library,
+    make_library,
+    spread,
+)
 from bench.report import BenchRow, print_table
-from cinemill.core.knowledge.graph import EntityKind, Mention, Modality, Relation, RelationKind
+from cinemill.core.knowledge.graph import EntityKind
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
-from cinemill.core.retrieval.passages import Passage, PassageTrack
+from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.local.embedded_servers import embedded_servers
 from cinemill.storage.database import Database, migrate, open_patient_connection
-from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
 from cinemill.storage.knowledge.names import entity_id, entity_key
 from cinemill.storage.media import assets
-from cinemill.storage.retrieval import models, vectors
+from cinemill.storage.retrieval import models
 from cinemill.storage.retrieval.filters import compose_conditions
-from cinemill.storage.retrieval.models import EmbeddingModel
-from cinemill.storage.retrieval.passages import save_passages
 from cinemill.storage.retrieval.search import find_candidates, should_use_index
 
 PASSAGES = int(os.environ.get("CINEMILL_BENCH_PASSAGES", "20000"))
-PASSAGES_OF_ASSET = 360  # an hour
-DIMENSION = 384
-TOPICS = 2000
-WORDS = 60_000
-WORDS_OF_PASSAGE = 25
-ENTITIES = 3000
 ROUNDS = 200
 FILTERED_ROUNDS = 20
 CLIENTS = 4
 SCOPE = SearchScope("bench")
-STOP_WORDS = tuple("the of and to in a is that for it with as was on by at be this from or".split())  # noqa: SIM905 - a sentence of them
-SHARES = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
-"""Of the passages that a filter keeps: those of the speakers up to the one of this number."""
 LIMIT = 50
 TOP = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """A database full of passages, and what they are made of."""
-
-    database: Database
-    model: EmbeddingModel
-    topics: NDArray[np.float32]
-    words: Sequence[str]
-    weights: NDArray[np.float64]
 
 
 def measure() -> list[BenchRow]:
@@ -83,11 +69,6 @@ def measure() -> list[BenchRow]:
 
 
 def _build(database: Database) -> tuple[Library, list[BenchRow]]:
-    random = np.random.default_rng(0)
-    topics = _normalize(random.standard_normal((TOPICS, DIMENSION), dtype=np.float32))
-    # Zipf's law, the first ranks flattened: the commonest word is in two passages of five.
-    weights = 1.0 / np.arange(3, WORDS + 3)
-    words = [*STOP_WORDS, *(_make_word(n) for n in range(WORDS - len(STOP_WORDS)))]
     with database.begin() as connection:
         model = models.register_model(
             connection,
@@ -97,10 +78,9 @@ def _build(database: Database) -> tuple[Library, list[BenchRow]]:
             dimension=DIMENSION,
             tracks=[*PassageTrack],
         )
-    library = Library(database, model, topics, words, weights / weights.sum())
+    library = make_library(database, SCOPE, model)
     began = time.monotonic()
-    for first in range(0, PASSAGES, PASSAGES_OF_ASSET):
-        _insert_asset(library, first, min(PASSAGES_OF_ASSET, PASSAGES - first))
+    fill_library(library, PASSAGES)
     filled = time.monotonic()
     with open_patient_connection(database) as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
@@ -114,52 +94,6 @@ def _build(database: Database) -> tuple[Library, list[BenchRow]]:
         BenchRow("retrieval: filling", filled - began, None, "s", size),
         BenchRow("retrieval: building the index of vectors", indexed - vacuumed, None, "s", size),
     ]
-
-
-def _insert_asset(library: Library, first: int, count: int) -> None:
-    """Store an hour of video with its passages, vectors, mentions and relations."""
-    random = np.random.default_rng(first + 1)
-    asset_id = f"asset-{first // PASSAGES_OF_ASSET}"
-    chosen = random.choice(WORDS, (count, WORDS_OF_PASSAGE), p=library.weights)
-    drawn = random.random(count)
-    passages = [
-        Passage(
-            number,
-            PassageTrack.SPEECH,
-            number * 10_000,
-            number * 10_000 + 10_000,
-            " ".join(library.words[one] for one in chosen[number]),
-            "en",
-            next((f"speaker {share}" for share in SHARES if drawn[number] < share), ""),
-        )
-        for number in range(count)
-    ]
-    near = library.topics[random.integers(0, TOPICS, count)]
-    found = _spread(random, near)
-    people = random.integers(0, ENTITIES, (count, 2))
-    with library.database.begin() as connection:
-        assets.register_asset(
-            connection,
-            owner=SCOPE.owner,
-            sha256=f"{first:064d}",
-            size_bytes=1,
-            filename=f"{first}.mp4",
-            asset_id=asset_id,
-        )
-        ids = save_passages(connection, asset_id, PassageTrack.SPEECH, passages)
-        vectors.save_vectors(connection, library.model, dict(zip(ids, found, strict=True)))
-        evidence = [
-            _make_evidence(*row) for row in zip(ids, passages, people.tolist(), strict=True)
-        ]
-        save_evidence(connection, asset_id, Modality.SPEECH, evidence)
-
-
-def _make_evidence(identity: str, passage: Passage, people: Sequence[int]) -> PassageEvidence:
-    names = [f"Person {number}" for number in people]
-    times = (passage.start_ms, passage.end_ms)
-    mentions = [Mention(name, EntityKind.PERSON, Modality.SPEECH, *times) for name in names]
-    relation = Relation(names[0], "meet", names[1], RelationKind.STATED, *times)
-    return PassageEvidence(identity, mentions, [relation])
 
 
 def _measure_hybrid(library: Library) -> list[BenchRow]:
@@ -192,7 +126,7 @@ def _make_query(library: Library, random: np.random.Generator) -> CandidateQuery
     return CandidateQuery(
         SCOPE,
         text=" ".join(library.words[one] for one in words),
-        vector=_spread(random, near)[0].tolist(),
+        vector=spread(random, near)[0].tolist(),
         model_id=library.model.id,
         entity_ids=[str(entity_id(SCOPE.owner, EntityKind.PERSON, key))],
         limit=LIMIT,
@@ -213,7 +147,7 @@ def _measure_share(library: Library, random: np.random.Generator, share: float |
     took = []
     for _ in range(FILTERED_ROUNDS):
         near = library.topics[random.integers(0, TOPICS, 1)]
-        vector = _spread(random, near)[0]
+        vector = spread(random, near)[0]
         query = CandidateQuery(
             SCOPE, filters, vector=vector.tolist(), model_id=library.model.id, limit=LIMIT
         )
@@ -309,27 +243,6 @@ def _time_all(library: Library, queries: Sequence[CandidateQuery]) -> list[float
             find_candidates(connection, query)
         took.append((time.perf_counter() - began) * 1000)
     return took
-
-
-def _spread(random: np.random.Generator, centers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Vectors of length one whose cosine to their centers is about 0.7."""
-    noise = random.standard_normal(centers.shape, dtype=np.float32) / np.sqrt(DIMENSION)
-    return _normalize(centers + noise)
-
-
-def _normalize(rows: NDArray[Any]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / lengths, dtype=np.float32)
-
-
-def _make_word(number: int) -> str:
-    """Return a word of its own for each number, from syllables."""
-    syllables = "bakedofigulamenopirosutavexyzachishothaquobrilamponesk"
-    word = ""
-    while number or not word:
-        number, rest = divmod(number, 27)
-        word += syllables[rest * 2 : rest * 2 + 2]
-    return f"{word}r"
 
 
 def _percentile(values: Sequence[float], share: float) -> float:

@@ -17,6 +17,8 @@ LONGEST_FUNCTION_LINES = 60
 LONGEST_FILE_LINES = 400
 # These make a folder a package and run it; nobody looks for a subject there.
 NOT_COUNTED = {"__init__.py", "__main__.py"}
+# It grows by a file for each change of the schema, and nobody looks for a subject in it.
+HISTORY = "storage/migrations/versions"
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,7 @@ def called_name(call: ast.Call) -> str:
 def test_folders_have_few_modules(sources: dict[str, str]) -> None:
     modules = [Path(name) for name in sources if Path(name).name not in NOT_COUNTED]
     counts = Counter(path.parent.as_posix() for path in modules)
+    assert counts.pop(HISTORY)
     assert {folder: n for folder, n in counts.items() if n > MOST_MODULES} == {}
 
 

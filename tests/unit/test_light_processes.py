@@ -12,17 +12,29 @@ import pytest
 MODELS = {"onnxruntime", "torch", "faster_whisper", "PIL"}
 PYAV = {"av", "numpy"}
 """PyAV loads NumPy. Workers check every output with it, so they load it before they fork."""
+SERVERS = {"celery", "fastapi", "sqlalchemy", "redis"}
+"""An assistant's process asks a server and is none."""
 SCRIPT = """
 import sys
 {load}
 print(" ".join(sorted(set(sys.modules) & {heavy})))
 """
 API = "import cinemill.api.app"
+CLI = "import cinemill.cli.main"
+ASSISTANTS = "import cinemill.assistants.tools"
+MCP = {"mcp", "mcp_types"}
 WORKER = "from cinemill.worker.app import app; app.context.preload_handlers()"
 
 
 @pytest.mark.parametrize(
-    ("load", "heavy"), [(API, MODELS | PYAV), (WORKER, MODELS)], ids=["api", "worker"]
+    ("load", "heavy"),
+    [
+        (API, MODELS | PYAV | MCP),
+        (WORKER, MODELS | MCP),
+        (CLI, MODELS | PYAV | MCP),
+        (ASSISTANTS, MODELS | PYAV | MCP | SERVERS),
+    ],
+    ids=["api", "worker", "cli", "assistants"],
 )
 def test_idle_process_has_loaded_no_heavy_library(
     load: str, heavy: set[str], tmp_path: Path

@@ -33,6 +33,8 @@ from cinemill.client.search_documents import (
     EntityDocument,
     FindingDocument,
     HitDocument,
+    PictureMomentDocument,
+    PictureSearchDocument,
     SearchDocument,
 )
 from cinemill.client.searches import AnswerEvent
@@ -53,6 +55,8 @@ __all__ = [
     "FrameScoreDocument",
     "HitDocument",
     "JobDocument",
+    "PictureMomentDocument",
+    "PictureSearchDocument",
     "ProgressEvent",
     "RegionDocument",
     "ReviewDocument",

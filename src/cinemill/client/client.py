@@ -28,6 +28,7 @@ from cinemill.client.models import (
     TaskResult,
     TaskStatus,
 )
+from cinemill.client.pictures import PictureCalls
 from cinemill.client.searches import SearchCalls
 from cinemill.client.transfers import Download, OnBytes, ProgressFile
 
@@ -35,7 +36,7 @@ UPLOAD_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
 """The response comes after the server has hashed and synced the video."""
 
 
-class Client(AnalysisCalls, SearchCalls):
+class Client(AnalysisCalls, SearchCalls, PictureCalls):
     """One server. Every method raises :class:`ClientError` if it refuses or does not respond."""
 
     def __init__(self, base_url: str, token: str | None = None) -> None:

@@ -35,6 +35,25 @@ class SearchDocument(TypedDict, total=False):
     vectors_hint: str
 
 
+class PictureMomentDocument(TypedDict, total=False):
+    """A moment whose picture was found; ``start``, ``end`` and ``picture_time`` are seconds."""
+
+    asset_id: str
+    start: float
+    end: float
+    picture_time: float
+    """May be outside of the moment, where an earlier one shows the same."""
+    picture_url: str
+    score: float
+    """Cosine, −1 to 1; comparable within one search only."""
+    passage_id: str
+
+
+class PictureSearchDocument(TypedDict, total=False):
+    moments: list[PictureMomentDocument]
+    """The most similar first."""
+
+
 class AnswerDocument(TypedDict, total=False):
     answer: str
     citations: list[HitDocument]

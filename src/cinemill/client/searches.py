@@ -128,10 +128,21 @@ class SearchCalls(Calls):
         """Return an entity with its relations, their evidence and its first moments."""
         return cast("EntityDocument", self._get(f"{API}/entities/{part_of(entity_id)}"))
 
-    def findings(self, asset_id: str, *, kind: str | None = None) -> Iterator[FindingDocument]:
-        """Yield what was found in a video, by kind and time; ``kind`` is one such as ``shot``."""
+    def findings(
+        self,
+        asset_id: str,
+        *,
+        kind: str | None = None,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> Iterator[FindingDocument]:
+        """Yield what was found in a video, by kind and time; ``kind`` is one such as ``shot``.
+
+        With ``start`` or ``end``, in seconds, only what ends after the one and starts before the
+        other.
+        """
         path = f"assets/{part_of(asset_id)}/findings"
-        return self._iterate(path, "findings", None, drop_none(kind=kind))
+        return self._iterate(path, "findings", None, drop_none(kind=kind, start=start, end=end))
 
 
 def _make_question(

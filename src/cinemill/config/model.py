@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     min_free_bytes: fields.Bytes = setting("CINEMILL_MIN_FREE_BYTES", ByteSize(GIB))
     """Minimum free disk space; below it no work is accepted."""
     retention_days: fields.Count = setting("CINEMILL_RETENTION_DAYS", 30)
-    """Days after which finished jobs are deleted."""
+    """Days after which finished jobs, expired analyses and unused conversations are deleted."""
     stuck_hours: fields.Seconds = setting("CINEMILL_STUCK_HOURS", 2)
     """Hours after which an unfinished job is reported as stuck."""
     fetch_models: bool = setting("CINEMILL_FETCH_MODELS", True)

@@ -150,6 +150,14 @@ job = Table(
     ),
 )
 
+job_quotation = Table(
+    "job_quotation",
+    metadata,
+    Column("job_id", Text, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("asset_id", Text, ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True),
+    Index("job_quotation_asset_idx", "asset_id"),
+)
+
 step = Table(
     "step",
     metadata,

@@ -49,6 +49,7 @@ from cinemill.testing.answers import (
 from cinemill.testing.fake_analyses import FakeAnalysisCalls
 from cinemill.testing.fake_assets import FakeAssets
 from cinemill.testing.fake_jobs import FakeJob, FakeJobs
+from cinemill.testing.fake_pictures import FakePictureCalls
 from cinemill.testing.fake_searches import FakeSearchCalls
 from cinemill.testing.outcomes import Outcome
 
@@ -56,7 +57,7 @@ Script = Outcome | Callable[[JobDocument], Outcome]
 """How a job goes; a function is called with the job when it is accepted."""
 
 
-class FakeClient(FakeAnalysisCalls, FakeSearchCalls):
+class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls):
     """A client whose installation is in memory.
 
     A job moves on when it is looked at by itself (``job``, ``job_status``, ``task``, ``result``,

@@ -174,11 +174,21 @@ class FakeSearchCalls(Client):
         with as_client_errors():
             raise NotFound(f"There is no entity {entity_id}.", code="entity_not_found")
 
-    def findings(self, asset_id: str, *, kind: str | None = None) -> Iterator[FindingDocument]:
+    def findings(
+        self,
+        asset_id: str,
+        *,
+        kind: str | None = None,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> Iterator[FindingDocument]:
         with as_client_errors():
             self._assets.find(asset_id)
         if kind is not None and kind not in set(FindingKind):
             raise parameter_invalid("kind", f"must be one of {', '.join(FindingKind)}")
+        for name, seconds in (("start", start), ("end", end)):
+            if seconds is not None and not 0 <= seconds <= server.LONGEST_SECONDS:
+                raise parameter_invalid(name, "must be seconds from the video's start")
         return iter(())
 
     def _find_turns(self, conversation_id: str) -> Turns:

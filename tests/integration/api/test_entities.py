@@ -152,6 +152,26 @@ def test_scenes_are_paged_by_shots(api: RunningApi, library: Database) -> None:
     assert api.http.get(address, params={"cursor": "x"}).json()["code"] == "cursor_invalid"
 
 
+def test_findings_of_a_range_are_returned_alone(api: RunningApi, library: Database) -> None:
+    find_things(library, "garden")  # a car until 0.04 s, and a person from 12 s to 13 s
+    address = "/api/v1/assets/garden/findings"
+
+    def find(**query: float) -> list[str]:
+        found = api.http.get(address, params=query)
+        assert found.status_code == 200, found.text
+        return [one["label"] for one in found.json()["findings"]]
+
+    assert find(start=0.04) == ["Person"]
+    assert find(end=12) == ["car"]
+    assert find(start=12.999, end=20) == ["Person"]
+    assert find(start=13, end=20) == []
+    first = api.http.get(address, params={"start": 0, "end": 13, "limit": 1}).json()
+    rest = api.http.get(address, params={"end": 12, "cursor": first["next"]}).json()
+    assert rest["findings"] == []
+    for wrong in ({"start": -1}, {"end": "nan"}, {"end": 1e10}):
+        assert api.http.get(address, params=wrong).json()["code"] == "parameters_invalid"
+
+
 @pytest.mark.parametrize("asset_id", ["theirs", "none"])
 def test_findings_of_no_video_of_ours_are_refused(api: RunningApi, asset_id: str) -> None:
     refused = api.http.get(f"/api/v1/assets/{asset_id}/findings")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,11 @@ from numpy.typing import NDArray
 from tests.integration.api.conftest import RunningApi, StartApi
 from tests.integration.storage.intelligence_rows import register, without_models
 from tests.onnx_files import write_mean_model
+from typer.testing import CliRunner, Result
 
 from cinemill.api.app import FILES_FOLDER
+from cinemill.cli.main import app
+from cinemill.client import Client, ClientError
 from cinemill.core.frames import Frame
 from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.media import ArtifactKind
@@ -167,6 +172,80 @@ def test_what_is_no_picture_is_refused(
 ) -> None:
     answer = library.api.http.post("/api/v1/search/pictures", content=content)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.fixture
+def client(library: Library) -> Iterator[Client]:
+    with Client(library.api.address, library.api.token) as opened:
+        yield opened
+
+
+@pytest.fixture
+def cinemill(library: Library, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("CINEMILL_URL", library.api.address)
+    monkeypatch.setenv("CINEMILL_TOKEN", library.api.token)
+    return lambda *arguments: CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+@pytest.fixture
+def green(tmp_path: Path) -> Path:
+    """A picture that looks like the other video's."""
+    path = tmp_path / "green.jpg"
+    path.write_bytes(encode_jpeg(paint((35, 190, 25))))
+    return path
+
+
+def test_client_finds_pictures(client: Client, green: Path) -> None:
+    found = client.similar_moments("film", 1.5, limit=1)["moments"]
+    assert [(one["asset_id"], one["start"], one["picture_time"]) for one in found] == [
+        ("film", 5.0, 6.0)
+    ]
+    only = client.similar_moments("film", 0, collections=["collection of other"])["moments"]
+    assert [one["asset_id"] for one in only] == ["other"]
+    found = client.search_by_picture(green, limit=2)["moments"]
+    assert (len(found), found[0]["asset_id"]) == (2, "other")
+    (first,) = client.search_by_picture(str(green), asset_ids=["film"], limit=1)["moments"]
+    assert first["asset_id"] == "film"
+
+
+def test_refusals_of_picture_searches_are_client_errors(client: Client, tmp_path: Path) -> None:
+    text = tmp_path / "text.jpg"
+    text.write_text("no picture")
+    for call, code in (
+        (partial(client.search_by_picture, text), "picture_unreadable"),
+        (partial(client.search_pictures, "a red car"), "text_tower_missing"),
+        (partial(client.similar_moments, "film", 1, by="moment"), "pictures_not_indexed"),
+        (partial(client.similar_moments, "nothing", 1), "asset_not_found"),
+    ):
+        with pytest.raises(ClientError) as refused:
+            call()
+        assert refused.value.code == code
+
+
+def test_search_command_finds_pictures(cinemill: Callable[..., Result], green: Path) -> None:
+    for arguments, best in (
+        (("--picture", green), "other"),
+        (("--like", "film@1.5"), "film"),
+        (("--like", "film@00:00:01.5", "--asset", "other"), "other"),
+    ):
+        answer = cinemill("search", *arguments, "--limit", 1, "--json")
+        assert answer.exit_code == 0, answer.output
+        (moment,) = json.loads(answer.stdout)["moments"]
+        assert moment["asset_id"] == best
+    shown = cinemill("search", "--like", "film@0:01")
+    assert shown.exit_code == 0
+    row = next(line for line in shown.stdout.splitlines() if "00:00:05-00:00:10" in line)
+    assert "00:00:06" in row
+    assert "film.mp4" in row
+
+
+def test_search_command_reports_refusals(cinemill: Callable[..., Result], tmp_path: Path) -> None:
+    text = tmp_path / "text.jpg"
+    text.write_text("no picture")
+    refused = cinemill("search", "--picture", text, "--json")
+    assert json.loads(refused.stderr)["error"]["code"] == "picture_unreadable"
+    refused = cinemill("search", "--like", "nothing@1", "--json")
+    assert json.loads(refused.stderr)["error"]["code"] == "asset_not_found"
 
 
 def test_words_need_a_text_tower(library: Library) -> None:

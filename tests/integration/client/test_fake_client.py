@@ -379,3 +379,28 @@ def test_impossible_searches_are_refused_alike(client: Client) -> None:
     assert refuse(client.entity, "none") == ("entity_not_found", 404)
     assert refuse(client.entities, "") == ("parameters_invalid", 422)
     assert refuse(lambda: list(client.findings("none"))) == ("asset_not_found", 404)
+
+
+def test_library_without_pictures_is_searched_alike(client: Client, film: Path) -> None:
+    job = client.upload(film)
+    end(client, job["id"])
+    asset_id = str(client.job(job["id"])["asset_id"])
+    invalid = ("parameters_invalid", 422)
+    missing = ("pictures_not_indexed", 409)
+    assert refuse(client.similar_moments, asset_id, 0.5) == missing
+    assert refuse(client.similar_moments, "none", 0.5) == ("asset_not_found", 404)
+    assert refuse(client.similar_moments, asset_id, -1) == invalid
+    assert refuse(client.similar_moments, asset_id, 1, by="sound") == invalid
+    assert refuse(client.search_pictures, "a red car") == missing
+    assert refuse(client.search_pictures, " ") == ("query_empty", 422)
+    assert refuse(client.search_pictures, "a red car", limit=0) == invalid
+    assert refuse(client.search_by_picture, film) == ("picture_unreadable", 422)
+    assert refuse(client.search_by_picture, film, limit=201) == invalid
+
+
+def test_impossible_ranges_of_findings_are_refused_alike(client: Client, film: Path) -> None:
+    asset_id = str(client.upload(film)["asset_id"])
+    assert list(client.findings(asset_id, start=0, end=0.5)) == []
+    for wrong in ({"start": -1.0}, {"end": float("nan")}):
+        refused = refuse(lambda wrong=wrong: list(client.findings(asset_id, **wrong)))
+        assert refused == ("parameters_invalid", 422)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.injections import INJECTIONS, OTHERS_SECRET, ObeyingModel
 from tests.integration.search.library import open_resources
-from tests.integration.storage.intelligence_rows import register, tell
+from tests.integration.storage.intelligence_rows import mention, register, save, tell
 from tests.model_servers import (
     ServerReply,
     ServerRequest,
@@ -31,10 +31,14 @@ from cinemill.capabilities.search.runtime.answers import Question, answer_query
 from cinemill.capabilities.search.runtime.context import generate_context
 from cinemill.capabilities.search.runtime.documents import write_answer, write_event
 from cinemill.capabilities.search.runtime.requests import SearchRequest
+from cinemill.capabilities.search.runtime.search import hybrid_search
 from cinemill.core.retrieval.hits import SearchFilters
 from cinemill.errors import InputRejected, NotFound
 from cinemill.inference.language_models.openai import OpenAIModel
 from cinemill.storage.database import Database
+from cinemill.storage.knowledge.entities import find_entities
+from cinemill.storage.knowledge.evidence import PassageEvidence
+from cinemill.storage.knowledge.merges import merge_entities
 from cinemill.storage.media.assets import delete_asset
 from cinemill.storage.retrieval.conversations import list_turns
 
@@ -151,6 +155,61 @@ def test_answer_that_cites_a_deleted_video_leaves_no_turn(
     assert "Emma Stone" in stream.finish().text
     with indexed.begin() as connection:
         assert list_turns(connection, str(stream.conversation_id), "dora") == []
+
+
+def test_follow_up_is_deleted_with_the_video_that_its_question_quotes(
+    indexed: Database, models_dir: Path
+) -> None:
+    for name, said in (
+        ("brief", "Emma Stone crossed the glacier on Friday."),
+        ("kept", "The orchard was planted in spring."),
+    ):
+        register(indexed, name, owner="edna")
+        tell(indexed, name, [said])
+    resources = open_resources(indexed, models_dir, "edna")
+    first = answer_query(resources, Question("Who crossed the glacier?"))
+    first.finish()
+    asked = (
+        # Of another video alone, with a name that only the first one says.
+        Question("When did she plant the orchard?", filters=SearchFilters(asset_ids=("kept",))),
+        Question("When was the orchard planted?", filters=SearchFilters(asset_ids=("kept",))),
+    )
+    follow_up, fresh = (
+        answer_query(resources, one, conversation_id=first.conversation_id) for one in asked
+    )
+    for stream in (follow_up, fresh):
+        stream.finish()
+    assert "Emma Stone" in follow_up.standalone.text
+    assert "brief" in follow_up.asset_ids
+    assert not fresh.standalone.is_follow_up
+    with indexed.begin() as connection:
+        delete_asset(connection, "brief")
+        left = list_turns(connection, str(first.conversation_id), "edna")
+        delete_asset(connection, "kept")
+    assert [one.turn.question for one in left] == [asked[1].text]
+
+
+def test_search_quotes_the_video_whose_spelling_of_a_name_it_shows(
+    indexed: Database, models_dir: Path
+) -> None:
+    for name, person in (("first", "Emma Stone"), ("second", "Em Stone")):
+        register(indexed, name, owner="eli")
+        (passage,) = tell(indexed, name, [f"{person} crossed the glacier on Friday."])
+        save(indexed, name, [PassageEvidence(passage, [mention(person), mention("Emma Stone")])])
+    with indexed.begin() as connection:
+        ids = find_entities(connection, "eli", ["Em Stone", "Emma Stone"])
+        merge_entities(
+            connection, "eli", ids["Em Stone"][0], ids["Emma Stone"][0], reason="", decided_by=""
+        )
+    resources = open_resources(indexed, models_dir, "eli")
+    only = SearchFilters(asset_ids=("second",))
+    for words, quoted in (("em stone", {"first", "second"}), ("emma stone", {"second"})):
+        found = hybrid_search(resources, SearchRequest(words, filters=only))
+        assert [one.name for one in found.entities] == ["Emma Stone"]
+        assert found.asset_ids == quoted
+    with indexed.begin() as connection:
+        for name in ("first", "second"):
+            delete_asset(connection, name)
 
 
 def test_language_model_writes_the_answer(indexed: Database, models_dir: Path) -> None:

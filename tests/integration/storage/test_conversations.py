@@ -40,6 +40,7 @@ def test_turns_are_read_as_they_were_stored(database: Database) -> None:
     with database.begin() as connection:
         turns = conversations.list_turns(connection, identity, "ann")
     assert [one.turn for one in turns] == [TURN, TURN]
+    assert [one.asset_ids for one in turns] == [frozenset(), {"film"}]
 
 
 def test_only_the_last_turns_are_kept(database: Database) -> None:

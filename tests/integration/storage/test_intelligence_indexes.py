@@ -36,8 +36,10 @@ from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.storage.database import Database
 from cinemill.storage.findings import sets
+from cinemill.storage.jobs import job_changes
 from cinemill.storage.knowledge import entities, merges, scenes
 from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
+from cinemill.storage.knowledge.labels import find_naming_assets
 from cinemill.storage.knowledge.names import entity_id
 from cinemill.storage.media import assets
 from cinemill.storage.retrieval import conversations, models, passages, search, vectors
@@ -92,7 +94,14 @@ INSERT INTO conversation_turn (conversation_id, number, question, standalone_que
 SELECT id, n, '', '', '' FROM conversation CROSS JOIN generate_series(1, 4) AS n;
 INSERT INTO turn_asset (conversation_id, number, asset_id)
 SELECT conversation_id, number, 'asset-' || 1 + abs(hashtext(conversation_id::text)) % {ASSETS}
-FROM conversation_turn
+FROM conversation_turn;
+INSERT INTO job (id, kind, owner, state, priority, request_digest, result)
+SELECT 'job-' || n, 'hybrid_search', 'owner-7', 'completed', 5, '', '{{}}'
+FROM generate_series(1, 5000) AS n;
+INSERT INTO step (id, job_id, position, name, kind, queue, state, max_failures, max_crashes, result)
+SELECT 'step of ' || id, id, 0, 'search', kind, 'runtime', 'succeeded', 1, 1, '{{}}' FROM job;
+INSERT INTO job_quotation (job_id, asset_id)
+SELECT id, 'asset-' || 1 + abs(hashtext(id)) % {ASSETS} FROM job
 """
 
 _FILL_GRAPH = """
@@ -214,6 +223,8 @@ BY_INDEX: dict[str, Callable[[Connection], object]] = {
     "moments": lambda c: entities.list_moments(c, COLLECTION, PERSON),
     "relations": lambda c: entities.list_relations(c, COLLECTION, PERSON),
     "co-occurrences": lambda c: entities.list_co_occurrences(c, COLLECTION, PERSON),
+    "assets of a name": lambda c: find_naming_assets(c, "owner-7", {PERSON: "Name"}),
+    "quotations": lambda c: job_changes.record_quotations(c, "job-7", ["asset-7", "asset-57"]),
     "merges": lambda c: merges.list_merges(c, "owner-7"),
     "merge": lambda c: merges.merge_entities(c, "owner-7", OTHER, PERSON, reason="", decided_by=""),
     "scenes": lambda c: scenes.list_scenes(c, "asset-7"),
@@ -256,6 +267,7 @@ def test_findings_are_read_in_index_order(filled: Database) -> None:
         found = sets.find_active(connection, "asset-7", FindingKind.OBJECT)
     assert found is not None
     assert_by_index(filled, lambda c: sets.list_findings(c, found.id, after=(3000, 0, 3)))
+    assert_by_index(filled, lambda c: sets.list_findings(c, found.id, from_ms=3000, to_ms=5000))
     assert_by_index(filled, lambda c: sets.save_part(c, found.id, 0, make_findings()))
     assert_by_index(filled, lambda c: sets.activate_set(c, found.id))
 
@@ -342,6 +354,9 @@ TABLES = [
     "word",
     "turn_asset",
     "conversation_turn",
+    "job_quotation",
+    "job",
+    "step",
 ]
 
 

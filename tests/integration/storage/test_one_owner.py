@@ -28,7 +28,7 @@ def old(empty_url: str) -> Iterator[Database]:
     """A database as it was before that migration."""
     migrate(empty_url)
     database = Database(empty_url)
-    rows.change(database, "UPDATE alembic_version SET version_num = '0015'")
+    rows.change(database, "UPDATE alembic_version SET version_num = '0016'")
     yield database
     database.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from tests.integration.storage.intelligence_rows import mention, register, relation, save
 from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS
@@ -75,3 +76,17 @@ def test_all_merges_of_a_task_are_applied_or_none(stack: Stack, names: dict[str,
     with pytest.raises(JobFailed, match="There is no entity nobody"):
         run(stack, merge=[good, bad])
     assert len(run(stack)["suggestions"]) == 1
+
+
+def test_suggestions_are_removed_with_the_video_that_has_the_names(
+    stack: Stack, names: dict[str, str]
+) -> None:
+    assert run(stack)["suggestions"]
+    query = text(
+        "SELECT (SELECT count(*) FROM job WHERE job::text ILIKE '%Alise%')"
+        " + (SELECT count(*) FROM step WHERE step::text ILIKE '%Alise%')"
+    )
+    with stack.database.begin() as connection:
+        assert connection.execute(query).scalar_one() > 1
+        delete_asset(connection, "merges")
+        assert connection.execute(query).scalar_one() == 0

@@ -13,6 +13,7 @@ from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.capabilities.operations.gpus import list_gpus
+from cinemill.storage.retrieval import conversations
 
 
 def call(stack: Stack, name: str, *args: object, **kwargs: object) -> Any:
@@ -65,6 +66,24 @@ def test_gpu_usage_follows_the_contract_with_and_without_a_gpu(stack: Stack) -> 
     assert [gpu["uuid"] for gpu in result["gpus"]] == [gpu["uuid"] for gpu in gpus]
     for gpu in result["gpus"]:
         assert {"index", "name", "utilization", "memory_used", "memory_total"} <= gpu.keys()
+
+
+def test_unused_conversations_are_deleted_and_no_others(stack: Stack) -> None:
+    days = stack.context.settings.retention_days
+    owner = "asks rarely"
+    with stack.database.begin() as connection:
+        old, new = (conversations.create_conversation(connection, owner) for _ in range(2))
+        connection.execute(
+            text(
+                "UPDATE conversation SET used_at = now() - make_interval(days => :days, mins => 1)"
+                " WHERE id = CAST(:id AS uuid)"
+            ),
+            {"id": old, "days": days},
+        )
+    assert {"deleted_files", "freed_bytes"} <= call(stack, "collect_garbage").keys()
+    with stack.database.begin() as connection:
+        assert conversations.list_conversations(connection, owner) == [new]
+        assert conversations.delete_conversation(connection, new, owner)
 
 
 def test_expired_results_are_deleted_and_no_others(stack: Stack) -> None:

@@ -112,6 +112,7 @@ def test_command_names_are_complete() -> None:
         "config",
         "ask",
         "graph",
+        "mcp",
         "search",
         "verify",
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 from cinemill.capabilities.knowledge.merge_parameters import MergeParameters
 from cinemill.capabilities.knowledge.merging.suggestions import (
@@ -14,7 +16,9 @@ from cinemill.core.documents import JsonObject
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.resources import StepResources
 from cinemill.storage.database import Connection, Database
+from cinemill.storage.jobs.job_changes import record_quotations
 from cinemill.storage.knowledge.entities import list_profiles
+from cinemill.storage.knowledge.labels import find_naming_assets
 from cinemill.storage.knowledge.merges import merge_entities, undo_merge
 
 
@@ -29,8 +33,12 @@ def merge_graphs(resources: StepResources, context: StepContext) -> StepOutcome:
     params, owner = context.parameters(MergeParameters), context.run.owner
     suggestions = _suggest(resources.database, owner, params)
     with resources.database.begin() as connection:
+        quoted = find_naming_assets(connection, owner, _list_names(suggestions))
         result = _apply(connection, owner, params)
-    return StepOutcome({**result, "suggestions": suggestions})
+    return StepOutcome(
+        {**result, "suggestions": suggestions},
+        partial(record_quotations, job_id=context.run.job_id, asset_ids=quoted),
+    )
 
 
 def _suggest(database: Database, owner: str, params: MergeParameters) -> list[JsonObject]:
@@ -49,6 +57,15 @@ def _suggest(database: Database, owner: str, params: MergeParameters) -> list[Js
         }
         for one in suggested[: params.limit]
     ]
+
+
+def _list_names(suggestions: Sequence[JsonObject]) -> dict[str, str]:
+    """Return the names that suggestions show, by the entities' ids."""
+    return {
+        str(one[f"{which}_id"]): str(one[f"{which}_name"])
+        for one in suggestions
+        for which in ("first", "second")
+    }
 
 
 def _apply(connection: Connection, owner: str, params: MergeParameters) -> JsonObject:

@@ -35,12 +35,15 @@ def forget_old_jobs(resources: StepResources, context: StepContext) -> StepOutco
 def remove_garbage(resources: StepResources, _context: StepContext) -> StepOutcome:
     """Remove files that no row names, incomplete uploads, and leftovers of killed processes.
 
+    Conversations that were not used for as long as jobs are kept are deleted too.
+
     Result: ``deleted_files``, ``deleted_uploads``, ``freed_bytes``. Safe to run twice.
     """
     # Also here, because a pool process may start only once in weeks.
     remove_abandoned_work(resources.database, resources.work_folder)
     retention.forget_dead_messages(resources.database, resources.retention_days)
     retention.delete_cached_pieces(resources.database, resources.retention_days)
+    retention.delete_unused_conversations(resources.database, resources.retention_days)
     retention.count_ended_work(resources.database)
     return StepOutcome(retention.collect_garbage(resources.database, resources.files))
 

@@ -1,4 +1,4 @@
-"""Retention: old jobs, files that no row names, incomplete uploads."""
+"""Retention: old jobs and conversations, files that no row names, incomplete uploads."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from cinemill.storage.jobs.dead_messages import prune_dead_messages
 from cinemill.storage.media import assets
 from cinemill.storage.media.files import LocalFiles
 from cinemill.storage.metrics.totals import count_ended
+from cinemill.storage.retrieval import conversations
 from cinemill.telemetry import get_logger
 
 log = get_logger(__name__)
 
 UPLOAD_GRACE_SECONDS = 24 * 3600.0
+DELETED_AT_ONCE = 1000
 
 
 def forget_dead_messages(database: Database, days: float) -> int:
@@ -29,6 +31,19 @@ def delete_cached_pieces(database: Database, days: float) -> int:
     """Forget pieces that no render has requested for this many days; return how many."""
     with database.begin() as connection:
         return assets.forget_cached(connection, older_than_days=days)
+
+
+def delete_unused_conversations(database: Database, days: float) -> int:
+    """Delete conversations that were not used for this many days; return how many."""
+    deleted = 0
+    while True:
+        with database.begin() as connection:
+            count = conversations.delete_unused(
+                connection, older_than_days=days, limit=DELETED_AT_ONCE
+            )
+        deleted += count
+        if count < DELETED_AT_ONCE:
+            return deleted
 
 
 def count_ended_work(database: Database) -> None:

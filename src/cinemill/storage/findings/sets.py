@@ -193,11 +193,14 @@ def list_findings(
     set_id: str,
     *,
     after: tuple[int, int, int] | None = None,
+    from_ms: int | None = None,
+    to_ms: int | None = None,
     limit: int = 1000,
 ) -> list[tuple[tuple[int, int, int], Finding]]:
     """Return findings of a set by time, each with its position; those ``after`` a position.
 
-    A position is (start in milliseconds, part, number).
+    A position is (start in milliseconds, part, number). Only what ends after ``from_ms`` and
+    starts before ``to_ms`` is returned.
     """
     place = tuple_(_COLUMNS.start_ms, _COLUMNS.part, _COLUMNS.number)
     query = (
@@ -208,6 +211,10 @@ def list_findings(
     )
     if after is not None:
         query = query.where(place > after)
+    if from_ms is not None:
+        query = query.where(_COLUMNS.end_ms > from_ms)
+    if to_ms is not None:
+        query = query.where(_COLUMNS.start_ms < to_ms)
     return [
         ((row["start_ms"], row["part"], row["number"]), _read_finding(row))
         for row in connection.execute(query).mappings()

@@ -1,6 +1,8 @@
-"""What is changed of a job as a whole: its asset is set, and it is deleted."""
+"""What is changed of a job as a whole: the assets that it is about or quotes, and its deletion."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import Connection, delete, text
@@ -22,6 +24,33 @@ def assign_asset(connection: Connection, job_id: str, asset_id: str) -> None:
         if not isinstance(error.orig, ForeignKeyViolation):
             raise
         raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found") from error
+
+
+def record_quotations(connection: Connection, job_id: str, asset_ids: Collection[str]) -> None:
+    """Record which assets the result of a job quotes: it is removed with the first that is deleted.
+
+    To be called in the transaction that stores the result. Raises NotFound (``asset_not_found``)
+    where one of them was deleted meanwhile.
+    """
+    statement = text(
+        """
+        INSERT INTO job_quotation (job_id, asset_id)
+        SELECT :job_id, asset_id FROM unnest(CAST(:asset_ids AS text[])) AS asset_id
+        ON CONFLICT DO NOTHING
+        """
+    )
+    # In one order for everybody: each row waits for whoever is deleting its asset.
+    values = {"job_id": job_id, "asset_ids": sorted(set(asset_ids))}
+    try:
+        connection.execute(statement, values)
+    except IntegrityError as error:
+        if not isinstance(error.orig, ForeignKeyViolation):
+            raise
+        raise NotFound(
+            "A video that was found was deleted meanwhile.",
+            code="asset_not_found",
+            hint="Send the task again.",
+        ) from error
 
 
 def delete_job(connection: Connection, job_id: str) -> bool:

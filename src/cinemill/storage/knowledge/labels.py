@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -18,6 +18,17 @@ _LABEL = text(
         GROUP BY mention.name ORDER BY count(*) DESC, mention.name LIMIT 1), entity.key) AS name
     FROM entity AS asked JOIN entity ON entity.id = asked.canonical_id
     WHERE asked.owner = :owner AND asked.id = ANY(:ids)
+    """
+)
+
+
+_NAMING_ASSETS = text(
+    """
+    SELECT DISTINCT mention.asset_id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[])) AS shown (id, name)
+    JOIN entity AS member ON member.canonical_id = shown.id
+    JOIN mention ON mention.entity_id = member.id AND mention.name = shown.name
+    WHERE member.owner = :owner
     """
 )
 
@@ -42,3 +53,11 @@ def label_entities(
     return {
         str(row.asked_id): EntityLabel(str(row.id), EntityKind(row.kind), row.name) for row in rows
     }
+
+
+def find_naming_assets(
+    connection: Connection, owner: str, names: Mapping[str, str]
+) -> frozenset[str]:
+    """Return the videos of an owner that call entities by these names, by the entities' ids."""
+    values = {"owner": owner, "ids": [*names], "names": [*names.values()]}
+    return frozenset(connection.execute(_NAMING_ASSETS, values).scalars())

@@ -1,11 +1,11 @@
 """Rows of conversations: what an owner asked, and what was answered, for follow-up questions.
 
-A turn that cites a video is deleted with the video, for its answer repeats what the video says.
+A turn that quotes a video, or goes on from one that does, is deleted with the video.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -46,6 +46,8 @@ class StoredTurn:
     number: int
     turn: Turn
     created_at: datetime
+    asset_ids: frozenset[str] = frozenset()
+    """Videos that it quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,9 @@ def add_turn(
     *,
     asset_ids: Collection[str] = (),
 ) -> int:
-    """Add a turn, with the videos that its answer cites, and return its number.
+    """Add a turn, with the videos that it quotes, and return its number.
 
-    Only the last ``MOST_TURNS`` are kept. Where a cited video was deleted meanwhile, the turn is
+    Only the last ``MOST_TURNS`` are kept. Where a quoted video was deleted meanwhile, the turn is
     not stored, and the number is that of the last one.
 
     Raises NotFound (``conversation_not_found``), also for another owner's.
@@ -101,10 +103,10 @@ def add_turn(
     last = connection.execute(
         select(func.coalesce(func.max(_TURNS.number), 0)).where(_TURNS.conversation_id == identity)
     ).scalar_one()
-    cited = sorted(set(asset_ids))
+    quoted = sorted(set(asset_ids))
     locked = text("SELECT id FROM asset WHERE id = ANY(:ids) ORDER BY id FOR KEY SHARE")
-    kept = connection.execute(locked, {"ids": cited}).scalars().all()
-    if len(kept) < len(cited):
+    kept = connection.execute(locked, {"ids": quoted}).scalars().all()
+    if len(kept) < len(quoted):
         return int(last)
     number = int(last) + 1
     values = {
@@ -115,8 +117,8 @@ def add_turn(
     }
     key: dict[str, Any] = {"conversation_id": identity, "number": number}
     connection.execute(insert(tables.conversation_turn).values(**key, **values))
-    if cited:
-        rows = [{**key, "asset_id": asset_id} for asset_id in cited]
+    if quoted:
+        rows = [{**key, "asset_id": asset_id} for asset_id in quoted]
         connection.execute(insert(tables.turn_asset), rows)
     connection.execute(
         text("DELETE FROM conversation_turn WHERE conversation_id = :id AND number <= :oldest"),
@@ -145,7 +147,12 @@ def list_turns(connection: Connection, conversation_id: str, owner: str) -> list
         .where(_TURNS.conversation_id == identity)
         .order_by(_TURNS.number)
     )
-    return [_read(row) for row in connection.execute(turns).mappings()]
+    links = tables.turn_asset.c
+    cited = select(links.number, links.asset_id).where(links.conversation_id == identity)
+    quoted: dict[int, set[str]] = {}
+    for number, asset_id in connection.execute(cited):
+        quoted.setdefault(number, set()).add(asset_id)
+    return [_read(row, quoted) for row in connection.execute(turns).mappings()]
 
 
 def list_conversations(connection: Connection, owner: str, *, limit: int = 50) -> list[str]:
@@ -215,6 +222,7 @@ def _not_found(conversation_id: str) -> NotFound:
     return NotFound(f"There is no conversation {conversation_id}.", code="conversation_not_found")
 
 
-def _read(row: RowMapping) -> StoredTurn:
+def _read(row: RowMapping, quoted: Mapping[int, Collection[str]]) -> StoredTurn:
     turn = Turn(row["question"], row["standalone_question"], row["answer"], row["context"])
-    return StoredTurn(row["number"], turn, row["created_at"])
+    number = row["number"]
+    return StoredTurn(number, turn, row["created_at"], frozenset(quoted.get(number, ())))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.models.pages import (
@@ -22,6 +24,7 @@ from cinemill.api.models.search.knowledge import (
     FindingModelDocument,
     FindingPage,
 )
+from cinemill.api.models.search.searches import Seconds
 from cinemill.api.owned_assets import get_owned_asset
 from cinemill.api.state import StateDep
 from cinemill.core.findings.finding import Finding, FindingKind
@@ -34,6 +37,20 @@ router = APIRouter(tags=["search"], route_class=BoundedRoute)
 _Place = tuple[int, int, int]
 """Start in milliseconds, part and number of a finding in its set."""
 _Found = tuple[FindingSet, _Place, Finding]
+FromSecond = Annotated[
+    Seconds | None, Query(description="Only what ends after this second of the video.")
+]
+ToSecond = Annotated[
+    Seconds | None, Query(description="Only what starts before this second of the video.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """A part of a video's time, in milliseconds; None is open."""
+
+    from_ms: int | None
+    to_ms: int | None
 
 
 @router.get("/assets/{asset_id}/findings", responses=problems(404, 422))
@@ -41,6 +58,8 @@ def list_asset_findings(
     asset_id: str,
     state: StateDep,
     kind: FindingKind | None = None,
+    start: FromSecond = None,
+    end: ToSecond = None,
     limit: PageLimit = 500,
     cursor: Cursor = None,
 ) -> FindingPage:
@@ -52,7 +71,8 @@ def list_asset_findings(
     with state.database.begin() as connection:
         active = [one for one in list_sets(connection, asset_id) if one.is_active]
         wanted = [one for one in active if kind in (None, one.kind)]
-        found = _read(connection, wanted, _decode_place(cursor, wanted), limit + 1)
+        within = _Range(_to_ms(start), _to_ms(end))
+        found = _read(connection, wanted, within, _decode_place(cursor, wanted), limit + 1)
         gaps = list_gaps(connection, asset_id)
     page, has_more = cut_page(found, limit)
     return FindingPage(
@@ -66,6 +86,7 @@ def list_asset_findings(
 def _read(
     connection: Connection,
     sets: Sequence[FindingSet],
+    within: _Range,
     after: tuple[str, _Place] | None,
     limit: int,
 ) -> list[_Found]:
@@ -75,11 +96,22 @@ def _read(
     found: list[_Found] = []
     for number, one in enumerate(sets[first:]):
         place = after[1] if after is not None and number == 0 else None
-        listed = list_findings(connection, one.id, after=place, limit=limit - len(found))
+        listed = list_findings(
+            connection,
+            one.id,
+            after=place,
+            from_ms=within.from_ms,
+            to_ms=within.to_ms,
+            limit=limit - len(found),
+        )
         found += [(one, at, finding) for at, finding in listed]
         if len(found) == limit:
             break
     return found
+
+
+def _to_ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _encode_place(found: _Found) -> str:

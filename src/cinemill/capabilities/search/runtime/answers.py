@@ -85,7 +85,9 @@ class AnswerStream:
         found: SearchResult,
         context: AnswerContext,
         conversation_id: str | None,
+        carried_from: frozenset[str],
     ) -> None:
+        """``carried_from`` are the videos that the turn may repeat without citing them."""
         self.standalone = standalone
         """The question as it was searched for."""
         self.found = found
@@ -95,6 +97,13 @@ class AnswerStream:
         self._resources = resources
         self._question = question
         self._context = context
+        self._carried_from = carried_from
+
+    @property
+    def asset_ids(self) -> frozenset[str]:
+        """Return the videos that the answer, its moments or its question quote."""
+        quoted = (*self.answer.moments, *self.answer.citations)
+        return self._carried_from.union(one.asset_id for one in quoted)
 
     def events(self) -> Iterator[AnswerEvent]:
         """Yield ``retrieval``, ``delta``, ``citations`` and ``done``; to be read once.
@@ -136,7 +145,7 @@ class AnswerStream:
                 self.conversation_id,
                 turn,
                 collections=self._question.collections,
-                cited={one.asset_id for one in self.answer.citations},
+                quoted=self._carried_from.union(one.asset_id for one in self.answer.citations),
             )
         except NotFound:
             log.info("the conversation was deleted meanwhile", conversation=self.conversation_id)
@@ -166,7 +175,11 @@ def answer_query(
         limit=HITS,
     )
     found, context = generate_context(resources, request)
-    return AnswerStream(resources, question, standalone, found, context, conversation_id)
+    # A follow-up takes names over from earlier turns, which may be a video's words.
+    carried_from = found.named_by | (history.asset_ids if standalone.is_follow_up else frozenset())
+    return AnswerStream(
+        resources, question, standalone, found, context, conversation_id, carried_from
+    )
 
 
 def _complete(resources: SearchResources, question: Question, history: History) -> StandaloneQuery:

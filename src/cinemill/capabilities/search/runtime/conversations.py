@@ -66,6 +66,8 @@ class History:
 
     turns: tuple[Turn, ...] = ()
     collections: tuple[str, ...] = ()
+    asset_ids: frozenset[str] = frozenset()
+    """Videos that the turns quote."""
 
 
 def read_history(resources: SearchResources, conversation_id: str | None) -> History:
@@ -79,7 +81,8 @@ def read_history(resources: SearchResources, conversation_id: str | None) -> His
         stored = conversations.list_turns(connection, conversation_id, resources.owner)
     contexts = [_read_context(one.turn.context) for one in stored]
     turns = tuple(_read_turn(one, context) for one, context in zip(stored, contexts, strict=True))
-    return History(turns, contexts[-1].collections if contexts else ())
+    quoted = frozenset(asset_id for one in stored for asset_id in one.asset_ids)
+    return History(turns, contexts[-1].collections if contexts else (), quoted)
 
 
 def store_turn(
@@ -88,12 +91,12 @@ def store_turn(
     turn: Turn,
     *,
     collections: Sequence[str] = (),
-    cited: Collection[str] = (),
+    quoted: Collection[str] = (),
 ) -> str:
     """Store a turn, in a new conversation where there is none, and return the conversation's id.
 
-    ``cited`` are the videos that the answer repeats: the turn is deleted with them. Raises NotFound
-    (``conversation_not_found``).
+    ``quoted`` are the videos that the question or the answer repeats: the turn is deleted with the
+    first of them that is. Raises NotFound (``conversation_not_found``).
     """
     context = TurnContext(
         entities=tuple(_Entity(**asdict(one)) for one in turn.entities),
@@ -107,7 +110,7 @@ def store_turn(
         if conversation_id is None:
             conversation_id = conversations.create_conversation(connection, resources.owner)
         conversations.add_turn(
-            connection, conversation_id, resources.owner, stored, asset_ids=cited
+            connection, conversation_id, resources.owner, stored, asset_ids=quoted
         )
     return conversation_id
 

@@ -1,12 +1,12 @@
 """Handlers of searches and questions that come as tasks: thin, over the same functions as the API.
 
 Each result is the JSON that the HTTP API returns. A person who waits is served sooner there: a task
-also goes through a row and the broker.
+also goes through a row and the broker. A result repeats what videos say, and is removed with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache, partial
 
 from cinemill.capabilities.search.runtime import kinds
@@ -21,12 +21,14 @@ from cinemill.capabilities.search.runtime.plan import AnswerParameters, SearchPa
 from cinemill.capabilities.search.runtime.requests import SearchMode, SearchRequest
 from cinemill.capabilities.search.runtime.resources import SearchResources
 from cinemill.capabilities.search.runtime.search import run_search
+from cinemill.core.documents import JsonObject
 from cinemill.core.retrieval.hits import SearchFilters
 from cinemill.inference.language_models.address import LanguageModelAddress
 from cinemill.inference.language_models.open import open_language_model
 from cinemill.inference.language_models.protocol import LanguageModel
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.steps.resources import StepResources
+from cinemill.storage.jobs.job_changes import record_quotations
 
 _MODES = {
     kinds.SEMANTIC_SEARCH: SearchMode.SEMANTIC,
@@ -47,14 +49,15 @@ def build_handlers(resources: StepResources) -> Mapping[str, Handler]:
 
 def search(resources: StepResources, mode: SearchMode, context: StepContext) -> StepOutcome:
     """Search in one way. Result: that of ``GET /api/v1/search``."""
-    request = _read_request(context)
-    return StepOutcome(write_search(run_search(_open(resources, context), request, mode)))
+    found = run_search(_open(resources, context), _read_request(context), mode)
+    return _conclude(context, write_search(found), found.asset_ids)
 
 
 def collect_context(resources: StepResources, context: StepContext) -> StepOutcome:
     """Search, and collect what an answer may use. Result: ``passages`` by rank."""
     found, evidence = generate_context(_open(resources, context), _read_request(context))
-    return StepOutcome(write_context(found, evidence))
+    quoted = {one.passage.asset_id for one in evidence.evidence}
+    return _conclude(context, write_context(found, evidence), quoted)
 
 
 def answer(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -67,7 +70,13 @@ def answer(resources: StepResources, context: StepContext) -> StepOutcome:
         _open(resources, context), question, conversation_id=params.conversation_id
     )
     stream.finish()
-    return StepOutcome(write_answer(stream))
+    return _conclude(context, write_answer(stream), stream.asset_ids)
+
+
+def _conclude(context: StepContext, result: JsonObject, quoted: Collection[str]) -> StepOutcome:
+    return StepOutcome(
+        result, partial(record_quotations, job_id=context.run.job_id, asset_ids=quoted)
+    )
 
 
 def _read_request(context: StepContext) -> SearchRequest:

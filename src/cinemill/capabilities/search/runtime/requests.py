@@ -78,12 +78,19 @@ class SearchResult:
     vectors: VectorState
     vectors_hint: str = ""
     """What a person can do where vectors were not used and should have been."""
+    named_by: frozenset[str] = frozenset()
+    """Videos that ``entities`` are called after, where the query spells them otherwise."""
     index_model: EmbeddingModel | None = None
     """That the vectors of passages are of."""
 
     @property
     def is_nothing_found(self) -> bool:
         return not self.hits
+
+    @property
+    def asset_ids(self) -> frozenset[str]:
+        """Return the videos that it quotes."""
+        return self.named_by.union(hit.asset_id for hit in (*self.hits, *self.nearest))
 
     @property
     def ranked(self) -> tuple[Hit, ...]:

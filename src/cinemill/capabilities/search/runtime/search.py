@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cinemill.capabilities.search.fusion import fuse, merge_adjacent
+from cinemill.capabilities.search.language.words import fold
 from cinemill.capabilities.search.query import ParsedQuery, parse_query
 from cinemill.capabilities.search.relevance import judge
 from cinemill.capabilities.search.routing import (
@@ -31,7 +32,7 @@ from cinemill.capabilities.search.runtime.vocabulary import read_query
 from cinemill.core.retrieval.hits import Candidate, Hit, SearchFilters
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.storage.database import Connection
-from cinemill.storage.knowledge.labels import label_entities
+from cinemill.storage.knowledge.labels import find_naming_assets, label_entities
 from cinemill.storage.retrieval.context_passages import find_titles
 from cinemill.storage.retrieval.models import EmbeddingModel
 
@@ -108,6 +109,13 @@ def _search(resources: SearchResources, request: SearchRequest, mode: SearchMode
         hits = merge_adjacent(ranked, limit=request.limit)
         titles = find_titles(connection, resources.owner, [hit.asset_id for hit in hits])
         labels = label_entities(connection, resources.owner, plan.query.entity_ids)
+        # Another spelling than the query's is quoted from the videos that have it.
+        other = {
+            one.id: one.name
+            for one in labels.values()
+            if fold(one.name) not in fold(plan.query.text)
+        }
+        named_by = find_naming_assets(connection, resources.owner, other) if other else ()
     uses_vectors = bool(ranked) and plan.route.weights.vector > 0
     compare_words = find_word_comparison(resources, plan.model) if uses_vectors else None
     judged = judge(
@@ -127,6 +135,7 @@ def _search(resources: SearchResources, request: SearchRequest, mode: SearchMode
         nearest=() if good else tuple(hits),
         titles=titles,
         entities=tuple({one.id: one for one in labels.values()}.values()),
+        named_by=frozenset(named_by),
         vectors=vector.state,
         vectors_hint=vector.hint,
         index_model=plan.model,

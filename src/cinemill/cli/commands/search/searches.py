@@ -10,6 +10,14 @@ import typer
 from cinemill.cli import connect, options
 from cinemill.cli.commands.search.moments import show_moments, show_vectors_hint
 from cinemill.cli.commands.search.narrowing import Assets, Collections
+from cinemill.cli.commands.search.pictures import (
+    Like,
+    Narrowing,
+    Picture,
+    find_moments,
+    find_titles,
+    show_found,
+)
 from cinemill.cli.console import print_json, print_message
 
 if TYPE_CHECKING:
@@ -26,22 +34,37 @@ class Mode(StrEnum):
 
 def search(
     query: Annotated[
-        str, typer.Argument(metavar="QUERY", help="Words, a question, or names in any case.")
-    ],
+        str | None,
+        typer.Argument(metavar="QUERY", help="Words, a question, or names in any case."),
+    ] = None,
     mode: Annotated[
         Mode,
         typer.Option(help="hybrid, semantic (meaning alone) or graph (entities and relations)."),
     ] = Mode.HYBRID,
+    picture: Picture = None,
+    like: Like = None,
     asset: Assets = None,
     collection: Collections = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Maximum number of moments.")] = 10,
     json: options.Json = False,
 ) -> None:
-    """Find the moments of all videos that answer a query.
+    """Find the moments of all videos that answer a query, or that look like a picture.
 
     Words in double quotes are found in this order only.
     """
+    if sum(one is not None for one in (query, picture, like)) != 1:
+        raise typer.BadParameter(
+            "give one of a query, --picture and --like", param_hint="QUERY/--picture/--like"
+        )
     with connect.connect() as client:
+        if query is None:
+            chosen = Narrowing(limit, asset or (), collection or ())
+            moments = find_moments(client, picture, like, chosen)
+            if json:
+                print_json(moments)
+            else:
+                show_found(moments, find_titles(client, moments))
+            return
         found = client.search(
             query,
             mode=mode.value,

@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy import Connection, text
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 
 FORMER, OWNER = "celery", "local"
 

@@ -1,0 +1,108 @@
+"""Searches by pictures on the command line: what they are given, and what they send."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import typer
+
+from cinemill.cli.commands.search.pictures import Place, parse_place
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Run
+    from tests.unit.conftest import LittleServer
+
+MOMENT = {
+    "asset_id": "film",
+    "start": 5.0,
+    "end": 10.0,
+    "picture_time": 6.0,
+    "picture_url": "/api/v1/assets/film/files/keyframe?variant=000006000",
+    "score": 0.987,
+    "passage_id": "p",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("film@12.5", Place("film", 12.5)),
+        ("film@0", Place("film", 0)),
+        ("film@01:05", Place("film", 65)),
+        ("film@1:00:02.5", Place("film", 3602.5)),
+        ("ann@home@7", Place("ann@home", 7)),
+    ],
+)
+def test_place_is_an_asset_and_a_time(text: str, place: Place) -> None:
+    assert parse_place(text) == place
+
+
+@pytest.mark.parametrize(
+    "text", ["film", "film@", "@5", "film@soon", "film@-1", "film@nan", "film@inf", "film@1:60"]
+)
+def test_text_without_an_asset_or_a_time_is_no_place(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="and a time"):
+        parse_place(text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("roses", "--like", "film@1"),
+        ("roses", "--picture", "a.jpg"),
+        ("--picture", "a.jpg", "--like", "film@1"),
+        ("--like", "film"),
+    ],
+)
+def test_search_has_exactly_one_subject(cinemill: Run, arguments: tuple[str, ...]) -> None:
+    refused = cinemill("search", *arguments)
+    assert refused.exit_code == 2
+    assert "--like" in refused.output or "ID@12.5" in refused.output
+
+
+def test_picture_is_sent_and_moments_are_shown(
+    cinemill: Run, fake_server: LittleServer, tmp_path: Path
+) -> None:
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(b"\xff\xd8\xff of a picture")
+    fake_server.on("POST /api/v1/search/pictures", lambda x: x.send_json({"moments": [MOMENT]}))
+    fake_server.on("GET /api/v1/assets/film", lambda x: x.send_json({"filename": "film.mp4"}))
+    arguments = ("--picture", picture, "--limit", 3, "--asset", "film", "--collection", "news")
+    shown = cinemill("search", *arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "00:00:05-00:00:10" in shown.stdout
+    assert "film.mp4" in shown.stdout
+    assert "0.99" in shown.stdout
+    sent = fake_server.seen[0]
+    assert sent.body == picture.read_bytes()
+    query = parse_qsl(urlsplit(sent.path).query)
+    assert query == [("limit", "3"), ("asset", "film"), ("collection", "news")]
+
+
+def test_moments_like_another_are_printed_as_json(cinemill: Run, fake_server: LittleServer) -> None:
+    fake_server.on("GET /api/v1/assets/a%2Fb/similar", lambda x: x.send_json({"moments": [MOMENT]}))
+    shown = cinemill("search", "--like", "a/b@01:05", "--json")
+    assert shown.exit_code == 0, shown.output
+    assert json.loads(shown.stdout) == {"moments": [MOMENT]}
+    query = dict(parse_qsl(urlsplit(fake_server.seen[0].path).query))
+    assert query == {"time": "65.0", "by": "picture", "limit": "10"}
+
+
+def test_nothing_found_is_said(cinemill: Run, fake_server: LittleServer) -> None:
+    fake_server.on("GET /api/v1/assets/film/similar", lambda x: x.send_json({"moments": []}))
+    shown = cinemill("search", "--like", "film@1")
+    assert (shown.exit_code, shown.stdout) == (0, "")
+    assert "Nothing found." in shown.stderr
+
+
+def test_missing_picture_is_an_error(
+    cinemill: Run, fake_server: LittleServer, tmp_path: Path
+) -> None:
+    refused = cinemill("search", "--picture", tmp_path / "none.jpg", "--json")
+    assert json.loads(refused.stderr)["error"]["code"] == "file_unusable"
+    assert not fake_server.seen
