@@ -22,6 +22,7 @@ from cinemill.storage.knowledge.labels import label_entities
 from cinemill.storage.knowledge.merges import merge_entities
 from cinemill.storage.knowledge.statements import (
     RelationKey,
+    Statement,
     list_evidence,
     list_statements,
 )
@@ -125,7 +126,7 @@ def test_evidence_of_each_relation_is_all_that_was_counted(database: Database) -
             assert len(found) == one.weight
             ends = {found[0].subject_id, found[0].object_id}
             assert ends == {kerry, one.entity_id}
-            paged = []
+            paged: list[Statement] = []
             while page := list_evidence(
                 connection, ANN, kerry, key, after=paged[-1].place if paged else None, limit=1
             ):
