@@ -22,8 +22,8 @@ from bench.cluster import Cluster, running_cluster
 from bench.passages import fill_library, make_library
 from bench.report import BenchRow, print_table
 from bench.upload import running_server
-from cinemill.api.state import OWNER
 from cinemill.client import Client
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.retrieval.hits import SearchScope
 from cinemill.storage.database import open_patient_connection
 from cinemill.storage.retrieval import models
@@ -74,7 +74,9 @@ def running_installation() -> Iterator[Client]:
             link_models(folder / home / "models", *MODELS)
         cluster.start_worker(max(os.sched_getaffinity(0)))
         params = {"path": str(film), "profile": "quick"}
-        cluster.wait(cluster.service.create_job("process_video", owner=OWNER, params=params).id)
+        cluster.wait(
+            cluster.service.create_job("process_video", owner=DEFAULT_OWNER, params=params).id
+        )
         _fill(cluster)
         addresses = {name: cluster.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}
         server = stack.enter_context(running_server(folder / "api", addresses))
@@ -88,7 +90,7 @@ def _fill(cluster: Cluster) -> None:
     with cluster.database.begin() as connection:
         model = models.find_active_model(connection, "text")
     assert model is not None
-    fill_library(make_library(cluster.database, SearchScope(OWNER), model), PASSAGES)
+    fill_library(make_library(cluster.database, SearchScope(DEFAULT_OWNER), model), PASSAGES)
     with open_patient_connection(cluster.database) as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
 

@@ -9,8 +9,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, text
 from tests.integration.storage.rows import FAILURE, make_job, make_step
 
-from cinemill.api.state import OWNER
-from cinemill.core.job import ClaimedRun, RunState
+from cinemill.core.job import DEFAULT_OWNER, ClaimedRun, RunState
 from cinemill.storage.analyses.analyses import create_analysis
 from cinemill.storage.analyses.records import Box, FrameScore, Metrics, Result, SuspiciousRegion
 from cinemill.storage.analyses.results import Findings, save_findings
@@ -80,7 +79,7 @@ def add_failed_analysis(database: Database, asset_id: str) -> str:
 
 def _start(connection: Connection, asset_id: str) -> ClaimedRun:
     """Start a job's run; if it ends in this transaction, no worker of the server sees it."""
-    values = {"kind": "detect_video", "owner": OWNER, "asset_id": asset_id}
+    values = {"kind": "detect_video", "owner": DEFAULT_OWNER, "asset_id": asset_id}
     job = new_jobs.insert_job(connection, make_job(**values), (make_step(),))[0]
     create_analysis(connection, job.id)
     query = text("SELECT run.id FROM run JOIN step ON step.id = step_id WHERE run.job_id = :id")

@@ -166,6 +166,34 @@ def test_answer_is_quoted_and_its_citations_play(page: Page) -> None:
     wait_for_answer(page)
 
 
+def test_next_question_can_be_typed_while_an_answer_is_written(page: Page) -> None:
+    ask(page, QUESTION)
+    held: list[Route] = []
+    page.route("**/api/v1/ask", lambda route: held.append(route))
+    field = page.get_by_label("The next question")
+    field.fill("And who achieved it?")
+    with page.expect_request("**/api/v1/ask"):
+        page.keyboard.press("Enter")
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(field).to_have_value("")
+    field.fill("When was")
+    held[0].continue_()
+    wait_for_answer(page)
+    expect(field).to_have_value("When was")
+    page.unroute("**/api/v1/ask")
+
+
+def test_question_whose_answer_failed_can_be_asked_again(page: Page) -> None:
+    ask(page, QUESTION)
+    page.route("**/api/v1/ask", lambda route: route.fulfill(status=429, json=refusal()))
+    field = page.get_by_label("The next question")
+    field.fill("And who achieved it?")
+    page.keyboard.press("Enter")
+    expect(page.locator(".turn").last).to_contain_text("Too many searches.")
+    expect(field).to_have_value("And who achieved it?")
+    page.unroute("**/api/v1/ask")
+
+
 def test_abstention_is_said(page: Page) -> None:
     turn = ask(page, "Which lattice does quantum chromodynamics use?")
     expect(turn).to_contain_text("No answer.")
@@ -253,6 +281,8 @@ def test_entity_has_relations_with_evidence_and_moments(page: Page, instance: In
     relation = page.locator("#relations li", has_text="achieve").first
     relation.locator("summary").click()
     expect(relation.locator(".moment").first).to_contain_text("has achieved something")
+    counted = int(relation.locator("summary").inner_text().split()[0])
+    expect(relation.locator(".moment")).to_have_count(counted)
     href = relation.locator("p a").get_attribute("href")
     relation.locator("p a").click()
     page.wait_for_url(f"**{href}")

@@ -56,7 +56,7 @@ class Exchange(BaseHTTPRequestHandler):
             left -= len(self.rfile.read(min(left, 65536)))
         return b""
 
-    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 – names of the standard library
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 – names of the standard library
 
     def log_message(self, format: str, *args: object) -> None:
         pass

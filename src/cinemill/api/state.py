@@ -17,8 +17,6 @@ from cinemill.storage.database import Database
 from cinemill.storage.media.files import LocalFiles
 
 UPLOAD_THREADS = 4
-OWNER = "local"
-"""The one user: everyone with the installation's token."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ class UploadBatch:
     idempotency_key: str | None = None
     kind: str | None = None
     params: Mapping[str, object] | None = None
+    collection: str | None = None
+    """The collection to move each video into; None leaves it where it is."""
 
 
 @dataclass(slots=True)
@@ -61,11 +63,12 @@ def queue_assets(
             job = client.create_job(
                 asset_id, batch.kind or DEFAULT_KIND, params=batch.params, priority=batch.priority
             )
+            sent.jobs[name] = job
+            _move_into_collection(client, job, batch)
         except CinemillError as error:
             sent.errors[name] = error
             display.failed(name, "not accepted")
         else:
-            sent.jobs[name] = job
             display.accepted(name, shorten(str(job["id"])))
 
 
@@ -81,13 +84,14 @@ def upload_videos(
     for name, video in videos.items():
         try:
             job = upload_video(client, name, video, batch, display)
+            sent.jobs[name] = job
+            _move_into_collection(client, job, batch)
         except CinemillError as error:
             sent.errors[name] = error
             display.failed(name, "not accepted")
             if error.code in FATAL_CODES:
                 break
         else:
-            sent.jobs[name] = job
             display.accepted(name, shorten(str(job["id"])))
             on_accepted(job)
     for name in videos:
@@ -97,6 +101,12 @@ def upload_videos(
                 code="not_sent",
                 hint="Upload it again when the server accepts videos.",
             )
+
+
+def _move_into_collection(client: Client, job: JobDocument, batch: UploadBatch) -> None:
+    """Move the job's video into the batch's collection, if it has one. Raises ClientError."""
+    if batch.collection is not None:
+        client.set_collection(str(job["asset_id"]), batch.collection)
 
 
 def upload_video(

@@ -190,6 +190,12 @@ class Client(AnalysisCalls, SearchCalls, PictureCalls):
     def asset(self, asset_id: str) -> AssetDocument:
         return cast("AssetDocument", self._get(f"{API}/assets/{part_of(asset_id)}"))
 
+    def set_collection(self, asset_id: str, collection: str) -> AssetDocument:
+        """Move an asset into a collection, to which searches can be limited; "" is none."""
+        path = f"{API}/assets/{part_of(asset_id)}"
+        reply = self._connection.call("PATCH", path, json={"collection": collection})
+        return cast("AssetDocument", reply)
+
     def create_job(
         self,
         asset_id: str,

@@ -131,6 +131,7 @@ class AssetDocument(TypedDict, total=False):
     size_bytes: int
     filename: str
     owner: str
+    collection: str
     media: dict[str, Any] | None
     artifacts: list[ArtifactDocument]
     created_at: str

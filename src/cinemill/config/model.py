@@ -217,6 +217,9 @@ class Settings(BaseSettings):
     text_model: str = setting("CINEMILL_TEXT_EMBEDDING", "minilm-l6-v2-int8", min_length=1)
     """Model that turns passages and questions into vectors, by its name in 'cinemill models list'.
     Another one is filled next to the present one before searches use it."""
+    names_file: fields.ExistingFile | None = setting("CINEMILL_NAMES_FILE")
+    """Text file of names that your videos mention, each on a line after its kind, such as
+    'person Alice Walker'. They go before names that the parser finds. On every worker."""
     language_model_url: fields.HttpUrl | None = setting("CINEMILL_LANGUAGE_MODEL_URL")
     """Server of the language model that writes answers, up to its version, such as
     http://127.0.0.1:8000/v1. Default: Anthropic's own with CINEMILL_LANGUAGE_MODEL_API

@@ -17,6 +17,11 @@ LONGEST_CODE = 100
 LOWEST_PRIORITY = 0
 HIGHEST_PRIORITY = 10
 DEFAULT_PRIORITY = 5
+DEFAULT_OWNER = "local"
+"""The owner of everything that comes through the API, the command line or Celery.
+
+One installation has one user: those who have its token, or can write to its broker.
+"""
 
 
 class JobState(StrEnum):

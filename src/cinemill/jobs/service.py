@@ -14,6 +14,7 @@ from uuid import uuid4
 from cinemill.core.documents import check_text, quote
 from cinemill.core.hardware import Offer
 from cinemill.core.job import (
+    DEFAULT_OWNER,
     HIGHEST_PRIORITY,
     LOWEST_PRIORITY,
     DeadStep,
@@ -55,7 +56,7 @@ class JobService:
         self,
         kind: str,
         *,
-        owner: str = "local",
+        owner: str = DEFAULT_OWNER,
         params: Mapping[str, object] | None = None,
         asset_id: str | None = None,
         priority: int | None = None,
@@ -94,7 +95,7 @@ class JobService:
         kind: str,
         asset_ids: Sequence[str],
         *,
-        owner: str = "local",
+        owner: str = DEFAULT_OWNER,
         params: Mapping[str, object] | None = None,
         priority: int | None = None,
     ) -> list[Job]:
@@ -148,7 +149,7 @@ class JobService:
             return job_queries.get_job(connection, job_id)
 
     def queue_proxy_generation(
-        self, video_id: str, priority: int | None = None, *, owner: str = "local"
+        self, video_id: str, priority: int | None = None, *, owner: str = DEFAULT_OWNER
     ) -> Job:
         """Create the proxy of a stored asset and all other outputs of ingest. Raises NotFound."""
         assets.get_asset(self._database, check_text(video_id, "asset_id"))

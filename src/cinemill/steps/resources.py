@@ -83,6 +83,8 @@ class StepResources:
     """Name of the model that embeds passages and questions."""
     language_model: LanguageModelAddress | None = None
     """That writes answers; None: they are quotations."""
+    names_file: Path | None = None
+    """Names that videos mention, which go before those that the parser finds."""
 
 
 def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
 
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.errors import NotFound
 from cinemill.storage.media.assets import ArtifactRecord, AssetRecord
-from cinemill.testing.fake_jobs import OWNER
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FakeAssets:
         for known in self._assets.values():
             if known.sha256 == sha256:
                 return known
-        asset = AssetRecord(str(uuid4()), OWNER, sha256, len(content), filename, None, now)
+        asset = AssetRecord(str(uuid4()), DEFAULT_OWNER, sha256, len(content), filename, None, now)
         self._assets[asset.id] = asset
         return asset
 
@@ -44,6 +44,12 @@ class FakeAssets:
         if (found := self._assets.get(asset_id)) is None:
             raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
         return found
+
+    def move(self, asset_id: str, collection: str) -> AssetRecord:
+        """Move an asset into a collection. Raises NotFound."""
+        moved = replace(self.find(asset_id), collection=collection)
+        self._assets[asset_id] = moved
+        return moved
 
     def newest(self, limit: int) -> list[AssetRecord]:
         """List assets, newest first."""

@@ -299,6 +299,11 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls):
         document = AssetDetails.from_records(asset, self._assets.artifacts(asset_id))
         return cast("AssetDocument", document.model_dump(mode="json"))
 
+    def set_collection(self, asset_id: str, collection: str) -> AssetDocument:
+        with as_client_errors():
+            asset = self._assets.move(asset_id, collection)
+        return cast("AssetDocument", ServerAsset.from_record(asset).model_dump(mode="json"))
+
     def download(
         self,
         asset_id: str,

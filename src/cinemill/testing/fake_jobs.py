@@ -10,12 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 from cinemill.client.models import ProgressEvent
-from cinemill.core.job import DeadStep, Failure, Job, JobState, StepSpec
+from cinemill.core.job import DEFAULT_OWNER, DeadStep, Failure, Job, JobState, StepSpec
 from cinemill.errors import Conflict, NotFound
 from cinemill.jobs.dispatch import describe_change
 from cinemill.testing.outcomes import Outcome
 
-OWNER = "local"
 WORKER = "fake:1"
 
 
@@ -98,7 +97,7 @@ class FakeJobs:
         return Job(
             id=job_id,
             kind=kind,
-            owner=OWNER,
+            owner=DEFAULT_OWNER,
             state=JobState.PENDING,
             priority=priority,
             asset_id=asset_id,

@@ -148,4 +148,10 @@ export async function* ask(question, conversationId, signal) {
 }
 export const getEntity = (id, cursor = "") =>
   call("GET", `${API}/entities/${at(id)}${cursor ? `?cursor=${at(cursor)}` : ""}`);
+// The evidence of one relation as getEntity lists it, a page at a time.
+export function listEvidence(id, relation, cursor = "") {
+  const query = new URLSearchParams({ other: relation.entity.id, limit: "20", ...cursor && { cursor } });
+  for (const name of ["predicate", "kind", "is_subject", "is_negated", "is_possible"]) query.set(name, relation[name]);
+  return call("GET", `${API}/entities/${at(id)}/evidence?${query}`);
+}
 export const listFindings = (assetId) => listAll(`${API}/assets/${at(assetId)}/findings?limit=500`, "findings");

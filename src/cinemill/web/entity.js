@@ -1,6 +1,6 @@
 // The page of one entity: its names, its relations with their evidence, and its moments.
 
-import { Problem, entityAddress, getEntity } from "./api.js";
+import { Problem, entityAddress, getEntity, listEvidence } from "./api.js";
 import { showBanner } from "./banner.js";
 import { element, find } from "./dom.js";
 import { buildGraph } from "./graph.js";
@@ -73,9 +73,28 @@ function buildRelation(entity, relation) {
   const place = element("ol", { className: "moments" });
   const details = element("details", {},
     element("summary", { textContent: `${count(weight, "piece")} of evidence in ${count(videos, "video")}` }), place);
-  const evidence = entity.statements.filter((one) => isEvidence(one, entity, relation));
+  const more = element("button", { type: "button", className: "secondary", textContent: "More evidence", hidden: true });
+  details.append(more);
+  let cursor = "";
+  const add = async () => {
+    more.disabled = true;
+    try {
+      const page = await listEvidence(entity.id, relation, cursor);
+      cursor = page.next;
+      place.append(...page.statements.map((one) => buildEvidence(one, predicate)));
+      more.hidden = !cursor;
+      showBanner(null);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      showBanner(problem);
+      more.hidden = false;
+    } finally {
+      more.disabled = false;
+    }
+  };
+  more.addEventListener("click", add);
   details.addEventListener("toggle", () => {
-    if (!place.children.length) place.append(...evidence.map((one) => buildEvidence(one, predicate)));
+    if (details.open && !place.children.length && !more.disabled) add();
   });
   return element("li", {}, element("p", {}, ...words), details);
 }
@@ -83,12 +102,6 @@ function buildRelation(entity, relation) {
 function describePredicate({ predicate, is_negated: isNegated, is_possible: isPossible }) {
   const notes = [isNegated ? "denied" : "", isPossible ? "possible" : ""].filter(Boolean);
   return `${predicate.replaceAll("_", " ")}${notes.length ? ` (${notes.join(", ")})` : ""}`;
-}
-
-function isEvidence(statement, entity, relation) {
-  const other = relation.is_subject ? statement.object_id : statement.subject_id;
-  return other === relation.entity.id && ["predicate", "kind", "is_negated", "is_possible"]
-    .every((name) => statement[name] === relation[name]);
 }
 
 function buildEvidence(statement, predicate) {

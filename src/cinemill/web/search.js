@@ -15,7 +15,6 @@ let latest = 0;
 const thread = new Thread(find("turns"), {
   onBusy: (isBusy) => {
     find("more-ask").disabled = isBusy;
-    if (!isBusy) followUp.value = "";
   },
 });
 
@@ -107,10 +106,14 @@ function showAddressed() {
 }
 
 find("query-form").addEventListener("submit", submit);
-find("more-form").addEventListener("submit", (event) => {
+find("more-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const question = followUp.value.trim();
-  if (question) thread.ask(question);
+  if (!question) return;
+  followUp.value = "";
+  const isAnswered = await thread.ask(question);
+  // What was typed meanwhile is worth more than the question that failed, which the turn shows.
+  if (!isAnswered && !followUp.value) followUp.value = question;
 });
 addEventListener("popstate", showAddressed);
 showAddressed();

@@ -46,6 +46,7 @@ export class Thread {
     this.#place.replaceChildren();
   }
 
+  // Returns whether the question got its answer, or was stopped; not where it failed.
   async ask(question) {
     const stopped = new AbortController();
     this.#stopped = stopped;
@@ -60,10 +61,15 @@ export class Thread {
         if (name === "done") this.#conversation = data.conversation_id ?? null;
       }
       turn.end(stopped.signal.aborted);
+      return true;
     } catch (problem) {
-      if (stopped.signal.aborted) turn.end(true);
-      else if (problem instanceof Problem) turn.fail(problem);
-      else throw problem;
+      if (stopped.signal.aborted) {
+        turn.end(true);
+        return true;
+      }
+      if (!(problem instanceof Problem)) throw problem;
+      turn.fail(problem);
+      return false;
     } finally {
       if (this.#stopped === stopped) this.onBusy(false);
     }

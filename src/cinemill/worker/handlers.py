@@ -149,6 +149,7 @@ def build_resources(context: WorkerContext) -> StepResources:
         services=read_services(settings),
         text_model=settings.text_model,
         language_model=_read_language_model(settings),
+        names_file=settings.names_file,
     )
 
 

@@ -16,7 +16,7 @@ from kombu.utils.json import dumps
 
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.documents import JsonObject
-from cinemill.core.job import Failure
+from cinemill.core.job import DEFAULT_OWNER, Failure
 from cinemill.errors import DependencyUnavailable, InputRejected
 from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.jobs.service import JobService
@@ -24,7 +24,7 @@ from cinemill.storage.jobs.refused_messages import RefusedMessages
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.envelope import excerpt
-from cinemill.worker.messages.guard import OWNER, STEP_PREFIX
+from cinemill.worker.messages.guard import STEP_PREFIX
 from cinemill.worker.messages.queues import requested_priority
 
 log = get_logger(__name__)
@@ -149,7 +149,7 @@ def _adopt(
 def _reject(context: WorkerContext, kind: JobKind[Any], request: Any, error: InputRejected) -> None:
     """Create a failed job, or a dead message if no job can have this id."""
     try:
-        context.service.create_rejected(kind.name, error, owner=OWNER, job_id=request.id)
+        context.service.create_rejected(kind.name, error, owner=DEFAULT_OWNER, job_id=request.id)
     except DependencyUnavailable:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever it was, the message leaves a record
@@ -182,7 +182,7 @@ def submit(
     asset_id: Any = params.get("asset_id")
     return service.create_job(
         kind.name,
-        owner=OWNER,
+        owner=DEFAULT_OWNER,
         params={name: value for name, value in params.items() if name != "asset_id"},
         asset_id=asset_id,
         priority=priority,

@@ -6,11 +6,15 @@ import json
 
 import pytest
 from tests.integration.api.conftest import RunningApi
-from tests.integration.storage.intelligence_rows import find_things
+from tests.integration.storage.intelligence_rows import find_things, mention, register, save, tell
 
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.storage.database import Database
 from cinemill.storage.findings.gaps import Gap, save_gap
 from cinemill.storage.knowledge.entities import find_entities
+from cinemill.storage.knowledge.evidence import PassageEvidence
+from cinemill.storage.knowledge.scenes import Scene, SceneObject, SceneRelation, save_scenes
+from cinemill.storage.media.assets import delete_asset
 
 pytestmark = pytest.mark.usefixtures("library")
 
@@ -56,6 +60,48 @@ def test_moments_are_paged(api: RunningApi, library: Database) -> None:
     assert refused.json()["code"] == "cursor_invalid"
 
 
+def test_evidence_of_a_relation_is_paged(api: RunningApi) -> None:
+    (found, *_) = api.http.get("/api/v1/entities", params={"name": "Alice Walker"}).json()[
+        "entities"
+    ]
+    address = f"/api/v1/entities/{found['id']}"
+    relation = api.http.get(address).json()["relations"][0]
+    names = ("predicate", "kind", "is_subject", "is_negated", "is_possible")
+    query = {"other": relation["entity"]["id"], **{name: relation[name] for name in names}}
+    page = api.http.get(f"{address}/evidence", params=query).json()
+    assert len(page["statements"]) == relation["weight"]
+    assert page["next"] is None
+    (statement, *_) = page["statements"]
+    assert {statement["subject_id"], statement["object_id"]} == {
+        found["id"], relation["entity"]["id"],
+    }  # fmt: skip
+    denied = api.http.get(f"{address}/evidence", params={**query, "is_negated": True})
+    assert denied.json()["statements"] == []
+    for wrong in ({"cursor": "x"}, {"kind": "rumour"}, {"limit": 0}):
+        refused = api.http.get(f"{address}/evidence", params={**query, **wrong})
+        assert refused.status_code == 422
+    gone = api.http.get("/api/v1/entities/no-id/evidence", params=query)
+    assert (gone.status_code, gone.json()["code"]) == (404, "entity_not_found")
+
+
+def test_later_pages_of_moments_have_moments_only(api: RunningApi, library: Database) -> None:
+    register(library, "parks", owner=DEFAULT_OWNER)
+    (passage,) = tell(library, "parks", ["Alice Walker walks."])
+    people = [mention("Alice Walker"), mention("Alice Walker", start_ms=5000)]
+    save(library, "parks", [PassageEvidence(passage, people, [])])
+    (found, *_) = api.http.get("/api/v1/entities", params={"name": "Alice Walker"}).json()[
+        "entities"
+    ]
+    address = f"/api/v1/entities/{found['id']}"
+    first = api.http.get(address, params={"limit": 1}).json()
+    second = api.http.get(address, params={"limit": 5, "cursor": first["next"]}).json()
+    assert first["relations"]
+    assert len(second["moments"]) == first["mention_count"] - 1
+    assert (second["relations"], second["statements"], second["co_occurrences"]) == ([], [], [])
+    with library.begin() as connection:
+        delete_asset(connection, "parks")
+
+
 def test_findings_are_paged_with_gaps(api: RunningApi, library: Database) -> None:
     find_things(library, "garden")
     with library.begin() as connection:
@@ -81,6 +127,29 @@ def test_findings_are_paged_with_gaps(api: RunningApi, library: Database) -> Non
         assert api.http.get(address, params=query).status_code == 422
     other = api.http.get(address, params={"cursor": first["next"], "kind": "shot"})
     assert other.json()["code"] == "cursor_invalid"
+
+
+def test_scenes_are_paged_by_shots(api: RunningApi, library: Database) -> None:
+    car, dog = (SceneObject(name, 1, 0, 900, 0.75) for name in ("car", "dog"))
+    left = SceneRelation(0, "left of", 1, 0, 400, None)
+    shots = [
+        Scene(0, 900, [car, dog], [left]),
+        Scene(900, 1500, [], []),
+        Scene(1500, 2000, [dog], []),
+    ]
+    with library.begin() as connection:
+        save_scenes(connection, "garden", shots)
+    address = "/api/v1/assets/garden/scenes"
+    first = api.http.get(address, params={"limit": 2}).json()
+    second = api.http.get(address, params={"limit": 2, "cursor": first["next"]}).json()
+    found = first["scenes"] + second["scenes"]
+    assert [(one["start"], one["end"]) for one in found] == [(0, 0.9), (0.9, 1.5), (1.5, 2)]
+    assert [one["label"] for one in found[0]["objects"]] == ["car", "dog"]
+    assert found[0]["relations"] == [
+        {"subject": 0, "predicate": "left of", "object": 1, "start": 0, "end": 0.4}
+    ]
+    assert second["next"] is None
+    assert api.http.get(address, params={"cursor": "x"}).json()["code"] == "cursor_invalid"
 
 
 def test_findings_of_a_range_are_returned_alone(api: RunningApi, library: Database) -> None:

@@ -17,10 +17,10 @@ from tests.onnx_files import write_mean_model
 from typer.testing import CliRunner, Result
 
 from cinemill.api.app import FILES_FOLDER
-from cinemill.api.state import OWNER
 from cinemill.cli.main import app
 from cinemill.client import Client, ClientError
 from cinemill.core.frames import Frame
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.media import ArtifactKind
 from cinemill.core.parameter_reader import read_parameters
 from cinemill.core.retrieval.passages import Passage, PassageTrack
@@ -93,7 +93,7 @@ def _fill(api: RunningApi, database: Database, folder: Path) -> None:
             tracks=[PassageTrack.KEYFRAME],
         )
     for name, colors in COLORS.items():
-        register(database, name, owner=OWNER, collection=f"collection of {name}")
+        register(database, name, owner=DEFAULT_OWNER, collection=f"collection of {name}")
         frames = [Frame(at, at * 5000 + 1000, paint(color)) for at, color in enumerate(colors)]
         stored = store_pictures(files, frames, stem=name)
         passages = [
@@ -276,7 +276,7 @@ def test_searches_that_cannot_be_are_refused(
 
 
 def test_video_without_pictures_has_nothing_to_compare(library: Library) -> None:
-    register(library.database, "plain", owner=OWNER)
+    register(library.database, "plain", owner=DEFAULT_OWNER)
     answer = library.api.http.get("/api/v1/assets/plain/similar", params={"time": 1})
     assert (answer.status_code, answer.json()["code"]) == (404, "keyframe_not_found")
 

@@ -103,6 +103,16 @@ def test_video_is_uploaded_watched_and_fetched(client: Client, film: Path, tmp_p
     assert refuse(client.download, asset_id, "rendre", tmp_path)[1] == 422
 
 
+def test_video_is_moved_into_a_collection(client: Client, film: Path) -> None:
+    asset_id = str(client.upload(film)["asset_id"])
+    for name in ("news", ""):
+        assert client.set_collection(asset_id, name)["collection"] == name
+        assert client.asset(asset_id)["collection"] == name
+    with pytest.raises(ClientError) as refused:
+        client.set_collection("none", "news")
+    assert refused.value.code == "asset_not_found"
+
+
 def test_ended_job_is_watched_to_its_end_again(client: Client) -> None:
     job_id = str(client.submit(STATS, {})["id"])
     first = list(client.watch(job_id))

@@ -16,11 +16,16 @@ from cinemill.core.page_position import PagePosition
 from cinemill.core.retrieval.hits import SearchScope
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.storage.database import Database
-from cinemill.storage.knowledge.entities import find_entities
+from cinemill.storage.knowledge.entities import find_entities, list_relations
 from cinemill.storage.knowledge.evidence import PassageEvidence
 from cinemill.storage.knowledge.labels import label_entities
 from cinemill.storage.knowledge.merges import merge_entities
-from cinemill.storage.knowledge.statements import list_statements
+from cinemill.storage.knowledge.statements import (
+    RelationKey,
+    Statement,
+    list_evidence,
+    list_statements,
+)
 from cinemill.storage.media.assets import delete_asset
 from cinemill.storage.retrieval import conversations
 from cinemill.storage.retrieval.context_passages import (
@@ -88,6 +93,47 @@ def test_statements_have_the_passage_that_they_stand_in(database: Database) -> N
     )
     assert one.text == TEXTS[0]
     assert {statement.predicate for statement in merged} == {"meet", "leave"}
+
+
+@pytest.mark.usefixtures("talks")
+def test_evidence_of_each_relation_is_all_that_was_counted(database: Database) -> None:
+    """After a merge too, when evidence names entities that are no longer their own."""
+    register(database, "more")
+    ids = tell(database, "more", ["John Kerry met Zarif.", "Zarif met Kerry."])
+    people = [mention("Kerry"), mention("Zarif"), mention("John Kerry")]
+    first = [relation("John Kerry", "meet", "Zarif"), relation("John Kerry", "meet", "Zarif")]
+    denied = relation("John Kerry", "meet", "Zarif", is_negated=True)
+    second = [relation("Zarif", "meet", "Kerry"), denied]
+    save(
+        database,
+        "more",
+        [PassageEvidence(ids[0], people, first), PassageEvidence(ids[1], people, second)],
+    )
+    kerry, john = find(database, "ann", "Kerry"), find(database, "ann", "John Kerry")
+    with database.begin() as connection:
+        merge_entities(
+            connection, "ann", source_id=john, target_id=kerry, reason="same", decided_by="ann"
+        )
+        relations = list_relations(connection, ANN, kerry)
+        assert sorted(one.weight for one in relations) == [1, 1, 1, 3]
+        for one in relations:
+            key = RelationKey(
+                one.entity_id, one.predicate, one.kind, one.is_subject,
+                is_negated=one.is_negated, is_possible=one.is_possible,
+            )  # fmt: skip
+            # An id of the merged one stands for the other.
+            found = list_evidence(connection, ANN, john, key)
+            assert len(found) == one.weight
+            ends = {found[0].subject_id, found[0].object_id}
+            assert ends == {kerry, one.entity_id}
+            paged: list[Statement] = []
+            while page := list_evidence(
+                connection, ANN, kerry, key, after=paged[-1].place if paged else None, limit=1
+            ):
+                paged += page
+            assert paged == found
+            assert list_evidence(connection, BOB, kerry, key) == []
+            assert list_evidence(connection, SearchScope("ann", ("sports",)), kerry, key) == []
 
 
 def test_neighbours_are_of_the_same_video_and_track(database: Database, talks: list[str]) -> None:

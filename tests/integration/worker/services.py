@@ -18,9 +18,8 @@ from tests.vision_server import VisionDouble, run_vision
 from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.findings.finding import Finding, FindingKind
-from cinemill.core.job import Failure, Job, JobState
+from cinemill.core.job import DEFAULT_OWNER, Failure, Job, JobState
 from cinemill.steps.ingestion.finding_work import list_active
-from cinemill.worker.messages.guard import OWNER
 
 Results = dict[tuple[str, str | None], list[dict[str, Any]]]
 WIDTHS = count()
@@ -98,7 +97,7 @@ def make_own_film(folder: Path, name: str) -> Path:
 
 
 def submit(stack: Stack, kind: str, film: Path, **params: Any) -> Job:
-    return stack.service.create_job(kind, owner=OWNER, params={"path": str(film), **params})
+    return stack.service.create_job(kind, owner=DEFAULT_OWNER, params={"path": str(film), **params})
 
 
 def finish(stack: Stack, job: Job) -> Job:

@@ -19,12 +19,12 @@ from tests.integration.storage.intelligence_rows import (
 from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS
 
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.knowledge.graph import EntityKind
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.storage.knowledge.evidence import PassageEvidence
 from cinemill.storage.media.assets import delete_asset
 from cinemill.storage.media.findings import save_transcript
-from cinemill.worker.messages.guard import OWNER
 
 SAID = {
     "glacier": "Quixolia Marn crossed the frozen glacier near Norvik on Friday.",
@@ -56,7 +56,7 @@ def videos(stack: Stack) -> Iterator[None]:
     """Two videos, each with a sentence that names a person."""
     forget_models(stack.database)
     for name, said in SAID.items():
-        register(stack.database, name, owner=OWNER)
+        register(stack.database, name, owner=DEFAULT_OWNER)
         (passage,) = tell(stack.database, name, [said])
         person, place = PEOPLE[name], PLACES[name]
         evidence = PassageEvidence(

@@ -14,6 +14,7 @@ from tests.waiting import PATIENCE_SECONDS
 from tools.samples import fetch
 
 from cinemill.core.findings.finding import FindingKind
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.knowledge.graph import EntityKind
 from cinemill.core.retrieval.hits import SearchScope
 from cinemill.core.retrieval.queries import CandidateQuery
@@ -21,7 +22,6 @@ from cinemill.inference.text.onnx_embedder import open_text_embedder
 from cinemill.steps.ingestion.finding_work import list_active
 from cinemill.storage.retrieval.models import find_active_model
 from cinemill.storage.retrieval.search import find_candidates
-from cinemill.worker.messages.guard import OWNER
 
 MODELS = (
     *("base", "centerface", "efficientnet-lite0", "imagenet-names", "nanodet"),
@@ -54,7 +54,7 @@ def search(stack: Stack, words: str) -> list[Any]:
         model = find_active_model(connection, "text")
         assert model is not None
         query = CandidateQuery(
-            SearchScope(OWNER), text=words, vector=vector, model_id=model.id, limit=10
+            SearchScope(DEFAULT_OWNER), text=words, vector=vector, model_id=model.id, limit=10
         )
         found = find_candidates(connection, query)
     return sorted(found, key=lambda one: -(one.scores.vector or -1))

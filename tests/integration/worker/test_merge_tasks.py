@@ -11,10 +11,10 @@ from tests.integration.storage.intelligence_rows import mention, register, relat
 from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS
 
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.storage.knowledge.entities import find_entities, get_entity
 from cinemill.storage.knowledge.evidence import PassageEvidence
 from cinemill.storage.media.assets import delete_asset
-from cinemill.worker.messages.guard import OWNER
 from cinemill.worker.result_backend import JobFailed
 
 
@@ -30,10 +30,10 @@ def names(stack: Stack) -> Iterator[dict[str, str]]:
             relation("Alise Walker", "meet", "Otto Frank"),
         ],
     )
-    asset_id = register(stack.database, "merges", owner=OWNER)
+    asset_id = register(stack.database, "merges", owner=DEFAULT_OWNER)
     save(stack.database, asset_id, [evidence])
     with stack.database.begin() as connection:
-        found = find_entities(connection, OWNER, people)
+        found = find_entities(connection, DEFAULT_OWNER, people)
     yield {name: ids[0] for name, ids in found.items()}
     with stack.database.begin() as connection:
         delete_asset(connection, asset_id)
@@ -54,14 +54,16 @@ def test_two_spellings_are_suggested_and_nothing_is_merged(
     assert found["shared_neighbors"] == [names["Otto Frank"]]
     assert (result["merges"], result["undone"]) == ([], [])
     with stack.database.begin() as connection:
-        assert get_entity(connection, OWNER, names["Alice Walker"]).names == ("Alice Walker",)
+        assert get_entity(connection, DEFAULT_OWNER, names["Alice Walker"]).names == (
+            "Alice Walker",
+        )
 
 
 def test_merge_is_applied_and_taken_back(stack: Stack, names: dict[str, str]) -> None:
     pair = {"source": names["Alise Walker"], "target": names["Alice Walker"]}
     (merge,) = run(stack, merge=[pair], decided_by="Ann")["merges"]
     with stack.database.begin() as connection:
-        both = get_entity(connection, OWNER, names["Alice Walker"])
+        both = get_entity(connection, DEFAULT_OWNER, names["Alice Walker"])
     assert set(both.names) == {"Alice Walker", "Alise Walker"}
     assert run(stack)["suggestions"] == []
     assert run(stack, undo=[merge["id"]], decided_by="Ann")["undone"] == [merge["id"]]

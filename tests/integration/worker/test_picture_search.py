@@ -27,7 +27,7 @@ from cinemill.capabilities.search.similar_pictures import (
     find_similar_pictures,
 )
 from cinemill.core.findings.finding import FindingKind
-from cinemill.core.job import ClaimedRun
+from cinemill.core.job import DEFAULT_OWNER, ClaimedRun
 from cinemill.core.media import ArtifactKind, name_keyframe
 from cinemill.core.parameter_reader import read_parameters
 from cinemill.core.retrieval.hits import SearchScope
@@ -46,14 +46,13 @@ from cinemill.storage.media.assets import delete_asset, list_artifacts_of
 from cinemill.storage.retrieval.models import find_active_model, list_models
 from cinemill.storage.retrieval.passages import list_passages
 from cinemill.worker.handlers import build_resources
-from cinemill.worker.messages.guard import OWNER
 
 PICTURE_MODEL = "clip-vit-b16-int8"
 MODELS = (
     *("base", "centerface", "efficientnet-lite0", "imagenet-names", "nanodet"),
     *("minilm-l6-v2-int8", "en-core-web-sm", PICTURE_MODEL),
 )
-SCOPE = SearchScope(OWNER)
+SCOPE = SearchScope(DEFAULT_OWNER)
 SAMPLES = ("bikes", "carphone", "obama_speech")
 
 
@@ -209,7 +208,16 @@ def test_words_find_no_pictures_without_a_text_tower(stack: Stack, library: dict
 
 def open_context(folder: Path) -> StepContext:
     run = ClaimedRun(
-        *("run", "token", "job", "generate_visual_embeddings", "step", "name", "kind", OWNER),
+        *(
+            "run",
+            "token",
+            "job",
+            "generate_visual_embeddings",
+            "step",
+            "name",
+            "kind",
+            DEFAULT_OWNER,
+        ),
         asset_id=None,
         attempt=1,
         params={},

@@ -12,9 +12,9 @@ from tests.integration.storage.intelligence_rows import forget_models
 from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS
 
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.errors import InputRejected, NotFound
 from cinemill.storage.media.assets import delete_asset
-from cinemill.worker.messages.guard import OWNER
 from cinemill.worker.result_backend import JobFailed
 
 WHO = "Who opened the rose garden in Oslo?"
@@ -24,7 +24,7 @@ WHO = "Who opened the rose garden in Oslo?"
 def library(stack: Stack) -> Iterator[None]:
     """A library of those who send tasks, without vectors, and a video of somebody else."""
     forget_models(stack.database)
-    fill_library(stack.database, OWNER)
+    fill_library(stack.database, DEFAULT_OWNER)
     fill_others(stack.database, "bob")
     yield
     with stack.database.begin() as connection:
@@ -88,7 +88,7 @@ def test_unknown_conversation_fails_the_job_at_once(stack: Stack) -> None:
 
 def test_search_can_be_limited_to_the_job_of_a_video(stack: Stack) -> None:
     job = stack.service.create_job(
-        "hybrid_search", owner=OWNER, params={"query": "wind farm"}, asset_id="garden"
+        "hybrid_search", owner=DEFAULT_OWNER, params={"query": "wind farm"}, asset_id="garden"
     )
     found = stack.app.AsyncResult(job.id).get(timeout=PATIENCE_SECONDS)
     assert {one["asset_id"] for one in found["hits"] + found["nearest"]} <= {"garden"}

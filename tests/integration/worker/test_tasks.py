@@ -21,7 +21,7 @@ from tests.processes import find_encoders, processes_of
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.capabilities.operations.verify import verify_files
-from cinemill.core.job import JobState
+from cinemill.core.job import DEFAULT_OWNER, JobState
 from cinemill.errors import Conflict, InputRejected
 from cinemill.storage.media import assets
 from cinemill.storage.media.files import hash_file
@@ -104,7 +104,10 @@ def test_bare_message_is_adopted_under_its_own_id(stack: Stack, film: Path) -> N
     sender.close()
     result = stack.app.AsyncResult(sent.id).get(timeout=PATIENCE_SECONDS)
     assert result["artifacts"].keys() >= ARTIFACTS
-    assert stack.service.get_job(sent.id).owner == "celery"
+    job = stack.service.get_job(sent.id)
+    assert job.owner == DEFAULT_OWNER
+    # What the API shows and searches.
+    assert assets.get_asset(stack.database, result["asset_id"]).owner == DEFAULT_OWNER
 
 
 @pytest.mark.parametrize(("requested", "expected"), [(9, 9), (10, 10), (1, 1), (None, 8), (0, 8)])

@@ -185,6 +185,23 @@ class TestProcess:
         sent = b"".join(one.body for one in upload_server.seen).replace(b" ", b"")
         assert b'{"profile":"standard","provider":"rekognition"}' in sent
 
+    def test_ingest_moves_each_video_into_the_collection(
+        self, upload_server: LittleServer, cinemill: Run, video: Path
+    ) -> None:
+        upload_server.on("GET /api/v1/jobs/j1", lambda x: x.send_json(INGESTED))
+        upload_server.on("PATCH /api/v1/assets/a1", lambda x: x.send_json({"id": "a1"}))
+        result = cinemill("ingest", video, "--collection", "news")
+        assert result.exit_code == ExitCode.OK, result.output
+        moved = [one.body for one in upload_server.seen if one.method == "PATCH"]
+        assert [json.loads(body) for body in moved] == [{"collection": "news"}]
+
+    def test_ingest_rejects_an_impossible_collection_before_the_upload(
+        self, upload_server: LittleServer, cinemill: Run, video: Path
+    ) -> None:
+        result = cinemill("ingest", video, "--collection", "x" * 256)
+        assert result.exit_code == ExitCode.USAGE, result.output
+        assert not upload_server.seen
+
     def test_process_downloads_into_the_folder(
         self, upload_server: LittleServer, cinemill: Run, video: Path, tmp_path: Path
     ) -> None:

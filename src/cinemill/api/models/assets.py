@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import ConfigDict
 
-from cinemill.api.models.documents import PREFIX, Document, OpenObject, Timestamp
+from cinemill.api.models.documents import PREFIX, Document, Name, OpenObject, Timestamp
 from cinemill.api.models.pages import Page
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.storage.media.assets import ArtifactRecord, AssetRecord
@@ -55,6 +55,8 @@ class AssetDocument(Document):
     sha256: str
     size_bytes: int
     filename: str
+    collection: str
+    """To which searches can be limited; empty where it is in none."""
     media: MediaInfo | None
     """What probing found; null until then."""
     created_at: Timestamp
@@ -68,6 +70,7 @@ class AssetDocument(Document):
             sha256=asset.sha256,
             size_bytes=asset.size_bytes,
             filename=asset.filename,
+            collection=asset.collection,
             media=asset.media,
             created_at=asset.created_at.isoformat(),
             source_url=f"{PREFIX}/assets/{asset.id}/files/source",
@@ -83,6 +86,13 @@ class AssetDetails(AssetDocument):
     def from_records(cls, asset: AssetRecord, artifacts: Sequence[ArtifactRecord]) -> Self:
         files = [ArtifactDocument.from_record(record) for record in artifacts]
         return cls(**dict(AssetDocument.from_record(asset)), artifacts=files)
+
+
+class ChangeAssetRequest(Document):
+    """What to change about a video."""
+
+    collection: Name
+    """The collection to move it into; an empty name takes it out of every one."""
 
 
 class AssetPage(Page):

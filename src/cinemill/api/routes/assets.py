@@ -7,12 +7,14 @@ from fastapi.responses import FileResponse
 from starlette.responses import MalformedRangeHeader, RangeNotSatisfiable
 
 from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
-from cinemill.api.models.assets import AssetDetails, AssetDocument, AssetPage
+from cinemill.api.models.assets import AssetDetails, AssetDocument, AssetPage, ChangeAssetRequest
 from cinemill.api.models.jobs import CreateJobRequest, JobDocument
 from cinemill.api.models.pages import Cursor, PageLimit, cut_page, decode_position, encode_position
 from cinemill.api.models.problems import CREATED, FILE, problems
-from cinemill.api.state import OWNER, AppState, StateDep
+from cinemill.api.owned_assets import get_owned_asset
+from cinemill.api.state import AppState, StateDep
 from cinemill.capabilities.captions import edit_store
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.errors import NotFound
 from cinemill.storage.media import assets, captions
@@ -27,7 +29,7 @@ _SHOWN_TYPES = ("video/", "image/", "audio/", "text/vtt")
 def list_assets(state: StateDep, limit: PageLimit = 50, cursor: Cursor = None) -> AssetPage:
     """List videos, newest first."""
     after = decode_position(cursor)
-    found = assets.list_assets(state.database, owner=OWNER, after=after, limit=limit + 1)
+    found = assets.list_assets(state.database, owner=DEFAULT_OWNER, after=after, limit=limit + 1)
     page, has_more = cut_page(found, limit)
     return AssetPage(
         assets=[AssetDocument.from_record(asset) for asset in page],
@@ -38,8 +40,20 @@ def list_assets(state: StateDep, limit: PageLimit = 50, cursor: Cursor = None) -
 @router.get("/{asset_id}", responses=problems(404))
 def read_asset(asset_id: str, state: StateDep) -> AssetDetails:
     """Return a video with its artifacts."""
-    asset = assets.get_asset(state.database, asset_id)
+    asset = get_owned_asset(state, asset_id)
     return AssetDetails.from_records(asset, assets.list_artifacts(state.database, asset_id))
+
+
+@router.patch("/{asset_id}", responses=problems(404, 413, 422))
+def change_asset(asset_id: str, request: ChangeAssetRequest, state: StateDep) -> AssetDocument:
+    """Move a video into a collection, or out of all with an empty name.
+
+    Searches find it there at once.
+    """
+    get_owned_asset(state, asset_id)
+    with state.database.begin() as connection:
+        assets.set_collection(connection, asset_id, request.collection)
+    return AssetDocument.from_record(get_owned_asset(state, asset_id))
 
 
 @router.post("/{asset_id}/jobs", status_code=201, responses=CREATED | problems(404, 413, 422))
@@ -48,10 +62,10 @@ def create_asset_job(
     asset_id: str, request: CreateJobRequest, state: StateDep, response: Response
 ) -> JobDocument:
     """Queue another job for an existing video."""
-    assets.get_asset(state.database, asset_id)
+    get_owned_asset(state, asset_id)
     job = state.jobs.create_job(
         request.kind,
-        owner=OWNER,
+        owner=DEFAULT_OWNER,
         params=request.params,
         asset_id=asset_id,
         priority=request.priority,
@@ -94,8 +108,8 @@ def read_file(
 
     Supports range requests. ``download`` makes a browser save the file instead of showing it.
     """
+    asset = get_owned_asset(state, asset_id)
     if kind is ArtifactKind.SOURCE:
-        asset = assets.get_asset(state.database, asset_id)
         # Its bytes are untrusted: never shown in place.
         return _send(state, asset.sha256, asset.filename, "application/octet-stream", saved=True)
     if variant is None and kind in captions.KINDS:
@@ -110,6 +124,7 @@ def read_file(
 @router.get("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse, responses=FILE)
 def read_stream(asset_id: str, stream: str, filename: str, state: StateDep) -> FileResponse:
     """Return a playlist or media file of a stream (HLS or DASH). Supports range requests."""
+    get_owned_asset(state, asset_id)
     kind, variant = ArtifactKind.STREAM, f"{stream}/{filename}"
     artifact = assets.get_artifact(state.database, asset_id, kind, variant=variant).artifact
     return _send(state, artifact.sha256, artifact.filename, artifact.media_type, saved=False)

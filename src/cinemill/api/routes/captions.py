@@ -28,6 +28,7 @@ from cinemill.api.models.pages import (
     encode_cursor,
 )
 from cinemill.api.models.problems import problems
+from cinemill.api.owned_assets import get_owned_asset
 from cinemill.api.state import AppState, StateDep
 from cinemill.capabilities.captions import edit_store
 from cinemill.capabilities.captions.caption_files import read_caption_file
@@ -35,7 +36,6 @@ from cinemill.capabilities.captions.edits import MOST_CUES
 from cinemill.core.text.segmentation import Cue
 from cinemill.core.text.subtitle_parser import LARGEST_FILE_BYTES
 from cinemill.storage.media import captions
-from cinemill.storage.media.assets import get_asset
 from cinemill.storage.media.captions import CaptionSet
 
 router = APIRouter(
@@ -59,6 +59,7 @@ def list_captions(
 ) -> CaptionSetPage:
     """List the captions in each language: a person's edit, otherwise a model's newest."""
     last = "" if cursor is None else decode_cursor(cursor, 1)[0]
+    get_owned_asset(state, asset_id)
     found = edit_store.list_captions(state.database, asset_id)
     languages, has_more = cut_page(sorted(one for one in found if one > last), limit)
     return CaptionSetPage(
@@ -80,6 +81,7 @@ def read_captions(
 
     Without ``limit``, all of them are returned: what is saved replaces them all.
     """
+    get_owned_asset(state, asset_id)
     one = edit_store.get_captions(state.database, asset_id, language)
     begin = decode_index(cursor, one.version)
     cues = _read_cues(state, one)
@@ -140,7 +142,7 @@ def save_captions(
     can burn in. 412 if someone else saved first, 428 if captions exist
     and ``If-Match`` is missing.
     """
-    asset = get_asset(state.database, asset_id)
+    asset = get_owned_asset(state, asset_id)
     store = edit_store.CaptionStore(state.database, state.files, state.settings.render_dir)
     saved, path = edit_store.correct_captions(store, asset, language, cues, _bare(version))
     _set_headers(response, saved)
@@ -154,6 +156,7 @@ def discard_correction(
     asset_id: str, language: Language, state: StateDep, version: Version = None
 ) -> Response:
     """Discard a person's edit. The model's captions, if any, become current again."""
+    get_owned_asset(state, asset_id)
     edit_store.discard_correction(state.database, asset_id, language, _bare(version))
     return Response(status_code=204)
 

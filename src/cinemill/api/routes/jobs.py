@@ -21,8 +21,8 @@ from cinemill.api.models.jobs import (
 )
 from cinemill.api.models.pages import Cursor, PageLimit, cut_page, decode_position, encode_position
 from cinemill.api.models.problems import CREATED, problems
-from cinemill.api.state import OWNER, StateDep
-from cinemill.core.job import JobState
+from cinemill.api.state import StateDep
+from cinemill.core.job import DEFAULT_OWNER, JobState
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=BoundedRoute)
 
@@ -49,7 +49,7 @@ def list_jobs(
     found = state.jobs.list_jobs(
         states=[*(statuses or ()), *(states or ())],
         kind=kind,
-        owner=OWNER,
+        owner=DEFAULT_OWNER,
         asset_id=asset_id,
         before=before,
         after=decode_position(cursor),
@@ -78,7 +78,7 @@ def create_job(
     """
     job = state.jobs.create_job(
         request.kind,
-        owner=OWNER,
+        owner=DEFAULT_OWNER,
         params=request.params,
         priority=request.priority,
         idempotency_key=idempotency_key,

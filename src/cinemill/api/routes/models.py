@@ -8,7 +8,8 @@ from fastapi.responses import Response
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.models.jobs import JobDocument
 from cinemill.api.models.problems import CREATED, problems
-from cinemill.api.state import OWNER, StateDep
+from cinemill.api.state import StateDep
+from cinemill.core.job import DEFAULT_OWNER
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=BoundedRoute)
 
@@ -19,7 +20,7 @@ def fetch_model(name: str, state: StateDep, response: Response) -> JobDocument:
 
     Names are those of ``cinemill models list``. With several machines, one of them downloads it.
     """
-    job = state.jobs.create_job("fetch_model", owner=OWNER, params={"name": name})
+    job = state.jobs.create_job("fetch_model", owner=DEFAULT_OWNER, params={"name": name})
     created = JobDocument.from_job(job)
     response.headers["Location"] = created.address
     return created

@@ -14,7 +14,7 @@ from cinemill.api.http.bodies import BoundedRoute, body_at_most
 from cinemill.api.middleware.problems import ParametersInvalid
 from cinemill.api.models.jobs import MAX_KEY_LENGTH, JobDocument
 from cinemill.api.models.problems import CREATED, problems
-from cinemill.api.state import OWNER, AppState, StateDep
+from cinemill.api.state import AppState, StateDep
 from cinemill.api.upload.filenames import clean_filename
 from cinemill.api.upload.multipart import (
     FormInvalid,
@@ -31,7 +31,7 @@ from cinemill.capabilities.ingest.stored_assets import (
     create_upload_job,
 )
 from cinemill.core.documents import check_text
-from cinemill.core.job import Job
+from cinemill.core.job import DEFAULT_OWNER, Job
 from cinemill.errors import TooLarge
 from cinemill.storage.media.files import StoredFile
 
@@ -118,7 +118,7 @@ async def accept_upload(request: Request, state: AppState) -> tuple[Job, str]:
     await run_in_threadpool(state.database.ping)
     form, stored = await _read_form(request, state, limits, boundary)
     options = parse_options(form.fields)
-    file = UploadedFile(OWNER, form.filename, stored)
+    file = UploadedFile(DEFAULT_OWNER, form.filename, stored)
     wanted = UploadJob(options.kind, options.job_params, options.priority, key)
     create = partial(create_upload_job, state.database, state.jobs, file, wanted)
     return await run_in_threadpool(create), form.filename

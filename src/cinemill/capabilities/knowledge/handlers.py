@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cinemill.capabilities.knowledge.entities import extract_entities
+from cinemill.capabilities.knowledge.gazetteer import Gazetteer
+from cinemill.capabilities.knowledge.name_list import read_name_list
 from cinemill.capabilities.knowledge.relations.extraction import (
     extract_relationships,
     is_unnamed,
@@ -41,7 +43,7 @@ BATCH = 50
 """Passages that are parsed before progress is reported."""
 MODALITIES = {PassageTrack.SPEECH: Modality.SPEECH, PassageTrack.TEXT: Modality.TEXT}
 
-Read = Callable[[Sequence[SourceText], TextParser], list[PassageEvidence]]
+Read = Callable[[Sequence[SourceText], TextParser, Gazetteer | None], list[PassageEvidence]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class _Reading:
 
     parser: TextParser
     read: Read
+    known: Gazetteer | None
     begin: float
     """Share of the step's progress that is done before."""
 
@@ -89,10 +92,11 @@ def _read_video(
     card = get_card(CARD)
     texts = _list_texts(resources.database, asset.id)
     ids = [one.id for text in texts for one in text.passages]
+    names = read_name_list(resources.names_file) if resources.names_file else None
     work = FindingWork(
         FindingKind.KNOWLEDGE,
         FindingModel("local", card.name, card.revision, VERSION),
-        {"what": what, "passages": ids},
+        {"what": what, "passages": ids, **({"names": names.digest} if names else {})},
     )
     if is_done(resources.database, asset.id, work):
         return StepOutcome(write_result(StepReport(reused=True)))
@@ -101,7 +105,8 @@ def _read_video(
         begin = ensure_model(resources, context, card, share=FETCH_SHARE)
         parser = open_parser(resources.models_dir)
         for text in texts:
-            found[text.modality] = _read_text(context, text, _Reading(parser, read, begin))
+            reading = _Reading(parser, read, names.gazetteer if names else None, begin)
+            found[text.modality] = _read_text(context, text, reading)
 
     def write(connection: Connection) -> None:
         for modality, evidence in found.items():
@@ -139,7 +144,7 @@ def _read_text(context: StepContext, text: _Text, reading: _Reading) -> list[Pas
             raise stop
         share = reading.begin + (1 - reading.begin) * first / len(sources)
         context.report(share, f"Reading passage {first + 1} of {len(sources)}")
-        found = reading.read(sources[first : first + BATCH], reading.parser)
+        found = reading.read(sources[first : first + BATCH], reading.parser, reading.known)
         ids = [one.id for one in text.passages[first : first + BATCH]]
         evidence += [
             PassageEvidence(identity, one.mentions, one.relations)
@@ -148,18 +153,22 @@ def _read_text(context: StepContext, text: _Text, reading: _Reading) -> list[Pas
     return evidence
 
 
-def _read_entities(sources: Sequence[SourceText], parser: TextParser) -> list[PassageEvidence]:
+def _read_entities(
+    sources: Sequence[SourceText], parser: TextParser, names: Gazetteer | None
+) -> list[PassageEvidence]:
     parsed = parser.parse([one.text for one in sources])
     return [
-        PassageEvidence(None, extract_entities(source, text))
+        PassageEvidence(None, extract_entities(source, text, names))
         for source, text in zip(sources, parsed, strict=True)
     ]
 
 
-def _read_relations(sources: Sequence[SourceText], parser: TextParser) -> list[PassageEvidence]:
+def _read_relations(
+    sources: Sequence[SourceText], parser: TextParser, names: Gazetteer | None
+) -> list[PassageEvidence]:
     parsed = parser.parse([one.text for one in sources])
     mentions = [
-        extract_entities(source, text) for source, text in zip(sources, parsed, strict=True)
+        extract_entities(source, text, names) for source, text in zip(sources, parsed, strict=True)
     ]
     known = extract_relationships(sources, parsed, mentions)
     return [

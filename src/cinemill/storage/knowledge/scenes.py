@@ -11,6 +11,8 @@ from cinemill.core.retrieval.hits import SearchScope
 from cinemill.errors import NotFound
 from cinemill.storage.json_columns import json_parameter
 
+MOST_SCENES = 1_000_000
+_SHOTS = "asset_id = :asset_id AND shot >= :first AND shot < :end"
 _LOCK = text("SELECT 1 FROM asset WHERE id = :asset_id FOR NO KEY UPDATE")
 _INSERT = (
     text(
@@ -144,26 +146,30 @@ def save_scenes(connection: Connection, asset_id: str, scenes: Sequence[Scene]) 
             connection.execute(statement, {"asset_id": asset_id, "rows": rows})
 
 
-def list_scenes(connection: Connection, asset_id: str) -> list[Scene]:
-    """Return the scenes of a video in order of its shots."""
-    values = {"asset_id": asset_id}
+def list_scenes(
+    connection: Connection, asset_id: str, *, first: int = 0, limit: int = MOST_SCENES
+) -> list[Scene]:
+    """Return the scenes of a video in order of its shots, from the shot ``first`` on."""
+    values = {"asset_id": asset_id, "first": first, "end": first + limit}
     scenes: dict[int, Scene] = {}
     objects: dict[int, list[SceneObject]] = {}
     relations: dict[int, list[SceneRelation]] = {}
     for row in connection.execute(
-        text("SELECT * FROM scene WHERE asset_id = :asset_id ORDER BY shot"), values
+        text(f"SELECT * FROM scene WHERE {_SHOTS} ORDER BY shot"),  # noqa: S608
+        values,
     ):
         objects[row.shot], relations[row.shot] = [], []
         scenes[row.shot] = Scene(row.start_ms, row.end_ms, objects[row.shot], relations[row.shot])
     for row in connection.execute(
-        text("SELECT * FROM scene_object WHERE asset_id = :asset_id ORDER BY shot, number"), values
+        text(f"SELECT * FROM scene_object WHERE {_SHOTS} ORDER BY shot, number"),  # noqa: S608
+        values,
     ):
         objects[row.shot].append(
             SceneObject(row.label, row.track, row.start_ms, row.end_ms, row.confidence)
         )
     for row in connection.execute(
         text(
-            "SELECT * FROM scene_relation WHERE asset_id = :asset_id "
+            f"SELECT * FROM scene_relation WHERE {_SHOTS} "  # noqa: S608
             "ORDER BY shot, start_ms, subject, predicate, object"
         ),
         values,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from cinemill.core.knowledge.graph import RelationKind
 from cinemill.core.retrieval.hits import SearchScope
@@ -21,14 +22,46 @@ _LIST = text(
         UNION
         SELECT r.* FROM members JOIN relation_evidence AS r ON r.object_id = members.id
     )
-    SELECT evidence.*, passage.text AS passage_text
-    FROM evidence JOIN asset ON asset.id = evidence.asset_id AND asset.owner = :owner
+    SELECT evidence.*, subject.canonical_id AS subject_root, object.canonical_id AS object_root,
+           passage.text AS passage_text
+    FROM evidence JOIN entity AS subject ON subject.id = evidence.subject_id
+    JOIN entity AS object ON object.id = evidence.object_id
+    JOIN asset ON asset.id = evidence.asset_id AND asset.owner = :owner
     LEFT JOIN passage ON passage.id = evidence.passage_id AND passage.owner = :owner
     WHERE (cardinality(CAST(:collections AS text[])) = 0 OR asset.collection = ANY(:collections))
       AND evidence.kind = ANY(:kinds)
     ORDER BY evidence.is_negated, evidence.asset_id, evidence.start_ms, evidence.modality,
              evidence.number
     LIMIT :limit
+    """
+)
+_EVIDENCE = text(
+    """
+    WITH member AS MATERIALIZED (
+        SELECT id, canonical_id = (
+            SELECT canonical_id FROM entity WHERE owner = :owner AND id = ANY(:ids)) AS is_asked,
+            canonical_id = (SELECT canonical_id FROM entity
+                            WHERE owner = :owner AND id = ANY(:other_ids)) AS is_other,
+            canonical_id
+        FROM entity WHERE owner = :owner AND canonical_id IN (
+            SELECT canonical_id FROM entity
+            WHERE owner = :owner AND id = ANY(CAST(:ids AS uuid[]) || CAST(:other_ids AS uuid[])))
+    )
+    SELECT evidence.*, subject.canonical_id AS subject_root, object.canonical_id AS object_root,
+           passage.text AS passage_text
+    FROM member AS subject JOIN relation_evidence AS evidence ON evidence.subject_id = subject.id
+    JOIN member AS object ON object.id = evidence.object_id
+    JOIN asset ON asset.id = evidence.asset_id AND asset.owner = :owner
+    LEFT JOIN passage ON passage.id = evidence.passage_id AND passage.owner = :owner
+    WHERE CASE WHEN :is_subject THEN subject.is_asked AND object.is_other
+               ELSE object.is_asked AND subject.is_other END
+      AND evidence.predicate = :predicate AND evidence.kind = :kind
+      AND evidence.is_negated = :is_negated AND evidence.is_possible = :is_possible
+      AND (cardinality(CAST(:collections AS text[])) = 0 OR asset.collection = ANY(:collections))
+      AND (CAST(:asset_id AS text) IS NULL
+           OR (evidence.asset_id, evidence.start_ms, evidence.modality, evidence.number)
+              > (:asset_id, :start_ms, :modality, :number))
+    ORDER BY evidence.asset_id, evidence.start_ms, evidence.modality, evidence.number LIMIT :limit
     """
 )
 _KINDS = tuple(RelationKind)
@@ -40,6 +73,7 @@ class Statement:
 
     asset_id: str
     subject_id: str
+    """Of the entity that the subject was merged into, if it was; so is the object's."""
     subject: str
     """As it is named there."""
     predicate: str
@@ -54,6 +88,21 @@ class Statement:
     is_negated: bool
     is_possible: bool
     according_to: str
+    place: tuple[str, int, str, int]
+    """The position that pages go on after."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelationKey:
+    """What tells one relation of an entity from its others; evidence is counted by it."""
+
+    other_id: str
+    predicate: str
+    kind: RelationKind
+    is_subject: bool
+    """Whether the entity that is asked about is the subject."""
+    is_negated: bool
+    is_possible: bool
 
 
 def list_statements(
@@ -75,22 +124,57 @@ def list_statements(
         "kinds": [kind.value for kind in kinds],
         "limit": limit,
     }
-    return [
-        Statement(
-            asset_id=row.asset_id,
-            subject_id=str(row.subject_id),
-            subject=row.subject_name,
-            predicate=row.predicate,
-            object_id=str(row.object_id),
-            object=row.object_name,
-            kind=RelationKind(row.kind),
-            start_ms=row.start_ms,
-            end_ms=row.end_ms,
-            passage_id=None if row.passage_id is None else str(row.passage_id),
-            text=row.passage_text or "",
-            is_negated=row.is_negated,
-            is_possible=row.is_possible,
-            according_to=row.according_to,
-        )
-        for row in connection.execute(_LIST, values)
-    ]
+    return [_read(row) for row in connection.execute(_LIST, values)]
+
+
+def list_evidence(
+    connection: Connection,
+    scope: SearchScope,
+    entity_id: str,
+    relation: RelationKey,
+    *,
+    after: tuple[str, int, str, int] | None = None,
+    limit: int = 100,
+) -> list[Statement]:
+    """Return the evidence of one relation by video and time; what comes ``after`` a place.
+
+    Ids of merged entities stand for the ones that they were merged into.
+    """
+    asset_id, start_ms, modality, number = after or (None, 0, "", 0)
+    values = {
+        "owner": scope.owner,
+        "collections": [*scope.collections],
+        "ids": parse_ids([entity_id]),
+        "other_ids": parse_ids([relation.other_id]),
+        "predicate": relation.predicate,
+        "kind": relation.kind.value,
+        "is_subject": relation.is_subject,
+        "is_negated": relation.is_negated,
+        "is_possible": relation.is_possible,
+        "asset_id": asset_id,
+        "start_ms": start_ms,
+        "modality": modality,
+        "number": number,
+        "limit": limit,
+    }
+    return [_read(row) for row in connection.execute(_EVIDENCE, values)]
+
+
+def _read(row: Row[Any]) -> Statement:
+    return Statement(
+        asset_id=row.asset_id,
+        subject_id=str(row.subject_root),
+        subject=row.subject_name,
+        predicate=row.predicate,
+        object_id=str(row.object_root),
+        object=row.object_name,
+        kind=RelationKind(row.kind),
+        start_ms=row.start_ms,
+        end_ms=row.end_ms,
+        passage_id=None if row.passage_id is None else str(row.passage_id),
+        text=row.passage_text or "",
+        is_negated=row.is_negated,
+        is_possible=row.is_possible,
+        according_to=row.according_to,
+        place=(row.asset_id, row.start_ms, row.modality, row.number),
+    )

@@ -10,6 +10,7 @@ import time
 from celery import Celery
 
 from cinemill.core.dead_messages import DeadMessage
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.errors import DependencyUnavailable, InputRejected, NotFound
 from cinemill.storage.jobs.claims import is_run
 from cinemill.storage.jobs.dead_messages import insert_dead_message, prune_dead_messages
@@ -24,7 +25,7 @@ from cinemill.storage.jobs.stray_messages import (
 )
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import WorkerContext
-from cinemill.worker.messages.guard import OWNER, STEP_PREFIX, TASK_UNKNOWN
+from cinemill.worker.messages.guard import STEP_PREFIX, TASK_UNKNOWN
 from cinemill.worker.messages.queues import KEY_PREFIX
 
 MOVE_BATCH = 200
@@ -104,7 +105,7 @@ class DeadLetterWriter:
 
     def _reject(self, kind: str, error: InputRejected, job_id: str) -> bool:
         try:
-            self._context.service.create_rejected(kind, error, owner=OWNER, job_id=job_id)
+            self._context.service.create_rejected(kind, error, owner=DEFAULT_OWNER, job_id=job_id)
         except DependencyUnavailable:
             raise
         except Exception as fault:  # noqa: BLE001 - it is kept as a dead message then

@@ -30,8 +30,6 @@ from cinemill.worker.messages.envelope import (
 )
 from cinemill.worker.messages.transport import read_interruptions
 
-OWNER = "celery"
-"""The owner of jobs that come as Celery messages."""
 STEP_PREFIX = "step."
 TASK_UNKNOWN = "task_unknown"
 """The error code of a message for which this worker has no task."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Self
+from typing import Annotated, Self
 
-from cinemill.api.models.documents import Document, OpenObject
-from cinemill.api.models.pages import Page
-from cinemill.api.models.search.searches import EntityLabelDocument
+from pydantic import Field
+
+from cinemill.api.models.documents import Document, Name, OpenObject
+from cinemill.api.models.pages import LONGEST_CURSOR, MOST_ENTRIES, Page
+from cinemill.api.models.search.searches import EntityLabelDocument, Names
 from cinemill.core.findings.finding import Finding, FindingKind, FindingModel
 from cinemill.core.knowledge.graph import Modality, RelationKind
 from cinemill.storage.findings.gaps import Gap
 from cinemill.storage.knowledge.entities import CoOccurrence, EntityRelation, Moment
 from cinemill.storage.knowledge.labels import EntityLabel
-from cinemill.storage.knowledge.statements import Statement
+from cinemill.storage.knowledge.statements import RelationKey, Statement
 
 
 class NamedEntityDocument(EntityLabelDocument):
@@ -102,6 +104,42 @@ class StatementDocument(Document):
         )
 
 
+class RelationQuery(Document):
+    """One relation of an entity, as parameters of an address."""
+
+    other: Name
+    """The id of the other entity."""
+    predicate: Name
+    kind: RelationKind
+    is_subject: bool
+    """Whether the entity in the path is the subject."""
+    is_negated: bool = False
+    is_possible: bool = False
+    collection: Names = Field(default_factory=list)
+    """Only videos of these collections."""
+    limit: Annotated[int, Field(ge=1, le=MOST_ENTRIES)] = 50
+    """Maximum number of entries in the response."""
+    cursor: Annotated[str | None, Field(max_length=LONGEST_CURSOR)] = None
+    """The `next` of the previous page; without it, the first page is returned."""
+
+    def to_key(self) -> RelationKey:
+        """Return what storage finds the relation's evidence by."""
+        return RelationKey(
+            self.other,
+            self.predicate,
+            self.kind,
+            self.is_subject,
+            is_negated=self.is_negated,
+            is_possible=self.is_possible,
+        )
+
+
+class EvidencePage(Page):
+    """Evidence of one relation, by video and time."""
+
+    statements: list[StatementDocument]
+
+
 class CoOccurrenceDocument(Document):
     """An entity in the same passages; how the two relate is not known."""
 
@@ -144,7 +182,10 @@ class EntityMomentDocument(Document):
 
 
 class EntityDetails(EntityLabelDocument, Page):
-    """An entity with its names, its relations, their evidence, and one page of its moments."""
+    """An entity with its names, its relations, their evidence, and one page of its moments.
+
+    Pages after the first have only the moments; their other lists are empty.
+    """
 
     names: list[str]
     """All spellings, the most frequent first."""
@@ -153,7 +194,7 @@ class EntityDetails(EntityLabelDocument, Page):
     relations: list[RelationDocument]
     """Those with the most evidence, at most 100."""
     statements: list[StatementDocument]
-    """Evidence of the relations, at most 100."""
+    """Evidence of the relations, at most 100; that of one relation is a list of its own."""
     co_occurrences: list[CoOccurrenceDocument]
     moments: list[EntityMomentDocument]
 

@@ -27,11 +27,12 @@ from cinemill.api.models.pages import (
     encode_position,
 )
 from cinemill.api.models.problems import CREATED, problems
-from cinemill.api.state import OWNER, AppState, StateDep
-from cinemill.core.job import JobState
+from cinemill.api.owned_assets import get_owned_asset
+from cinemill.api.state import AppState, StateDep
+from cinemill.core.job import DEFAULT_OWNER, JobState
 from cinemill.storage.analyses import analyses, results
 from cinemill.storage.analyses.records import Analysis
-from cinemill.storage.media.assets import find_existing, get_asset
+from cinemill.storage.media.assets import find_existing
 
 router = APIRouter(tags=["analyses"], route_class=BoundedRoute)
 
@@ -49,10 +50,10 @@ def create_analysis(
 ) -> AnalysisDocument:
     """Examine a video for manipulated faces. Follow its job's events until it has ended."""
     wanted = request or CreateAnalysisRequest()
-    get_asset(state.database, asset_id)
+    get_owned_asset(state, asset_id)
     job = state.jobs.create_job(
         DETECT,
-        owner=OWNER,
+        owner=DEFAULT_OWNER,
         asset_id=asset_id,
         params={"fast": wanted.fast},
         priority=wanted.priority,
@@ -71,7 +72,7 @@ def create_analyses(request: CreateAnalysesRequest, state: StateDep) -> Analysis
     jobs = state.jobs.create_jobs(
         DETECT,
         request.asset_ids,
-        owner=OWNER,
+        owner=DEFAULT_OWNER,
         params={"fast": request.fast},
         priority=request.priority,
     )
@@ -97,7 +98,7 @@ def list_asset_analyses(
     asset_id: str, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
 ) -> AnalysisPage:
     """List the analyses of a video, newest first."""
-    get_asset(state.database, asset_id)
+    get_owned_asset(state, asset_id)
     return _list(state, limit, cursor, asset_id=asset_id)
 
 

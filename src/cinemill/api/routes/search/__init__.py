@@ -9,6 +9,7 @@ from cinemill.api.routes.search import (
     ingestions,
     pictures,
     questions,
+    scenes,
     searches,
 )
 
@@ -18,6 +19,7 @@ ROUTERS = (
     conversations.router,
     entities.router,
     findings.router,
+    scenes.router,
     ingestions.router,
     pictures.router,
 )

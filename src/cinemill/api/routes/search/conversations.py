@@ -19,7 +19,8 @@ from cinemill.api.models.search.searches import (
     ConversationPage,
     TurnDocument,
 )
-from cinemill.api.state import OWNER, StateDep
+from cinemill.api.state import StateDep
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.errors import NotFound
 from cinemill.storage.retrieval import conversations
 
@@ -33,7 +34,7 @@ def list_conversations(
     """List conversations, the one used last first."""
     with state.database.begin() as connection:
         found = conversations.summarize_conversations(
-            connection, OWNER, after=decode_position(cursor), limit=limit + 1
+            connection, DEFAULT_OWNER, after=decode_position(cursor), limit=limit + 1
         )
     page, has_more = cut_page(found, limit)
     return ConversationPage(
@@ -46,7 +47,7 @@ def list_conversations(
 def read_conversation(conversation_id: str, state: StateDep) -> ConversationDetails:
     """Return the turns of a conversation, oldest first."""
     with state.database.begin() as connection:
-        turns = conversations.list_turns(connection, conversation_id, OWNER)
+        turns = conversations.list_turns(connection, conversation_id, DEFAULT_OWNER)
     return ConversationDetails(
         id=conversation_id, turns=[TurnDocument.from_record(one) for one in turns]
     )
@@ -56,7 +57,7 @@ def read_conversation(conversation_id: str, state: StateDep) -> ConversationDeta
 def delete_conversation(conversation_id: str, state: StateDep) -> None:
     """Delete a conversation."""
     with state.database.begin() as connection:
-        is_deleted = conversations.delete_conversation(connection, conversation_id, OWNER)
+        is_deleted = conversations.delete_conversation(connection, conversation_id, DEFAULT_OWNER)
     if not is_deleted:
         raise NotFound(
             f"There is no conversation {conversation_id}.", code="conversation_not_found"

@@ -25,13 +25,12 @@ from cinemill.api.models.search.knowledge import (
     FindingPage,
 )
 from cinemill.api.models.search.searches import Seconds
-from cinemill.api.state import OWNER, StateDep
+from cinemill.api.owned_assets import get_owned_asset
+from cinemill.api.state import StateDep
 from cinemill.core.findings.finding import Finding, FindingKind
-from cinemill.errors import NotFound
 from cinemill.storage.database import Connection
 from cinemill.storage.findings.gaps import list_gaps
 from cinemill.storage.findings.sets import FindingSet, list_findings, list_sets
-from cinemill.storage.media.assets import get_asset
 
 router = APIRouter(tags=["search"], route_class=BoundedRoute)
 
@@ -68,8 +67,7 @@ def list_asset_findings(
 
     A cursor is void once the video was analyzed again. `gaps` has what could not be found out.
     """
-    if get_asset(state.database, asset_id).owner != OWNER:
-        raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
+    get_owned_asset(state, asset_id)
     with state.database.begin() as connection:
         active = [one for one in list_sets(connection, asset_id) if one.is_active]
         wanted = [one for one in active if kind in (None, one.kind)]

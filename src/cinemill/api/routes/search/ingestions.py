@@ -10,9 +10,10 @@ from cinemill.api.models.jobs import JobDocument
 from cinemill.api.models.pages import Cursor, PageLimit, cut_page, decode_position, encode_position
 from cinemill.api.models.problems import CREATED, problems
 from cinemill.api.models.search.ingestions import CreateIngestionRequest, IngestionPage
-from cinemill.api.state import OWNER, StateDep
+from cinemill.api.owned_assets import get_owned_asset
+from cinemill.api.state import StateDep
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.storage.findings.ingestions import PREPARING_KIND, count_known, list_ingestions
-from cinemill.storage.media.assets import get_asset
 
 router = APIRouter(tags=["ingestions"], route_class=BoundedRoute)
 
@@ -32,10 +33,10 @@ def create_ingestion(
     the rest goes on.
     """
     wanted = request or CreateIngestionRequest()
-    get_asset(state.database, asset_id)
+    get_owned_asset(state, asset_id)
     job = state.jobs.create_job(
         PREPARING_KIND,
-        owner=OWNER,
+        owner=DEFAULT_OWNER,
         asset_id=asset_id,
         params={"profile": wanted.profile.value, "provider": wanted.provider.value},
         priority=wanted.priority,
@@ -50,7 +51,7 @@ def list_asset_ingestions(
     asset_id: str, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
 ) -> IngestionPage:
     """List the ingestions of a video, newest first, with what is known of it by now."""
-    get_asset(state.database, asset_id)
+    get_owned_asset(state, asset_id)
     with state.database.begin() as connection:
         found = list_ingestions(
             connection, asset_id, after=decode_position(cursor), limit=limit + 1

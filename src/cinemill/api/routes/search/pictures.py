@@ -19,12 +19,13 @@ from cinemill.api.models.search.pictures import (
     PictureSearchDocument,
     WordsQuery,
 )
-from cinemill.api.state import OWNER, AppState, StateDep
+from cinemill.api.owned_assets import get_owned_asset
+from cinemill.api.state import AppState, StateDep
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.inference.models.cards import MODELS_FOLDER
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
 from cinemill.media.stills.limits import MOST_BYTES
-from cinemill.storage.media.assets import get_asset
 
 router = APIRouter(tags=["search"], route_class=BoundedRoute)
 
@@ -44,10 +45,10 @@ def find_similar(
     # These load NumPy, which a server whose pictures nobody searches can do without.
     from cinemill.capabilities.search.similar_pictures import find_similar_moments
 
-    get_asset(state.database, asset_id)
+    get_owned_asset(state, asset_id)
     found = find_similar_moments(
         state.database,
-        query.scope(OWNER),
+        query.scope(DEFAULT_OWNER),
         asset_id,
         round(query.time * 1000),
         space=query.by.space,
@@ -98,7 +99,7 @@ def search_by_picture(
         )
         found = find_similar_pictures(
             state.database,
-            query.scope(OWNER),
+            query.scope(DEFAULT_OWNER),
             picture,
             models_dir=_models_dir(state),
             filters=query.filters,
@@ -117,7 +118,7 @@ def search_pictures_by_words(
     with _take_slot():
         found = find_pictures_by_words(
             state.database,
-            query.scope(OWNER),
+            query.scope(DEFAULT_OWNER),
             query.q,
             models_dir=_models_dir(state),
             filters=query.filters,

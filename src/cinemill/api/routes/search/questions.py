@@ -15,11 +15,12 @@ from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.middleware.problems import to_problem
 from cinemill.api.models.problems import EVENTS, problems
 from cinemill.api.models.search.searches import AnswerDocument, AskRequest
-from cinemill.api.state import OWNER, AppState, StateDep
+from cinemill.api.state import AppState, StateDep
 from cinemill.capabilities.search.answers.events import AnswerEvent
 from cinemill.capabilities.search.runtime.answers import AnswerStream, Question, answer_query
 from cinemill.capabilities.search.runtime.documents import name_event, write_answer, write_event
 from cinemill.core.documents import JsonObject
+from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.retrieval.hits import SearchFilters
 from cinemill.errors import CinemillError
 
@@ -65,7 +66,9 @@ def _open(state: AppState, request: AskRequest) -> AnswerStream:
         collections=tuple(request.collections),
         filters=SearchFilters(asset_ids=tuple(request.asset_ids)),
     )
-    return answer_query(state.search.open(OWNER), question, conversation_id=request.conversation_id)
+    return answer_query(
+        state.search.open(DEFAULT_OWNER), question, conversation_id=request.conversation_id
+    )
 
 
 def _answer(state: AppState, request: AskRequest) -> JsonObject:

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.models.problems import problems
 from cinemill.api.models.search.searches import SearchDocument, SearchQuery
-from cinemill.api.state import OWNER, AppState, StateDep
+from cinemill.api.state import AppState, StateDep
 from cinemill.capabilities.search.runtime.documents import write_search
 from cinemill.capabilities.search.runtime.search import run_search
+from cinemill.core.job import DEFAULT_OWNER
 
 router = APIRouter(tags=["search"], route_class=BoundedRoute)
 
@@ -34,7 +35,7 @@ async def search_videos_by_body(query: SearchQuery, state: StateDep) -> SearchDo
 
 async def _search(state: AppState, query: SearchQuery) -> SearchDocument:
     def work() -> SearchDocument:
-        found = run_search(state.search.open(OWNER), query.to_request(), query.mode)
+        found = run_search(state.search.open(DEFAULT_OWNER), query.to_request(), query.mode)
         return SearchDocument.model_validate(write_search(found))
 
     return await state.search.searches.run(work)

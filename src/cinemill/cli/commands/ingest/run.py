@@ -18,8 +18,18 @@ if TYPE_CHECKING:
     from cinemill.client import Client
 
 
+LONGEST_COLLECTION = 255
+
+
 def register(app: typer.Typer) -> None:
     app.command()(ingest)
+
+
+def _check_collection(name: str | None) -> str | None:
+    """Return the name. Raises BadParameter before an upload that the server would not sort in."""
+    if name is not None and len(name) > LONGEST_COLLECTION:
+        raise typer.BadParameter(f"at most {LONGEST_COLLECTION} characters")
+    return name
 
 
 def ingest(
@@ -32,6 +42,13 @@ def ingest(
     ],
     profile: options.Profile = "standard",
     provider: options.Provider = "local",
+    collection: Annotated[
+        str | None,
+        typer.Option(
+            callback=_check_collection,
+            help="Move the videos into this collection; an empty name takes them out of any.",
+        ),
+    ] = None,
     priority: options.Priority = None,
     json: options.Json = False,
 ) -> None:
@@ -51,7 +68,7 @@ def ingest(
     outcomes = {name: refused(name, error) for name, error in inputs.errors.items()}
     if inputs.videos or inputs.assets:
         chosen = {} if provider == "local" else {"provider": provider}
-        batch = UploadBatch(priority, params={"profile": profile, **chosen})
+        batch = UploadBatch(priority, params={"profile": profile, **chosen}, collection=collection)
         outcomes |= work_on_any_server(
             lambda client, display: _ingest_all(client, inputs, batch, display), json=json
         )

@@ -1,0 +1,110 @@
+"""Videos of collections, and videos of somebody else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from tests.integration.storage.intelligence_rows import tell
+
+from cinemill.storage.database import Database
+from cinemill.storage.media.assets import delete_asset, register_asset
+
+from .conftest import FILM_HEAD, RunningApi
+
+V1 = "/api/v1"
+WORDS = "The lighthouse keeper of Utsira counts puffins."
+
+
+@pytest.fixture
+def database(api: RunningApi) -> Iterator[Database]:
+    database = Database(api.database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def asset_id(api: RunningApi, database: Database) -> Iterator[str]:
+    film = {"file": ("film.mkv", FILM_HEAD + os.urandom(64))}
+    uploaded = str(api.http.post(f"{V1}/upload", files=film).json()["asset_id"])
+    tell(database, uploaded, [WORDS])
+    yield uploaded
+    with database.begin() as connection:
+        delete_asset(connection, uploaded)
+
+
+@pytest.fixture
+def foreign_id(database: Database) -> Iterator[str]:
+    """A video of somebody else."""
+    name = str(uuid4())
+    with database.begin() as connection:
+        register_asset(
+            connection, owner="somebody", sha256=hashlib.sha256(name.encode()).hexdigest(),
+            size_bytes=7, filename="theirs.mp4", asset_id=name,
+        )  # fmt: skip
+    yield name
+    with database.begin() as connection:
+        delete_asset(connection, name)
+
+
+def find_videos(api: RunningApi, *collections: str) -> set[str]:
+    params = {"q": "lighthouse keeper puffins", "collection": list(collections)}
+    answer = api.http.get(f"{V1}/search", params=params)
+    assert answer.status_code == 200, answer.text
+    return {one["asset_id"] for one in answer.json()["hits"]}
+
+
+def test_video_is_found_in_the_collection_that_it_was_moved_into(
+    api: RunningApi, asset_id: str
+) -> None:
+    assert find_videos(api, "birds") == set()
+    moved = api.http.patch(f"{V1}/assets/{asset_id}", json={"collection": "birds"})
+    assert (moved.status_code, moved.json()["collection"]) == (200, "birds")
+    assert api.http.get(f"{V1}/assets/{asset_id}").json()["collection"] == "birds"
+    assert find_videos(api, "birds") == find_videos(api) == {asset_id}
+    api.http.patch(f"{V1}/assets/{asset_id}", json={"collection": ""})
+    assert find_videos(api, "birds") == set()
+    assert find_videos(api) == {asset_id}
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"collection": None}, {"collection": "x" * 256}, {"collection": "a\0b"}, []]
+)
+def test_collection_without_a_storable_name_is_rejected(
+    api: RunningApi, asset_id: str, body: object
+) -> None:
+    answer = api.http.patch(f"{V1}/assets/{asset_id}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "parameters_invalid")
+    assert api.http.get(f"{V1}/assets/{asset_id}").json()["collection"] == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "", None),
+        ("PATCH", "", {"collection": "mine"}),
+        ("POST", "/jobs", {"kind": "generate_preview"}),
+        ("GET", "/files/source", None),
+        ("GET", "/files/proxy", None),
+        ("GET", "/streams/hls/master.m3u8", None),
+        ("GET", "/ingestions", None),
+        ("POST", "/ingestions", {}),
+        ("GET", "/findings", None),
+        ("GET", "/scenes", None),
+        ("GET", "/similar?time=0", None),
+        ("GET", "/analyses", None),
+        ("POST", "/analyses", {}),
+        ("GET", "/captions", None),
+        ("GET", "/captions/en", None),
+        ("PUT", "/captions/en", {"captions": []}),
+        ("DELETE", "/captions/en", None),
+    ],
+)
+def test_video_of_somebody_else_is_not_found(
+    api: RunningApi, foreign_id: str, method: str, path: str, body: object
+) -> None:
+    answer = api.http.request(method, f"{V1}/assets/{foreign_id}{path}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (404, "asset_not_found"), answer.text

@@ -1,0 +1,60 @@
+"""Lists of names as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cinemill.capabilities.knowledge.name_list import LARGEST_FILE_BYTES, read_name_list
+from cinemill.errors import CinemillError
+
+LIST = "\ufeff# a series\n\nperson  Elinor Dashwood\r\nPlace\tNorland Park\n"
+
+
+def write(folder: Path, content: bytes) -> Path:
+    path = folder / "names.txt"
+    path.write_bytes(content)
+    return path
+
+
+def test_names_of_a_file_are_found_with_their_kinds(tmp_path: Path) -> None:
+    names = read_name_list(write(tmp_path, LIST.encode()))
+    found = names.gazetteer.find("Elinor Dashwood left Norland Park.")
+    assert [(known.name, known.kind.value) for known, _span in found] == [
+        ("Elinor Dashwood", "person"),
+        ("Norland Park", "place"),
+    ]
+
+
+def test_another_list_has_another_digest(tmp_path: Path) -> None:
+    first = read_name_list(write(tmp_path, LIST.encode())).digest
+    assert read_name_list(write(tmp_path, LIST.encode())).digest == first
+    assert read_name_list(write(tmp_path, b"person Elinor")).digest != first
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "word"),
+    [
+        (b"person Ann\nAnn", "name_invalid", "Line 2"),
+        (b"person", "name_invalid", "Line 1"),
+        (b"hero Ann", "name_invalid", "Line 1"),
+        (b"person ...", "name_invalid", "letter"),
+        (b"person " + b"a" * 201, "name_invalid", "200"),
+        (b"person \xff", "names_unreadable", "UTF-8"),
+        (b"#" * (LARGEST_FILE_BYTES + 1), "names_too_large", "bytes"),
+        (b"person a\n" * 50_001, "too_many_names", "50000"),
+    ],
+)
+def test_impossible_list_is_rejected(tmp_path: Path, content: bytes, code: str, word: str) -> None:
+    with pytest.raises(CinemillError) as refused:
+        read_name_list(write(tmp_path, content))
+    assert refused.value.code == code
+    assert word in refused.value.message
+    assert refused.value.hint
+
+
+def test_missing_list_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(CinemillError) as refused:
+        read_name_list(tmp_path / "none.txt")
+    assert refused.value.code == "names_unreadable"
