@@ -100,7 +100,7 @@ def test_merges_move_with_their_entities_and_can_still_be_undone(old: Database) 
         # The two Bobs of the uploaded video were nobody's to merge.
         assert find_one(old, DEFAULT_OWNER, "Bob") != find_one(old, DEFAULT_OWNER, "Bobby")
         (kept,) = list_merges(connection, DEFAULT_OWNER)
-        undo_merge(connection, DEFAULT_OWNER, kept.id, undone_by="a person")
+        undo_merge(connection, DEFAULT_OWNER, kept.merge.id, undone_by="a person")
     assert find_one(old, DEFAULT_OWNER, "Ann") != find_one(old, DEFAULT_OWNER, "Annie")
 
 

@@ -30,12 +30,11 @@ from tests.vision_server import VisionExchange, answer_half, answer_later, descr
 from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.findings.finding import FindingKind
-from cinemill.core.job import JobState
+from cinemill.core.job import DEFAULT_OWNER, JobState
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.storage.retrieval.search import find_candidates
-from cinemill.worker.messages.guard import OWNER
 
 OWN_REDIS_DATABASE = 15
 
@@ -257,7 +256,7 @@ def test_description_of_an_ingestion_is_found(
     assert job.result is not None
     assert job.result["passages"]["description"] == 1
     query = CandidateQuery(
-        SearchScope(OWNER),
+        SearchScope(DEFAULT_OWNER),
         SearchFilters(tracks=(PassageTrack.DESCRIPTION,)),
         text="who feeds the ducks?",
     )
