@@ -163,7 +163,8 @@ def test_question_that_only_shares_words_is_not_answered_by_any_hit(
 
 
 @pytest.mark.parametrize(
-    "question", ["Who opened the rose garden in Oslo?", "Who leads the talks?"]
+    "question",
+    ["Who opened the rose garden in Oslo?", "Who leads the talks?", "Who demolished the garden?"],
 )
 def test_search_and_answer_agree_on_a_question(
     indexed: Database, models_dir: Path, question: str
