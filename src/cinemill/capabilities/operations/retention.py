@@ -8,6 +8,7 @@ from functools import partial
 from cinemill.capabilities.operations.verify import GRACE_SECONDS, find_orphans, is_orphan
 from cinemill.errors import LockTimeout
 from cinemill.storage.database import Database
+from cinemill.storage.findings.sets import delete_abandoned
 from cinemill.storage.jobs.dead_messages import prune_dead_messages
 from cinemill.storage.media import assets
 from cinemill.storage.media.files import LocalFiles
@@ -17,6 +18,8 @@ from cinemill.telemetry import get_logger
 log = get_logger(__name__)
 
 UPLOAD_GRACE_SECONDS = 24 * 3600.0
+SIGHTINGS_GRACE_HOURS = 24
+"""In which a person may retry the job that failed between looking at frames and merging them."""
 
 
 def forget_dead_messages(database: Database, days: float) -> int:
@@ -29,6 +32,12 @@ def delete_cached_pieces(database: Database, days: float) -> int:
     """Forget pieces that no render has requested for this many days; return how many."""
     with database.begin() as connection:
         return assets.forget_cached(connection, older_than_days=days)
+
+
+def delete_abandoned_findings(database: Database) -> int:
+    """Delete findings of jobs that ended before they were complete; return how many sets."""
+    with database.begin() as connection:
+        return delete_abandoned(connection, older_than_hours=SIGHTINGS_GRACE_HOURS)
 
 
 def count_ended_work(database: Database) -> None:
