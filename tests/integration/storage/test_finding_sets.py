@@ -7,6 +7,8 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
+from tests.integration.storage import rows
 from tests.integration.storage.intelligence_rows import (
     MODEL,
     find_things,
@@ -143,3 +145,35 @@ def test_video_deleted_in_the_middle_is_reported(database: Database) -> None:
     assert missing.value.code == "asset_not_found"
     with pytest.raises(NotFound), database.begin() as connection:
         sets.activate_set(connection, str(uuid4()))
+
+
+def age(database: Database, found: FindingSet, hours: int) -> None:
+    query = text(
+        "UPDATE finding_set SET created_at = created_at - make_interval(hours => :hours) "
+        "WHERE id = :id"
+    )
+    with database.begin() as connection:
+        connection.execute(query, {"id": found.id, "hours": hours})
+
+
+def test_abandoned_sets_are_deleted_once_no_job_needs_them(database: Database) -> None:
+    register(database, "film")
+    old, fresh, active = (begin(database, version=version) for version in range(3))
+    save(database, old, 0, make_findings())
+    activate(database, active)
+    for found, hours in ((old, 25), (fresh, 23), (active, 1000)):
+        age(database, found, hours)
+
+    def delete() -> int:
+        with database.begin() as connection:
+            return sets.delete_abandoned(connection, older_than_hours=24)
+
+    job = rows.accept(database, asset_id="film")
+    assert delete() == 0
+    with database.begin() as connection:
+        connection.execute(text("UPDATE job SET state = 'failed' WHERE id = :id"), {"id": job.id})
+    assert delete() == 1
+    with database.begin() as connection:
+        left = {one.id for one in sets.list_sets(connection, "film")}
+    assert left == {fresh.id, active.id}
+    assert read(database, old) == []

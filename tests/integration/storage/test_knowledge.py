@@ -22,7 +22,7 @@ from cinemill.core.retrieval.passages import Passage, PassageTrack
 from cinemill.errors import Conflict, NotFound
 from cinemill.storage.database import Database
 from cinemill.storage.knowledge import entities, merges, scenes
-from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
+from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence, save_mentions
 from cinemill.storage.knowledge.names import entity_key
 from cinemill.storage.knowledge.scenes import Scene, SceneObject, SceneRelation
 from cinemill.storage.retrieval.passages import save_passages
@@ -348,3 +348,21 @@ def test_scenes_are_read_as_they_were_stored_and_found_by_what_they_show(
         assert scenes.find_scenes(connection, SearchScope("ann", ("x",)), "person") == []
         with pytest.raises(NotFound):
             scenes.save_scenes(connection, "nothing", [])
+
+
+def test_mentions_that_are_saved_alone_keep_the_relations(database: Database, film: str) -> None:
+    (one,) = tell(database, film, ["Kerry met Zarif"])
+    evidence = PassageEvidence(
+        one, [mention("Kerry"), mention("Zarif")], [relation("Kerry", "meet", "Zarif")]
+    )
+    save(database, film, [evidence])
+    with database.begin() as connection:
+        alone = [PassageEvidence(one, [mention("Kerry"), mention("Moniz")])]
+        save_mentions(connection, film, Modality.SPEECH, alone)
+        names = connection.execute(text("SELECT name FROM mention ORDER BY number")).scalars()
+        assert [*names] == ["Kerry", "Moniz"]
+        said = text("SELECT subject_name, predicate, object_name FROM relation_evidence")
+        assert [tuple(row) for row in connection.execute(said)] == [("Kerry", "meet", "Zarif")]
+    assert get(database, "Zarif").mention_count == 0
+    with pytest.raises(NotFound), database.begin() as connection:
+        save_mentions(connection, "nothing", Modality.SPEECH, [])

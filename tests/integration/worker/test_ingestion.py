@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from tests import films
 from tests.integration.worker.conftest import Stack
 from tests.model_files import link_models, without_model
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_until
 from tools.samples import fetch
 
 from cinemill.core.findings.finding import FindingKind
-from cinemill.core.job import DEFAULT_OWNER
+from cinemill.core.job import DEFAULT_OWNER, JobState
 from cinemill.core.knowledge.graph import EntityKind
 from cinemill.core.retrieval.hits import SearchScope
 from cinemill.core.retrieval.queries import CandidateQuery
+from cinemill.core.transcript import Utterance
 from cinemill.inference.text.onnx_embedder import open_text_embedder
 from cinemill.steps.ingestion.finding_work import list_active
+from cinemill.storage.media.findings import find_latest_transcript, save_transcript
 from cinemill.storage.retrieval.models import find_active_model
 from cinemill.storage.retrieval.search import find_candidates
 
@@ -152,6 +156,60 @@ def test_missing_model_leaves_a_gap_that_a_later_ingestion_closes(
     again = ingest(stack, film, "standard")
     assert again["gaps"] == []
     assert again["findings"]["face"] == 0
+
+
+@pytest.mark.parametrize("chosen", [{}, {"profile": None}])
+def test_ingestion_without_a_profile_leaves_a_gap_as_the_standard_one_does(
+    stack: Stack, films_folder: Path, chosen: dict[str, None]
+) -> None:
+    film = films.make_film(films_folder / f"default {len(chosen)}.mp4", seconds=2 + len(chosen))
+    task = stack.app.tasks["orchestrate_video_ingestion"]
+    with without_model(stack.home / "models", "base"):
+        sent = task.apply_async(args=[str(film)], kwargs=chosen)
+        result = sent.get(timeout=2 * PATIENCE_SECONDS)
+    assert result["profile"] == "standard"
+    assert {gap["subject"]: gap["code"] for gap in result["gaps"]} == {"speech": "model_missing"}
+
+
+def run_alone(stack: Stack, kind: str, asset_id: str) -> dict[str, Any]:
+    job = stack.service.create_job(kind, owner=DEFAULT_OWNER, asset_id=asset_id)
+    wait_until(lambda: stack.service.get_job(job.id).state.is_final)
+    done = stack.service.get_job(job.id)
+    assert done.state is JobState.COMPLETED, done.failure
+    return dict(done.result or {})
+
+
+def test_entities_alone_keep_what_is_said_about_them(stack: Stack, films_folder: Path) -> None:
+    asset_id = ingest(stack, put_sample(films_folder, "obama_speech"))["asset_id"]
+    known = read_rows(stack, asset_id)
+    assert known["relation"]
+    assert run_alone(stack, "extract_entities", asset_id)["reused"]
+    assert read_rows(stack, asset_id) == known
+    # As if the passages had changed since.
+    with stack.database.begin() as connection:
+        statement = "UPDATE finding_set SET id = gen_random_uuid() WHERE kind = 'knowledge'"
+        connection.execute(text(statement))
+    assert not run_alone(stack, "extract_entities", asset_id)["reused"]
+    rows = read_rows(stack, asset_id)
+    assert rows["mention"]
+    assert rows["relation"] == known["relation"]
+    ingest(stack, put_sample(films_folder, "obama_speech"))
+    assert read_rows(stack, asset_id) == known
+
+
+def test_passages_are_those_of_the_ingestion_and_not_of_later_captions(
+    stack: Stack, films_folder: Path
+) -> None:
+    film = put_sample(films_folder, "obama_speech")
+    asset_id = ingest(stack, film)["asset_id"]
+    known = read_rows(stack, asset_id)
+    spoken = find_latest_transcript(stack.database, asset_id)
+    assert spoken is not None
+    wrong = replace(spoken.transcript, utterances=(Utterance(0, 900, "Bonjour."),))
+    with stack.database.begin() as connection:
+        save_transcript(connection, asset_id, "captions in a wrong language", wrong)
+    ingest(stack, film)
+    assert read_rows(stack, asset_id)["passage"] == known["passage"]
 
 
 def test_shots_alone(stack: Stack, films_folder: Path) -> None:

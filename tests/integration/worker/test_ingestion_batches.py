@@ -14,7 +14,7 @@ from tests.model_files import link_models, without_model
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.capabilities.ingest.plan import VideoBatchParameters, name_children
-from cinemill.core.job import JobState
+from cinemill.core.job import DEFAULT_OWNER, Job, JobState
 from cinemill.errors import Conflict, LockTimeout
 
 
@@ -107,6 +107,44 @@ def test_video_with_a_gap_is_ingested_again(stack: Stack, films_folder: Path) ->
     assert second.params == {"profile": "standard"}
     assert (second.result or {})["gaps"] == []
     assert call(stack, "retry_failed_tasks", first["asset_id"])["retried"] == 0
+
+
+def test_failed_job_of_another_owner_is_not_there_to_be_retried(
+    stack: Stack, films_folder: Path
+) -> None:
+    """Named by its id, by its batch's, or by its video's."""
+    missing = str(films_folder / "of another owner.mp4")
+    batch = stack.service.create_job(
+        "batch_process_videos", owner="another", params={"assets": [missing], "profile": "quick"}
+    )
+    wait_until(lambda: stack.service.get_job(batch.id).state.is_final)
+    (child,) = name_children(batch.id, VideoBatchParameters(assets=(missing,)))
+    film = make_film(films_folder, "others.mp4")
+    with without_model(stack.home / "models", "centerface"):
+        theirs = stack.service.create_job(
+            "process_video", owner="another", params={"path": str(film), "profile": "standard"}
+        )
+        wait_until(lambda: stack.service.get_job(theirs.id).state.is_final)
+    asset_id = (stack.service.get_job(theirs.id).result or {})["asset_id"]
+    for named, code in [
+        ({"job": child}, "job_not_found"),
+        ({"job": batch.id}, "job_not_found"),
+        ({"job": theirs.id}, "job_not_found"),
+        ({"asset": asset_id}, "asset_not_found"),
+    ]:
+        failure = end_retry(stack, DEFAULT_OWNER, named).failure
+        assert failure is not None, named
+        assert failure.code == code
+    assert stack.service.get_job(child).state is JobState.FAILED
+    own = end_retry(stack, "another", {"asset": asset_id})
+    assert own.state is JobState.COMPLETED, own.failure
+    assert len((own.result or {})["started"]) == 1
+
+
+def end_retry(stack: Stack, owner: str, params: dict[str, str]) -> Job:
+    job = stack.service.create_job("retry_failed_tasks", owner=owner, params=params)
+    wait_until(lambda: stack.service.get_job(job.id).state.is_final)
+    return stack.service.get_job(job.id)
 
 
 def test_old_jobs_are_deleted_after_the_days_that_a_script_passes(

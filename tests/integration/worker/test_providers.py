@@ -25,12 +25,18 @@ from tests.integration.worker.services import (
     read_states,
     run_services,
 )
+from tests.integration.worker.walk import Walk, read_probe
 from tests.rekognition_double import Exchange, fail, half
 from tests.vision_server import VisionExchange, answer_half, answer_later, describe, refuse
 from tests.waiting import PATIENCE_SECONDS
 
+from cinemill.capabilities.analysis.providers.vision_handlers import (
+    analyze_with_nvidia,
+    describe_range,
+    merge_descriptions,
+)
 from cinemill.core.findings.finding import FindingKind
-from cinemill.core.job import DEFAULT_OWNER, JobState
+from cinemill.core.job import DEFAULT_OWNER, JobState, StepSpec
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.core.retrieval.queries import CandidateQuery
@@ -315,6 +321,35 @@ def test_descriptions_by_two_models_are_not_mixed(
     assert analyze(worker, "analyze_with_nvidia", film).failure is None
     assert len(services.vision.asked) == 3
     assert len(read_findings(worker, film, FindingKind.DESCRIPTION)) == 2
+
+
+def test_two_analyses_at_once_keep_the_descriptions_of_the_first(
+    services: Services, worker: Stack, film: Path, tmp_path: Path
+) -> None:
+    """Of the others, one has all ranges described before the first ends, and one has none."""
+    prepared = analyze(worker, "process_video", film)
+    assert prepared.failure is None
+    asset_id = find_asset_id(worker, film)
+    probe = {"probe": read_probe(worker, asset_id)}
+    walks = [Walk(worker, tmp_path, asset_id, probe) for _ in range(3)]
+    whole = StepSpec("analyze_with_nvidia", "analyze_with_nvidia")
+    added = [walk.run(analyze_with_nvidia, whole) for walk in walks]
+    for number in (0, 1):
+        for step in added[number][:-1]:
+            walks[number].run(describe_range, step)
+    walks[0].run(merge_descriptions, added[0][-1])
+    found = read_findings(worker, film, FindingKind.DESCRIPTION)
+    assert len(found) == 1
+    for step in added[2][:-1]:
+        walks[2].run(describe_range, step)
+    for number in (1, 2):
+        walks[number].run(merge_descriptions, added[number][-1])
+    assert read_findings(worker, film, FindingKind.DESCRIPTION) == found
+    assert walks[0].list_gaps() == {}
+    assert len(services.vision.asked) == 1
+    costs = read_costs(worker, film)
+    assert [settled for *_, settled in costs] == [True] * 3
+    assert [requests for _, _, requests, _ in costs] == [1, 1, 0]
 
 
 def hang_up(exchange: VisionExchange) -> None:

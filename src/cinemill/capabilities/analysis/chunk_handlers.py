@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Annotated
@@ -28,7 +28,7 @@ from cinemill.steps.ingestion.finding_work import (
     is_done,
     list_active,
     list_all,
-    store_merged,
+    store_findings,
     store_sightings,
 )
 from cinemill.steps.ingestion.gaps import StepReport, make_gap
@@ -41,9 +41,17 @@ from cinemill.steps.source.results import PROBE
 from cinemill.steps.stored_video import StoredVideo
 from cinemill.storage.database import Connection
 from cinemill.storage.findings.gaps import Gap, close_gap, save_gap
+from cinemill.storage.findings.sets import delete_set
 
 FRAMES_PER_CHUNK = 24
 """Key frames: about a quarter of a minute of reading text, the slowest of the models."""
+
+SIGHTINGS_GONE = (
+    "sightings_gone",
+    "What some of the frames show was deleted before it was merged.",
+    "Process the video again.",
+)
+"""The job failed, and was retried after a day or more; or versions changed while it ran."""
 
 Found = dict[FindingKind, list[Finding]]
 
@@ -149,8 +157,8 @@ def analyze_chunk(resources: StepResources, context: StepContext) -> StepOutcome
 
     def write(connection: Connection) -> None:
         for kind, findings in found.items():
-            work = FRAME_MODELS[kind].work
-            store_sightings(connection, asset.id, work, chunk.number, findings)
+            seen = FRAME_MODELS[kind].work.sightings(context.run.job_id)
+            store_sightings(connection, asset.id, seen, chunk.number, findings)
         for gap in gaps:
             save_gap(connection, asset.id, gap)
 
@@ -217,27 +225,57 @@ def _read_pts(details: JsonObject) -> int:
 
 
 def merge_chunks(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Make the sightings of all chunks the findings of the video."""
+    """Make the sightings of all chunks the findings of the video.
+
+    Another job may have found the same meanwhile: that stays. Where some of the sightings are gone,
+    a gap is left, for the others are not what the video shows.
+    """
     asset = find_asset(resources, context)
+    looked_for = context.parameters(MergeParameters).kinds
+    reports = context.results_of(CHUNKS).values()
+    missing = {name for one in reports for name in one.missing}
     database = resources.database
-    missing = {name for one in context.results_of(CHUNKS).values() for name in one.missing}
-    wanted = [kind for kind in context.parameters(MergeParameters).kinds if kind not in missing]
-    size = context.result_of(PROBE).media.video
-    frames = VideoFrames(
-        read_shots(database, asset.id),
-        [one.start_ms for one in list_active(database, asset.id, FindingKind.KEYFRAME)],
-        size.display_width / size.display_height,
-    )
-    merged = {
-        kind: FRAME_MODELS[kind].merge(
-            list(list_all(database, FRAME_MODELS[kind].work.sightings.identify(asset.id))), frames
-        )
-        for kind in wanted
-    }
+    known = [one for one in looked_for if is_done(database, asset.id, FRAME_MODELS[one].work)]
+    wanted = [kind for kind in looked_for if kind not in missing and kind not in known]
+    seen = _read_sightings(resources, context, asset.id, looked_for)
+    is_whole = sum(map(len, seen.values())) == sum(one.count for one in reports)
+    merged = _merge(resources, context, asset.id, {kind: seen[kind] for kind in wanted})
 
     def write(connection: Connection) -> None:
-        for kind, findings in merged.items():
-            store_merged(connection, asset.id, FRAME_MODELS[kind].work, findings)
+        for kind in wanted:
+            if is_whole:
+                store_findings(connection, asset.id, FRAME_MODELS[kind].work, merged[kind])
+                close_gap(connection, asset.id, kind.value)
+            else:
+                save_gap(connection, asset.id, Gap(kind.value, *SIGHTINGS_GONE))
+        for kind in known:
             close_gap(connection, asset.id, kind.value)
+        for kind in looked_for:
+            work = FRAME_MODELS[kind].work.sightings(context.run.job_id)
+            delete_set(connection, work.identify(asset.id))
 
-    return StepOutcome(write_result(StepReport(count=sum(map(len, merged.values())))), write)
+    count = sum(map(len, merged.values())) if is_whole else 0
+    return StepOutcome(write_result(StepReport(count=count)), write)
+
+
+def _read_sightings(
+    resources: StepResources, context: StepContext, asset_id: str, looked_for: Iterable[FindingKind]
+) -> Found:
+    works = {kind: FRAME_MODELS[kind].work.sightings(context.run.job_id) for kind in looked_for}
+    return {
+        kind: list(list_all(resources.database, work.identify(asset_id)))
+        for kind, work in works.items()
+    }
+
+
+def _merge(
+    resources: StepResources, context: StepContext, asset_id: str, seen: Found
+) -> dict[FindingKind, Sequence[Finding]]:
+    size = context.result_of(PROBE).media.video
+    keyframes = list_active(resources.database, asset_id, FindingKind.KEYFRAME)
+    frames = VideoFrames(
+        read_shots(resources.database, asset_id),
+        [one.start_ms for one in keyframes],
+        size.display_width / size.display_height,
+    )
+    return {kind: FRAME_MODELS[kind].merge(found, frames) for kind, found in seen.items()}

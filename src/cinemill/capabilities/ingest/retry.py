@@ -15,6 +15,7 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.ingestion.profiles import Profile
 from cinemill.steps.resources import StepResources
 from cinemill.storage.findings import ingestions
+from cinemill.storage.jobs.job_queries import job_not_found
 from cinemill.storage.media.assets import get_asset
 
 BATCH_KIND = "batch_process_videos"
@@ -28,23 +29,26 @@ def retry_failed(resources: StepResources, context: StepContext) -> StepOutcome:
     They are those of the named job or asset, else all of the job's owner. A video of which an
     ingestion is under way is left to that. Safe to run twice.
 
-    Result: ``retried`` (how many), ``resumed`` and ``started`` (ids of jobs). Raises NotFound.
+    Result: ``retried`` (how many), ``resumed`` and ``started`` (ids of jobs). Raises NotFound, also
+    where the job or asset is another owner's.
     """
+    owner = context.run.owner
     params = context.job_parameters(RetryParameters)
     asset_id = params.asset or context.run.asset_id
     if params.job is not None:
-        jobs = _list_named(resources.service, params.job)
+        jobs = _list_named(resources.service, params.job, owner)
         failed = [job.id for job in jobs if job.state is JobState.FAILED]
-        incomplete = _list_incomplete(resources, [job.asset_id for job in jobs if job.asset_id])
+        assets = [job.asset_id for job in jobs if job.asset_id]
+        incomplete = _list_incomplete(resources, assets, owner)
     elif asset_id is not None:
-        get_asset(resources.database, asset_id)
+        _check_asset(resources, asset_id, owner)
         with resources.database.begin() as connection:
-            failed = ingestions.list_failed(connection, asset_id=asset_id)
-        incomplete = _list_incomplete(resources, [asset_id])
+            failed = ingestions.list_failed(connection, owner=owner, asset_id=asset_id)
+        incomplete = _list_incomplete(resources, [asset_id], owner)
     else:
         with resources.database.begin() as connection:
-            failed = ingestions.list_failed(connection, owner=context.run.owner)
-            incomplete = ingestions.list_incomplete(connection, owner=context.run.owner)
+            failed = ingestions.list_failed(connection, owner=owner)
+            incomplete = ingestions.list_incomplete(connection, owner=owner)
     resumed = [job_id for job_id in failed if _resume(resources.service, job_id)]
     started = [job_id for one in incomplete if (job_id := _ingest_again(resources, context, one))]
     return StepOutcome(
@@ -52,9 +56,16 @@ def retry_failed(resources: StepResources, context: StepContext) -> StepOutcome:
     )
 
 
-def _list_named(service: JobService, job_id: str) -> list[Job]:
+def _check_asset(resources: StepResources, asset_id: str, owner: str) -> None:
+    if get_asset(resources.database, asset_id).owner != owner:
+        raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
+
+
+def _list_named(service: JobService, job_id: str, owner: str) -> list[Job]:
     """Return the job of this id, and of a batch its videos' jobs that are still there."""
     named = service.get_job(job_id)
+    if named.owner != owner:
+        raise job_not_found(job_id)
     if named.kind != BATCH_KIND:
         return [named]
     params = read_stored_parameters(VideoBatchParameters, named.params)
@@ -65,12 +76,12 @@ def _list_named(service: JobService, job_id: str) -> list[Job]:
     return found
 
 
-def _list_incomplete(resources: StepResources, asset_ids: Iterable[str]) -> list[str]:
+def _list_incomplete(resources: StepResources, asset_ids: Iterable[str], owner: str) -> list[str]:
     with resources.database.begin() as connection:
         return [
             found
             for asset_id in dict.fromkeys(asset_ids)
-            for found in ingestions.list_incomplete(connection, asset_id=asset_id)
+            for found in ingestions.list_incomplete(connection, owner=owner, asset_id=asset_id)
         ]
 
 

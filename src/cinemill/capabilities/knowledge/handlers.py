@@ -14,6 +14,7 @@ from cinemill.capabilities.knowledge.relations.extraction import (
 )
 from cinemill.capabilities.knowledge.scene_graph import SceneGraph, build_scene_graph
 from cinemill.capabilities.knowledge.source_text import SourceText, from_passage
+from cinemill.core.documents import JsonObject
 from cinemill.core.findings.finding import FindingKind, FindingModel
 from cinemill.core.knowledge.graph import Mention, Modality, Relation
 from cinemill.core.retrieval.passages import PassageTrack
@@ -32,7 +33,7 @@ from cinemill.steps.ingestion.gaps import StepReport
 from cinemill.steps.models import FETCH_SHARE, ensure_model
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.database import Connection, Database
-from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
+from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence, save_mentions
 from cinemill.storage.knowledge.scenes import Scene, SceneObject, SceneRelation, save_scenes
 from cinemill.storage.retrieval.passages import StoredPassage, list_passages
 
@@ -44,6 +45,17 @@ BATCH = 50
 MODALITIES = {PassageTrack.SPEECH: Modality.SPEECH, PassageTrack.TEXT: Modality.TEXT}
 
 Read = Callable[[Sequence[SourceText], TextParser, Gazetteer | None], list[PassageEvidence]]
+Save = Callable[[Connection, str, Modality, Sequence[PassageEvidence]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Extraction:
+    """What is read in a video's passages."""
+
+    known_from: Sequence[str]
+    """Its name, and those of what includes it."""
+    read: Read
+    save: Save
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +84,16 @@ class _Reading:
 def find_entities(resources: StepResources, context: StepContext) -> StepOutcome:
     """Find the entities that a video's passages mention, unless they are known.
 
+    Where relations are known, the entities are. Those of other passages stay until they are found
+    again.
+
     Raises InputRejected (``model_missing`` and others), ToolMissing (``extra_missing``).
     """
-    return _read_video(resources, context, "entities", _read_entities)
+    return _read_video(
+        resources,
+        context,
+        _Extraction(("entities", "relations"), _read_entities, save_mentions),
+    )
 
 
 def find_relationships(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -82,36 +101,39 @@ def find_relationships(resources: StepResources, context: StepContext) -> StepOu
 
     Raises as :func:`find_entities` does.
     """
-    return _read_video(resources, context, "relations", _read_relations)
+    return _read_video(
+        resources, context, _Extraction(("relations",), _read_relations, save_evidence)
+    )
 
 
 def _read_video(
-    resources: StepResources, context: StepContext, what: str, read: Read
+    resources: StepResources, context: StepContext, extraction: _Extraction
 ) -> StepOutcome:
     asset = find_asset(resources, context)
     card = get_card(CARD)
     texts = _list_texts(resources.database, asset.id)
     ids = [one.id for text in texts for one in text.passages]
     names = read_name_list(resources.names_file) if resources.names_file else None
-    work = FindingWork(
-        FindingKind.KNOWLEDGE,
-        FindingModel("local", card.name, card.revision, VERSION),
-        {"what": what, "passages": ids, **({"names": names.digest} if names else {})},
-    )
-    if is_done(resources.database, asset.id, work):
+    model = FindingModel("local", card.name, card.revision, VERSION)
+    listed: JsonObject = {"names": names.digest} if names else {}
+    works = [
+        FindingWork(FindingKind.KNOWLEDGE, model, {"what": what, "passages": ids, **listed})
+        for what in extraction.known_from
+    ]
+    if any(is_done(resources.database, asset.id, work) for work in works):
         return StepOutcome(write_result(StepReport(reused=True)))
     found: dict[Modality, list[PassageEvidence]] = {text.modality: [] for text in texts}
     if ids:
         begin = ensure_model(resources, context, card, share=FETCH_SHARE)
         parser = open_parser(resources.models_dir)
+        reading = _Reading(parser, extraction.read, names.gazetteer if names else None, begin)
         for text in texts:
-            reading = _Reading(parser, read, names.gazetteer if names else None, begin)
             found[text.modality] = _read_text(context, text, reading)
 
     def write(connection: Connection) -> None:
         for modality, evidence in found.items():
-            save_evidence(connection, asset.id, modality, evidence)
-        store_findings(connection, asset.id, work, [])
+            extraction.save(connection, asset.id, modality, evidence)
+        store_findings(connection, asset.id, works[0], [])
 
     count = sum(len(one.mentions) for evidence in found.values() for one in evidence)
     return StepOutcome(write_result(StepReport(count=count)), write)

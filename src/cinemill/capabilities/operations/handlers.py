@@ -44,6 +44,7 @@ def remove_garbage(resources: StepResources, _context: StepContext) -> StepOutco
     retention.forget_dead_messages(resources.database, resources.retention_days)
     retention.delete_cached_pieces(resources.database, resources.retention_days)
     retention.delete_unused_conversations(resources.database, resources.retention_days)
+    retention.delete_abandoned_findings(resources.database)
     retention.count_ended_work(resources.database)
     return StepOutcome(retention.collect_garbage(resources.database, resources.files))
 

@@ -8,6 +8,7 @@ from functools import partial
 from cinemill.capabilities.operations.verify import GRACE_SECONDS, find_orphans, is_orphan
 from cinemill.errors import LockTimeout
 from cinemill.storage.database import Database
+from cinemill.storage.findings.sets import delete_abandoned
 from cinemill.storage.jobs.dead_messages import prune_dead_messages
 from cinemill.storage.media import assets
 from cinemill.storage.media.files import LocalFiles
@@ -19,6 +20,8 @@ log = get_logger(__name__)
 
 UPLOAD_GRACE_SECONDS = 24 * 3600.0
 DELETED_AT_ONCE = 1000
+SIGHTINGS_GRACE_HOURS = 24
+"""In which a person may retry the job that failed between looking at frames and merging them."""
 
 
 def forget_dead_messages(database: Database, days: float) -> int:
@@ -44,6 +47,12 @@ def delete_unused_conversations(database: Database, days: float) -> int:
         deleted += count
         if count < DELETED_AT_ONCE:
             return deleted
+
+
+def delete_abandoned_findings(database: Database) -> int:
+    """Delete findings of jobs that ended before they were complete; return how many sets."""
+    with database.begin() as connection:
+        return delete_abandoned(connection, older_than_hours=SIGHTINGS_GRACE_HOURS)
 
 
 def count_ended_work(database: Database) -> None:

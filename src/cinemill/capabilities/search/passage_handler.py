@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from cinemill.capabilities.search.keyframe_passages import make_keyframe_passages
 from cinemill.capabilities.search.passages import make_passages
@@ -12,7 +13,7 @@ from cinemill.capabilities.search.picture_passages import (
 )
 from cinemill.core.findings.finding import Finding, FindingKind
 from cinemill.core.retrieval.passages import Passage, PassageTrack
-from cinemill.jobs.results import write_result
+from cinemill.jobs.results import ResultOf, write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.ingestion.finding_work import list_active
 from cinemill.steps.ingestion.gaps import StepReport
@@ -20,10 +21,25 @@ from cinemill.steps.ingestion.plan import ProfileParameters
 from cinemill.steps.ingestion.profiles import CONTENTS
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.database import Connection, Database
-from cinemill.storage.media.findings import find_latest_transcript
+from cinemill.storage.media.findings import (
+    TranscriptRecord,
+    find_latest_transcript,
+    get_transcript,
+)
 from cinemill.storage.retrieval.passages import count_passages, save_passages
 
 Passages = Mapping[PassageTrack, Sequence[Passage]]
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """What was transcribed by the same job."""
+
+    transcript_id: str = ""
+    """Empty where a gap was left."""
+
+
+TRANSCRIBED = ResultOf("transcribe", Transcribed)
 
 
 def write_passages(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -32,7 +48,8 @@ def write_passages(resources: StepResources, context: StepContext) -> StepOutcom
     Its pictures become passages where the profile includes their search, or where they are already.
     """
     asset = find_asset(resources, context)
-    passages = dict(read_passages(resources.database, asset.id))
+    record = _find_transcript(resources.database, context, asset.id)
+    passages = dict(read_passages(resources.database, asset.id, record))
     if _has_pictures(resources.database, context, asset.id):
         passages[PassageTrack.KEYFRAME] = make_keyframe_passages(
             list_active(resources.database, asset.id, FindingKind.KEYFRAME),
@@ -47,6 +64,19 @@ def write_passages(resources: StepResources, context: StepContext) -> StepOutcom
     return StepOutcome(write_result(StepReport(count=count)), write)
 
 
+def _find_transcript(
+    database: Database, context: StepContext, asset_id: str
+) -> TranscriptRecord | None:
+    """Return the transcript of the same job; where it has none, the newest from before.
+
+    The job's own may be an old one that was found again, with later captions by another model.
+    """
+    transcribed = context.find_result(TRANSCRIBED)
+    if transcribed is not None and transcribed.transcript_id:
+        return get_transcript(database, transcribed.transcript_id)
+    return find_latest_transcript(database, asset_id)
+
+
 def _has_pictures(database: Database, context: StepContext, asset_id: str) -> bool:
     if CONTENTS[context.parameters(ProfileParameters).profile].has_pictures:
         return True
@@ -54,9 +84,8 @@ def _has_pictures(database: Database, context: StepContext, asset_id: str) -> bo
         return PassageTrack.KEYFRAME in count_passages(connection, asset_id)
 
 
-def read_passages(database: Database, asset_id: str) -> Passages:
-    """Return the passages with a text: those of the newest transcript and the active findings."""
-    record = find_latest_transcript(database, asset_id)
+def read_passages(database: Database, asset_id: str, record: TranscriptRecord | None) -> Passages:
+    """Return the passages with a text: those of the transcript and of the active findings."""
 
     def find(kind: FindingKind) -> list[Finding]:
         return list_active(database, asset_id, kind)

@@ -31,10 +31,13 @@ class FindingWork:
     def digest(self) -> str:
         return content_key("findings", self.kind.value, self.parameters)
 
-    @property
-    def sightings(self) -> FindingWork:
-        """Return the work whose set holds what was seen in single frames, until it is merged."""
-        return FindingWork(self.kind, self.model, {**self.parameters, "of": SIGHTINGS})
+    def sightings(self, job_id: str) -> FindingWork:
+        """Return the work whose set holds what a job saw in single frames, until it is merged.
+
+        Each job has its own: of two that look at one video, none removes what the other needs.
+        """
+        parameters = {**self.parameters, "of": SIGHTINGS, "job": job_id}
+        return FindingWork(self.kind, self.model, parameters)
 
     def identify(self, asset_id: str) -> str:
         """Return the id of the set of this work."""
@@ -51,27 +54,24 @@ def is_done(database: Database, asset_id: str, work: FindingWork) -> bool:
 def store_findings(
     connection: Connection, asset_id: str, work: FindingWork, findings: Sequence[Finding]
 ) -> None:
-    """Store findings and make them the active ones. Raises NotFound where the asset is gone."""
+    """Store findings and make them the active ones, unless the same work was completed meanwhile.
+
+    Raises NotFound (``asset_not_found``).
+    """
+    sets.lock_asset(connection, asset_id)
     opened = sets.open_set(connection, asset_id, work.kind, work.model, work.digest)
+    if opened.is_active:
+        return
     sets.save_part(connection, opened.id, 0, findings)
     sets.activate_set(connection, opened.id)
 
 
 def store_sightings(
-    connection: Connection, asset_id: str, work: FindingWork, part: int, found: Sequence[Finding]
+    connection: Connection, asset_id: str, seen: FindingWork, part: int, found: Sequence[Finding]
 ) -> None:
-    """Store what one chunk's frames show, until all chunks are merged."""
-    raw = work.sightings
-    opened = sets.open_set(connection, asset_id, raw.kind, raw.model, raw.digest)
+    """Store what one chunk's frames show, until all chunks of its job are merged."""
+    opened = sets.open_set(connection, asset_id, seen.kind, seen.model, seen.digest)
     sets.save_part(connection, opened.id, part, found)
-
-
-def store_merged(
-    connection: Connection, asset_id: str, work: FindingWork, findings: Sequence[Finding]
-) -> None:
-    """Store what the sightings of all chunks amount to, in their place."""
-    store_findings(connection, asset_id, work, findings)
-    sets.delete_set(connection, work.sightings.identify(asset_id))
 
 
 def list_all(database: Database, set_id: str) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from cinemill.steps.models import RETRY_HINT
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.database import Connection
 from cinemill.storage.findings.gaps import Gap, close_gap, save_gap
+from cinemill.storage.findings.ingestions import ORCHESTRATING_KIND
 from cinemill.storage.jobs.runs import get_step_attempts
 
 Work = Callable[[StepResources, StepContext], StepOutcome]
@@ -45,8 +46,7 @@ ANY_REPORT = ResultOf("", StepReport)
 def leave_gap(work: Work, subject: str) -> Work:
     """Return a handler that notes a gap where its work is refused for good.
 
-    That is so within an ingestion, whose job names a profile. A job that asks for this work alone
-    fails.
+    That is so within an ingestion. A job that asks for this work alone fails.
     """
 
     def handle(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -105,8 +105,12 @@ def is_final(resources: StepResources, context: StepContext, error: Exception) -
 
 
 def is_ingestion(context: StepContext) -> bool:
-    """Check whether the step belongs to an ingestion, which goes on where a part is impossible."""
-    return bool(context.run.job_params.get("profile"))
+    """Check whether the step belongs to an ingestion, which goes on where a part is impossible.
+
+    A job's parameters are stored as they were given: one that leaves its profile out names none.
+    """
+    run = context.run
+    return run.job_kind == ORCHESTRATING_KIND or bool(run.job_params.get("profile"))
 
 
 def _note(resources: StepResources, context: StepContext, gap: Gap) -> StepOutcome:

@@ -40,6 +40,14 @@ _INSERT = text(
                                   box_height, track, details, number)
     """
 ).bindparams(json_parameter("findings"))
+_DELETE_ABANDONED = text(
+    """
+    DELETE FROM finding_set
+    WHERE state = 'filling' AND created_at < clock_timestamp() - make_interval(hours => :hours)
+      AND NOT EXISTS (SELECT FROM job WHERE job.asset_id = finding_set.asset_id
+                      AND job.state IN ('pending', 'running'))
+    """
+)
 _DELETE_ACTIVE = text(
     """
     DELETE FROM finding_set USING finding_set AS chosen
@@ -76,6 +84,16 @@ def set_id(asset_id: str, kind: FindingKind, model: FindingModel, params_digest:
     return str(uuid5(NAMESPACE_OID, "\x1f".join(parts)))
 
 
+def lock_asset(connection: Connection, asset_id: str) -> None:
+    """Have all others wait that store findings of this video, until the transaction ends.
+
+    Raises NotFound (``asset_not_found``).
+    """
+    lock = text("SELECT 1 FROM asset WHERE id = :id FOR NO KEY UPDATE")
+    if connection.execute(lock, {"id": asset_id}).first() is None:
+        raise _asset_not_found(asset_id)
+
+
 def open_set(
     connection: Connection,
     asset_id: str,
@@ -105,7 +123,7 @@ def open_set(
     except IntegrityError as error:
         if not isinstance(error.orig, ForeignKeyViolation):
             raise
-        raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found") from error
+        raise _asset_not_found(asset_id) from error
     query = select(tables.finding_set).where(_SETS.id == UUID(identity))
     return _read_set(connection.execute(query).mappings().one())
 
@@ -149,6 +167,14 @@ def activate_set(connection: Connection, set_id: str) -> None:
 def delete_set(connection: Connection, set_id: str) -> None:
     """Delete a set with its findings, if it is there."""
     connection.execute(text("DELETE FROM finding_set WHERE id = :id"), {"id": UUID(set_id)})
+
+
+def delete_abandoned(connection: Connection, *, older_than_hours: int) -> int:
+    """Delete sets that were never completed, where no job of their video is under way.
+
+    Returns how many.
+    """
+    return connection.execute(_DELETE_ABANDONED, {"hours": older_than_hours}).rowcount
 
 
 def find_active(connection: Connection, asset_id: str, kind: FindingKind) -> FindingSet | None:
@@ -219,6 +245,10 @@ def list_findings(
         ((row["start_ms"], row["part"], row["number"]), _read_finding(row))
         for row in connection.execute(query).mappings()
     ]
+
+
+def _asset_not_found(asset_id: str) -> NotFound:
+    return NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
 
 
 def _set_not_found(set_id: str) -> NotFound:

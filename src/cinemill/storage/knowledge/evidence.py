@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from cinemill.core.knowledge.graph import EntityKind, Mention, Modality, Relation, TextSpan
 from cinemill.errors import NotFound
@@ -104,6 +104,17 @@ class PassageEvidence:
     relations: Sequence[Relation] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """How rows of one table are written over those of before."""
+
+    write: TextClause
+    delete_rest: TextClause
+
+
+MENTIONS = _Table(_MENTIONS, _REST_OF_MENTIONS)
+RELATIONS = _Table(_RELATIONS, _REST_OF_RELATIONS)
+Rows = dict[_Table, list[dict[str, Any]]]
 Names = dict[str, tuple[UUID, EntityKind, str]]
 """By key: the entity's id, its kind and its key."""
 
@@ -114,7 +125,7 @@ def save_evidence(
     modality: Modality,
     evidence: Iterable[PassageEvidence],
 ) -> None:
-    """Make this all that a video says or shows of entities in one modality.
+    """Make this all that a video says or shows of entities and their relations in one modality.
 
     A name in a relation is the entity that its passage mentions by it, else the one that the
     video mentions, else a thing of this name. Entities that nothing refers to any more are
@@ -122,26 +133,47 @@ def save_evidence(
 
     Raises NotFound (``asset_not_found``), ValueError where a mention has another modality.
     """
-    passages = list(evidence)
+    rows = _make_rows(connection, asset_id, modality, list(evidence))
+    _replace(connection, asset_id, modality, [MENTIONS, RELATIONS], rows)
+
+
+def save_mentions(
+    connection: Connection,
+    asset_id: str,
+    modality: Modality,
+    evidence: Iterable[PassageEvidence],
+) -> None:
+    """Make these all mentions of entities in one modality of a video, and keep its relations.
+
+    Raises as :func:`save_evidence` does.
+    """
+    mentions = [replace(one, relations=()) for one in evidence]
+    rows = _make_rows(connection, asset_id, modality, mentions)
+    _replace(connection, asset_id, modality, [MENTIONS], rows)
+
+
+def _make_rows(
+    connection: Connection, asset_id: str, modality: Modality, passages: Sequence[PassageEvidence]
+) -> Rows:
+    """Lock the video, create the entities that are named, and return what refers to them."""
     if any(one.modality is not modality for passage in passages for one in passage.mentions):
         raise ValueError(f"all mentions must have the modality {modality.value}")
     owner = connection.execute(_LOCK, {"asset_id": asset_id}).scalar_one_or_none()
     if owner is None:
         raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
     of_video: Names = {}
-    mentions: list[dict[str, Any]] = []
-    relations: list[dict[str, Any]] = []
+    rows: Rows = {MENTIONS: [], RELATIONS: []}
     entities: dict[UUID, dict[str, str]] = {}
     names_of_passages = [_name_entities(owner, passage.mentions) for passage in passages]
     for names in reversed(names_of_passages):
         of_video |= names
     for passage, names in zip(passages, names_of_passages, strict=True):
         resolver = _Resolver(owner, {**of_video, **names}, entities)
-        mentions += _write_mentions(passage, resolver)
-        relations += _write_relations(passage, resolver)
+        rows[MENTIONS] += _write_mentions(passage, resolver)
+        rows[RELATIONS] += _write_relations(passage, resolver)
     entity_rows = sorted(entities.values(), key=lambda row: row["id"])
     connection.execute(_ENTITIES, {"owner": owner, "entities": entity_rows})
-    _replace(connection, asset_id, modality, mentions, relations)
+    return rows
 
 
 def _name_entities(owner: str, mentions: Iterable[Mention]) -> Names:
@@ -232,8 +264,8 @@ def _replace(
     connection: Connection,
     asset_id: str,
     modality: Modality,
-    mentions: Sequence[Mapping[str, object]],
-    relations: Sequence[Mapping[str, object]],
+    tables: Sequence[_Table],
+    rows: Mapping[_Table, Sequence[Mapping[str, object]]],
 ) -> None:
     """Write rows over those of the same number, and delete those that are left over.
 
@@ -242,11 +274,10 @@ def _replace(
     """
     values = {"asset_id": asset_id, "modality": modality.value}
     before = connection.execute(_BEFORE, values).scalars().all()
-    written = ((_MENTIONS, mentions), (_RELATIONS, relations))
-    for statement, rows in written:
-        if rows:
-            numbered = [{**row, "number": number} for number, row in enumerate(rows)]
-            connection.execute(statement, {**values, "rows": numbered})
-    for statement, rows in ((_REST_OF_MENTIONS, mentions), (_REST_OF_RELATIONS, relations)):
-        connection.execute(statement, {**values, "count": len(rows)})
+    for table in tables:
+        if rows[table]:
+            numbered = [{**row, "number": number} for number, row in enumerate(rows[table])]
+            connection.execute(table.write, {**values, "rows": numbered})
+    for table in tables:
+        connection.execute(table.delete_rest, {**values, "count": len(rows[table])})
     connection.execute(text("SELECT remove_orphan_entities(:ids)"), {"ids": [*before]})

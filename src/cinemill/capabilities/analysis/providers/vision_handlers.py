@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from cinemill.capabilities.analysis.providers.calls import (
     CallDesk,
@@ -77,16 +78,8 @@ def analyze_with_nvidia(resources: StepResources, context: StepContext) -> StepO
     """
     asset = find_asset(resources, context)
     settings = get_vision(resources.services)
-    if is_known(
-        resources.database,
-        asset.id,
-        FOUND,
-        provider=NVIDIA,
-        version=VERSION,
-        parameters=describe_question(settings),
-    ):
-        count = count_known(resources.database, asset.id, FOUND)
-        report = write_result(StepReport(reused=True, count=count))
+    if _is_known(resources, asset, settings):
+        report = _report_known(resources, asset)
         return StepOutcome(report, lambda connection: close_gap(connection, asset.id, NVIDIA))
     media = context.result_of(PROBE).media
     duration_ms = round(media.duration_seconds_from_header * 1000)
@@ -100,13 +93,29 @@ def analyze_with_nvidia(resources: StepResources, context: StepContext) -> StepO
     return StepOutcome(report, steps=_plan_steps(ranges, charge_key, asked))
 
 
+def _is_known(resources: StepResources, asset: AssetRecord, settings: VisionSettings) -> bool:
+    return is_known(
+        resources.database,
+        asset.id,
+        FOUND,
+        provider=NVIDIA,
+        version=VERSION,
+        parameters=describe_question(settings),
+    )
+
+
+def _report_known(resources: StepResources, asset: AssetRecord) -> JsonObject:
+    count = count_known(resources.database, asset.id, FOUND)
+    return write_result(StepReport(reused=True, count=count))
+
+
 def describe_question(settings: VisionSettings) -> JsonObject:
     """Return everything besides the video that changes what the model is asked."""
     return {"model": settings.model, "input": settings.input.value, "range_ms": RANGE_MS}
 
 
 def describe_range(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Have a range of the video described, unless the answer is there.
+    """Have a range of the video described, unless the answer is there, or all are stored by now.
 
     Raises Postponed while the model is at work, InputRejected, ProviderUnavailable,
     ProviderReplyInvalid, CostCapReached where a request has to be repeated.
@@ -115,6 +124,8 @@ def describe_range(resources: StepResources, context: StepContext) -> StepOutcom
     params = context.parameters(RangeParameters)
     extent = (params.start_ms, params.end_ms)
     settings = get_vision(resources.services)
+    if _is_known(resources, asset, settings):
+        return StepOutcome(write_result(StepReport(reused=True)))
     desk = open_desk(resources, context, asset.id)
     with _open_provider(settings) as provider:
         call = _make_call(provider, settings, asset, extent, charge_key=context.run.step_id)
@@ -136,15 +147,23 @@ def describe_range(resources: StepResources, context: StepContext) -> StepOutcom
 def merge_descriptions(resources: StepResources, context: StepContext) -> StepOutcome:
     """Store the descriptions of all ranges, or none where one is missing.
 
+    Another job may have stored them meanwhile, and taken the answers with it: those stay.
+
     Raises InputRejected (``provider_model_changed``; ``provider_answer_missing``).
     """
     asset = find_asset(resources, context)
-    missing = [one for one in context.results_of(RANGES).values() if one.gap]
-    if missing:  # noted as a gap by the step that failed
-        return StepOutcome(write_result(StepReport(gap=missing[0].gap)))
+    reports = context.results_of(RANGES).values()
     params = context.parameters(DescriptionParameters)
     settings = get_vision(resources.services)
     desk = open_desk(resources, context, asset.id)
+    if _is_known(resources, asset, settings):
+        asked = max(0, params.asked - sum(one.reused for one in reports))
+        return StepOutcome(
+            _report_known(resources, asset), partial(_end, desk=desk, params=params, asked=asked)
+        )
+    missing = [one for one in reports if one.gap]
+    if missing:  # noted as a gap by the step that failed
+        return StepOutcome(write_result(StepReport(gap=missing[0].gap)))
     with _open_provider(settings) as provider:
         listed = [
             _make_call(provider, settings, asset, (start, end), charge_key=params.charge_key)
@@ -157,14 +176,18 @@ def merge_descriptions(resources: StepResources, context: StepContext) -> StepOu
         store_sets(connection, asset.id, sets, describe_question(settings))
         for call in listed:
             calls.delete_call(connection, call.key)
-        estimate = estimate_cost(_consume(params.asked), desk.prices)
-        costs.settle_cost(
-            connection, params.charge_key, micros=estimate.micros, requests=estimate.requests
-        )
-        close_gap(connection, asset.id, NVIDIA)
+        _end(connection, desk, params, params.asked)
 
     count = sum(len(one.findings) for one in sets)
     return StepOutcome(write_result(StepReport(count=count)), write)
+
+
+def _end(connection: Connection, desk: CallDesk, params: DescriptionParameters, asked: int) -> None:
+    estimate = estimate_cost(_consume(asked), desk.prices)
+    costs.settle_cost(
+        connection, params.charge_key, micros=estimate.micros, requests=estimate.requests
+    )
+    close_gap(connection, desk.asset_id, NVIDIA)
 
 
 def _plan_steps(ranges: Sequence[Range], charge_key: str, asked: int) -> list[StepSpec]:
