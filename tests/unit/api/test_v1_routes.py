@@ -221,6 +221,8 @@ def test_unversioned_routes_are_those_of_v1_and_of_contracts() -> None:
         ("/entities", "GET"),
         ("/entities/{entity_id}", "GET"),
         ("/assets/{asset_id}/findings", "GET"),
+        ("/assets/{asset_id}/scenes", "GET"),
+        ("/entities/{entity_id}/evidence", "GET"),
         ("/analyses", "GET"),
         ("/analyses", "POST"),
         ("/analyses/{analysis_id}", "GET"),
