@@ -60,7 +60,7 @@ def test_descriptions_are_embedded_by_the_models_that_are_there(empty_url: str) 
     with database.begin() as connection:
         for space, tracks in before.items():
             connection.execute(add, {"space": space, "tracks": tracks})
-    set_version(empty_url, "0015")
+    set_version(empty_url, "0017")
     migrate(empty_url)
     with database.begin() as connection:
         rows = connection.execute(text("SELECT space, tracks FROM embedding_model"))

@@ -82,6 +82,7 @@ def test_methods_of_a_client_and_their_parameters() -> None:
         "search": "query, mode, limit, asset_ids, collections",
         "search_by_picture": "picture, limit, asset_ids, collections",
         "search_pictures": "words, limit, asset_ids, collections",
+        "set_collection": "asset_id, collection",
         "similar_moments": "asset_id, seconds, by, limit, asset_ids, collections",
         "stats": "",
         "submit": "kind, params, priority, idempotency_key",
