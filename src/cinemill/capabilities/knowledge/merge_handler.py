@@ -19,8 +19,8 @@ from cinemill.steps.resources import StepResources
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs.job_changes import record_quotations
 from cinemill.storage.knowledge.entities import has_more_entities, list_profiles
-from cinemill.storage.knowledge.labels import find_naming_assets
-from cinemill.storage.knowledge.merges import list_merges, merge_entities, undo_merge
+from cinemill.storage.knowledge.labels import find_mentioning_assets, find_naming_assets
+from cinemill.storage.knowledge.merges import NamedMerge, list_merges, merge_entities, undo_merge
 
 
 def merge_graphs(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -38,8 +38,15 @@ def merge_graphs(resources: StepResources, context: StepContext) -> StepOutcome:
     with resources.database.begin() as connection:
         quoted = find_naming_assets(connection, owner, _list_names(suggestions))
         result = _apply(connection, owner, params)
+        in_effect = list_merges(connection, owner, limit=params.limit)
+        named = {identity for one in in_effect for identity in _list_merged(one)}
+        quoted |= find_mentioning_assets(connection, owner, named)
     return StepOutcome(
-        {**result, "suggestions": suggestions},
+        {
+            **result,
+            "in_effect": [_describe_merge(one) for one in in_effect],
+            "suggestions": suggestions,
+        },
         partial(record_quotations, job_id=context.run.job_id, asset_ids=quoted),
     )
 
@@ -95,15 +102,19 @@ def _apply(connection: Connection, owner: str, params: MergeParameters) -> JsonO
     merges: list[JsonObject] = [
         {"id": one.id, "source_id": one.source_id, "target_id": one.target_id} for one in merged
     ]
-    in_effect: list[JsonObject] = [
-        {
-            "id": one.merge.id,
-            "source_id": one.merge.source_id,
-            "source_name": one.source_name,
-            "target_id": one.merge.target_id,
-            "target_name": one.target_name,
-            "decided_by": one.merge.decided_by,
-        }
-        for one in list_merges(connection, owner, limit=params.limit)
-    ]
-    return {"merges": merges, "undone": undone, "in_effect": in_effect}
+    return {"merges": merges, "undone": undone}
+
+
+def _list_merged(one: NamedMerge) -> tuple[str, str]:
+    return one.merge.source_id, one.merge.target_id
+
+
+def _describe_merge(one: NamedMerge) -> JsonObject:
+    return {
+        "id": one.merge.id,
+        "source_id": one.merge.source_id,
+        "source_name": one.source_name,
+        "target_id": one.merge.target_id,
+        "target_name": one.target_name,
+        "decided_by": one.merge.decided_by,
+    }

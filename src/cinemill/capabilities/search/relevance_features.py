@@ -127,7 +127,7 @@ class _View:
         self._compare_words = compare_words
         self._name_stems = {find_stem(w.text) for name in query.names for w in list_words(name)}
         stems = {find_stem(term): term for term in query.terms}
-        is_text = all(one.track is PassageTrack.TEXT for one in candidates)
+        is_text = candidates[0].track is PassageTrack.TEXT
         meta = _META_STEMS | {_WRITTEN_STEM} if is_text else _META_STEMS
         self.asked = {key: term for key, term in stems.items() if key not in meta}
         """Terms by their stems, without those that only say what kind of answer is wanted."""

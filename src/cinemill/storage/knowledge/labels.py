@@ -32,6 +32,14 @@ _NAMING_ASSETS = text(
     """
 )
 
+_MENTIONING_ASSETS = text(
+    """
+    SELECT DISTINCT mention.asset_id
+    FROM mention JOIN entity ON entity.id = mention.entity_id
+    WHERE entity.owner = :owner AND entity.id = ANY(CAST(:ids AS uuid[]))
+    """
+)
+
 
 @dataclass(frozen=True, slots=True)
 class EntityLabel:
@@ -61,3 +69,11 @@ def find_naming_assets(
     """Return the videos of an owner that call entities by these names, by the entities' ids."""
     values = {"owner": owner, "ids": [*names], "names": [*names.values()]}
     return frozenset(connection.execute(_NAMING_ASSETS, values).scalars())
+
+
+def find_mentioning_assets(
+    connection: Connection, owner: str, entity_ids: Collection[str]
+) -> frozenset[str]:
+    """Return the videos of an owner that mention these entities themselves, however spelt."""
+    values = {"owner": owner, "ids": [*entity_ids]}
+    return frozenset(connection.execute(_MENTIONING_ASSETS, values).scalars())
