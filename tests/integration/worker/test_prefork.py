@@ -119,6 +119,7 @@ def test_worker_survives_and_replaces_a_process_that_has_ended(fault: str, said:
     assert said in done.stdout, done.stderr
 
 
+@pytest.mark.nightly
 def test_prefork_patches_are_still_needed() -> None:
     assert "file descriptor is None" in run(RECONNECT, "").stderr
     assert "missing" in run(LATE_END, "", most_seconds=1).stdout
