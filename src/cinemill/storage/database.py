@@ -207,8 +207,10 @@ def migrate(url: str) -> str:
 
     check_version(url)
     with _engine_connection(url) as connection:
-        # The second of two supervisors waits for the first, however long its statements take.
-        connection.execute(text("SET lock_timeout = 0"))
+        # A migration may write every row of a large library, and the second of two supervisors
+        # waits for the first, however long that takes.
+        for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(text(f"SET {limit} = 0"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
         try:
             config = _alembic_config()

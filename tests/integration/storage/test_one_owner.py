@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
 from tests.integration.storage import rows
 from tests.integration.storage.intelligence_rows import mention, register, relation, save, tell
+from tests.waiting import wait_until
 
 from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.retrieval.hits import SearchScope
-from cinemill.storage.database import Database, migrate
+from cinemill.storage import database as database_module
+from cinemill.storage.database import Database, check_version, migrate
 from cinemill.storage.jobs.new_jobs import NewJob, insert_job
 from cinemill.storage.knowledge.entities import find_entities, get_entity, list_moments
 from cinemill.storage.knowledge.evidence import PassageEvidence
@@ -44,6 +47,13 @@ def ingest(database: Database, asset_id: str, owner: str, *people: str) -> None:
     )
 
 
+def make_job(asset_id: str) -> NewJob:
+    return NewJob(
+        "job", "work", FORMER, 5, asset_id=asset_id, params={}, idempotency_key=None,
+        request_digest="",
+    )  # fmt: skip
+
+
 def find_one(database: Database, owner: str, name: str) -> str:
     with database.begin() as connection:
         (found,) = find_entities(connection, owner, [name])[name]
@@ -59,12 +69,8 @@ def count(database: Database, table: str, owner: str) -> int:
 def test_videos_of_celery_are_found_by_the_owner(old: Database) -> None:
     ingest(old, "sent", FORMER, "Ann", "Bob")
     ingest(old, "uploaded", DEFAULT_OWNER, "Bob", "Cid")
-    new = NewJob(
-        "job", "work", FORMER, 5, asset_id="sent", params={}, idempotency_key=None,
-        request_digest="",
-    )  # fmt: skip
     with old.begin() as connection:
-        insert_job(connection, new, [rows.make_step()])
+        insert_job(connection, make_job("sent"), [rows.make_step()])
     migrate(old.url)
     for table in ("asset", "passage", "asset_word", "word", "entity", "job", "run"):
         assert count(old, table, FORMER) == 0, table
@@ -113,7 +119,9 @@ def test_file_that_came_both_ways_stays_two_videos(old: Database) -> None:
             connection, owner=DEFAULT_OWNER, sha256=sha256, size_bytes=7, filename="film.mp4",
             asset_id="twin",
         )  # fmt: skip
+        insert_job(connection, make_job("sent"), [rows.make_step()])
     migrate(old.url)
+    assert (count(old, "job", FORMER), count(old, "run", FORMER)) == (1, 1)
     assert get_asset(old, "sent").owner == FORMER
     assert get_asset(old, "twin").owner == DEFAULT_OWNER
     assert count(old, "passage", FORMER) == 1
@@ -129,3 +137,27 @@ def test_entity_ids_of_the_migration_are_those_of_the_code(old: Database) -> Non
     migrate(old.url)
     kind = mention("Ann").kind
     assert find_one(old, DEFAULT_OWNER, "Ann") == str(entity_id(DEFAULT_OWNER, kind, "ann"))
+
+
+def test_migration_takes_as_long_as_it_takes(
+    old: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its statements write every row of a library: no limit for statements is theirs."""
+    options = database_module._SOCKET_OPTIONS
+    hasty = f"{options['options']} -c statement_timeout=2000"  # milliseconds
+    monkeypatch.setitem(options, "options", hasty)
+    late = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+        "AND clock_timestamp() - query_start > interval '2.5 seconds'"
+    )
+
+    def is_late() -> bool:
+        with old.begin() as connection:
+            return bool(connection.execute(late).scalar_one())
+
+    with ThreadPoolExecutor(1) as threads:
+        with old.begin() as connection:
+            connection.execute(text("LOCK TABLE asset IN ACCESS EXCLUSIVE MODE"))
+            migrated = threads.submit(migrate, old.url)
+            wait_until(lambda: migrated.done() or is_late())
+        assert migrated.result() == check_version(old.url)

@@ -1,7 +1,8 @@
 """What came through Celery belongs to the installation's one owner, as all else does.
 
 Until now it belonged to ``celery``, and no search found it. Where the same file was uploaded too,
-the two stay two videos: nothing is deleted, and searches find the uploaded one.
+the two stay two videos: nothing is deleted, and searches find the uploaded one. The jobs and
+analyses of the other stay with it.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ DELETE FROM word WHERE owner = 'celery' AND NOT EXISTS (
 REQUESTS = """
 UPDATE job SET owner = 'local' WHERE owner = 'celery' AND NOT EXISTS (
     SELECT FROM job AS same
-    WHERE same.owner = 'local' AND same.idempotency_key = job.idempotency_key);
+    WHERE same.owner = 'local' AND same.idempotency_key = job.idempotency_key) AND NOT EXISTS (
+    SELECT FROM asset WHERE asset.id = job.asset_id AND asset.owner = 'celery');
 UPDATE run SET owner = job.owner FROM job WHERE job.id = run.job_id AND run.owner = 'celery';
-UPDATE analyses SET owner = 'local' WHERE owner = 'celery';
+UPDATE analyses SET owner = 'local' WHERE owner = 'celery' AND NOT EXISTS (
+    SELECT FROM asset WHERE asset.id = analyses.asset_id AND asset.owner = 'celery');
 UPDATE conversation SET owner = 'local' WHERE owner = 'celery';
 UPDATE provider_cost SET owner = 'local' WHERE owner = 'celery';
 """
