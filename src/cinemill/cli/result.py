@@ -24,18 +24,19 @@ if TYPE_CHECKING:
     from cinemill.client.models import ArtifactDocument, FileFacts
 
 FOUND_WORDS = {
-    "shot": "shots",
-    "keyframe": "key frames",
-    "sound": "ranges of sound",
-    "text": "texts in the picture",
-    "tag": "tags",
-    "object": "objects",
-    "face": "faces",
-    "cue": "cues",
-    "moderation": "warnings about content",
-    "description": "descriptions",
+    "shot": ("shot", "shots"),
+    "keyframe": ("key frame", "key frames"),
+    "sound": ("range of sound", "ranges of sound"),
+    "text": ("text in the picture", "texts in the picture"),
+    "tag": ("tag", "tags"),
+    "object": ("object", "objects"),
+    "face": ("face", "faces"),
+    "cue": ("cue", "cues"),
+    "moderation": ("warning about content", "warnings about content"),
+    "description": ("description", "descriptions"),
 }
-"""Kinds of findings, in the plural. Names and relations are not counted: they have no findings."""
+"""Kinds of findings: one, and several. Names and relations are not counted: they have no findings.
+"""
 TRACK_WORDS = {
     "speech": "speech",
     "text": "text in the picture",
@@ -194,7 +195,7 @@ def _show_found(found: Found) -> None:
     """Print how much was found of what, and what is missing, with what can be done about it."""
     screen = console()
     counts = [
-        f"{count} {FOUND_WORDS[kind]}"
+        f"{count} {FOUND_WORDS[kind][count != 1]}"
         for kind, count in found.findings.items()
         if kind in FOUND_WORDS
     ]
