@@ -113,9 +113,7 @@ def test_who_waits_sees_how_far_a_build_is(database: Database, model: EmbeddingM
     seen: list[IndexBuild] = []
     with ThreadPoolExecutor(1) as threads:
         with write_to(database, model):
-            watched = threads.submit(
-                index_builds.await_index, database, model, on_wait=seen.append
-            )
+            watched = threads.submit(index_builds.await_index, database, model, on_wait=seen.append)
             wait_until(lambda: watched.done() or any(one.is_held_up for one in seen))
         watched.result()
     held_up = next(one for one in seen if one.is_held_up)
