@@ -133,6 +133,26 @@ def activate(database: Database, model: EmbeddingModel) -> EmbeddingModel:
         return models.activate_model(connection, model.id)
 
 
+@contextmanager
+def write_to(database: Database, model: EmbeddingModel) -> Iterator[None]:
+    """Keep a transaction open that writes to the model's vectors: a build waits for its end."""
+    with database.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        connection.exec_driver_sql(f"LOCK TABLE {model.partition} IN ROW EXCLUSIVE MODE")
+        yield
+
+
+def read_index(database: Database, model: EmbeddingModel) -> tuple[int, bool] | None:
+    """Return the id of a model's index and whether it is valid."""
+    query = text(
+        "SELECT CAST(indexrelid AS bigint), indisvalid FROM pg_index "
+        "WHERE indexrelid = to_regclass(:name)"
+    )
+    with database.begin() as connection:
+        row = connection.execute(query, {"name": model.index}).first()
+    return None if row is None else (row[0], row[1])
+
+
 def forget_models(database: Database) -> None:
     """Drop every model with its vectors, and the tables of their dimensions."""
     with database.begin() as connection:

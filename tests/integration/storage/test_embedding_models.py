@@ -176,7 +176,7 @@ def test_interrupted_filling_goes_on_where_it_was(library: Database) -> None:
         seen.append(len(batch))
         return [make_vector(one.text) for one in batch]
 
-    def stop(filled: int) -> None:
+    def stop(filled: int, _share: float) -> None:
         if filled >= 8:
             raise KeyboardInterrupt
 
@@ -185,6 +185,33 @@ def test_interrupted_filling_goes_on_where_it_was(library: Database) -> None:
     assert count_missing(library, model) == 2
     assert vectors.fill_model(library, model.id, embed, batch_size=4) == 2
     assert seen == [4, 4, 2]
+
+
+def test_filling_can_be_stopped_where_nothing_is_missing(
+    library: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that has nearly all vectors is looked through for minutes."""
+    monkeypatch.setattr(vectors, "SCANNED_AT_ONCE", 2)
+    model = begin_model(library)
+    fill(library, model)
+    pages: list[tuple[int, float]] = []
+
+    def embed(_batch: Sequence[PassageText]) -> list[ArrayLike]:
+        raise AssertionError("nothing is missing")
+
+    def note(filled: int, share: float) -> None:
+        pages.append((filled, share))
+
+    assert vectors.fill_model(library, model.id, embed, on_progress=note) == 0
+    assert len(pages) == 6  # of ten passages, and the end
+    assert {filled for filled, _ in pages} == {0}
+    shares = [share for _, share in pages]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 1
+    assert shares[-1] == 1
+    pages.clear()
+    vectors.fill_model(library, model.id, embed, on_progress=note, should_go_on=lambda: False)
+    assert len(pages) == 1
 
 
 def test_passages_of_tracks_that_a_model_does_not_embed_are_not_missing(library: Database) -> None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from tests.integration.storage.intelligence_rows import (
     activate,
     begin_model,
     fill,
+    read_index,
     register,
     tell,
     without_models,
+    write_to,
 )
 from tests.waiting import wait_until
 
 from cinemill.storage import database as database_module
-from cinemill.storage.database import Database
-from cinemill.storage.retrieval import models
+from cinemill.storage.database import Database, open_patient_connection
+from cinemill.storage.retrieval import index_builds, models
+from cinemill.storage.retrieval.index_builds import IndexBuild
+from cinemill.storage.retrieval.model_locks import ModelWork, try_lock_model
 from cinemill.storage.retrieval.models import EmbeddingModel, ModelState
 
 _WAITING = text(
@@ -39,26 +45,6 @@ def model(database: Database) -> Iterator[EmbeddingModel]:
         filled = begin_model(database)
         fill(database, filled)
         yield filled
-
-
-@contextmanager
-def write_to(database: Database, model: EmbeddingModel) -> Iterator[None]:
-    """Keep a transaction open that writes to the model's vectors: a build waits for its end."""
-    with database.begin() as connection:
-        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-        connection.exec_driver_sql(f"LOCK TABLE {model.partition} IN ROW EXCLUSIVE MODE")
-        yield
-
-
-def read_index(database: Database, model: EmbeddingModel) -> tuple[int, bool] | None:
-    """Return the index's id and whether it is valid."""
-    query = text(
-        "SELECT CAST(indexrelid AS bigint), indisvalid FROM pg_index "
-        "WHERE indexrelid = to_regclass(:name)"
-    )
-    with database.begin() as connection:
-        row = connection.execute(query, {"name": model.index}).first()
-    return None if row is None else (row[0], row[1])
 
 
 def is_waiting(database: Database, build: Future[None]) -> bool:
@@ -116,3 +102,62 @@ def test_build_waits_for_an_old_transaction_as_long_as_it_takes(
     built = read_index(database, model)
     assert built is not None
     assert built[1]
+
+
+def is_built(database: Database, model: EmbeddingModel) -> bool:
+    index = read_index(database, model)
+    return index is not None and index[1]
+
+
+def test_who_waits_sees_how_far_a_build_is(database: Database, model: EmbeddingModel) -> None:
+    seen: list[IndexBuild] = []
+    with ThreadPoolExecutor(1) as threads:
+        with write_to(database, model):
+            watched = threads.submit(index_builds.await_index, database, model, on_wait=seen.append)
+            wait_until(lambda: watched.done() or any(one.is_held_up for one in seen))
+        watched.result()
+    held_up = next(one for one in seen if one.is_held_up)
+    assert held_up.phase == "waiting for writers before build"
+    assert held_up.share == 0
+    assert is_built(database, model)
+
+
+def test_build_goes_on_where_nobody_waits_for_it_any_longer(
+    database: Database, model: EmbeddingModel
+) -> None:
+    def leave(build: IndexBuild) -> None:
+        if build.is_held_up:
+            raise KeyboardInterrupt
+
+    with write_to(database, model):
+        with pytest.raises(KeyboardInterrupt):
+            index_builds.await_index(database, model, on_wait=leave)
+        begun = read_index(database, model)
+    wait_until(lambda: is_built(database, model))
+    index_builds.await_index(database, model, on_wait=lambda _build: None)
+    assert begun is not None
+    assert read_index(database, model) == (begun[0], True)  # it was not built again
+
+
+def test_nobody_builds_after_waiting_in_vain_for_another(
+    database: Database, model: EmbeddingModel
+) -> None:
+    """A thread that was left while it waited would build at a moment that nobody expects."""
+
+    def leave(_build: IndexBuild) -> None:
+        raise KeyboardInterrupt
+
+    with open_patient_connection(database) as other:
+        assert try_lock_model(other, ModelWork.INDEX, model.id)
+        with pytest.raises(KeyboardInterrupt):
+            index_builds.await_index(database, model, on_wait=leave)
+        wait_until(lambda: "index build" not in {one.name for one in threading.enumerate()})
+    assert read_index(database, model) is None
+
+
+def test_what_ends_a_build_is_raised_where_it_is_waited_for(
+    database: Database, model: EmbeddingModel
+) -> None:
+    lost = replace(model, id=model.id + 1)
+    with pytest.raises(ProgrammingError, match="does not exist"):
+        index_builds.await_index(database, lost, on_wait=lambda _build: None)

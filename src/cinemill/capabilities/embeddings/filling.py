@@ -2,7 +2,8 @@
 
 Embedding a library with a new model takes hours, of which no single video's job may die. So each
 ingestion goes on with it for a while, one at a time, and the job that asks for embeddings alone
-does all of it. Meanwhile a new video is also embedded with the model that searches still use.
+does all of it, in as many turns as that takes. Meanwhile a new video is also embedded with the
+model that searches still use.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from cinemill.core.retrieval.spaces import Space
-from cinemill.errors import ToolMissing
+from cinemill.errors import Postponed, ToolMissing
 from cinemill.inference.models.cards import ModelCard
 from cinemill.jobs.step import StepContext
 from cinemill.steps.ingestion.gaps import is_ingestion
 from cinemill.steps.resources import StepResources, find_asset
-from cinemill.storage.database import Database, open_patient_connection
+from cinemill.storage.database import Connection, Database, open_patient_connection
 from cinemill.storage.retrieval.model_locks import ModelWork, try_lock_model
 from cinemill.storage.retrieval.models import (
     EmbeddingModel,
@@ -31,6 +32,12 @@ from cinemill.storage.retrieval.vectors import PassageText, fill_model
 
 SECONDS_FOR_OTHERS = 300.0
 """Of an ingestion's step, after which it leaves other videos to the next one."""
+SECONDS_AT_ONCE = 300.0
+"""Of a job for all videos, which then queues again: other work gets the slot, and no time limit
+ends an attempt, however many videos there are."""
+SECONDS_TO_WAIT = 330.0
+"""For another worker's turn, which is over sooner; the next one may be this one's."""
+WAIT_AGAIN_SECONDS = 30.0
 LOCK_POLL_SECONDS = 0.25
 
 Embed = Callable[[Sequence[PassageText]], Sequence[ArrayLike | None]]
@@ -73,6 +80,8 @@ class Filling:
                 return 0
             with self.database.begin() as counting:
                 missing = count_missing(counting, model)
+            if not missing:
+                return 0
             began = time.monotonic()
             return self._fill(
                 model,
@@ -82,17 +91,36 @@ class Filling:
             )
 
     def fill_library(self, model: EmbeddingModel, embed: Embed) -> int:
-        """Embed what all videos lack, however long it takes; after a worker that does so already.
+        """Embed what all videos lack, in turns of ``SECONDS_AT_ONCE``, after a worker that does so.
 
-        Returns and raises as :meth:`fill_video`.
+        Returns how many passages the last turn embedded. Raises Postponed where more turns are
+        needed, and as :meth:`fill_video`.
         """
         with open_patient_connection(self.database) as connection:
-            while not try_lock_model(connection, ModelWork.FILL, model.id):
-                self.check()
-                time.sleep(LOCK_POLL_SECONDS)
+            self._await_turn(connection, model)
             with self.database.begin() as counting:
                 missing = count_missing(counting, model)
-            return self._fill(model, embed, missing)
+            if not missing:
+                return 0
+            began = time.monotonic()
+
+            def hand_back(filled: int) -> None:
+                if filled < missing and time.monotonic() - began >= SECONDS_AT_ONCE:
+                    raise Postponed(f"{self.unit} {filled} of {missing}.", delay_seconds=0.0)
+
+            return self._fill(model, embed, missing, on_filled=hand_back)
+
+    def _await_turn(self, connection: Connection, model: EmbeddingModel) -> None:
+        """Wait until nobody else embeds the library; raise Postponed where that takes too long."""
+        began = time.monotonic()
+        while not try_lock_model(connection, ModelWork.FILL, model.id):
+            self.check()
+            waited = time.monotonic() - began
+            words = f"Another job embeds all videos with {model.name}"
+            self.context.report(self.begin, f"{words} ({waited:.1f} s)")
+            if waited > SECONDS_TO_WAIT:
+                raise Postponed(f"{words}.", delay_seconds=WAIT_AGAIN_SECONDS)
+            time.sleep(LOCK_POLL_SECONDS)
 
     def check(self) -> None:
         """Raise what stops the step, if it shall stop."""
@@ -106,12 +134,17 @@ class Filling:
         missing: int,
         *,
         asset_id: str | None = None,
+        on_filled: Callable[[int], None] = lambda _filled: None,
         should_go_on: Callable[[], bool] = lambda: True,
     ) -> int:
-        def report(filled: int) -> None:
+        def report(filled: int, looked_at: float) -> None:
             self.check()
-            share = self.begin + (1 - self.begin) * min(1.0, filled / max(1, missing))
+            # What all videos have is passed over, and that is progress too.
+            done = looked_at if asset_id is None else min(1.0, filled / missing)
+            share = self.begin + (1 - self.begin) * done
             self.context.report(share, f"{self.unit} {filled} of {missing}")
+            if looked_at < 1:
+                on_filled(filled)
 
         return fill_model(
             self.database,

@@ -10,7 +10,7 @@ from cinemill.capabilities.embeddings.filling import (
     find_own_video,
 )
 from cinemill.core.retrieval.spaces import EMBEDDED_TRACKS, Space
-from cinemill.errors import Conflict, ToolMissing
+from cinemill.errors import Conflict, Postponed, ToolMissing
 from cinemill.inference.models.cards import ModelCard
 from cinemill.inference.text.onnx_embedder import find_text_card, open_text_embedder
 from cinemill.inference.text.protocol import TextEmbedder
@@ -19,11 +19,11 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.ingestion.gaps import StepReport
 from cinemill.steps.models import ensure_model
 from cinemill.steps.resources import StepResources
+from cinemill.storage.retrieval.index_builds import IndexBuild, await_index
 from cinemill.storage.retrieval.models import (
     EmbeddingModel,
     ModelState,
     activate_model,
-    build_index,
     drop_retired,
     has_missing,
     list_models,
@@ -34,6 +34,11 @@ from cinemill.telemetry import get_logger
 log = get_logger(__name__)
 
 BATCH_SIZE = 256
+INDEX_SHARE = 0.9
+"""Of the progress of the step that indexes."""
+SECONDS_TO_WATCH = 20.0
+"""Of one index; then the slot is free for other work, and PostgreSQL goes on by itself."""
+LOOK_AGAIN_SECONDS = 30.0
 
 
 def generate_text_embeddings(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -94,11 +99,13 @@ def index_embeddings(resources: StepResources, context: StepContext) -> StepOutc
     """Index models that were filled, use them for searches, and drop those that they replace.
 
     A model that still lacks vectors is left to the job that adds them.
+
+    Raises Postponed while PostgreSQL builds an index, which may take hours.
     """
     with resources.database.begin() as connection:
         filling = [one for one in list_models(connection) if one.state is ModelState.FILLING]
     switched = sum(_switch(resources, context, model) for model in filling)
-    context.report(0.9, "Removing models that are no longer used")
+    context.report(INDEX_SHARE, "Removing models that are no longer used")
     with resources.database.begin() as connection:
         drop_retired(connection)
     return StepOutcome(write_result(StepReport(count=switched, reused=not filling)))
@@ -107,17 +114,27 @@ def index_embeddings(resources: StepResources, context: StepContext) -> StepOutc
 def _switch(resources: StepResources, context: StepContext, model: EmbeddingModel) -> bool:
     """Make searches use a model if it is complete; return whether they do."""
 
-    def check() -> None:
+    def watch(build: IndexBuild) -> None:
         if (stop := context.should_stop()) is not None:
             raise stop
+        words = _describe(build, model)
+        context.report(INDEX_SHARE * build.share, f"{words} ({build.seconds:.1f} s)")
+        if build.seconds > SECONDS_TO_WATCH:
+            raise Postponed(f"{words}.", delay_seconds=LOOK_AGAIN_SECONDS)
 
     with resources.database.begin() as connection:
         if has_missing(connection, model):
             return False
-    build_index(resources.database, model, on_wait=check)
+    await_index(resources.database, model, on_wait=watch)
     try:
         with resources.database.begin() as connection:
             activate_model(connection, model.id)
     except Conflict:  # a passage came meanwhile; the job that brought it comes here, too
         return False
     return True
+
+
+def _describe(build: IndexBuild, model: EmbeddingModel) -> str:
+    if build.is_held_up:
+        return f"The index of {model.name} waits for other transactions, such as a backup"
+    return f"Building the index of {model.name}: {build.share:.0%}"

@@ -157,7 +157,8 @@ def build_index(
     the index needs, at most ``most_memory_mb``.
 
     While another worker builds the same index, this waits for it; ``on_wait`` is called several
-    times a second meanwhile, and may raise to stop.
+    times a second meanwhile, and may raise to stop. A build that has begun is PostgreSQL's: it goes
+    on where this process ends.
     """
     with open_patient_connection(database) as connection:
         while not try_lock_model(connection, ModelWork.INDEX, model.id):
@@ -166,6 +167,7 @@ def build_index(
         # The last phase waits for every transaction that is older than the index, such as a backup;
         # giving up would throw a finished build away.
         connection.exec_driver_sql("SET lock_timeout = 0")
+        _outlive_client(connection)
         state = _find_index_state(connection, model)
         if state is False:  # its builder is gone, for the lock was free
             connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {model.index}")
@@ -175,6 +177,14 @@ def build_index(
         memory_mb = _estimate_memory_mb(connection, model, most_memory_mb)
         connection.exec_driver_sql(f"SET maintenance_work_mem = '{memory_mb:d}MB'")
         _create_index_within_memory(connection, model)
+
+
+def _outlive_client(connection: Connection) -> None:
+    """Let a statement go on whose client is gone, where the server is set to look for that."""
+    connection.exec_driver_sql(
+        "SELECT set_config(name, '0', false) FROM pg_settings "
+        "WHERE name = 'client_connection_check_interval'"  # PostgreSQL 13 has none
+    )
 
 
 def _create_index_within_memory(connection: Connection, model: EmbeddingModel) -> None:

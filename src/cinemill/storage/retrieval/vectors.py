@@ -155,7 +155,7 @@ def fill_model(
     *,
     asset_id: str | None = None,
     batch_size: int = MOST_AT_ONCE,
-    on_progress: Callable[[int], None] = lambda _filled: None,
+    on_progress: Callable[[int, float], None] = lambda _filled, _share: None,
     should_go_on: Callable[[], bool] = lambda: True,
 ) -> int:
     """Store a vector of each passage that has none of this model yet; return how many.
@@ -164,7 +164,8 @@ def fill_model(
 
     ``embed`` gets at most ``batch_size`` passages and returns their vectors in the same order,
     or None for one that cannot have any yet, which stays missing;
-    ``on_progress`` gets the number so far after each batch, and may raise to stop;
+    ``on_progress`` gets the number so far, and the share (0–1) of all ids that were looked at; it
+    is called after each page, also where nothing of it was missing, and may raise to stop.
     ``should_go_on`` is asked then, and ends it with what was filled so far. Each batch is a
     transaction, so that what was interrupted goes on where it was.
 
@@ -187,10 +188,18 @@ def fill_model(
             with database.begin() as connection:
                 save_vectors(connection, get_model(connection, model_id), vectors)
             filled += len(vectors)
-            on_progress(filled)
-        if page.end is None or (page.missing and not should_go_on()):
+        on_progress(filled, 1.0 if page.end is None else _measure_place(page.end))
+        if page.end is None or not should_go_on():
             return filled
         after = page.end
+
+
+def _measure_place(passage_id: str) -> float:
+    """Return which share of all ids is not after this one.
+
+    Ids begin with a hash of their video's, so that videos are spread evenly.
+    """
+    return int.from_bytes(UUID(passage_id).bytes[:6]) / 2**48
 
 
 def get_vector(
