@@ -12,6 +12,7 @@ from tests.integration.storage.intelligence_rows import mention, register, relat
 
 from cinemill.capabilities.knowledge import merge_handler
 from cinemill.capabilities.knowledge.merge_handler import merge_graphs
+from cinemill.capabilities.knowledge.merging.suggestions import MergeSuggestion, suggest_merges
 from cinemill.core.job import ClaimedRun
 from cinemill.errors import NotFound, TooLarge
 from cinemill.jobs.step import StepContext, StepOutcome
@@ -127,3 +128,17 @@ def test_nothing_is_merged_by_a_job_that_fails_for_a_video_deleted_meanwhile(
     assert refused.value.code == "asset_not_found"
     assert merge()["in_effect"] == []
     assert len(merge(merge=[pair])["in_effect"]) == 1
+
+
+def test_names_of_a_video_deleted_while_entities_are_compared_are_not_suggested(
+    resources: StepResources, handle: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compare_and_delete(*given: Any, **chosen: Any) -> list[MergeSuggestion]:
+        found = suggest_merges(*given, **chosen)
+        with resources.database.begin() as connection:
+            delete_asset(connection, "merges")
+        return found
+
+    assert len(handle().result["suggestions"]) == 1
+    monkeypatch.setattr(merge_handler, "suggest_merges", compare_and_delete)
+    assert finish(resources, handle())["suggestions"] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, text
@@ -62,7 +63,7 @@ def change_both(database: Database, first: Change, second: Change) -> None:
         running.result()
 
 
-def wait_for_lock(database: Database, running: Future[None]) -> None:
+def wait_for_lock(database: Database, running: Future[Any]) -> None:
     """Return once another transaction waits for a lock; fail if it ends without."""
     pause = threading.Event()
     waits = 0

@@ -20,7 +20,11 @@ from cinemill.steps.resources import StepResources
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs.job_changes import record_quotations
 from cinemill.storage.knowledge.entities import has_more_entities, list_profiles
-from cinemill.storage.knowledge.labels import find_mentioning_assets, find_naming_assets
+from cinemill.storage.knowledge.labels import (
+    find_mentioning_assets,
+    find_naming_assets,
+    label_entities,
+)
 from cinemill.storage.knowledge.merges import (
     NamedMerge,
     list_merges,
@@ -44,6 +48,8 @@ def merge_graphs(resources: StepResources, context: StepContext) -> StepOutcome:
     suggestions = _suggest(resources.database, owner, params)
     with resources.database.begin() as connection:
         quoted = find_naming_assets(connection, owner, _list_names(suggestions))
+        # Afterwards: a video that was gone by then is not among them, and its names must go too.
+        suggestions = _keep_current(connection, owner, suggestions)
     # With the job's end or not at all: a second attempt must not find the merges of a first.
     write = partial(_write, run=context.run, params=params, suggested_of=quoted)
     return StepOutcome({"suggestions": suggestions}, write)
@@ -93,6 +99,15 @@ def _suggest(database: Database, owner: str, params: MergeParameters) -> list[Js
         }
         for one in suggested[: params.limit]
     ]
+
+
+def _keep_current(
+    connection: Connection, owner: str, suggestions: Sequence[JsonObject]
+) -> list[JsonObject]:
+    """Return the suggestions whose entities are still called so: to compare them may take long."""
+    labels = label_entities(connection, owner, _list_names(suggestions))
+    current = {identity: label.name for identity, label in labels.items()}
+    return [one for one in suggestions if _list_names([one]).items() <= current.items()]
 
 
 def _list_names(suggestions: Sequence[JsonObject]) -> dict[str, str]:
