@@ -139,9 +139,7 @@ def list_merges(connection: Connection, owner: str, *, limit: int = 100) -> list
     return [NamedMerge(_read(row), row["source_name"], row["target_name"]) for row in rows]
 
 
-def lock_mentioning_assets(
-    connection: Connection, owner: str, entity_ids: Collection[str]
-) -> None:
+def lock_mentioning_assets(connection: Connection, owner: str, entity_ids: Collection[str]) -> None:
     """Keep the videos that mention or relate these entities until the transaction ends.
 
     Entities that are one with them count too; unknown ids do not. To be called before a merge if
