@@ -33,10 +33,11 @@ _LOCK_ASSETS = text(
         JOIN entity AS member ON member.canonical_id = asked.canonical_id
         WHERE asked.owner = :owner AND asked.id = ANY(:ids)
     )
-    SELECT asset.id FROM asset WHERE asset.id IN (
+    -- An array, which is made once: see storage.analyses.
+    SELECT asset.id FROM asset WHERE asset.id = ANY (ARRAY(
         SELECT asset_id FROM named JOIN mention ON mention.entity_id = named.id
         UNION SELECT asset_id FROM named JOIN relation_evidence ON subject_id = named.id
-        UNION SELECT asset_id FROM named JOIN relation_evidence ON object_id = named.id)
+        UNION SELECT asset_id FROM named JOIN relation_evidence ON object_id = named.id))
     ORDER BY asset.id FOR KEY SHARE
     """
 )
