@@ -8,30 +8,33 @@ from itertools import islice
 from cinemill.assistants.quotes import LONGEST_TEXT, quote
 from cinemill.assistants.results import Found
 from cinemill.client import FindingDocument
+from cinemill.core.findings.finding import FindingKind
 
 MOST_READ = 2_000
-"""Findings of one range that are looked at. Ten minutes of objects may have a hundred thousand."""
+"""Findings of one kind in a range that are looked at. Ten minutes may have a hundred thousand
+objects, and must not hide the one text."""
 MOST_OF_A_KIND = 30
-WITHOUT_LABELS = frozenset({"shot", "keyframe", "knowledge"})
+_WITHOUT_LABELS = frozenset({FindingKind.SHOT, FindingKind.KEYFRAME, FindingKind.KNOWLEDGE})
 """Kinds that say nothing but when."""
+LABELED_KINDS = tuple(sorted(kind.value for kind in FindingKind if kind not in _WITHOUT_LABELS))
 
 
-def summarize_findings(found: Iterable[FindingDocument]) -> tuple[list[Found], bool]:
-    """Return findings by kind and time, and whether there were more.
+def summarize_findings(by_kind: Iterable[Iterable[FindingDocument]]) -> tuple[list[Found], bool]:
+    """Return findings in the order of the kinds and by time, and whether there were more.
 
-    At most 2,000 are read, and at most 30 of a kind are returned: those that occur first.
+    Each iterable has those of one kind. At most 2,000 of a kind are read, and at most 30 are
+    returned: those that occur first.
     """
-    source = iter(found)
-    merged: dict[tuple[str, str], Found] = {}
-    for one in islice(source, MOST_READ):
-        if one["kind"] not in WITHOUT_LABELS:
+    kept: list[Found] = []
+    has_more = False
+    for found in by_kind:
+        source = iter(found)
+        merged: dict[tuple[str, str], Found] = {}
+        for one in islice(source, MOST_READ):
             _add(merged, one)
-    is_cut = next(source, None) is not None
-    by_kind: dict[str, list[Found]] = {}
-    for each in sorted(merged.values(), key=lambda each: (each.kind, each.start)):
-        by_kind.setdefault(each.kind, []).append(each)
-    kept = [each for kind in by_kind.values() for each in kind[:MOST_OF_A_KIND]]
-    return kept, is_cut or len(kept) < len(merged)
+        kept += sorted(merged.values(), key=lambda each: each.start)[:MOST_OF_A_KIND]
+        has_more = has_more or len(merged) > MOST_OF_A_KIND or next(source, None) is not None
+    return kept, has_more
 
 
 def _add(merged: dict[tuple[str, str], Found], one: FindingDocument) -> None:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from pydantic import BaseModel
 
 from cinemill.assistants.arguments import MomentArguments
-from cinemill.assistants.findings import summarize_findings
+from cinemill.assistants.findings import LABELED_KINDS, summarize_findings
 from cinemill.assistants.quotes import LONGEST_TITLE, quote
 from cinemill.assistants.results import Line, MomentResult, make_page_link
 from cinemill.client import AssetDocument, Client
@@ -61,8 +61,10 @@ def fetch_moment(client: Client, wanted: MomentArguments) -> tuple[MomentResult,
     Raises ClientError (``asset_not_found``, also for a video of somebody else).
     """
     # First, because it checks whose video it is.
-    found = client.findings(wanted.asset_id, start=wanted.start, end=wanted.end)
-    findings, has_more_findings = summarize_findings(found)
+    findings, has_more_findings = summarize_findings(
+        client.findings(wanted.asset_id, kind=kind, start=wanted.start, end=wanted.end)
+        for kind in LABELED_KINDS
+    )
     asset = client.asset(wanted.asset_id)
     keyframe = choose_keyframe(asset.get("artifacts", []), wanted) if wanted.with_picture else None
     with TemporaryDirectory(prefix="cinemill-mcp-") as name:
@@ -77,7 +79,7 @@ def fetch_moment(client: Client, wanted: MomentArguments) -> tuple[MomentResult,
         end=wanted.end,
         page=make_page_link(client.base_url, asset["id"], wanted.start),
         transcript=transcript,
-        has_transcript=cues is not None,
+        has_captions=cues is not None,
         findings=findings,
         is_cut=has_more_findings or has_more_text,
         picture_time=None if keyframe is None else keyframe.seconds,

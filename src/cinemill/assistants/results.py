@@ -109,9 +109,10 @@ class MomentResult(Moment, Result):
     """What is known about a range of a video's time."""
 
     transcript: list[Line]
-    """What is said, by time; empty where nothing is said or nothing was transcribed."""
-    has_transcript: bool
-    """Whether the video was transcribed at all."""
+    """The captions of this range, by time."""
+    has_captions: bool
+    """Whether the video has captions to read. Without any, either nobody speaks in it or nobody
+    found out what is said."""
     findings: list[Found]
     """By kind and time."""
     is_cut: bool

@@ -79,11 +79,12 @@ class StepOutcome:
     """What a handler returns: its result, its writes, and further steps.
 
     ``result`` is plain JSON. ``write`` runs inside the fenced transaction that ends the step: its
-    rows appear with the step's success, or not at all.
+    rows appear with the step's success, or not at all. If it returns a mapping, this is added to
+    the result, for what is only known once the rows are written.
     """
 
     result: Mapping[str, Any] = field(default_factory=dict)
-    write: Callable[[Connection], None] = _write_nothing
+    write: Callable[[Connection], Mapping[str, Any] | None] = _write_nothing
     steps: Sequence[StepSpec] = ()
     """Further steps for the job, put between this one and those that wait for it, where what there
     is to do is only known once the source was examined. Each runs after this one and after those

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.integration.storage.intelligence_rows import register
 
 from cinemill.client import Client, ClientError
 from cinemill.storage.analyses.records import Box, FrameScore, Metrics, Result, SuspiciousRegion
@@ -168,6 +169,15 @@ class TestBatches:
         assert refuse(answer) == (422, "parameters_invalid")
         assert [one["name"] for one in answer.json()["problems"]] == ["asset_ids.1", "asset_ids.3"]
         assert list_ids(api, asset_id=asset_id) == []
+
+    def test_video_of_another_owner_is_unknown(
+        self, api: RunningApi, asset_id: str, database: Database
+    ) -> None:
+        theirs = register(database, "not-ours", owner="somebody else")
+        answer = api.http.post(f"{V1}/analyses", json={"asset_ids": [asset_id, theirs]})
+        assert refuse(answer) == (422, "parameters_invalid")
+        assert [one["name"] for one in answer.json()["problems"]] == ["asset_ids.1"]
+        assert list_ids(api, asset_id=theirs) == []
 
     def test_batch_is_bounded(self, api: RunningApi, asset_id: str) -> None:
         for ids in ([], [asset_id] * 1001, "all", [None], ["a\0b"], ["x" * 256]):

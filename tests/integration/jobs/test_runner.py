@@ -102,6 +102,15 @@ def test_what_a_handler_writes_appears_with_its_success(bench: Bench) -> None:
     assert assets.find_asset(bench.database, owner="ann", sha256="made") is not None
 
 
+def test_what_a_write_returns_is_added_to_the_result(bench: Bench) -> None:
+    job = bench.submit(
+        lambda context: StepOutcome({"kept": 1, "rows": 0}, lambda connection: {"rows": 2})
+    )
+    bench.execute(job)
+    result = bench.job(job).result or {}
+    assert (result["kept"], result["rows"]) == (1, 2)
+
+
 def test_child_step_is_given_its_parents_result(bench: Bench) -> None:
     given: list[Mapping[str, Any]] = []
 

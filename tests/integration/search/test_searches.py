@@ -11,6 +11,7 @@ from tests.integration.search.library import open_resources
 from cinemill.capabilities.search.relevance import open_fitted_model, save_model
 from cinemill.capabilities.search.routing import RouteOverrides
 from cinemill.capabilities.search.runtime.answers import Question, answer_query
+from cinemill.capabilities.search.runtime.documents import write_search
 from cinemill.capabilities.search.runtime.requests import SearchMode, SearchRequest, SearchResult
 from cinemill.capabilities.search.runtime.resources import RELEVANCE_FILE
 from cinemill.capabilities.search.runtime.search import (
@@ -204,6 +205,25 @@ def test_sign_is_found_first_where_a_query_asks_for_one(
     overrides = RouteOverrides(tracks=(PassageTrack.TEXT,))
     kept = SearchRequest("the rose garden on the screen", filters=filters, overrides=overrides)
     assert hybrid_search(resources, kept).ranked == ()
+
+
+def test_no_track_is_preferred_where_the_request_names_tracks(
+    indexed: Database, models_dir: Path
+) -> None:
+    resources = open_resources(indexed, models_dir)
+    filters = SearchFilters(tracks=(PassageTrack.SPEECH,))
+    found = [
+        hybrid_search(resources, SearchRequest(f"{asked} two hundred roses", filters=filters))
+        for asked in ("the banner says", "the speaker says")
+    ]
+    assert [one.route.preferred for one in found] == [(), ()]
+    assert [write_search(one)["tracks"] for one in found] == [[], []]
+    # The best of a single retriever has 1; a preference for signs would make it 0.7.
+    words = hybrid_search(
+        open_resources(indexed, models_dir / "none"),
+        SearchRequest("the banner says two hundred roses", filters=filters),
+    )
+    assert words.ranked[0].score == 1.0
 
 
 @pytest.mark.parametrize(

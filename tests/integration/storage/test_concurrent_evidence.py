@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, text
+from tests.integration.storage import rows
 from tests.integration.storage.intelligence_rows import (
     SPEECH,
     make_passages,
@@ -19,7 +21,10 @@ from tests.integration.storage.intelligence_rows import (
 
 from cinemill.core.knowledge.graph import Modality
 from cinemill.storage.database import Database
+from cinemill.storage.jobs.job_changes import record_quotations
+from cinemill.storage.knowledge.entities import find_entities
 from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
+from cinemill.storage.knowledge.merges import lock_mentioning_assets, merge_entities
 from cinemill.storage.media import assets
 from cinemill.storage.retrieval.passages import save_passages
 
@@ -58,7 +63,7 @@ def change_both(database: Database, first: Change, second: Change) -> None:
         running.result()
 
 
-def wait_for_lock(database: Database, running: Future[None]) -> None:
+def wait_for_lock(database: Database, running: Future[Any]) -> None:
     """Return once another transaction waits for a lock; fail if it ends without."""
     pause = threading.Event()
     waits = 0
@@ -119,3 +124,27 @@ def test_word_that_is_removed_between_two_statements_is_added_again(library: Dat
 def test_word_that_is_about_to_be_removed_is_added_again(library: Database) -> None:
     change_both(library, delete_first, say_again)
     assert read(library) == ([], ["negotiations"])
+
+
+def test_merge_that_quotes_a_video_and_its_deletion_do_not_wait_for_each_other(
+    database: Database,
+) -> None:
+    register(database, "first")
+    save(database, "first", [PassageEvidence(None, [mention("Kerry"), mention("Kery")])])
+    job = rows.accept(database)
+    with database.begin() as connection:
+        found = find_entities(connection, "ann", ["Kerry", "Kery"])
+    (target,), (source,) = found["Kerry"], found["Kery"]
+
+    def delete() -> bool:
+        with database.begin() as connection:
+            return assets.delete_asset(connection, "first")
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.begin() as connection:
+            lock_mentioning_assets(connection, "ann", [source, target])
+            merge_entities(connection, "ann", source, target, reason="", decided_by="")
+            running = pool.submit(delete)
+            wait_for_lock(database, running)
+            record_quotations(connection, job.id, ["first"])
+        assert running.result()

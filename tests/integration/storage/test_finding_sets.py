@@ -17,6 +17,7 @@ from tests.integration.storage.intelligence_rows import (
 )
 
 from cinemill.core.findings.finding import Finding, FindingKind
+from cinemill.core.job import Job
 from cinemill.errors import NotFound
 from cinemill.storage.database import Database
 from cinemill.storage.findings import sets
@@ -156,6 +157,28 @@ def age(database: Database, found: FindingSet, hours: int) -> None:
         connection.execute(query, {"id": found.id, "hours": hours})
 
 
+def end(database: Database, job: Job, state: str, *, hours_ago: int) -> None:
+    rows.change(
+        database,
+        "UPDATE job SET state = :state,"
+        " finished_at = clock_timestamp() - make_interval(hours => :hours) WHERE id = :id",
+        state=state,
+        hours=hours_ago,
+        id=job.id,
+    )
+
+
+def test_abandoned_sets_are_deleted_in_batches(database: Database) -> None:
+    register(database, "film")
+    for version in range(3):
+        age(database, begin(database, version=version), 25)
+    counts = []
+    for _ in range(3):
+        with database.begin() as connection:
+            counts.append(sets.delete_abandoned(connection, older_than_hours=24, limit=2))
+    assert counts == [2, 1, 0]
+
+
 def test_abandoned_sets_are_deleted_once_no_job_needs_them(database: Database) -> None:
     register(database, "film")
     old, fresh, active = (begin(database, version=version) for version in range(3))
@@ -170,8 +193,11 @@ def test_abandoned_sets_are_deleted_once_no_job_needs_them(database: Database) -
 
     job = rows.accept(database, asset_id="film")
     assert delete() == 0
-    with database.begin() as connection:
-        connection.execute(text("UPDATE job SET state = 'failed' WHERE id = :id"), {"id": job.id})
+    # A job may have worked for days before it failed: what it found waits for a retry.
+    for state in ("failed", "cancelled"):
+        end(database, job, state, hours_ago=23)
+        assert delete() == 0
+    end(database, job, "failed", hours_ago=25)
     assert delete() == 1
     with database.begin() as connection:
         left = {one.id for one in sets.list_sets(connection, "film")}

@@ -39,7 +39,7 @@ from cinemill.storage.findings import sets
 from cinemill.storage.jobs import job_changes
 from cinemill.storage.knowledge import entities, merges, scenes
 from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
-from cinemill.storage.knowledge.labels import find_naming_assets
+from cinemill.storage.knowledge.labels import find_mentioning_assets, find_naming_assets
 from cinemill.storage.knowledge.names import entity_id
 from cinemill.storage.media import assets
 from cinemill.storage.retrieval import conversations, models, passages, search, vectors
@@ -223,6 +223,8 @@ BY_INDEX: dict[str, Callable[[Connection], object]] = {
     "relations": lambda c: entities.list_relations(c, COLLECTION, PERSON),
     "co-occurrences": lambda c: entities.list_co_occurrences(c, COLLECTION, PERSON),
     "assets of a name": lambda c: find_naming_assets(c, "owner-7", {PERSON: "Name"}),
+    "assets of an entity": lambda c: find_mentioning_assets(c, "owner-7", [PERSON, OTHER]),
+    "locked assets": lambda c: merges.lock_mentioning_assets(c, "owner-7", [PERSON, OTHER]),
     "quotations": lambda c: job_changes.record_quotations(c, "job-7", ["asset-7", "asset-57"]),
     "merges": lambda c: merges.list_merges(c, "owner-7"),
     "many entities": lambda c: entities.has_more_entities(c, "owner-7", 50),

@@ -78,15 +78,47 @@ def test_all_merges_of_a_task_are_applied_or_none(stack: Stack, names: dict[str,
     assert len(run(stack)["suggestions"]) == 1
 
 
+@pytest.fixture
+def related(stack: Stack) -> Iterator[str]:
+    """A video that relates two spellings of one thing which it mentions nowhere."""
+    asset_id = register(stack.database, "relates", owner=DEFAULT_OWNER)
+    meetings = [relation(name, "resemble", "windmill") for name in ("Zeppelino", "Zeppelinno")]
+    save(stack.database, asset_id, [PassageEvidence(None, [], meetings)])
+    yield asset_id
+    remove(stack, asset_id)
+
+
+def count_naming(stack: Stack, word: str) -> int:
+    """Return how many jobs and steps have a word in lower or upper case."""
+    query = text(
+        "SELECT (SELECT count(*) FROM job WHERE job::text ILIKE :pattern)"
+        " + (SELECT count(*) FROM step WHERE step::text ILIKE :pattern)"
+    )
+    with stack.database.begin() as connection:
+        return int(connection.execute(query, {"pattern": f"%{word}%"}).scalar_one())
+
+
+def remove(stack: Stack, asset_id: str) -> None:
+    with stack.database.begin() as connection:
+        delete_asset(connection, asset_id)
+
+
 def test_suggestions_are_removed_with_the_video_that_has_the_names(
     stack: Stack, names: dict[str, str]
 ) -> None:
     assert run(stack)["suggestions"]
-    query = text(
-        "SELECT (SELECT count(*) FROM job WHERE job::text ILIKE '%Alise%')"
-        " + (SELECT count(*) FROM step WHERE step::text ILIKE '%Alise%')"
-    )
-    with stack.database.begin() as connection:
-        assert connection.execute(query).scalar_one() > 1
-        delete_asset(connection, "merges")
-        assert connection.execute(query).scalar_one() == 0
+    assert count_naming(stack, "Alise") > 1
+    remove(stack, "merges")
+    assert count_naming(stack, "Alise") == 0
+
+
+def test_names_of_relations_are_removed_with_their_video(stack: Stack, related: str) -> None:
+    (found,) = run(stack)["suggestions"]
+    assert {found["first_name"], found["second_name"]} == {"zeppelino", "zeppelinno"}
+    pair = {"source": found["first_id"], "target": found["second_id"]}
+    run(stack, merge=[pair])
+    (listed,) = run(stack)["in_effect"]
+    assert {listed["source_name"], listed["target_name"]} == {"zeppelino", "zeppelinno"}
+    assert count_naming(stack, "zeppelin") > 3
+    remove(stack, related)
+    assert count_naming(stack, "zeppelin") == 0

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from cinemill.assistants.arguments import MomentArguments
-from cinemill.assistants.findings import MOST_OF_A_KIND, MOST_READ, summarize_findings
+from cinemill.assistants.findings import (
+    LABELED_KINDS,
+    MOST_OF_A_KIND,
+    MOST_READ,
+    summarize_findings,
+)
 from cinemill.assistants.moments import (
     MOST_PICTURE_BYTES,
     MOST_TRANSCRIPT_CHARACTERS,
@@ -82,15 +87,12 @@ def test_picture_is_the_first_key_frame_of_the_range_or_the_last_before(
 
 
 def test_findings_of_one_label_become_one() -> None:
-    found, is_cut = summarize_findings(
-        [
-            finding("car", 12, confidence=0.5),
-            finding("Car", 10, confidence=0.75),
-            finding("car", 11, confidence=None),
-            finding("car", 10, kind="tag"),
-            finding("shot", kind="shot"),
-        ]
-    )
+    objects = [
+        finding("car", 12, confidence=0.5),
+        finding("Car", 10, confidence=0.75),
+        finding("car", 11, confidence=None),
+    ]
+    found, is_cut = summarize_findings([objects, [], [finding("car", 10, kind="tag")]])
     assert is_cut is False
     car, tag = found
     assert (car.kind, car.start, car.end, car.confidence, car.count) == ("object", 10, 13, 0.75, 3)
@@ -98,11 +100,17 @@ def test_findings_of_one_label_become_one() -> None:
 
 
 def test_many_findings_of_a_kind_do_not_crowd_out_another() -> None:
-    many = [finding(f"thing {n}", n) for n in range(MOST_OF_A_KIND + 1)]
-    found, is_cut = summarize_findings([*many, finding("CLOSED", kind="text")])
-    assert is_cut is True
-    assert len(found) == MOST_OF_A_KIND + 1
-    assert found[-1].label == "CLOSED"
+    for count in (MOST_OF_A_KIND + 1, MOST_READ + 1):
+        many = [finding(f"thing {n}", n) for n in range(count)]
+        found, is_cut = summarize_findings([many, [finding("CLOSED", kind="text")]])
+        assert is_cut is True
+        assert len(found) == MOST_OF_A_KIND + 1
+        assert found[-1].label == "CLOSED"
+
+
+def test_kinds_that_say_nothing_but_when_are_left_out() -> None:
+    assert {"text", "tag", "object", "sound", "description"} < set(LABELED_KINDS)
+    assert {"shot", "keyframe", "knowledge"}.isdisjoint(LABELED_KINDS)
 
 
 def test_findings_are_read_up_to_a_limit() -> None:
@@ -113,6 +121,6 @@ def test_findings_are_read_up_to_a_limit() -> None:
             read.append(number)
             yield finding("car", number)
 
-    found, is_cut = summarize_findings(produce())
+    found, is_cut = summarize_findings([produce()])
     assert (found[0].count, is_cut) == (MOST_READ, True)
     assert len(read) == MOST_READ + 1

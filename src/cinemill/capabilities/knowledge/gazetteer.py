@@ -14,6 +14,7 @@ from cinemill.errors import InputRejected, TooLarge
 
 MOST_NAMES = 50_000
 LONGEST_NAME_CHARACTERS = 200
+NAME_RULE = f"must have a letter or a digit, and at most {LONGEST_NAME_CHARACTERS} characters"
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['’]s?$")
 
@@ -56,16 +57,14 @@ class Gazetteer:
             self._add(known)
 
     def _add(self, known: KnownName) -> None:
-        words = [word for word, _span in _split(known.name)]
-        if not words or len(known.name) > LONGEST_NAME_CHARACTERS:
+        if not is_name(known.name):
             raise InputRejected(
-                f"A name must have a letter or a digit, and at most {LONGEST_NAME_CHARACTERS} "
-                "characters.",
+                f"A name {NAME_RULE}.",
                 code="name_invalid",
                 hint="Correct or remove the name in the list.",
             )
         node = self._root
-        for word in words:
+        for word, _span in _split(known.name):
             node = node.following.setdefault(word.casefold(), _Node())
         node.known = node.known or known
 
@@ -106,6 +105,11 @@ class Gazetteer:
             ):
                 longest = (node.known, TextSpan(start, span.end), index + 1)
         return longest
+
+
+def is_name(text: str) -> bool:
+    """Check whether a text can be found as a name: it has a word and at most 200 characters."""
+    return len(text) <= LONGEST_NAME_CHARACTERS and next(_split(text), None) is not None
 
 
 def _split(text: str) -> Iterator[tuple[str, TextSpan]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -14,13 +14,24 @@ from cinemill.capabilities.knowledge.merging.suggestions import (
     suggest_merges,
 )
 from cinemill.core.documents import JsonObject
+from cinemill.core.job import ClaimedRun
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.resources import StepResources
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs.job_changes import record_quotations
 from cinemill.storage.knowledge.entities import has_more_entities, list_profiles
-from cinemill.storage.knowledge.labels import find_mentioning_assets, find_naming_assets
-from cinemill.storage.knowledge.merges import NamedMerge, list_merges, merge_entities, undo_merge
+from cinemill.storage.knowledge.labels import (
+    find_mentioning_assets,
+    find_naming_assets,
+    label_entities,
+)
+from cinemill.storage.knowledge.merges import (
+    NamedMerge,
+    list_merges,
+    lock_mentioning_assets,
+    merge_entities,
+    undo_merge,
+)
 
 
 def merge_graphs(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -37,18 +48,34 @@ def merge_graphs(resources: StepResources, context: StepContext) -> StepOutcome:
     suggestions = _suggest(resources.database, owner, params)
     with resources.database.begin() as connection:
         quoted = find_naming_assets(connection, owner, _list_names(suggestions))
-        result = _apply(connection, owner, params)
-        in_effect = list_merges(connection, owner, limit=params.limit)
-        named = {identity for one in in_effect for identity in _list_merged(one)}
-        quoted |= find_mentioning_assets(connection, owner, named)
-    return StepOutcome(
-        {
-            **result,
-            "in_effect": [_describe_merge(one) for one in in_effect],
-            "suggestions": suggestions,
-        },
-        partial(record_quotations, job_id=context.run.job_id, asset_ids=quoted),
-    )
+        # Afterwards: a video that was gone by then is not among them, and its names must go too.
+        suggestions = _keep_current(connection, owner, suggestions)
+    # With the job's end or not at all: a second attempt must not find the merges of a first.
+    write = partial(_write, run=context.run, params=params, suggested_of=quoted)
+    return StepOutcome({"suggestions": suggestions}, write)
+
+
+def _write(
+    connection: Connection,
+    *,
+    run: ClaimedRun,
+    params: MergeParameters,
+    suggested_of: Collection[str],
+) -> JsonObject:
+    """Apply what is named, record the videos that the result quotes, and return what is in effect.
+
+    Raises what ``merge_graphs`` raises, and NotFound (``asset_not_found``) where a video whose
+    names are suggested was deleted meanwhile.
+    """
+    record_quotations(connection, run.job_id, suggested_of)
+    before = list_merges(connection, run.owner, limit=params.limit + len(params.undo))
+    chosen = {identity for pair in params.merge for identity in (pair.source, pair.target)}
+    lock_mentioning_assets(connection, run.owner, chosen | _list_merged(before))
+    result = _apply(connection, run.owner, params)
+    in_effect = list_merges(connection, run.owner, limit=params.limit)
+    named_by = find_mentioning_assets(connection, run.owner, _list_merged(in_effect))
+    record_quotations(connection, run.job_id, named_by)
+    return {**result, "in_effect": [_describe_merge(one) for one in in_effect]}
 
 
 def _suggest(database: Database, owner: str, params: MergeParameters) -> list[JsonObject]:
@@ -72,6 +99,15 @@ def _suggest(database: Database, owner: str, params: MergeParameters) -> list[Js
         }
         for one in suggested[: params.limit]
     ]
+
+
+def _keep_current(
+    connection: Connection, owner: str, suggestions: Sequence[JsonObject]
+) -> list[JsonObject]:
+    """Return the suggestions whose entities are still called so: to compare them may take long."""
+    labels = label_entities(connection, owner, _list_names(suggestions))
+    current = {identity: label.name for identity, label in labels.items()}
+    return [one for one in suggestions if _list_names([one]).items() <= current.items()]
 
 
 def _list_names(suggestions: Sequence[JsonObject]) -> dict[str, str]:
@@ -105,8 +141,8 @@ def _apply(connection: Connection, owner: str, params: MergeParameters) -> JsonO
     return {"merges": merges, "undone": undone}
 
 
-def _list_merged(one: NamedMerge) -> tuple[str, str]:
-    return one.merge.source_id, one.merge.target_id
+def _list_merged(merges: Iterable[NamedMerge]) -> set[str]:
+    return {identity for one in merges for identity in (one.merge.source_id, one.merge.target_id)}
 
 
 def _describe_merge(one: NamedMerge) -> JsonObject:

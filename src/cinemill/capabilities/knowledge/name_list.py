@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinemill.capabilities.knowledge.gazetteer import Gazetteer, KnownName
+from cinemill.capabilities.knowledge.gazetteer import NAME_RULE, Gazetteer, KnownName, is_name
 from cinemill.core.knowledge.graph import EntityKind
 from cinemill.errors import InputRejected, TooLarge
 
@@ -66,8 +66,14 @@ def _parse(line: str, number: int) -> KnownName:
     kind, *name = line.split(maxsplit=1)
     if kind.lower() not in set(EntityKind) or not name:
         raise InputRejected(
-            f"Line {number} of the list of names is no kind and a name.",
+            f"Line {number} of the list of names does not have a kind and a name.",
             code="name_invalid",
             hint=_HINT,
+        )
+    if not is_name(name[0]):
+        raise InputRejected(
+            f"The name in line {number} of the list of names is invalid: it {NAME_RULE}.",
+            code="name_invalid",
+            hint="Correct or remove the line.",
         )
     return KnownName(name[0], EntityKind(kind.lower()))

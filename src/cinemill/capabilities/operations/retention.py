@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 from cinemill.capabilities.operations.verify import GRACE_SECONDS, find_orphans, is_orphan
 from cinemill.errors import LockTimeout
-from cinemill.storage.database import Database
+from cinemill.storage.database import Connection, Database
 from cinemill.storage.findings.sets import delete_abandoned
 from cinemill.storage.jobs.dead_messages import prune_dead_messages
 from cinemill.storage.media import assets
@@ -21,7 +22,8 @@ log = get_logger(__name__)
 UPLOAD_GRACE_SECONDS = 24 * 3600.0
 DELETED_AT_ONCE = 1000
 SIGHTINGS_GRACE_HOURS = 24
-"""In which a person may retry the job that failed between looking at frames and merging them."""
+"""In which a person may retry the job that failed between looking at frames and merging them;
+counted from the failure."""
 
 
 def forget_dead_messages(database: Database, days: float) -> int:
@@ -38,21 +40,27 @@ def delete_cached_pieces(database: Database, days: float) -> int:
 
 def delete_unused_conversations(database: Database, days: float) -> int:
     """Delete conversations that were not used for this many days; return how many."""
-    deleted = 0
-    while True:
-        with database.begin() as connection:
-            count = conversations.delete_unused(
-                connection, older_than_days=days, limit=DELETED_AT_ONCE
-            )
-        deleted += count
-        if count < DELETED_AT_ONCE:
-            return deleted
+    delete = partial(conversations.delete_unused, older_than_days=days, limit=DELETED_AT_ONCE)
+    return _delete_in_batches(database, delete)
 
 
 def delete_abandoned_findings(database: Database) -> int:
     """Delete findings of jobs that ended before they were complete; return how many sets."""
-    with database.begin() as connection:
-        return delete_abandoned(connection, older_than_hours=SIGHTINGS_GRACE_HOURS)
+    delete = partial(
+        delete_abandoned, older_than_hours=SIGHTINGS_GRACE_HOURS, limit=DELETED_AT_ONCE
+    )
+    return _delete_in_batches(database, delete)
+
+
+def _delete_in_batches(database: Database, delete: Callable[[Connection], int]) -> int:
+    """Delete in as many transactions as there are batches; return how many rows."""
+    deleted = 0
+    while True:
+        with database.begin() as connection:
+            count = delete(connection)
+        deleted += count
+        if count < DELETED_AT_ONCE:
+            return deleted
 
 
 def count_ended_work(database: Database) -> None:

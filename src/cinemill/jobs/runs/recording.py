@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cinemill.core.job import ClaimedRun, RunState
 from cinemill.errors import (
@@ -57,11 +57,14 @@ class Recorder:
         def write(connection: Connection) -> None:
             # The job's lock first, here too: the step's rows may be wanted by another job.
             job = runs.lock_job_of_claim(connection, attempt.run)
-            outcome.write(connection)
+            written = outcome.write(connection)
             dynamic_steps.add_steps(
                 connection, attempt.run, self._catalog.resolve(outcome.steps, self._limits)
             )
-            runs.commit_success(connection, attempt.finished_run(), job, outcome.result)
+            # A package's handler may return anything.
+            added = written if isinstance(written, Mapping) else {}
+            result = {**outcome.result, **added}
+            runs.commit_success(connection, attempt.finished_run(), job, result)
 
         self._record(attempt, write)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cinemill.errors import (
     CinemillError,
@@ -124,8 +125,8 @@ def _close(
 ) -> StepOutcome:
     asset_id = find_asset(resources, context).id
 
-    def write(connection: Connection) -> None:
+    def write(connection: Connection) -> Mapping[str, Any] | None:
         close_gap(connection, asset_id, subject)
-        outcome.write(connection)
+        return outcome.write(connection)
 
     return replace(outcome, write=write)

@@ -42,10 +42,16 @@ _INSERT = text(
 ).bindparams(json_parameter("findings"))
 _DELETE_ABANDONED = text(
     """
-    DELETE FROM finding_set
-    WHERE state = 'filling' AND created_at < clock_timestamp() - make_interval(hours => :hours)
-      AND NOT EXISTS (SELECT FROM job WHERE job.asset_id = finding_set.asset_id
-                      AND job.state IN ('pending', 'running'))
+    -- An array, which is made once: see storage.analyses.
+    DELETE FROM finding_set WHERE id = ANY (ARRAY(
+        SELECT id FROM finding_set
+        WHERE state = 'filling' AND created_at < clock_timestamp() - make_interval(hours => :hours)
+          AND NOT EXISTS (
+              SELECT FROM job WHERE job.asset_id = finding_set.asset_id
+              AND (job.state IN ('pending', 'running')
+                   OR (job.state IN ('failed', 'cancelled') AND job.finished_at
+                       > clock_timestamp() - make_interval(hours => :hours))))
+        LIMIT :limit FOR UPDATE SKIP LOCKED))
     """
 )
 _DELETE_ACTIVE = text(
@@ -169,12 +175,14 @@ def delete_set(connection: Connection, set_id: str) -> None:
     connection.execute(text("DELETE FROM finding_set WHERE id = :id"), {"id": UUID(set_id)})
 
 
-def delete_abandoned(connection: Connection, *, older_than_hours: int) -> int:
-    """Delete sets that were never completed, where no job of their video is under way.
+def delete_abandoned(connection: Connection, *, older_than_hours: int, limit: int = 1000) -> int:
+    """Delete at most ``limit`` sets that were begun so long ago and never completed.
 
-    Returns how many.
+    Those of a video stay while a job of it is under way, or failed or was cancelled more recently
+    than that: a person may retry it. Returns how many were deleted.
     """
-    return connection.execute(_DELETE_ABANDONED, {"hours": older_than_hours}).rowcount
+    values = {"hours": older_than_hours, "limit": limit}
+    return connection.execute(_DELETE_ABANDONED, values).rowcount
 
 
 def find_active(connection: Connection, asset_id: str, kind: FindingKind) -> FindingSet | None:

@@ -24,19 +24,28 @@ _LABEL = text(
 
 _NAMING_ASSETS = text(
     """
-    SELECT DISTINCT mention.asset_id
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[])) AS shown (id, name)
-    JOIN entity AS member ON member.canonical_id = shown.id
-    JOIN mention ON mention.entity_id = member.id AND mention.name = shown.name
-    WHERE member.owner = :owner
+    WITH member AS MATERIALIZED (
+        SELECT entity.id, shown.name, entity.key = shown.name AS has_key
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[])) AS shown (id, name)
+        JOIN entity ON entity.canonical_id = shown.id AND entity.owner = :owner
+    )
+    SELECT asset_id FROM member JOIN mention ON mention.entity_id = member.id
+    WHERE has_key OR mention.name = member.name
+    UNION SELECT asset_id FROM member JOIN relation_evidence ON subject_id = member.id
+    WHERE has_key OR subject_name = member.name
+    UNION SELECT asset_id FROM member JOIN relation_evidence ON object_id = member.id
+    WHERE has_key OR object_name = member.name
     """
 )
 
 _MENTIONING_ASSETS = text(
     """
-    SELECT DISTINCT mention.asset_id
-    FROM mention JOIN entity ON entity.id = mention.entity_id
-    WHERE entity.owner = :owner AND entity.id = ANY(CAST(:ids AS uuid[]))
+    WITH wanted AS MATERIALIZED (
+        SELECT id FROM entity WHERE owner = :owner AND id = ANY(CAST(:ids AS uuid[]))
+    )
+    SELECT asset_id FROM wanted JOIN mention ON mention.entity_id = wanted.id
+    UNION SELECT asset_id FROM wanted JOIN relation_evidence ON subject_id = wanted.id
+    UNION SELECT asset_id FROM wanted JOIN relation_evidence ON object_id = wanted.id
     """
 )
 
@@ -66,7 +75,10 @@ def label_entities(
 def find_naming_assets(
     connection: Connection, owner: str, names: Mapping[str, str]
 ) -> frozenset[str]:
-    """Return the videos of an owner that call entities by these names, by the entities' ids."""
+    """Return the videos of an owner that call entities by these names, by the entities' ids.
+
+    A name that is an entity's key is that of every video that mentions or relates the entity.
+    """
     values = {"owner": owner, "ids": [*names], "names": [*names.values()]}
     return frozenset(connection.execute(_NAMING_ASSETS, values).scalars())
 
@@ -74,6 +86,9 @@ def find_naming_assets(
 def find_mentioning_assets(
     connection: Connection, owner: str, entity_ids: Collection[str]
 ) -> frozenset[str]:
-    """Return the videos of an owner that mention these entities themselves, however spelt."""
+    """Return the videos of an owner that mention or relate these entities, however spelt.
+
+    Those that were merged into them do not count.
+    """
     values = {"owner": owner, "ids": [*entity_ids]}
     return frozenset(connection.execute(_MENTIONING_ASSETS, values).scalars())

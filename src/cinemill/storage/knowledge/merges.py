@@ -6,6 +6,7 @@ in any order with others, leaves exactly what was there without it.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +24,21 @@ _LIST = text(
     JOIN entity AS target ON target.id = merge_log.target_id
     WHERE merge_log.owner = :owner AND merge_log.undone_at IS NULL
     ORDER BY merge_log.id DESC LIMIT :limit
+    """
+)
+_LOCK_ASSETS = text(
+    """
+    WITH named AS MATERIALIZED (
+        SELECT member.id FROM entity AS asked
+        JOIN entity AS member ON member.canonical_id = asked.canonical_id
+        WHERE asked.owner = :owner AND asked.id = ANY(:ids)
+    )
+    -- An array, which is made once: see storage.analyses.
+    SELECT asset.id FROM asset WHERE asset.id = ANY (ARRAY(
+        SELECT asset_id FROM named JOIN mention ON mention.entity_id = named.id
+        UNION SELECT asset_id FROM named JOIN relation_evidence ON subject_id = named.id
+        UNION SELECT asset_id FROM named JOIN relation_evidence ON object_id = named.id))
+    ORDER BY asset.id FOR KEY SHARE
     """
 )
 
@@ -122,6 +138,16 @@ def list_merges(connection: Connection, owner: str, *, limit: int = 100) -> list
     """Return an owner's merges that are not undone, the latest first; at most ``limit``."""
     rows = connection.execute(_LIST, {"owner": owner, "limit": limit}).mappings()
     return [NamedMerge(_read(row), row["source_name"], row["target_name"]) for row in rows]
+
+
+def lock_mentioning_assets(connection: Connection, owner: str, entity_ids: Collection[str]) -> None:
+    """Keep the videos that mention or relate these entities until the transaction ends.
+
+    Entities that are one with them count too; unknown ids do not. To be called before a merge if
+    the videos are referred to afterwards: a deletion locks its video first and entities then, and
+    the two would wait for each other.
+    """
+    connection.execute(_LOCK_ASSETS, {"owner": owner, "ids": parse_ids(entity_ids)})
 
 
 def _lock(connection: Connection, owner: str) -> None:

@@ -102,9 +102,10 @@ def get_asset(database: Database, asset_id: str) -> AssetRecord:
     return _asset(row)
 
 
-def find_existing(database: Database, asset_ids: Collection[str]) -> set[str]:
-    """Return those of the ids that are of an asset."""
-    query = select(tables.asset.c.id).where(tables.asset.c.id.in_(asset_ids))
+def find_existing(database: Database, asset_ids: Collection[str], *, owner: str) -> set[str]:
+    """Return those of the ids that are of an asset of this owner."""
+    columns = tables.asset.c
+    query = select(columns.id).where(columns.id.in_(asset_ids), columns.owner == owner)
     with database.begin() as connection:
         return set(connection.execute(query).scalars())
 

@@ -82,8 +82,8 @@ def create_analyses(request: CreateAnalysesRequest, state: StateDep) -> Analysis
 
 
 def _check_assets(state: AppState, asset_ids: Sequence[str]) -> None:
-    """Raise ParametersInvalid, which names each unknown id by its place."""
-    existing = find_existing(state.database, asset_ids)
+    """Raise ParametersInvalid, which names each id of no video of the owner by its place."""
+    existing = find_existing(state.database, asset_ids, owner=DEFAULT_OWNER)
     unknown = [
         (f"asset_ids.{place}", f"there is no asset {asset_id}")
         for place, asset_id in enumerate(asset_ids)

@@ -149,6 +149,10 @@ def _plan(resources: SearchResources, request: SearchRequest, mode: SearchMode) 
         query = read_query(connection, resources.owner, request.query)
         model = find_model(connection)
     overrides = request.overrides
+    if request.filters.tracks:
+        # Nothing else is searched, so that no rule may prefer another track.
+        weights = None if overrides is None else overrides.weights
+        overrides = RouteOverrides(tracks=request.filters.tracks, weights=weights)
     if (weights := _WEIGHTS.get(mode)) is not None:
         tracks = () if overrides is None or overrides.tracks is None else overrides.tracks
         overrides = RouteOverrides(tracks=tracks, weights=weights)
