@@ -41,6 +41,7 @@ TRACK_WORDS = {
     "speech": "speech",
     "text": "text in the picture",
     "picture": "what is seen",
+    "keyframe": "key frames",
     "description": "descriptions",
 }
 
