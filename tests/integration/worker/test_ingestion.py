@@ -162,7 +162,10 @@ def test_missing_model_leaves_a_gap_that_a_later_ingestion_closes(
 def test_ingestion_without_a_profile_leaves_a_gap_as_the_standard_one_does(
     stack: Stack, films_folder: Path, chosen: dict[str, None]
 ) -> None:
-    film = films.make_film(films_folder / f"default {len(chosen)}.mp4", seconds=2 + len(chosen))
+    plain = films.make_film(films_folder / "plain.mp4", seconds=2)
+    # Bytes of its own: another file's video with the same bytes would get this one's name.
+    name = f"default {len(chosen)}"
+    film = films.remux(plain, films_folder / f"{name}.mp4", "-metadata", f"title={name}")
     task = stack.app.tasks["orchestrate_video_ingestion"]
     with without_model(stack.home / "models", "base"):
         sent = task.apply_async(args=[str(film)], kwargs=chosen)
