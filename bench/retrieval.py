@@ -2,6 +2,7 @@
 
 ``CINEMILL_BENCH_PASSAGES`` is the number of passages, 20,000 where it is not set; the figures in
 the documentation are of 1,000,000, for which building takes about twenty minutes.
+``CINEMILL_BENCH_FOLDER`` is a folder where the library is kept, and measured again the next time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,7 @@ from cinemill.storage.retrieval.filters import compose_conditions
 from cinemill.storage.retrieval.search import find_candidates, should_use_index
 
 PASSAGES = int(os.environ.get("CINEMILL_BENCH_PASSAGES", "20000"))
+FOLDER = os.environ.get("CINEMILL_BENCH_FOLDER")
 ROUNDS = 200
 FILTERED_ROUNDS = 20
 CLIENTS = 4
@@ -55,17 +58,28 @@ TOP = 10
 
 def measure() -> list[BenchRow]:
     """Fill an embedded PostgreSQL and measure searches in it."""
-    with tempfile.TemporaryDirectory() as name, embedded_servers(Path(name) / "home") as servers:
+    with (
+        nullcontext(FOLDER) if FOLDER else tempfile.TemporaryDirectory() as name,
+        embedded_servers(Path(name) / "home") as servers,
+    ):
         migrate(servers.database_url)
         database = Database(servers.database_url, pool_size=CLIENTS)
         try:
-            library, rows = _build(database)
+            library, rows = _find_or_build(database)
             rows += _measure_hybrid(library)
             rows += _measure_recall(library)
             rows += _measure_text(library)
             return [*rows, *_measure_deletion(library)]
         finally:
             database.close()
+
+
+def _find_or_build(database: Database) -> tuple[Library, list[BenchRow]]:
+    with database.begin() as connection:
+        model = models.find_active_model(connection, "text")
+    if model is not None:
+        return make_library(database, SCOPE, model), []
+    return _build(database)
 
 
 def _build(database: Database) -> tuple[Library, list[BenchRow]]:
@@ -161,7 +175,7 @@ def _measure_share(library: Library, random: np.random.Generator, share: float |
         right += len(expected & {one.passage_id for one in found[:TOP]})
     with library.database.begin() as connection:
         conditions = compose_conditions(SCOPE, filters)
-        by_index = should_use_index(connection, library.model, conditions)
+        by_index = should_use_index(connection, library.model, conditions, LIMIT)
     how = f"{'by index' if by_index else 'all distances'}, p95 {_percentile(took, 0.95):.0f} ms"
     name = "all passages" if share is None else f"a filter that keeps {share * 100:g} %"
     recall = right / wanted if wanted else None
@@ -213,15 +227,17 @@ def _measure_text(library: Library) -> list[BenchRow]:
 
 
 def _measure_deletion(library: Library) -> list[BenchRow]:
+    with library.database.begin() as connection:
+        asset_id = connection.execute(text("SELECT min(id) FROM asset")).scalar_one()
     began = time.perf_counter()
     with library.database.begin() as connection:
-        assert assets.delete_asset(connection, "asset-0")
+        assert assets.delete_asset(connection, asset_id)
     took = time.perf_counter() - began
     left = 0
     with library.database.begin() as connection:
         for table in ("passage", "mention", "relation_evidence", "asset_word"):
-            count = text(f"SELECT count(*) FROM {table} WHERE asset_id = 'asset-0'")
-            left += connection.execute(count).scalar_one()
+            count = text(f"SELECT count(*) FROM {table} WHERE asset_id = :asset_id")
+            left += connection.execute(count, {"asset_id": asset_id}).scalar_one()
         everything = text(
             f"SELECT count(*) FROM {library.model.partition} AS v "
             "WHERE NOT EXISTS (SELECT FROM passage WHERE passage.id = v.passage_id)"

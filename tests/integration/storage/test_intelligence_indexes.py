@@ -318,7 +318,7 @@ def test_findings_of_a_label_are_read_once_whatever_is_searched(
 def test_vectors_within_wide_filters_are_found_by_their_index(
     filled: Database, model: EmbeddingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "EXACT_ROWS", 300)
+    monkeypatch.setattr(search, "FEW_ROWS", 300)
     vector = make_vector("x").tolist()
 
     def ask(connection: Connection) -> None:
@@ -338,25 +338,29 @@ def test_vectors_within_wide_filters_are_found_by_their_index(
 
 
 @pytest.mark.parametrize(
-    ("rows_kept", "exact_rows", "few_rows", "expected"),
-    [("one asset", 300, 100, False), ("all", 10**9, 100, False), ("all", 300, 100, True)],
+    ("rows_kept", "few_rows", "limit", "expected"),
+    [
+        ("one asset", 10, 50, False),
+        ("all", 10**9, 1, False),
+        ("all", 100, 1, True),
+        ("all", 100, 50, False),
+    ],
 )
 def test_index_is_chosen_by_the_estimate_of_rows(
     filled: Database,
     model: EmbeddingModel,
     monkeypatch: pytest.MonkeyPatch,
     rows_kept: str,
-    exact_rows: int,
     few_rows: int,
+    limit: int,
     expected: bool,
 ) -> None:
-    monkeypatch.setattr(search, "EXACT_ROWS", exact_rows)
     monkeypatch.setattr(search, "FEW_ROWS", few_rows)
     narrow = SearchFilters(asset_ids=("asset-7",))
     filters = narrow if rows_kept == "one asset" else SearchFilters()
     conditions = compose_conditions(SCOPE, filters)
     with filled.begin() as connection:
-        assert search.should_use_index(connection, model, conditions) is expected
+        assert search.should_use_index(connection, model, conditions, limit) is expected
 
 
 TABLES = [

@@ -179,17 +179,35 @@ def test_common_words_fill_up_what_rarer_ones_find(
     assert len(found) == 50
 
 
-@pytest.mark.parametrize("common_rows", [100, 20_000])
-@pytest.mark.parametrize("words", [COMMON_AND_RARE, "people time"])
-def test_text_ranks_a_bounded_number_of_passages(
-    talkative: Database, monkeypatch: pytest.MonkeyPatch, common_rows: int, words: str
+def test_passages_with_all_words_are_ranked_up_to_a_number(
+    talkative: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(text_search, "COMMON_ROWS", common_rows)
-    assert len(find(talkative, text=words, limit=700)) >= 600
-    monkeypatch.setattr(text_search, "MOST_RANKED", 30)
-    found = find(talkative, text=words, limit=700)
-    assert 10 <= len(found) <= 30
-    assert any(one.text.startswith("storm") for one in found) is ("storm" in words)
+    assert len(find(talkative, text="people time", limit=700)) == 600
+    monkeypatch.setattr(text_search, "MOST_WITH_ALL", 30)
+    assert len(find(talkative, text="people time", limit=20)) == 20
+    assert 20 <= len(find(talkative, text="people time", limit=700)) < 700
+
+
+def test_common_words_are_looked_for_in_a_number_of_passages(
+    talkative: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_search, "COMMON_ROWS", 100)
+    assert len(find(talkative, text="people time", limit=700)) == 600
+    monkeypatch.setattr(text_search, "MOST_SCANNED", 30)
+    assert 10 <= len(find(talkative, text="people time", limit=700)) <= 30
+    found = find(talkative, text=COMMON_AND_RARE, limit=700)
+    assert [one.text.startswith("storm") for one in found].count(True) == 3
+    assert 10 <= len(found) <= 33
+
+
+def test_two_rare_words_of_several_are_found_among_many_with_one(library: Database) -> None:
+    register(library, "long")
+    single = [f"{word} {n}" for word in ("volcano", "harpsichord") for n in range(300)]
+    tell(library, "long", [*single, "A harpsichord on a volcano"])
+    with library.begin() as connection:
+        connection.execute(text("ANALYZE passage"))
+    found = find(library, text="harpsichord volcano zebra", limit=5)
+    assert best(found, "text") == "A harpsichord on a volcano"
 
 
 def test_vectors_are_found_by_their_cosine(library: Database, model: EmbeddingModel) -> None:
@@ -206,9 +224,31 @@ def test_exact_search_and_index_find_the_same(
     vector = make_vector("anything").tolist()
     query: dict[str, Any] = {"vector": vector, "model_id": model.id, "limit": 4}
     exact = find(library, **query)
-    monkeypatch.setattr(search, "EXACT_ROWS", 0)
+    monkeypatch.setattr(search, "FEW_ROWS", 0)
     assert find(library, **query) == exact
     assert len(exact) == 4
+
+
+def test_what_an_index_gives_up_before_is_found(
+    library: Database, model: EmbeddingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passages of a speaker that are far from a query lie behind all others."""
+    monkeypatch.setattr(search, "should_use_index", lambda *_: True)
+    query = CandidateQuery(
+        ANN,
+        SearchFilters(speakers=("Obama",)),
+        vector=(-make_vector(TALKS[0])).tolist(),
+        model_id=model.id,
+        limit=3,
+    )
+    with library.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_sort = off")
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        connection.exec_driver_sql("SET LOCAL hnsw.max_scan_tuples = 1")
+        monkeypatch.setattr(search, "LEAST_EF_SEARCH", 1)
+        monkeypatch.setattr(search, "MOST_EF_SEARCH", 1)
+        found = search.find_candidates(connection, query)
+    assert texts(found) == set(TALKS)
 
 
 def test_vector_of_another_dimension_is_rejected(library: Database, model: EmbeddingModel) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.storage.retrieval.passages import parse_ids
 
+_OWNER = "p.owner = :owner"
 _ENTITIES = """p.id IN (
     SELECT mention.passage_id FROM mention JOIN entity ON entity.id = mention.entity_id
     WHERE entity.owner = :owner AND entity.canonical_id IN (
@@ -50,6 +51,11 @@ class Conditions:
     the conditions."""
 
     @property
+    def narrows(self) -> bool:
+        """Return whether there is more than the owner."""
+        return self.sql != _OWNER
+
+    @property
     def prefix(self) -> str:
         """What a statement begins with that consists of a SELECT alone."""
         return f"WITH {', '.join(self.tables)}" if self.tables else ""
@@ -66,7 +72,7 @@ def compose_conditions(scope: SearchScope, filters: SearchFilters) -> Conditions
         _ENTITIES: ("filter_entities", filters.entity_ids),
         _LABELS: ("labels", [label.lower()[:100] for label in filters.labels]),
     }
-    conditions = ["p.owner = :owner"]
+    conditions = [_OWNER]
     values: dict[str, Any] = {"owner": scope.owner}
     for condition, (name, wanted) in lists.items():
         if wanted:

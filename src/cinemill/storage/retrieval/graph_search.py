@@ -17,8 +17,9 @@ MOST_NEIGHBOURS = 20
 """That a hop leads to."""
 MOST_EVIDENCE = 2000
 """Of an entity, that is counted."""
-PASSAGES_OF_SEED = 2000
-PASSAGES_OF_NEIGHBOUR = 200
+MENTIONS_OF_SEED = 2000
+MENTIONS_OF_NEIGHBOUR = 200
+"""That are looked at. A well-known name has some in every hour of a library."""
 
 _SEEDS = """
 reached_0 AS MATERIALIZED (
@@ -48,17 +49,23 @@ _IN_COLLECTIONS = """
 
 _HITS = f"""
 reached AS MATERIALIZED (
-    SELECT id, weight, {PASSAGES_OF_SEED} AS most FROM reached_0{{further}}
+    SELECT id, weight, {MENTIONS_OF_SEED} AS most FROM reached_0{{further}}
 ), graph_hit AS MATERIALIZED (
     SELECT id, least(1, sum(weight) / (SELECT count(*) FROM reached_0)) AS score FROM (
         SELECT reached.id AS entity_id, reached.weight, found.id
         FROM reached CROSS JOIN LATERAL (
-            SELECT DISTINCT p.id FROM entity JOIN mention ON mention.entity_id = entity.id
-            JOIN passage AS p ON p.id = mention.passage_id
-            WHERE entity.canonical_id = reached.id AND {{conditions}} LIMIT reached.most
+            SELECT DISTINCT id FROM (
+                SELECT mention.passage_id AS id
+                FROM entity JOIN mention ON mention.entity_id = entity.id{{passages}}
+                WHERE entity.owner = :owner AND entity.canonical_id = reached.id
+                LIMIT reached.most
+            ) AS mentioned
         ) AS found
     ) AS every GROUP BY id ORDER BY score DESC, id LIMIT :limit
 )"""  # noqa: S608
+# What an owner's entities were found in is the owner's.
+_PASSAGES = """
+                JOIN passage AS p ON p.id = mention.passage_id AND {conditions}"""
 
 
 def compose_graph_search(
@@ -71,8 +78,9 @@ def compose_graph_search(
         known = " UNION ALL ".join(f"SELECT id FROM reached_{n}" for n in range(hop))  # noqa: S608
         parts.append(_HOP.format(hop=hop, before=hop - 1, known=known, scope=scope))
     further = "".join(
-        f" UNION ALL SELECT id, weight, {PASSAGES_OF_NEIGHBOUR} FROM reached_{hop}"  # noqa: S608
+        f" UNION ALL SELECT id, weight, {MENTIONS_OF_NEIGHBOUR} FROM reached_{hop}"  # noqa: S608
         for hop in range(1, query.hops + 1)
     )
-    parts.append(_HITS.format(further=further, conditions=conditions.sql))
+    passages = _PASSAGES.format(conditions=conditions.sql) if conditions.narrows else ""
+    parts.append(_HITS.format(further=further, passages=passages))
     return ", ".join(part.strip() for part in parts), {"entity_ids": parse_ids(query.entity_ids)}

@@ -24,13 +24,8 @@ from cinemill.storage.retrieval.text_search import (
 )
 from cinemill.storage.retrieval.vectors import check_vector
 
-EXACT_ROWS = 150_000
-"""Up to so many passages that fulfil the filters, their distances are computed: an index would
-return too few of them."""
-FEW_ROWS = 10_000
+FEW_ROWS = 5_000
 """So many distances take less time than it takes to decide."""
-LARGE_SHARE = 0.5
-"""Where the filters keep this share of all passages, the index has enough of them."""
 LEAST_EF_SEARCH, MOST_EF_SEARCH = 250, 1000
 
 _SETTINGS = text(
@@ -43,20 +38,27 @@ _SETTINGS = text(
 )
 
 # Adding 0 keeps the index out of it: what it returns may lack rows that the filters keep.
-_EXACT = """
-vector_hit AS MATERIALIZED (
+_NEAREST = """
     SELECT p.id, 1 - (v.embedding <=> CAST(:vector AS halfvec)) AS score
     FROM passage AS p JOIN {partition} AS v ON v.passage_id = p.id
-    WHERE {conditions}
-    ORDER BY (v.embedding <=> CAST(:vector AS halfvec)) + 0 LIMIT :limit
+    WHERE {conditions}{unless}
+    ORDER BY (v.embedding <=> CAST(:vector AS halfvec)) + 0 LIMIT :limit"""
+_EXACT = f"""
+vector_hit AS MATERIALIZED ({_NEAREST}
 )"""
-_BY_INDEX = """
-vector_hit AS MATERIALIZED (
+# Passages that the filters keep may all be far from the query, and the index gives up before them.
+_BY_INDEX = f"""
+vector_by_index AS MATERIALIZED (
     SELECT p.id, 1 - (v.embedding <=> CAST(:vector AS halfvec)) AS score
-    FROM {partition} AS v JOIN passage AS p ON p.id = v.passage_id
-    WHERE {conditions}
+    FROM {{partition}} AS v JOIN passage AS p ON p.id = v.passage_id
+    WHERE {{conditions}}
     ORDER BY v.embedding <=> CAST(:vector AS halfvec) LIMIT :limit
-)"""
+), vector_hit AS MATERIALIZED (
+    SELECT id, score FROM vector_by_index
+    WHERE (SELECT count(*) FROM vector_by_index) >= :limit
+    UNION ALL ({_NEAREST})
+)"""  # noqa: S608
+_UNLESS = " AND (SELECT count(*) FROM vector_by_index) < :limit"
 
 _RETRIEVERS = ("vector", "text", "trigram", "graph")
 
@@ -105,18 +107,23 @@ def _compose_vector_search(
     connection: Connection, query: CandidateQuery, model: EmbeddingModel, conditions: Conditions
 ) -> tuple[str, dict[str, Any]]:
     vector = check_vector(query.vector, model.dimension)
-    by_index = should_use_index(connection, model, conditions)
+    by_index = should_use_index(connection, model, conditions, query.limit)
     sql = (_BY_INDEX if by_index else _EXACT).format(
-        partition=model.partition, conditions=conditions.sql
+        partition=model.partition,
+        conditions=conditions.sql,
+        unless=_UNLESS if by_index else "",
     )
     return sql.strip(), {"vector": HalfVector(vector).to_text()}
 
 
-def should_use_index(connection: Connection, model: EmbeddingModel, conditions: Conditions) -> bool:
-    """Decide whether vectors are found by the index, from PostgreSQL's estimate of rows.
+def should_use_index(
+    connection: Connection, model: EmbeddingModel, conditions: Conditions, limit: int
+) -> bool:
+    """Decide whether ``limit`` vectors are found by the index, from PostgreSQL's estimate of rows.
 
-    An index that goes through the nearest vectors until enough of them fulfil the filters is right
-    where the filters keep many; where they keep few, computing the distances of those is.
+    An index goes through the nearest vectors until enough of them fulfil the filters: if these keep
+    one in a hundred, through a hundred times ``limit``. The other way is to compute the distances
+    of all that fulfil them. What is less is chosen.
     """
     explained = connection.execute(
         text(
@@ -130,9 +137,7 @@ def should_use_index(connection: Connection, model: EmbeddingModel, conditions: 
         text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = to_regclass(:name)"),
         {"name": model.partition},
     ).scalar_one()
-    if kept >= EXACT_ROWS:
-        return True
-    return bool(kept > FEW_ROWS and kept >= LARGE_SHARE * all_rows)
+    return bool(kept > FEW_ROWS and kept * kept > limit * all_rows)
 
 
 def _compose_statement(tables: Sequence[str], parts: dict[str, str]) -> str:
