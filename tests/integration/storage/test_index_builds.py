@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -161,3 +162,26 @@ def test_what_ends_a_build_is_raised_where_it_is_waited_for(
     lost = replace(model, id=model.id + 1)
     with pytest.raises(ProgrammingError, match="does not exist"):
         index_builds.await_index(database, lost, on_wait=lambda _build: None)
+
+
+def test_index_fits_into_the_memory_that_it_is_given(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What does not fit is added to the index on the disk, which takes many times as long."""
+    monkeypatch.setattr(models, "LEAST_BUILD_MB", 1)
+    with without_models(database), caplog.at_level(logging.INFO, "sqlalchemy.dialects.postgresql"):
+        register(database, "film")
+        tell(database, "film", [f"passage number {number}" for number in range(3000)])
+        large = begin_model(database, dimension=384)
+        fill(database, large, batch_size=1000)
+        models.build_index(database, large)
+        assert "no longer fits" not in caplog.text
+        monkeypatch.setattr(models, "NODE_BYTES", 0)
+        models.build_index(database, drop_index(database, large))
+    assert "no longer fits" in caplog.text
+
+
+def drop_index(database: Database, model: EmbeddingModel) -> EmbeddingModel:
+    with open_patient_connection(database) as connection:
+        connection.exec_driver_sql(f"DROP INDEX {model.index}")
+    return model
