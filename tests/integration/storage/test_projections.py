@@ -273,7 +273,9 @@ def test_what_was_interrupted_between_the_two_stores_is_done_again(
     assert library.server.count(projection.collection) == len(TEXTS) + 7
 
 
-def test_filling_that_is_killed_goes_on_where_it_was(library: Library, tmp_path: Path) -> None:
+def test_filling_that_is_killed_goes_on_where_it_was(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A process of its own, with a store on disk, gets SIGKILL after its first page."""
     database, model = library.database, library.model
     with database.begin() as connection:
@@ -295,10 +297,11 @@ def test_filling_that_is_killed_goes_on_where_it_was(library: Library, tmp_path:
     assert left.filled_to != BEFORE_ALL
     server = open_local(tmp_path)
     assert server.count(left.collection) == 3
+    monkeypatch.setattr(filling, "BATCH_SIZE", 3)
     pages: list[float] = []
     left = prepare_projection(database, server, left, model)
     fill_projection(database, server, left, model, on_page=pages.append)
-    assert len(pages) == 1
+    assert len(pages) == 3  # of four
     assert server.count(left.collection) == len(TEXTS)
 
 

@@ -81,7 +81,7 @@ def begin_projection(connection: Connection, model: EmbeddingModel, job_id: str 
     From here on, each change of its vectors is noted.
     Raises LockTimeout where a writer holds the vectors for too long.
     """
-    # Whoever writes now would not note its change: wait for the end, and let nobody begin.
+    # A transaction that writes now notes nothing: wait for its end, and let no other begin.
     connection.execute(text("LOCK TABLE passage IN SHARE MODE"))
     retire_projections(connection, model.id, ProjectionState.FILLING)
     connection.exec_driver_sql(
