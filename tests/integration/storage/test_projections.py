@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from qdrant_client import QdrantClient
 from sqlalchemy import text
 from tests.integration.storage.intelligence_rows import (
     DIMENSION,
@@ -295,14 +297,15 @@ def test_filling_that_is_killed_goes_on_where_it_was(
         (left,) = list_projections(connection, model.id)
         assert find_ready(connection, model.id) is None
     assert left.filled_to != BEFORE_ALL
-    server = open_local(tmp_path)
-    assert server.count(left.collection) == 3
     monkeypatch.setattr(filling, "BATCH_SIZE", 3)
     pages: list[float] = []
-    left = prepare_projection(database, server, left, model)
-    fill_projection(database, server, left, model, on_page=pages.append)
+    with closing(QdrantClient(path=str(tmp_path))) as client:
+        server = QdrantServer(lambda _seconds: client)
+        assert server.count(left.collection) == 3
+        left = prepare_projection(database, server, left, model)
+        fill_projection(database, server, left, model, on_page=pages.append)
+        assert server.count(left.collection) == len(TEXTS)
     assert len(pages) == 3  # of four
-    assert server.count(left.collection) == len(TEXTS)
 
 
 def test_collection_that_is_half_made_is_asked_by_nobody(
