@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+QDRANT = {"qdrant_client", "grpc"}
 MODELS = {"onnxruntime", "torch", "faster_whisper", "PIL"}
 PYAV = {"av", "numpy"}
 """PyAV loads NumPy. Workers check every output with it, so they load it before they fork."""
@@ -29,10 +30,10 @@ WORKER = "from cinemill.worker.app import app; app.context.preload_handlers()"
 @pytest.mark.parametrize(
     ("load", "heavy"),
     [
-        (API, MODELS | PYAV | MCP),
-        (WORKER, MODELS | MCP),
-        (CLI, MODELS | PYAV | MCP),
-        (ASSISTANTS, MODELS | PYAV | MCP | SERVERS),
+        (API, MODELS | PYAV | MCP | QDRANT),
+        (WORKER, MODELS | MCP | QDRANT),
+        (CLI, MODELS | PYAV | MCP | QDRANT),
+        (ASSISTANTS, MODELS | PYAV | MCP | SERVERS | QDRANT),
     ],
     ids=["api", "worker", "cli", "assistants"],
 )

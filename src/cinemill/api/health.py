@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 Value = TypeVar("Value")
 Findings = dict[str, str]
 
-THREADS = 3
-"""One for each question that is asked: PostgreSQL, hardware, messages."""
+THREADS = 4
+"""One for each question that is asked: PostgreSQL, hardware, messages, Qdrant."""
 SOON_SECONDS = 0.05
 """An examination takes 10 ms on a server that is not busy."""
 RECENT_SECONDS = 2.0

@@ -12,6 +12,8 @@ from cinemill.inference.language_models.address import LanguageModelAddress
 from cinemill.inference.language_models.protocol import LanguageModel
 from cinemill.inference.models.cards import MODELS_FOLDER
 from cinemill.storage.database import Database
+from cinemill.storage.projection.nearest import ProjectedIndex
+from cinemill.storage.projection.server import open_server
 
 SEARCH_THREADS, MOST_WAITING_SEARCHES = 4, 28
 ANSWER_THREADS, MOST_WAITING_ANSWERS = 8, 8
@@ -25,6 +27,7 @@ class SearchAccess:
         self._settings = settings
         self._database = database
         self._lock = threading.Lock()
+        self.qdrant = open_server(settings.qdrant_url, settings.qdrant_key)
         self.searches = BoundedThreads(
             "search", threads=SEARCH_THREADS, waiting=MOST_WAITING_SEARCHES
         )
@@ -40,6 +43,10 @@ class SearchAccess:
         with self._lock:
             return self._resources.for_owner(owner)
 
+    def open_index(self) -> ProjectedIndex | None:
+        """Return what proposes passages to one search, if there is anything but PostgreSQL."""
+        return None if self.qdrant is None else ProjectedIndex(self.qdrant)
+
     def close(self) -> None:
         """Begin no more searches and answers."""
         self.searches.close()
@@ -54,6 +61,7 @@ class SearchAccess:
             text_model=settings.text_model,
             owner="",
             language_model=_open_language_model(settings),
+            qdrant=self.qdrant,
         )
 
 

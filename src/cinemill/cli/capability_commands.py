@@ -6,17 +6,19 @@ If no package declares a capability, nothing is imported.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cinemill.errors import CapabilityUnusable, CinemillError
+from cinemill.errors import CapabilityUnusable, CinemillError, ToolMissing
 from cinemill.steps.discovery import LeftOut, is_any_installed
 from cinemill.steps.package_code import contained, describe
 
 if TYPE_CHECKING:
     from cinemill.capability.composition import Composition, Installed
+    from cinemill.config import Settings
 
 
 def find_command(name: str) -> Any:
@@ -93,3 +95,19 @@ def _make_command(built: object, name: str, taken: Collection[str]) -> Any:
     command.name = name
     command.get_short_help_str()  # as the help of all commands is about to
     return command
+
+
+def find_unbuildable(
+    settings: Settings, composition: Composition, commands: Collection[str]
+) -> Iterator[LeftOut]:
+    """Yield what cannot be built; handlers and routes only if their servers are known."""
+    yield from check_commands(composition, commands)
+    if not composition.installed or settings.database_url is None or settings.redis_url is None:
+        return
+    from cinemill.api.app import check_routers
+    from cinemill.worker.context import WorkerContext
+    from cinemill.worker.handlers import check_handlers
+
+    yield from check_routers(settings, composition)
+    with suppress(ToolMissing):  # the check of FFmpeg reports it
+        yield from check_handlers(WorkerContext(settings), composition)

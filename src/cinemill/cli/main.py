@@ -19,6 +19,7 @@ from cinemill.cli.commands import (
     detect,
     doctor,
     evaluate,
+    index,
     ingest,
     jobs,
     models,
@@ -139,6 +140,7 @@ watch.register(app)
 jobs.register(app)
 app.add_typer(dead.app, name="dead")
 app.add_typer(models.app, name="models")
+app.add_typer(index.app, name="index")
 doctor.register(app)
 app.add_typer(evaluate.app, name="evaluate")
 selftest.register(app)

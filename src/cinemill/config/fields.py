@@ -20,6 +20,7 @@ from cinemill.config import parsers
 GIB = 1024**3
 _REDIS = "redis://redis.example:6379/0"
 _HTTP = "http://models.example:8000/v1"
+_QDRANT = "http://qdrant.example:6333"
 _DATABASE = "postgresql://cinemill@db.example:5432/cinemill"
 _BROKER_SCHEMES = ("redis", "rediss", "sentinel", "redis+socket")
 _DATABASE_SCHEMES = ("postgresql", "postgresql+psycopg")
@@ -143,6 +144,7 @@ RedisUrl = Annotated[str, _url(("redis", "rediss", "sentinel", "unix"), _REDIS),
 BrokerUrl = Annotated[str, _url(_BROKER_SCHEMES, _REDIS), _MASKED]
 ResultUrl = Annotated[str, _url(_RESULT_SCHEMES, _REDIS), _MASKED]
 HttpUrl = Annotated[str, _url(("http", "https"), _HTTP), _MASKED]
+QdrantUrl = Annotated[str, _url(("http", "https"), _QDRANT), _MASKED]
 Host = Annotated[str, AfterValidator(parsers.check_host)]
 Autoscale = Annotated[
     str, AfterValidator(lambda written: "{},{}".format(*parsers.parse_autoscale(written)))

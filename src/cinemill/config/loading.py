@@ -83,6 +83,10 @@ def _find_warnings(settings: Settings) -> Iterator[str]:
             f"CINEMILL_HOST {settings.host} is reachable from other machines over plain HTTP:"
             " put a TLS proxy in front, or the token is sent unencrypted."
         )
+    if settings.qdrant_key is not None and settings.qdrant_url is None:
+        yield "CINEMILL_QDRANT_KEY is ignored, because CINEMILL_QDRANT_URL is not set."
+    elif settings.qdrant_key is not None and settings.is_qdrant_plain:
+        yield "CINEMILL_QDRANT_KEY is sent unencrypted to another machine: use an https:// address."
     if {"redis_url", "redis_host"} <= given:
         yield "REDIS_HOST is ignored, because REDIS_URL is set."
     if {"celery_worker_concurrency", "celery_worker_autoscale"} <= given:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import ByteSize, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -56,6 +57,11 @@ class Settings(BaseSettings):
     """PostgreSQL with pgvector. If unset, Cinemill starts its own."""
     database_pool_size: int = setting("DATABASE_POOL_SIZE", 5, ge=1, le=500)
     """Maximum database connections per process."""
+    qdrant_url: fields.QdrantUrl | None = setting("CINEMILL_QDRANT_URL")
+    """Qdrant server that proposes the nearest passages of large libraries, such as
+    http://127.0.0.1:6333. Unset: PostgreSQL's own index is searched."""
+    qdrant_key: SecretStr | None = setting("CINEMILL_QDRANT_KEY")
+    """API key of that server, if it needs one."""
     redis_host: fields.Host | None = setting("REDIS_HOST")
     """Redis host; use with REDIS_PORT, REDIS_DB and REDIS_PASSWORD instead of REDIS_URL."""
     redis_port: fields.Port = setting("REDIS_PORT", 6379)
@@ -300,6 +306,12 @@ class Settings(BaseSettings):
     def is_local_only(self) -> bool:
         """Return whether the HTTP API is reachable from this machine only."""
         return parsers.is_loopback(self.host)
+
+    @property
+    def is_qdrant_plain(self) -> bool:
+        """Return whether Qdrant is on another machine and reached over plain HTTP."""
+        address = urlsplit(self.qdrant_url or "")
+        return address.scheme == "http" and not parsers.is_loopback(address.hostname or "")
 
     @property
     def ensemble_weights(self) -> dict[str, float] | None:

@@ -23,6 +23,7 @@ from cinemill.storage.cache.caches import Caches
 from cinemill.storage.database import Database
 from cinemill.storage.media.assets import AssetRecord, get_asset
 from cinemill.storage.media.files import LocalFiles
+from cinemill.storage.projection.server import QdrantServer
 
 ANY_STEP = ResultOf("", Timed)
 
@@ -83,6 +84,8 @@ class StepResources:
     """Name of the model that embeds passages and questions."""
     language_model: LanguageModelAddress | None = None
     """That writes answers; None: they are quotations."""
+    qdrant: QdrantServer | None = None
+    """To which vectors are projected; None: they are in PostgreSQL alone."""
     names_file: Path | None = None
     """Names that videos mention, which go before those that the parser finds."""
 

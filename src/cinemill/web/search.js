@@ -73,6 +73,7 @@ export function describeFound({ nothing_found: isNothing, nearest, vectors, vect
   else if (isNothing) parts.push("Nothing in the videos comes near this. What a video contains is found once it was ingested, on its own page or with cinemill ingest.");
   else if (matchMedia("(hover: hover)").matches) parts.push("Point at a moment to play it, and open it to watch it in its video.");
   else parts.push("Open a moment to watch it in its video.");
+  if (vectors === "used" && hint) parts.push(hint);
   if (!["used", "not_used"].includes(vectors)) parts.push(`Only words and names were compared, not meanings. ${hint}`);
   return parts.join(" ").trim();
 }

@@ -25,7 +25,7 @@ from cinemill.worker.messages.redis_sentinel import (
 from cinemill.worker.messages.transport import register_transports
 from cinemill.worker.process import lifecycle
 from cinemill.worker.process.prefork import patch_prefork_pool
-from cinemill.worker.schedule import plan_schedule
+from cinemill.worker.schedule import plan_projection, plan_schedule
 
 BEAT_INTERVAL_SECONDS = 10
 
@@ -111,7 +111,7 @@ def _process_settings(settings: Settings) -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "worker_concurrency": settings.celery_worker_concurrency,
         "worker_pool": settings.celery_worker_pool,
-        "beat_schedule": plan_schedule(),
+        "beat_schedule": plan_schedule() | (plan_projection() if settings.qdrant_url else {}),
         # Without a file: a kill in mid-write would corrupt it, and two beats on a home share it.
         "beat_scheduler": "celery.beat:Scheduler",
         # Beat wakes at least this often; a supervisor takes one that does not for frozen.

@@ -20,6 +20,7 @@ from cinemill.steps.discovery import LeftOut
 from cinemill.steps.package_code import contained, describe
 from cinemill.steps.resources import DetectionSettings, StepResources
 from cinemill.storage.cache.caches import open_caches
+from cinemill.storage.projection.server import open_server
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import WorkerContext
 from cinemill.worker.services import read_services
@@ -150,6 +151,7 @@ def build_resources(context: WorkerContext) -> StepResources:
         text_model=settings.text_model,
         language_model=_read_language_model(settings),
         names_file=settings.names_file,
+        qdrant=open_server(settings.qdrant_url, settings.qdrant_key),
     )
 
 

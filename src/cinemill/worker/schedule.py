@@ -22,5 +22,10 @@ def plan_schedule() -> dict[str, dict[str, Any]]:
     }
 
 
+def plan_projection() -> dict[str, dict[str, Any]]:
+    """Return what is added to the schedule where vectors are projected to Qdrant."""
+    return {"project_embeddings": _entry("project_embeddings", crontab(minute="3-59/10"))}
+
+
 def _entry(task: str, schedule: Any) -> dict[str, Any]:
     return {"task": task, "schedule": schedule}

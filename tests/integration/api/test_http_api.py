@@ -376,6 +376,12 @@ class TestOperate:
         assert len(ids) == len(set(ids))
         assert api.http.get("/docs").status_code == 200
 
+    def test_health_names_a_qdrant_that_does_not_respond(self, start_api: StartApi) -> None:
+        api = start_api(CINEMILL_QDRANT_URL=f"http://127.0.0.1:{find_free_port()}")
+        answer = api.wait_for_health(qdrant="unavailable")
+        # Searches work without it.
+        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+
     def test_requests_without_a_database_are_503_problems(self, start_api: StartApi) -> None:
         nowhere = f"postgresql+psycopg://nobody@127.0.0.1:{find_free_port()}/none"
         api = start_api(DATABASE_URL=nowhere)

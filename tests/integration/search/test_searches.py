@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from tests.integration.search.library import open_resources
+from tests.qdrant_servers import NO_INDEXES, find_closed_address, open_local, project
 
 from cinemill.capabilities.search.relevance import open_fitted_model, save_model
 from cinemill.capabilities.search.routing import RouteOverrides
@@ -20,11 +22,13 @@ from cinemill.capabilities.search.runtime.search import (
     run_search,
     semantic_search,
 )
-from cinemill.capabilities.search.runtime.vectors import VectorState
+from cinemill.capabilities.search.runtime.vectors import VectorState, find_model
 from cinemill.core.retrieval.hits import SearchFilters
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.errors import InputRejected, TooLarge
 from cinemill.storage.database import Database
+from cinemill.storage.projection.server import open_server
+from cinemill.storage.retrieval import search as candidate_search
 
 
 def list_assets(result: SearchResult) -> set[str]:
@@ -274,3 +278,28 @@ def test_impossible_search_is_rejected(
     with pytest.raises(InputRejected) as refused:
         hybrid_search(open_resources(indexed, models_dir), request_)
     assert refused.value.code == code
+
+
+@pytest.mark.filterwarnings(NO_INDEXES)
+def test_search_goes_on_and_says_so_where_qdrant_does_not_respond(
+    indexed: Database, models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidate_search, "FEW_ROWS", -1)
+    resources = open_resources(indexed, models_dir)
+    asked = SearchRequest("Who inaugurated the flower park?")
+    alone = hybrid_search(resources, asked)
+    with indexed.begin() as connection:
+        model = find_model(connection)
+        assert model is not None
+    project(indexed, server := open_local(), model)
+    try:
+        with_qdrant = hybrid_search(replace(resources, qdrant=server), asked)
+        away = open_server(find_closed_address(), None)
+        without = hybrid_search(replace(resources, qdrant=away), asked)
+    finally:
+        with indexed.begin() as connection:
+            connection.execute(text("DELETE FROM vector_projection"))
+    assert alone.hits == with_qdrant.hits == without.hits
+    assert (with_qdrant.vectors, with_qdrant.vectors_hint) == (VectorState.USED, "")
+    assert without.vectors is VectorState.USED
+    assert "CINEMILL_QDRANT_URL" in without.vectors_hint

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 from sqlalchemy import text
 from tests.films import make_film
@@ -14,6 +15,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.capabilities.operations.gpus import list_gpus
 from cinemill.storage.retrieval import conversations
+from cinemill.worker.result_backend import JobFailed
 
 
 def call(stack: Stack, name: str, *args: object, **kwargs: object) -> Any:
@@ -57,6 +59,13 @@ def test_health_check_follows_the_contract(stack: Stack) -> None:
     for check in result["checks"].values():
         assert check["healthy"] is True
         assert check["message"].endswith(".")
+
+
+def test_vectors_stay_in_postgresql_where_there_is_no_qdrant(stack: Stack) -> None:
+    result = call(stack, "project_embeddings")
+    assert (result["count"], result["gap"], result["reused"]) == (0, "", True)
+    with pytest.raises(JobFailed, match="CINEMILL_QDRANT_URL"):
+        call(stack, "rebuild_projection")
 
 
 def test_gpu_usage_follows_the_contract_with_and_without_a_gpu(stack: Stack) -> None:

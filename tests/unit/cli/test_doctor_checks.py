@@ -135,13 +135,14 @@ def test_doctor_port_in_use_fails(home: Path) -> None:
     [
         (doctor_checks.check_database, "database_url", "postgresql://127.0.0.1:1/d"),
         (doctor_checks.check_redis, "redis_url", "redis://127.0.0.1:1"),
+        (doctor_checks.check_qdrant, "qdrant_url", "http://127.0.0.1:1"),
     ],
 )
 def test_doctor_unreachable_server_fails_and_other_checks_run(
     home: Path, monkeypatch: pytest.MonkeyPatch, check: object, field: str, value: str
 ) -> None:
     settings = Settings.model_validate({"home": home, "port": free_port(), field: value})
-    for name in ("ffmpeg", "sandbox", "workers", "database", "redis"):
+    for name in ("ffmpeg", "sandbox", "workers", "database", "redis", "qdrant"):
         if getattr(doctor_checks, f"check_{name}") is not check:
             monkeypatch.setattr(doctor_checks, f"check_{name}", lambda _: iter(()))
     found = list(doctor_checks.run_checks(settings))

@@ -56,6 +56,8 @@ def test_command_names_are_complete() -> None:
         "up",
         "process",
         "ingest",
+        "index",
+        "index rebuild",
         "transcode",
         "preview",
         "ladder",

@@ -274,6 +274,25 @@ class TestProblems:
     def test_auth_off_is_allowed_on_a_loopback_host(self, host: str) -> None:
         assert load({"CINEMILL_AUTH": "off", "CINEMILL_HOST": host}).auth == "off"
 
+    @pytest.mark.parametrize(
+        ("url", "words"),
+        [
+            (None, "ignored"),
+            ("http://qdrant.example:6333", "unencrypted"),
+            ("https://qdrant.example", None),
+            ("http://127.0.0.1:6333", None),
+            ("http://[::1]:6333", None),
+        ],
+    )
+    def test_key_of_qdrant_causes_a_warning_where_it_is_unwise(
+        self, url: str | None, words: str | None
+    ) -> None:
+        given = {} if url is None else {"CINEMILL_QDRANT_URL": url}
+        settings = load({"CINEMILL_QDRANT_KEY": "hunter2", **given})
+        assert [words in one for one in settings.warnings if words] == ([True] if words else [])
+        assert bool(settings.warnings) is (words is not None)
+        assert "hunter2" not in repr(settings)
+
     def test_reachable_host_causes_a_warning(self) -> None:
         (warning,) = load({"CINEMILL_HOST": "0.0.0.0"}).warnings
         assert "TLS" in warning
@@ -283,6 +302,7 @@ class TestProblems:
         [
             {"DATABASE_URL": "mysql://h/d"},
             {"DATABASE_URL": "nonsense"},
+            {"CINEMILL_QDRANT_URL": "qdrant.example:6333"},
             {"DATABASE_URL": "postgresql://"},
             {"DATABASE_URL": "postgresql://h:99999/d"},
             {"REDIS_URL": "amqp://h"},

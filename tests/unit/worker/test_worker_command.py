@@ -148,3 +148,11 @@ def test_beat_schedule_has_nightly_cleanup_and_quarter_hourly_checks(app: Celery
     assert (nightly.hour, nightly.minute) == ({2}, {0})
     assert schedule["check_stuck_jobs"]["schedule"].minute == {0, 15, 30, 45}
     assert {entry["task"] for entry in schedule.values()} <= CATALOG.jobs.keys()
+
+
+def test_beat_projects_vectors_where_there_is_a_qdrant(app: Celery, tmp_path: Path) -> None:
+    assert "project_embeddings" not in app.conf.beat_schedule
+    settings = {"CINEMILL_HOME": str(tmp_path), "CINEMILL_QDRANT_URL": "http://127.0.0.1:6333"}
+    entry = build_app(load(settings)).conf.beat_schedule["project_embeddings"]
+    assert entry["task"] in CATALOG.jobs
+    assert len(entry["schedule"].minute) == 6

@@ -19,6 +19,8 @@ class HealthDocument(Document):
     hardware: str
     messages: str
     version: str
+    qdrant: str | None = None
+    """`ok`, `filling`, `behind` or `unavailable`; absent where `CINEMILL_QDRANT_URL` is not set."""
     capabilities: str | None = None
     """`left_out` where a package's capability cannot be used; otherwise absent."""
 

@@ -31,7 +31,10 @@ from cinemill.capability.composition import Composition
 from cinemill.catalog import JOB_KINDS, QUEUES
 from cinemill.errors import CinemillError
 from cinemill.jobs.events import EventReader
+from cinemill.storage.database import Database
 from cinemill.storage.jobs.stray_messages import count_stray_messages
+from cinemill.storage.projection.health import examine_projections
+from cinemill.storage.projection.server import QdrantServer
 
 router = APIRouter(tags=["operate"], route_class=BoundedRoute)
 health_router = APIRouter(tags=["operate"], route_class=BoundedRoute)
@@ -60,7 +63,9 @@ async def read_health(request: Request, state: StateDep, response: Response) -> 
     ``hardware`` is ``none``, ``ok``, or ``resting`` where an encoder failed too often and its work
     goes elsewhere; ``/stats`` names it. ``messages`` is ``ok``, or ``unread`` where jobs lie in
     lists of the broker that no worker reads; ``capabilities`` is there only where an installed
-    package's capability cannot be used, and says ``left_out``. ``cinemill doctor`` names both.
+    package's capability cannot be used, and says ``left_out``. ``qdrant`` is there only where it is
+    set up: ``ok``, ``unavailable``, or ``filling`` or ``behind`` where it lacks vectors; PostgreSQL
+    is searched then. ``cinemill doctor`` says more about all of them.
     Needs no token, and therefore says nothing else.
     """
     found = await state.health.ask(partial(_examine, state, request.app.state.events))
@@ -73,10 +78,12 @@ async def read_health(request: Request, state: StateDep, response: Response) -> 
 
 async def _examine(state: AppState, reader: EventReader) -> dict[str, str]:
     deadline = asyncio.get_running_loop().time() + PING_SECONDS
-    (database, hardware), (events, messages) = await asyncio.gather(
-        _examine_database(state, deadline), _examine_redis(state, reader, deadline)
+    (database, hardware), (events, messages), qdrant = await asyncio.gather(
+        _examine_database(state, deadline),
+        _examine_redis(state, reader, deadline),
+        _examine_qdrant(state, deadline),
     )
-    is_well = database and events in _WRITABLE
+    is_well = database and events in _WRITABLE and "unavailable" not in qdrant.values()
     return {
         "status": "ok" if is_well else "degraded" if database else "down",
         "database": "ok" if database else "unavailable",
@@ -84,6 +91,7 @@ async def _examine(state: AppState, reader: EventReader) -> dict[str, str]:
         "hardware": hardware,
         "messages": messages,
         "version": __version__,
+        **qdrant,
     }
 
 
@@ -100,6 +108,22 @@ async def _examine_redis(state: AppState, reader: EventReader, deadline: float) 
         return events, "unknown"
     judge = partial(_check_messages, state)
     return events, await state.health.run("messages", judge, otherwise="unknown", deadline=deadline)
+
+
+async def _examine_qdrant(state: AppState, deadline: float) -> dict[str, str]:
+    """Return what Qdrant is, or nothing where there is none."""
+    if state.search.qdrant is None:
+        return {}
+    judge = partial(_check_qdrant, state.database, state.search.qdrant)
+    found = await state.health.run("qdrant", judge, otherwise="unavailable", deadline=deadline)
+    return {"qdrant": found}
+
+
+def _check_qdrant(database: Database, server: QdrantServer) -> str:
+    try:
+        return examine_projections(database, server).state.value
+    except CinemillError:
+        return "unknown"
 
 
 def _database_answers(state: AppState) -> bool:

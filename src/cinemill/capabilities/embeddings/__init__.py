@@ -1,4 +1,4 @@
-"""Embeddings: passages and pictures as vectors, and the index that finds the nearest."""
+"""Embeddings: passages and pictures as vectors, and the indexes that find the nearest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["CAPABILITY"]
 
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
-    from cinemill.capabilities.embeddings import handlers
+    from cinemill.capabilities.embeddings import handlers, projection_handler
     from cinemill.capabilities.embeddings.moment_handler import generate_multimodal_embeddings
     from cinemill.capabilities.embeddings.picture_handler import generate_visual_embeddings
     from cinemill.steps.ingestion.gaps import leave_gap
@@ -36,6 +36,8 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
         EMBED_PICTURES: leave_gap(generate_visual_embeddings, "picture_embeddings"),
         FUSE_EMBEDDINGS: leave_gap(generate_multimodal_embeddings, "moment_embeddings"),
         INDEX_EMBEDDINGS: handlers.index_embeddings,
+        kinds.PROJECT_EMBEDDINGS: projection_handler.project_embeddings,
+        kinds.REBUILD_PROJECTION: projection_handler.rebuild_projection,
     }
     return {kind: partial(work, resources) for kind, work in works.items()}
 
@@ -46,7 +48,14 @@ CAPABILITY = Capability(
     steps=kinds.STEPS,
     jobs=tuple(
         JobKind(kind, NoParameters, plan_single(kind))
-        for kind in (EMBED_TEXT, EMBED_PICTURES, FUSE_EMBEDDINGS, INDEX_EMBEDDINGS)
+        for kind in (
+            EMBED_TEXT,
+            EMBED_PICTURES,
+            FUSE_EMBEDDINGS,
+            INDEX_EMBEDDINGS,
+            kinds.PROJECT_EMBEDDINGS,
+            kinds.REBUILD_PROJECTION,
+        )
     ),
     build_handlers=_build_handlers,
 )

@@ -9,6 +9,7 @@ from cinemill.capabilities.embeddings.filling import (
     find_model_in_use,
     find_own_video,
 )
+from cinemill.capabilities.embeddings.projection_handler import project_soon
 from cinemill.core.retrieval.spaces import EMBEDDED_TRACKS, Space
 from cinemill.errors import Conflict, Postponed, ToolMissing
 from cinemill.inference.models.cards import ModelCard
@@ -98,7 +99,8 @@ def _fill_model_in_use(
 def index_embeddings(resources: StepResources, context: StepContext) -> StepOutcome:
     """Index models that were filled, use them for searches, and drop those that they replace.
 
-    A model that still lacks vectors is left to the job that adds them.
+    A model that still lacks vectors is left to the job that adds them. Then what is new is brought
+    to Qdrant, where there is one.
 
     Raises Postponed while PostgreSQL builds an index, which may take hours.
     """
@@ -108,6 +110,7 @@ def index_embeddings(resources: StepResources, context: StepContext) -> StepOutc
     context.report(INDEX_SHARE, "Removing models that are no longer used")
     with resources.database.begin() as connection:
         drop_retired(connection)
+    project_soon(resources, context)
     return StepOutcome(write_result(StepReport(count=switched, reused=not filling)))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from cinemill.jobs.catalog import GIB, HOUR_LIMITS, Queue, StepKind
+from cinemill.jobs.catalog import GIB, HOUR, HOUR_LIMITS, Queue, StepKind
 from cinemill.steps.ingestion.kinds import (
     EMBED_PICTURES,
     EMBED_TEXT,
     FUSE_EMBEDDINGS,
     INDEX_EMBEDDINGS,
 )
+
+PROJECT_EMBEDDINGS = "project_embeddings"
+REBUILD_PROJECTION = "rebuild_projection"
 
 QUEUES = (
     Queue(
@@ -25,4 +28,7 @@ STEPS = (
     StepKind(EMBED_PICTURES, "embeddings", weight=15),
     StepKind(FUSE_EMBEDDINGS, "embeddings", weight=1),
     StepKind(INDEX_EMBEDDINGS, "embeddings", weight=3),
+    # Exact distances to ten million vectors take minutes without progress.
+    StepKind(PROJECT_EMBEDDINGS, "embeddings", stall_seconds=HOUR),
+    StepKind(REBUILD_PROJECTION, "embeddings", stall_seconds=HOUR),
 )

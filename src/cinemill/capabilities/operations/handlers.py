@@ -46,6 +46,7 @@ def remove_garbage(resources: StepResources, _context: StepContext) -> StepOutco
     retention.delete_unused_conversations(resources.database, resources.retention_days)
     retention.delete_abandoned_findings(resources.database)
     retention.count_ended_work(resources.database)
+    retention.give_up_stale_projections(resources.database)
     return StepOutcome(retention.collect_garbage(resources.database, resources.files))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from cinemill.errors import CinemillError
 from cinemill.steps.resources import StepResources
+from cinemill.storage.projection.health import HealthState, examine_projections
 from cinemill.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -25,9 +26,11 @@ def check_all(resources: StepResources) -> dict[str, Any]:
     """Run all checks and log a warning for each that fails.
 
     Returns ``healthy``, and ``checks`` by name (``database``, ``redis``, ``disk``, ``folders``,
-    ``ffmpeg``), each with ``healthy`` and a ``message``. One that fails does not stop the others.
+    ``ffmpeg``, and ``qdrant`` where it is set up), each with ``healthy`` and a ``message``. One
+    that fails does not stop the others.
     """
-    checks = {name: _run(check, resources) for name, check in _CHECKS.items()}
+    due = {**_CHECKS, **({} if resources.qdrant is None else {"qdrant": _check_qdrant})}
+    checks = {name: _run(check, resources) for name, check in due.items()}
     for name, result in checks.items():
         if not result["healthy"]:
             log.warning("a health check failed", check=name, why=result["message"])
@@ -78,6 +81,14 @@ def _check_ffmpeg(resources: StepResources) -> tuple[bool, str]:
     if not os.access(binary.ffmpeg, os.X_OK):
         return False, f"{binary.ffmpeg} is no longer there, or cannot be run."
     return True, f"FFmpeg {binary.version}."
+
+
+def _check_qdrant(resources: StepResources) -> tuple[bool, str]:
+    if resources.qdrant is None:
+        return True, "Qdrant is not set up."
+    found = examine_projections(resources.database, resources.qdrant)
+    # While it is filled, searches are as good as without it.
+    return found.state in (HealthState.OK, HealthState.FILLING), found.message
 
 
 _CHECKS: Mapping[str, Check] = {

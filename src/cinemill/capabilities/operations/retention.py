@@ -14,6 +14,7 @@ from cinemill.storage.jobs.dead_messages import prune_dead_messages
 from cinemill.storage.media import assets
 from cinemill.storage.media.files import LocalFiles
 from cinemill.storage.metrics.totals import count_ended
+from cinemill.storage.projection.rows import give_up_projections
 from cinemill.storage.retrieval import conversations
 from cinemill.telemetry import get_logger
 
@@ -69,6 +70,18 @@ def count_ended_work(database: Database) -> None:
         count_ended(database)
     except LockTimeout:
         log.info("totals are counted the next time: rows are being deleted")
+
+
+def give_up_stale_projections(database: Database) -> None:
+    """Forget what changed for collections in Qdrant that nobody has brought up to date for long."""
+    try:
+        with database.begin() as connection:
+            models = give_up_projections(connection)
+    except LockTimeout:
+        log.info("changes of vectors are forgotten the next time: they are being written")
+        return
+    if models:
+        log.warning("Qdrant is too far behind; it will be filled from the start", models=models)
 
 
 def collect_garbage(database: Database, files: LocalFiles) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Moments that look like another one, like a picture that somebody sent, or as words say.
 
-Functions of one process over what the database holds. The model of pictures is loaded by the first
+Functions of one process over what the database holds, and over the ``index`` that proposes the
+nearest moments of a large library. The model of pictures is loaded by the first
 search that needs it: one from a moment of a video needs none, for its vector is stored.
 """
 
@@ -18,6 +19,7 @@ from cinemill.core.retrieval.similar import DEFAULT_MOMENTS, MOST_MOMENTS, Simil
 from cinemill.core.retrieval.spaces import Space
 from cinemill.errors import InputRejected, NotFound, ToolMissing
 from cinemill.storage.database import Connection, Database
+from cinemill.storage.projection.nearest import ProjectedIndex
 from cinemill.storage.retrieval.models import EmbeddingModel, find_active_model
 from cinemill.storage.retrieval.moments import find_shown_passage
 from cinemill.storage.retrieval.search import find_candidates
@@ -53,6 +55,7 @@ def find_similar_moments(
     space: Space = Space.PICTURE,
     filters: SearchFilters = NO_FILTERS,
     limit: int = DEFAULT_MOMENTS,
+    index: ProjectedIndex | None = None,
 ) -> list[SimilarMoment]:
     """Return the moments that are most like the one of a video at a time, itself left out.
 
@@ -73,7 +76,7 @@ def find_similar_moments(
             vector = get_vector(connection, model, scope.owner, passage_id)
         except NotFound as missing:
             raise _no_keyframe(asset_id) from missing
-        found = _search(connection, scope, filters, model, vector.tolist(), limit + 1)
+        found = _search(connection, scope, filters, model, vector.tolist(), limit + 1, index)
     return [one for one in found if one.passage_id != passage_id][:limit]
 
 
@@ -85,6 +88,7 @@ def find_similar_pictures(
     models_dir: Path,
     filters: SearchFilters = NO_FILTERS,
     limit: int = DEFAULT_MOMENTS,
+    index: ProjectedIndex | None = None,
 ) -> list[SimilarMoment]:
     """Return the moments that look most like a picture (height × width × RGB, of any size).
 
@@ -100,7 +104,7 @@ def find_similar_pictures(
     _check_revision(model, embedder.card.revision)
     (vector,) = embedder.embed([picture])
     with database.begin() as connection:
-        return _search(connection, scope, filters, model, vector.tolist(), limit)
+        return _search(connection, scope, filters, model, vector.tolist(), limit, index)
 
 
 def find_pictures_by_words(
@@ -111,6 +115,7 @@ def find_pictures_by_words(
     models_dir: Path,
     filters: SearchFilters = NO_FILTERS,
     limit: int = DEFAULT_MOMENTS,
+    index: ProjectedIndex | None = None,
 ) -> list[SimilarMoment]:
     """Return the moments that show most what words say, by the text tower of the picture model.
 
@@ -134,7 +139,7 @@ def find_pictures_by_words(
         )
     (vector,) = tower.embed([words])
     with database.begin() as connection:
-        return _search(connection, scope, filters, model, vector.tolist(), limit)
+        return _search(connection, scope, filters, model, vector.tolist(), limit, index)
 
 
 def _check(limit: int, space: Space) -> None:
@@ -172,6 +177,7 @@ def _search(
     model: EmbeddingModel,
     vector: Sequence[float],
     limit: int,
+    index: ProjectedIndex | None,
 ) -> list[SimilarMoment]:
     query = CandidateQuery(
         scope,
@@ -180,7 +186,7 @@ def _search(
         model_id=model.id,
         limit=limit,
     )
-    moments = [_read(one) for one in find_candidates(connection, query)]
+    moments = [_read(one) for one in find_candidates(connection, query, index)]
     return sorted(moments, key=lambda one: (-one.score, one.asset_id, one.start_ms))
 
 

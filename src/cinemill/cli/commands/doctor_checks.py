@@ -7,22 +7,19 @@ import platform
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cinemill.cli.capability_commands import check_commands
+from cinemill.cli.capability_commands import find_unbuildable
 from cinemill.cli.console import format_size
-from cinemill.errors import CinemillError, RedisUnavailable, SecretUnusable, ToolMissing
+from cinemill.errors import CinemillError, RedisUnavailable, SecretUnusable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cinemill.capability.composition import Composition
     from cinemill.config import Settings
-    from cinemill.steps.discovery import LeftOut
 
 PYTHONS = ((3, 11), (3, 13))
 NEEDED_EXTENSIONS = frozenset({"vector", "pg_trgm"})
@@ -62,6 +59,7 @@ def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[C
         ("detection", check_detection),
         ("packages", partial(check_packages, commands=commands)),
         ("database", check_database),
+        ("Qdrant", check_qdrant),
         ("Redis", check_redis),
         ("messages", check_messages),
         ("API", check_api),
@@ -257,6 +255,15 @@ def _check_embedded_database() -> Iterator[Check]:
     yield Check("database", Level.OK, message, "It starts with 'cinemill up'.")
 
 
+def check_qdrant(settings: Settings) -> Iterator[Check]:
+    """Check Qdrant, where it is set up; searches work without it."""
+    from cinemill.cli.commands.index.state import describe_qdrant
+
+    if (found := describe_qdrant(settings)) is not None:
+        message, hint = found
+        yield Check("Qdrant", Level.WARN if hint else Level.OK, message, hint)
+
+
 def check_redis(settings: Settings) -> Iterator[Check]:
     if settings.redis_url is None:
         yield Check("Redis", Level.OK, "embedded, not running", "It starts with 'cinemill up'.")
@@ -312,7 +319,7 @@ def check_packages(settings: Settings, *, commands: Collection[str]) -> Iterator
     """Check the capabilities of installed packages by importing, composing and building them."""
     from cinemill.catalog import COMPOSITION
 
-    left_out = [*COMPOSITION.left_out, *_build_capabilities(settings, COMPOSITION, commands)]
+    left_out = [*COMPOSITION.left_out, *find_unbuildable(settings, COMPOSITION, commands)]
     for one in left_out:
         yield Check("packages", Level.WARN, one.reason, one.hint)
     faulty = {one.origin for one in left_out}
@@ -320,22 +327,6 @@ def check_packages(settings: Settings, *, commands: Collection[str]) -> Iterator
     named = [f"{one.capability.name} ({one.origin})" for one in usable]
     message = f"bring {', '.join(named)}" if named else "none brings a capability that can be used"
     yield Check("packages", Level.OK, message)
-
-
-def _build_capabilities(
-    settings: Settings, composition: Composition, commands: Collection[str]
-) -> Iterator[LeftOut]:
-    """Yield what cannot be built; handlers and routes only if their servers are known."""
-    yield from check_commands(composition, commands)
-    if not composition.installed or settings.database_url is None or settings.redis_url is None:
-        return
-    from cinemill.api.app import check_routers
-    from cinemill.worker.context import WorkerContext
-    from cinemill.worker.handlers import check_handlers
-
-    yield from check_routers(settings, composition)
-    with suppress(ToolMissing):  # the check of FFmpeg reports it
-        yield from check_handlers(WorkerContext(settings), composition)
 
 
 def check_api(settings: Settings) -> Iterator[Check]:

@@ -7,6 +7,7 @@ from alembic import context
 import cinemill.storage.analyses.tables  # these tables are of the same schema
 import cinemill.storage.findings.tables
 import cinemill.storage.knowledge.tables
+import cinemill.storage.projection.tables
 import cinemill.storage.providers.tables
 import cinemill.storage.retrieval.tables  # noqa: F401
 from cinemill.storage.tables import metadata

@@ -18,6 +18,8 @@ class ModelWork(IntEnum):
     """Building the index."""
     FILL = 0x43494E02
     """Embedding what all videos lack."""
+    PROJECT = 0x43494E03
+    """Bringing a projection up to date."""
 
 
 def try_lock_model(connection: Connection, work: ModelWork, model_id: int) -> bool:

@@ -6,7 +6,8 @@ It never sees another owner's passages: every part of it has the condition on th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from pgvector import HalfVector
 from sqlalchemy import Connection, RowMapping, text
@@ -60,11 +61,38 @@ vector_by_index AS MATERIALIZED (
 )"""  # noqa: S608
 _UNLESS = " AND (SELECT count(*) FROM vector_by_index) < :limit"
 
+_AMONG = """
+vector_hit AS MATERIALIZED (
+    SELECT p.id, 1 - (v.embedding <=> CAST(:vector AS halfvec)) AS score
+    FROM unnest(CAST(:near AS uuid[])) AS near (id)
+    JOIN passage AS p ON p.id = near.id JOIN {partition} AS v ON v.passage_id = near.id
+    WHERE {conditions}
+    ORDER BY (v.embedding <=> CAST(:vector AS halfvec)) + 0 LIMIT :limit
+)"""
+
 _RETRIEVERS = ("vector", "text", "trigram", "graph")
 
 
-def find_candidates(connection: Connection, query: CandidateQuery) -> list[Candidate]:
+class NearestIndex(Protocol):
+    """An index of vectors outside of PostgreSQL."""
+
+    def propose(
+        self, connection: Connection, model: EmbeddingModel, query: CandidateQuery
+    ) -> Sequence[UUID] | None:
+        """Return ids of passages among which the nearest are; None where it does not know.
+
+        Everything is checked again here: what it proposes needs to be neither there nor allowed.
+        """
+        ...
+
+
+def find_candidates(
+    connection: Connection, query: CandidateQuery, index: NearestIndex | None = None
+) -> list[Candidate]:
     """Return what the retrievers find, each at most ``query.limit``, in no order of relevance.
+
+    With an ``index``, vectors are compared with those that it proposes, unless the filters keep so
+    few that comparing with all of these is quicker.
 
     The connection must be in a transaction, whose settings are changed until it ends.
 
@@ -84,7 +112,7 @@ def find_candidates(connection: Connection, query: CandidateQuery) -> list[Candi
     parts: dict[str, tuple[str, dict[str, Any]]] = {}
     if query.model_id is not None and len(query.vector):
         model = get_model(connection, query.model_id)
-        parts["vector"] = _compose_vector_search(connection, query, model, conditions)
+        parts["vector"] = _compose_vector_search(connection, query, model, conditions, index)
     if query.text.strip():
         parts["text"] = compose_text_search(query, conditions)
     if query.unknown_words:
@@ -104,16 +132,25 @@ def find_candidates(connection: Connection, query: CandidateQuery) -> list[Candi
 
 
 def _compose_vector_search(
-    connection: Connection, query: CandidateQuery, model: EmbeddingModel, conditions: Conditions
+    connection: Connection,
+    query: CandidateQuery,
+    model: EmbeddingModel,
+    conditions: Conditions,
+    index: NearestIndex | None,
 ) -> tuple[str, dict[str, Any]]:
     vector = check_vector(query.vector, model.dimension)
-    by_index = should_use_index(connection, model, conditions, query.limit)
-    sql = (_BY_INDEX if by_index else _EXACT).format(
-        partition=model.partition,
-        conditions=conditions.sql,
-        unless=_UNLESS if by_index else "",
-    )
-    return sql.strip(), {"vector": HalfVector(vector).to_text()}
+    values: dict[str, Any] = {"vector": HalfVector(vector).to_text()}
+    kept = _estimate_kept(connection, conditions)
+    near = None if index is None or kept <= FEW_ROWS else index.propose(connection, model, query)
+    if near is not None:
+        template = _AMONG
+        values["near"] = [*near]
+    else:
+        by_index = _is_index_better(connection, model, kept, query.limit)
+        template = _BY_INDEX if by_index else _EXACT
+    unless = _UNLESS if template is _BY_INDEX else ""
+    sql = template.format(partition=model.partition, conditions=conditions.sql, unless=unless)
+    return sql.strip(), values
 
 
 def should_use_index(
@@ -125,6 +162,11 @@ def should_use_index(
     one in a hundred, through a hundred times ``limit``. The other way is to compute the distances
     of all that fulfil them. What is less is chosen.
     """
+    return _is_index_better(connection, model, _estimate_kept(connection, conditions), limit)
+
+
+def _estimate_kept(connection: Connection, conditions: Conditions) -> float:
+    """Return how many passages fulfil the conditions, as PostgreSQL expects."""
     explained = connection.execute(
         text(
             f"EXPLAIN (FORMAT JSON) {conditions.prefix} SELECT FROM passage AS p "
@@ -132,7 +174,12 @@ def should_use_index(
         ),
         conditions.values,
     ).scalar_one()
-    kept = explained[0]["Plan"]["Plan Rows"]
+    return float(explained[0]["Plan"]["Plan Rows"])
+
+
+def _is_index_better(
+    connection: Connection, model: EmbeddingModel, kept: float, limit: int
+) -> bool:
     all_rows = connection.execute(
         text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = to_regclass(:name)"),
         {"name": model.partition},

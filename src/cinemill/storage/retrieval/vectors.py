@@ -188,13 +188,13 @@ def fill_model(
             with database.begin() as connection:
                 save_vectors(connection, get_model(connection, model_id), vectors)
             filled += len(vectors)
-        on_progress(filled, 1.0 if page.end is None else _measure_place(page.end))
+        on_progress(filled, 1.0 if page.end is None else measure_place(page.end))
         if page.end is None or not should_go_on():
             return filled
         after = page.end
 
 
-def _measure_place(passage_id: str) -> float:
+def measure_place(passage_id: str) -> float:
     """Return which share of all ids is not after this one.
 
     Ids begin with a hash of their video's, so that videos are spread evenly.

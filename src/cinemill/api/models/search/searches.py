@@ -146,7 +146,8 @@ class VectorsDocument(Document):
     """`used`; or why not: `not_used` (not asked for), `not_indexed`, `model_missing`,
     `model_unusable`. Words and names are searched all the same."""
     vectors_hint: str
-    """What you can do about it."""
+    """What you can do about it. With `used` it is empty, or says that Qdrant did not respond and
+    PostgreSQL's own index was searched."""
 
 
 class SearchDocument(VectorsDocument):

@@ -54,6 +54,7 @@ def find_similar(
         space=query.by.space,
         filters=query.filters,
         limit=query.limit,
+        index=state.search.open_index(),
     )
     return PictureSearchDocument.from_moments(found)
 
@@ -104,6 +105,7 @@ def search_by_picture(
             models_dir=_models_dir(state),
             filters=query.filters,
             limit=query.limit,
+            index=state.search.open_index(),
         )
     return PictureSearchDocument.from_moments(found)
 
@@ -123,6 +125,7 @@ def search_pictures_by_words(
             models_dir=_models_dir(state),
             filters=query.filters,
             limit=query.limit,
+            index=state.search.open_index(),
         )
     return PictureSearchDocument.from_moments(found)
 

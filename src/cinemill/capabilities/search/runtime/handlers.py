@@ -97,6 +97,7 @@ def _open(resources: StepResources, context: StepContext) -> SearchResources:
         text_model=resources.text_model,
         owner=context.run.owner,
         language_model=None if address is None else _open_once(address),
+        qdrant=resources.qdrant,
     )
 
 

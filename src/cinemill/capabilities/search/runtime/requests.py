@@ -77,7 +77,8 @@ class SearchResult:
     """That the query names."""
     vectors: VectorState
     vectors_hint: str = ""
-    """What a person can do where vectors were not used and should have been."""
+    """What a person can do where vectors were not used and should have been, or where PostgreSQL's
+    own index was searched in place of Qdrant."""
     named_by: frozenset[str] = frozenset()
     """Videos that ``entities`` are called after, where the query spells them otherwise."""
     index_model: EmbeddingModel | None = None

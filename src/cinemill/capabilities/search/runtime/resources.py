@@ -11,6 +11,8 @@ from cinemill.core.retrieval.hits import SearchScope
 from cinemill.errors import InputRejected
 from cinemill.inference.language_models.protocol import LanguageModel
 from cinemill.storage.database import Database
+from cinemill.storage.projection.nearest import ProjectedIndex
+from cinemill.storage.projection.server import QdrantServer
 from cinemill.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -30,10 +32,16 @@ class SearchResources:
     owner: str
     language_model: LanguageModel | None = None
     """None: answers are quotations."""
+    qdrant: QdrantServer | None = None
+    """That proposes the nearest passages of large libraries; None: PostgreSQL finds them alone."""
 
     def for_owner(self, owner: str) -> SearchResources:
         """Return the same for another owner's videos."""
         return replace(self, owner=owner)
+
+    def open_index(self) -> ProjectedIndex | None:
+        """Return what proposes passages to one search, if there is anything but PostgreSQL."""
+        return None if self.qdrant is None else ProjectedIndex(self.qdrant)
 
     def scope(self, collections: tuple[str, ...] = ()) -> SearchScope:
         """Return what a search sees: this owner's videos, of these collections if any are named."""

@@ -10,9 +10,15 @@ from cinemill.core.retrieval.hits import Candidate
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.storage.database import Connection
+from cinemill.storage.projection.nearest import ProjectedIndex
 
 
-def find_routed(connection: Connection, query: CandidateQuery, route: Route) -> list[Candidate]:
+def find_routed(
+    connection: Connection,
+    query: CandidateQuery,
+    route: Route,
+    index: ProjectedIndex | None = None,
+) -> list[Candidate]:
     """Return what the retrievers find in all tracks, and in those that the route prefers.
 
     The preferred ones are searched a second time, by themselves: in a large library they may have
@@ -24,11 +30,11 @@ def find_routed(connection: Connection, query: CandidateQuery, route: Route) -> 
 
     filters = query.filters
     if not filters.tracks and route.tracks:
-        return find_candidates(connection, _narrow(query, route.tracks))
-    found = find_candidates(connection, query)
+        return find_candidates(connection, _narrow(query, route.tracks), index)
+    found = find_candidates(connection, query, index)
     if filters.tracks or not route.preferred:
         return found
-    return unite(found, find_candidates(connection, _narrow(query, route.preferred)))
+    return unite(found, find_candidates(connection, _narrow(query, route.preferred), index))
 
 
 def _narrow(query: CandidateQuery, tracks: tuple[PassageTrack, ...]) -> CandidateQuery:

@@ -34,6 +34,7 @@ from cinemill.core.retrieval.hits import Candidate, Hit
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.storage.database import Connection
 from cinemill.storage.knowledge.labels import find_naming_assets, label_entities
+from cinemill.storage.projection.nearest import ProjectedIndex
 from cinemill.storage.retrieval.context_passages import find_titles
 from cinemill.storage.retrieval.models import EmbeddingModel
 
@@ -104,8 +105,9 @@ def _search(resources: SearchResources, request: SearchRequest, mode: SearchMode
         else NO_VECTOR
     )
     relevance = find_relevance(resources.models_dir)
+    index = resources.open_index()
     with resources.database.begin() as connection:
-        candidates = _find(connection, resources, request, plan, vector, mode)
+        candidates = _find(connection, resources, request, plan, vector, mode, index)
         ranked = fuse(candidates, plan.route.weights, plan.route.preferred)
         hits = merge_adjacent(ranked, limit=request.limit)
         titles = find_titles(connection, resources.owner, [hit.asset_id for hit in hits])
@@ -138,7 +140,7 @@ def _search(resources: SearchResources, request: SearchRequest, mode: SearchMode
         entities=tuple({one.id: one for one in labels.values()}.values()),
         named_by=frozenset(named_by),
         vectors=vector.state,
-        vectors_hint=vector.hint,
+        vectors_hint=vector.hint or ("" if index is None else index.failure),
         index_model=plan.model,
     )
 
@@ -166,6 +168,7 @@ def _find(
     plan: _Plan,
     vector: QueryVector,
     mode: SearchMode,
+    index: ProjectedIndex | None,
 ) -> list[Candidate]:
     """Return what the retrievers that have a weight find."""
     weights = plan.route.weights
@@ -182,7 +185,7 @@ def _find(
         hops=hops,
         limit=wanted,
     )
-    return find_routed(connection, asked, plan.route)
+    return find_routed(connection, asked, plan.route, index)
 
 
 def _choose_good(

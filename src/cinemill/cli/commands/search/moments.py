@@ -40,6 +40,8 @@ def show_moments(moments: Sequence[HitDocument], *, are_numbered: bool = False) 
 
 
 def show_vectors_hint(state: str, hint: str) -> None:
-    """Say on stderr where meanings could not be compared, and what helps."""
-    if hint and state not in ("used", "not_used"):
+    """Say on stderr where meanings could not be compared as they should be, and what helps."""
+    if hint and state == "used":
+        print_message(hint)
+    elif hint and state != "not_used":
         print_message(f"Searched by words and names only. {hint}")

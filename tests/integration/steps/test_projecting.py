@@ -1,0 +1,308 @@
+"""Steps that bring vectors to Qdrant, in turns, whatever is away or killed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.integration.storage.intelligence_rows import (
+    activate,
+    begin_model,
+    fill,
+    register,
+    tell,
+    without_models,
+)
+from tests.integration.storage.rows import change
+from tests.qdrant_servers import NO_INDEXES, find_closed_address, open_local
+
+from cinemill.capabilities.embeddings import projection_handler
+from cinemill.capabilities.embeddings.handlers import index_embeddings
+from cinemill.capabilities.embeddings.projection_handler import (
+    ProjectionUnequal,
+    QdrantUnset,
+    project_embeddings,
+    rebuild_projection,
+)
+from cinemill.capabilities.operations.health import check_all
+from cinemill.core.job import ClaimedRun
+from cinemill.errors import JobCancelled, Postponed
+from cinemill.jobs.step import StepContext
+from cinemill.steps.resources import StepResources
+from cinemill.storage.database import open_patient_connection
+from cinemill.storage.media.assets import delete_asset
+from cinemill.storage.projection import filling
+from cinemill.storage.projection.rows import Projection, find_ready, list_projections
+from cinemill.storage.projection.server import QdrantServer, QdrantUnavailable, open_server
+from cinemill.storage.retrieval.model_locks import ModelWork, try_lock_model
+from cinemill.storage.retrieval.models import EmbeddingModel, find_active_model
+
+pytestmark = pytest.mark.filterwarnings(NO_INDEXES)
+
+TEXTS = [f"passage number {number}" for number in range(10)]
+
+
+@pytest.fixture
+def model(resources: StepResources) -> Iterator[EmbeddingModel]:
+    with without_models(resources.database):
+        register(resources.database, "film")
+        tell(resources.database, "film", TEXTS)
+        begun = begin_model(resources.database)
+        fill(resources.database, begun)
+        yield activate(resources.database, begun)
+    change(resources.database, "DELETE FROM vector_projection")
+
+
+@pytest.fixture
+def with_qdrant(resources: StepResources, model: EmbeddingModel) -> StepResources:
+    return replace(resources, qdrant=open_local())
+
+
+def open_context(
+    folder: Path,
+    job_id: str = "job",
+    *,
+    should_stop: Callable[[], Exception | None] = lambda: None,
+) -> StepContext:
+    run = ClaimedRun(
+        *("run", "token", job_id, "project_embeddings", "step", "name", "kind", "ann"),
+        asset_id=None,
+        attempt=1,
+        params={},
+        job_params={},
+        inputs={},
+    )
+    return StepContext(run, folder, lambda *_: None, should_stop, memory_bytes=1 << 30)
+
+
+def get_server(resources: StepResources) -> QdrantServer:
+    assert resources.qdrant is not None
+    return resources.qdrant
+
+
+def get_ready(resources: StepResources) -> Projection | None:
+    with resources.database.begin() as connection:
+        model = find_active_model(connection, "text")
+        assert model is not None
+        return find_ready(connection, model.id)
+
+
+def count_points(resources: StepResources) -> int:
+    ready = get_ready(resources)
+    assert ready is not None
+    return get_server(resources).count(ready.collection)
+
+
+def add_video(resources: StepResources, model: EmbeddingModel) -> None:
+    register(resources.database, "second")
+    tell(resources.database, "second", ["said meanwhile"])
+    fill(resources.database, model)
+
+
+def away(resources: StepResources) -> StepResources:
+    """Return the same with a Qdrant that does not respond."""
+    return replace(resources, qdrant=open_server(find_closed_address(), None))
+
+
+def test_nothing_is_done_without_qdrant(
+    resources: StepResources, model: EmbeddingModel, tmp_path: Path
+) -> None:
+    outcome = project_embeddings(resources, open_context(tmp_path))
+    assert (outcome.result["reused"], outcome.result["gap"]) == (True, "")
+    assert get_ready(resources) is None
+    with pytest.raises(QdrantUnset) as refused:
+        rebuild_projection(resources, open_context(tmp_path))
+    assert "CINEMILL_QDRANT_URL" in refused.value.hint
+
+
+def test_model_in_use_is_filled_and_kept_up_to_date(
+    with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
+) -> None:
+    context = open_context(tmp_path)
+    assert project_embeddings(with_qdrant, context).result["count"] == len(TEXTS)
+    assert count_points(with_qdrant) == len(TEXTS)
+    assert project_embeddings(with_qdrant, context).result["reused"]
+    add_video(with_qdrant, model)
+    with with_qdrant.database.begin() as connection:
+        delete_asset(connection, "film")
+    assert project_embeddings(with_qdrant, context).result["count"] == len(TEXTS) + 1
+    assert count_points(with_qdrant) == 1
+
+
+def test_ingestion_brings_its_own_vectors(
+    with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
+) -> None:
+    index_embeddings(with_qdrant, open_context(tmp_path))
+    assert get_ready(with_qdrant) is None  # filling a library is left to a job of its own
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    add_video(with_qdrant, model)
+    index_embeddings(with_qdrant, open_context(tmp_path))
+    assert count_points(with_qdrant) == len(TEXTS) + 1
+
+
+def test_ingestion_leaves_the_rest_when_its_time_is_up(
+    with_qdrant: StepResources,
+    model: EmbeddingModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    with with_qdrant.database.begin() as connection:
+        delete_asset(connection, "film")
+    monkeypatch.setattr(filling, "BATCH_SIZE", 4)
+    monkeypatch.setattr(projection_handler, "SECONDS_OF_INGESTION", -1)
+    index_embeddings(with_qdrant, open_context(tmp_path))
+    assert count_points(with_qdrant) == len(TEXTS) - 4
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    assert count_points(with_qdrant) == 0
+
+
+def test_ingestion_does_not_fail_for_a_qdrant_that_is_away(
+    with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
+) -> None:
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    add_video(with_qdrant, model)
+    assert index_embeddings(away(with_qdrant), open_context(tmp_path)).result["gap"] == ""
+    outcome = project_embeddings(away(with_qdrant), open_context(tmp_path))
+    assert outcome.result["gap"] == "qdrant_unavailable"
+    with pytest.raises(QdrantUnavailable):
+        rebuild_projection(away(with_qdrant), open_context(tmp_path))
+    assert project_embeddings(with_qdrant, open_context(tmp_path)).result["count"] == 1
+    assert count_points(with_qdrant) == len(TEXTS) + 1
+
+
+def test_large_library_is_filled_in_turns_that_searches_do_not_see(
+    with_qdrant: StepResources,
+    model: EmbeddingModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(filling, "BATCH_SIZE", 4)
+    monkeypatch.setattr(projection_handler, "SECONDS_AT_ONCE", -1)
+    for _ in range(3):
+        with pytest.raises(Postponed):
+            project_embeddings(with_qdrant, open_context(tmp_path))
+        assert get_ready(with_qdrant) is None
+    assert project_embeddings(with_qdrant, open_context(tmp_path)).result["count"] == len(TEXTS)
+    assert get_ready(with_qdrant) is not None
+
+
+def test_rebuild_goes_on_where_it_was_and_drops_the_old_collection(
+    with_qdrant: StepResources,
+    model: EmbeddingModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    old = get_ready(with_qdrant)
+    assert old is not None
+    monkeypatch.setattr(filling, "BATCH_SIZE", 4)
+    stopping = open_context(tmp_path, "rebuild", should_stop=lambda: JobCancelled("stop"))
+    with pytest.raises(JobCancelled):
+        rebuild_projection(with_qdrant, stopping)
+    assert get_ready(with_qdrant) == old
+    with with_qdrant.database.begin() as connection:
+        (_, begun) = list_projections(connection, model.id)
+    context = open_context(tmp_path, "rebuild")
+    assert rebuild_projection(with_qdrant, context).result["count"] == len(TEXTS)
+    ready = get_ready(with_qdrant)
+    assert ready is not None
+    assert ready.collection == begun.collection
+    assert not get_server(with_qdrant).exists(old.collection)
+    # Its worker may die before the step's end is recorded: then it is run again.
+    rebuild_projection(with_qdrant, context)
+    assert get_ready(with_qdrant) == ready
+    rebuild_projection(with_qdrant, open_context(tmp_path, "another"))
+    assert get_ready(with_qdrant) != ready
+
+
+def test_rebuild_waits_for_another_worker(
+    with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
+) -> None:
+    with open_patient_connection(with_qdrant.database) as connection:
+        assert try_lock_model(connection, ModelWork.PROJECT, model.id)
+        with pytest.raises(Postponed):
+            rebuild_projection(with_qdrant, open_context(tmp_path))
+        assert project_embeddings(with_qdrant, open_context(tmp_path)).result["reused"]
+        index_embeddings(with_qdrant, open_context(tmp_path))
+    assert get_ready(with_qdrant) is None
+
+
+def test_unequal_collection_is_not_searched(
+    with_qdrant: StepResources,
+    model: EmbeddingModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    old = get_ready(with_qdrant)
+    monkeypatch.setattr(get_server(with_qdrant), "count", lambda _collection: 3)
+    with pytest.raises(ProjectionUnequal, match="10 vectors of tiny and Qdrant 3"):
+        rebuild_projection(with_qdrant, open_context(tmp_path, "rebuild"))
+    assert get_ready(with_qdrant) == old
+    outcome = project_embeddings(with_qdrant, open_context(tmp_path))
+    assert outcome.result["gap"] == "projection_unequal"
+
+
+def test_job_waits_until_qdrant_has_built_its_index(
+    with_qdrant: StepResources,
+    model: EmbeddingModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(get_server(with_qdrant), "is_indexing", lambda _collection: True)
+        with pytest.raises(Postponed, match="builds its index"):
+            project_embeddings(with_qdrant, open_context(tmp_path))
+    assert get_ready(with_qdrant) is None
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    assert count_points(with_qdrant) == len(TEXTS)
+
+
+def test_new_model_gets_a_collection_and_the_old_ones_is_dropped(
+    with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
+) -> None:
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    old = get_ready(with_qdrant)
+    assert old is not None
+    new = begin_model(with_qdrant.database, "larger", dimension=12)
+    fill(with_qdrant.database, new)
+    index_embeddings(with_qdrant, open_context(tmp_path))
+    assert get_ready(with_qdrant) is None  # PostgreSQL searches alone
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    assert count_points(with_qdrant) == len(TEXTS)
+    assert not get_server(with_qdrant).exists(old.collection)
+
+
+def test_qdrant_that_lost_its_data_is_filled_again(
+    with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
+) -> None:
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    empty = replace(with_qdrant, qdrant=open_local())
+    assert project_embeddings(empty, open_context(tmp_path)).result["count"] == len(TEXTS)
+    assert count_points(empty) == len(TEXTS)
+
+
+def test_health_check_names_qdrant_where_it_is_set_up(
+    with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
+) -> None:
+    assert "qdrant" not in check_all(replace(with_qdrant, qdrant=None))["checks"]
+    assert check_all(with_qdrant)["checks"]["qdrant"]["healthy"]
+    found = check_all(away(with_qdrant))["checks"]["qdrant"]
+    assert not found["healthy"]
+    assert "CINEMILL_QDRANT_URL" in found["message"]
+
+
+def test_vectors_of_pictures_are_projected_too(
+    with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
+) -> None:
+    pictures = begin_model(with_qdrant.database, "pictures", space="picture", dimension=12)
+    fill(with_qdrant.database, pictures)
+    pictures = activate(with_qdrant.database, pictures)
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    with with_qdrant.database.begin() as connection:
+        ready = find_ready(connection, pictures.id)
+    assert ready is not None
+    assert get_server(with_qdrant).count(ready.collection) == len(TEXTS)

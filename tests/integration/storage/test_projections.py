@@ -1,0 +1,438 @@
+"""Vectors in Qdrant are those of PostgreSQL, whatever is killed, deleted or away meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from qdrant_client import QdrantClient
+from sqlalchemy import text
+from tests.integration.storage.intelligence_rows import (
+    DIMENSION,
+    activate,
+    begin_model,
+    fill,
+    make_vector,
+    register,
+    tell,
+    without_models,
+)
+from tests.integration.storage.rows import change
+from tests.qdrant_servers import NO_INDEXES, find_closed_address, open_local, project
+
+from cinemill.core.retrieval.hits import SearchFilters, SearchScope
+from cinemill.core.retrieval.queries import CandidateQuery
+from cinemill.storage.database import Database
+from cinemill.storage.media.assets import delete_asset, set_collection
+from cinemill.storage.projection import filling, nearest
+from cinemill.storage.projection.filling import (
+    apply_changes,
+    drop_unused,
+    fill_projection,
+    prepare_projection,
+)
+from cinemill.storage.projection.health import HealthState, examine_projections
+from cinemill.storage.projection.nearest import ProjectedIndex
+from cinemill.storage.projection.points import Point
+from cinemill.storage.projection.rows import (
+    BEFORE_ALL,
+    Projection,
+    begin_projection,
+    find_ready,
+    give_up_projections,
+    list_changes,
+    list_projections,
+    list_unused,
+    switch_projection,
+)
+from cinemill.storage.projection.server import QdrantServer, QdrantUnavailable, open_server
+from cinemill.storage.retrieval import models, search
+from cinemill.storage.retrieval.models import EmbeddingModel
+from cinemill.storage.retrieval.search import find_candidates
+from cinemill.storage.retrieval.vectors import save_vectors
+
+pytestmark = pytest.mark.filterwarnings(NO_INDEXES)
+
+TEXTS = [f"passage number {number}" for number in range(10)]
+ANN = SearchScope("ann")
+FILL = """
+import sys, time
+from pathlib import Path
+from tests.qdrant_servers import open_local
+from cinemill.storage.database import Database
+from cinemill.storage.projection import filling
+from cinemill.storage.projection.rows import list_projections
+from cinemill.storage.retrieval.models import get_model
+
+def wait(place):
+    print("page", flush=True)
+    time.sleep(600)
+
+filling.BATCH_SIZE = 3
+database = Database(sys.argv[1])
+with database.begin() as connection:
+    model = get_model(connection, int(sys.argv[2]))
+    (begun,) = list_projections(connection, model.id)
+server = open_local(Path(sys.argv[3]))
+begun = filling.prepare_projection(database, server, begun, model)
+filling.fill_projection(database, server, begun, model, on_page=wait)
+"""
+
+
+@dataclass(frozen=True)
+class Library:
+    database: Database
+    model: EmbeddingModel
+    server: QdrantServer
+
+    def tell(self, asset_id: str, texts: Sequence[str]) -> list[str]:
+        """Store passages of a video with their vectors; return their ids."""
+        register(self.database, asset_id)
+        ids = tell(self.database, asset_id, texts)
+        fill(self.database, self.model)
+        return ids
+
+    def delete(self, asset_id: str) -> None:
+        with self.database.begin() as connection:
+            delete_asset(connection, asset_id)
+
+    def find(self, words: str, scope: SearchScope = ANN, *, limit: int = 1) -> list[str]:
+        """Return the texts that are nearest, as Qdrant proposes them, in order."""
+        index = ProjectedIndex(self.server)
+        query = CandidateQuery(
+            scope, vector=make_vector(words).tolist(), model_id=self.model.id, limit=limit
+        )
+        with self.database.begin() as connection:
+            found = find_candidates(connection, query, index)
+        assert index.failure == ""
+        return [one.text for one in sorted(found, key=lambda one: -(one.scores.vector or 0))]
+
+    def count_changes(self) -> int:
+        with self.database.begin() as connection:
+            return len(list_changes(connection, self.model.id, limit=1000))
+
+    def find_ready(self) -> Projection | None:
+        with self.database.begin() as connection:
+            return find_ready(connection, self.model.id)
+
+    def list_points(self, projection: Projection) -> set[str]:
+        """Return the passages of all points, of this owner."""
+        found = self.server.find_nearest(
+            projection.collection, [1.0] * DIMENSION, ANN, SearchFilters(), limit=1000
+        )
+        return {one.passage_id for one in found}
+
+
+@pytest.fixture(autouse=True)
+def _many_passages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Qdrant is asked where there are many more passages than a test can store."""
+    monkeypatch.setattr(search, "FEW_ROWS", -1)
+
+
+@pytest.fixture
+def library(database: Database) -> Iterator[Library]:
+    with without_models(database):
+        register(database, "film")
+        tell(database, "film", TEXTS)
+        model = begin_model(database)
+        fill(database, model)
+        yield Library(database, activate(database, model), open_local())
+    change(database, "DELETE FROM vector_projection")
+
+
+@pytest.fixture
+def projected(library: Library) -> tuple[Library, Projection]:
+    return library, project(library.database, library.server, library.model)
+
+
+Projected = tuple[Library, Projection]
+
+
+def begin(library: Library, job_id: str = "") -> Projection:
+    with library.database.begin() as connection:
+        begun = begin_projection(connection, library.model, job_id)
+    return prepare_projection(library.database, library.server, begun, library.model)
+
+
+def test_no_change_is_noted_before_a_projection_is_begun(library: Library) -> None:
+    library.tell("second", ["said before"])
+    with library.database.begin() as connection:
+        set_collection(connection, "second", "daily")
+    library.delete("second")
+    assert library.count_changes() == 0
+
+
+def test_new_passage_is_found_before_and_after_qdrant_has_it(projected: Projected) -> None:
+    library, projection = projected
+    (new,) = library.tell("second", ["said meanwhile"])
+    assert library.count_changes() == 1
+    assert new not in library.list_points(projection)
+    assert library.find("said meanwhile") == ["said meanwhile"]
+    assert apply_changes(library.database, library.server, library.model) == 1
+    assert library.count_changes() == 0
+    assert new in library.list_points(projection)
+    assert library.find("said meanwhile") == ["said meanwhile"]
+
+
+def test_deleted_video_is_not_found_and_hides_nothing(projected: Projected) -> None:
+    library, projection = projected
+    doomed = library.tell("doomed", [f"nearly the same {number}" for number in range(6)])
+    vector = make_vector("asked for")
+    with library.database.begin() as connection:
+        save_vectors(connection, library.model, dict.fromkeys(doomed, vector))
+    apply_changes(library.database, library.server, library.model)
+    assert {*library.find("asked for", limit=6)} <= {f"nearly the same {n}" for n in range(6)}
+    library.delete("doomed")
+    # Qdrant still has the six that are nearest, and the three asked for are the next ones.
+    assert {*doomed} <= library.list_points(projection)
+    found = library.find("asked for", limit=3)
+    assert len(found) == 3
+    assert {*found} < {*TEXTS}
+    assert apply_changes(library.database, library.server, library.model) == 6
+    assert library.server.count(projection.collection) == len(TEXTS)
+    assert library.find("asked for", limit=3) == found
+
+
+def test_deletion_reaches_qdrant_once_it_is_there_again(projected: Projected) -> None:
+    library, projection = projected
+    gone = open_server(find_closed_address(), None)
+    assert gone is not None
+    library.delete("film")
+    for _ in range(2):
+        with pytest.raises(QdrantUnavailable):
+            apply_changes(library.database, gone, library.model)
+        assert library.count_changes() == len(TEXTS)
+    assert apply_changes(library.database, library.server, library.model) == len(TEXTS)
+    assert library.server.count(projection.collection) == 0
+
+
+def test_moved_video_is_found_in_its_new_collection_only(projected: Projected) -> None:
+    library, projection = projected
+    moved, before = SearchScope("ann", ("moved",)), SearchScope("ann", ("",))
+    with library.database.begin() as connection:
+        set_collection(connection, "film", "moved")
+    for _ in range(2):
+        assert library.find(TEXTS[3], moved) == [TEXTS[3]]
+        assert library.find(TEXTS[3], before) == []
+        apply_changes(library.database, library.server, library.model)
+    nearest = library.server.find_nearest(
+        projection.collection, [1.0] * DIMENSION, moved, SearchFilters(), limit=99
+    )
+    assert len(nearest) == len(TEXTS)
+
+
+def test_passage_that_changes_while_it_is_brought_is_brought_again(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, projection = projected
+    (new,) = library.tell("second", ["said meanwhile"])
+    save = library.server.save
+
+    def change_meanwhile(collection: str, points: Sequence[Point]) -> None:
+        save(collection, points)
+        with library.database.begin() as connection:
+            save_vectors(connection, library.model, {new: make_vector("another one")})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library.server, "save", change_meanwhile)
+        apply_changes(library.database, library.server, library.model)
+    assert library.count_changes() == 1
+    apply_changes(library.database, library.server, library.model)
+    assert library.count_changes() == 0
+    (found,) = library.server.find_nearest(
+        projection.collection, make_vector("another one").tolist(), ANN, SearchFilters(), limit=1
+    )
+    assert found.passage_id == new
+    assert found.score > 0.999
+
+
+def test_what_was_interrupted_between_the_two_stores_is_done_again(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, projection = projected
+    ids = library.tell("second", [f"said meanwhile {number}" for number in range(7)])
+    monkeypatch.setattr(filling, "BATCH_SIZE", 3)
+
+    def forget_nothing(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(filling, "forget_changes", forget_nothing)
+        with pytest.raises(KeyboardInterrupt):
+            apply_changes(library.database, library.server, library.model)
+    assert library.count_changes() == 7
+    assert len(library.list_points(projection) & {*ids}) == 3
+    assert apply_changes(library.database, library.server, library.model) == 7
+    assert library.list_points(projection) >= {*ids}
+    assert library.server.count(projection.collection) == len(TEXTS) + 7
+
+
+def test_filling_that_is_killed_goes_on_where_it_was(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process of its own, with a store on disk, gets SIGKILL after its first page."""
+    database, model = library.database, library.model
+    with database.begin() as connection:
+        begin_projection(connection, model)
+    command = [sys.executable, "-W", NO_INDEXES.rsplit(":", 1)[0], "-c", FILL]
+    arguments = [database.url, str(model.id), str(tmp_path)]
+    with subprocess.Popen(
+        [*command, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": "."},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "page\n"
+        process.send_signal(signal.SIGKILL)
+    with database.begin() as connection:
+        (left,) = list_projections(connection, model.id)
+        assert find_ready(connection, model.id) is None
+    assert left.filled_to != BEFORE_ALL
+    monkeypatch.setattr(filling, "BATCH_SIZE", 3)
+    pages: list[float] = []
+    with closing(QdrantClient(path=str(tmp_path))) as client:
+        server = QdrantServer(lambda _seconds: client)
+        assert server.count(left.collection) == 3
+        left = prepare_projection(database, server, left, model)
+        fill_projection(database, server, left, model, on_page=pages.append)
+        assert server.count(left.collection) == len(TEXTS)
+    assert len(pages) == 3  # of four
+
+
+def test_collection_that_is_half_made_is_asked_by_nobody(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, old = projected
+    monkeypatch.setattr(filling, "BATCH_SIZE", 3)
+    new = begin(library)
+
+    def stop(_share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fill_projection(library.database, library.server, new, library.model, on_page=stop)
+    assert library.server.count(new.collection) == 3
+    ready = library.find_ready()
+    assert ready is not None
+    assert ready.id == old.id
+    assert {*library.find(TEXTS[0], limit=10)} == {*TEXTS}
+    # What changes meanwhile reaches both.
+    library.tell("second", ["said meanwhile"])
+    apply_changes(library.database, library.server, library.model)
+    assert library.server.count(old.collection) == len(TEXTS) + 1
+    with library.database.begin() as connection:
+        (_, left) = list_projections(connection, library.model.id)
+    fill_projection(library.database, library.server, left, library.model)
+    assert library.server.count(new.collection) == len(TEXTS) + 1
+    with library.database.begin() as connection:
+        switch_projection(connection, left)
+        assert [one.id for one in list_unused(connection)] == [old.id]
+    assert library.find("said meanwhile") == ["said meanwhile"]
+    assert drop_unused(library.database, library.server) == 1
+    assert not library.server.exists(old.collection)
+    assert library.server.exists(new.collection)
+
+
+def test_collection_that_was_lost_is_filled_from_the_start(library: Library) -> None:
+    begun = begin(library)
+    fill_projection(library.database, library.server, begun, library.model)
+    with library.database.begin() as connection:
+        (begun,) = list_projections(connection, library.model.id)
+    assert begun.filled_to != BEFORE_ALL
+    library.server.drop(begun.collection)
+    again = prepare_projection(library.database, library.server, begun, library.model)
+    assert again.filled_to == BEFORE_ALL
+    fill_projection(library.database, library.server, again, library.model)
+    assert library.server.count(begun.collection) == len(TEXTS)
+
+
+def test_another_projection_takes_the_place_of_one_that_is_being_filled(library: Library) -> None:
+    first = begin(library)
+    second = begin(library, "a job")
+    with library.database.begin() as connection:
+        assert list_projections(connection, library.model.id) == [second]
+        assert [one.collection for one in list_unused(connection)] == [first.collection]
+
+
+def test_collection_of_a_model_that_was_dropped_is_dropped(projected: Projected) -> None:
+    library, old = projected
+    model = begin_model(library.database, "new")
+    fill(library.database, model)
+    activate(library.database, model)
+    with library.database.begin() as connection:
+        models.drop_retired(connection)
+        (unused,) = list_unused(connection)
+    assert (unused.collection, unused.model_id) == (old.collection, None)
+    assert drop_unused(library.database, library.server) == 1
+    assert not library.server.exists(old.collection)
+    assert drop_unused(library.database, library.server) == 0
+
+
+def test_postgresql_searches_alone_while_too_much_has_changed(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, _ = projected
+    monkeypatch.setattr(nearest, "MOST_CHANGES", 2)
+    library.tell("second", ["one", "two", "three"])
+    query = CandidateQuery(ANN, vector=make_vector("two").tolist(), model_id=library.model.id)
+    with library.database.begin() as connection:
+        assert ProjectedIndex(library.server).propose(connection, library.model, query) is None
+    assert library.find("two") == ["two"]
+
+
+def test_projection_that_nobody_keeps_up_to_date_is_given_up(projected: Projected) -> None:
+    library, old = projected
+    library.tell("second", ["one", "two", "three"])
+    with library.database.begin() as connection:
+        assert give_up_projections(connection, most_noted=3) == []
+        assert give_up_projections(connection, most_noted=2) == [library.model.name]
+        assert [one.id for one in list_unused(connection)] == [old.id]
+    library.tell("third", ["four"])
+    assert library.count_changes() == 0
+    again = project(library.database, library.server, library.model)
+    assert library.server.count(again.collection) == len(TEXTS) + 4
+
+
+def test_tracks_that_a_model_no_longer_has_leave_qdrant(projected: Projected) -> None:
+    library, projection = projected
+    with library.database.begin() as connection:
+        models.register_model(
+            connection, space="text", name="tiny", revision="r1", dimension=DIMENSION, tracks=[]
+        )
+    apply_changes(library.database, library.server, library.model)
+    assert library.server.count(projection.collection) == 0
+
+
+def test_health_says_what_qdrant_lacks(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    database, server = library.database, library.server
+    found = examine_projections(database, server)
+    assert (found.state, library.model.name in found.message) == (HealthState.FILLING, True)
+    project(database, server, library.model)
+    assert examine_projections(database, server).state is HealthState.OK
+    library.tell("second", ["one", "two"])
+    assert examine_projections(database, server).state is HealthState.OK
+    monkeypatch.setattr("cinemill.storage.projection.health.MOST_CHANGES", 1)
+    assert examine_projections(database, server).state is HealthState.BEHIND
+    gone = open_server(find_closed_address(), None)
+    assert gone is not None
+    assert examine_projections(database, gone).state is HealthState.UNAVAILABLE
+
+
+def test_two_installations_never_share_a_collection(projected: Projected) -> None:
+    library, projection = projected
+    with library.database.begin() as connection:
+        names = connection.execute(
+            text("SELECT collection FROM vector_projection WHERE model_id = :id"),
+            {"id": library.model.id},
+        ).scalars()
+        assert [*names] == [projection.collection]
+    assert begin(library).collection != projection.collection
