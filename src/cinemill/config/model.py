@@ -219,7 +219,8 @@ class Settings(BaseSettings):
     Another one is filled next to the present one before searches use it."""
     names_file: fields.ExistingFile | None = setting("CINEMILL_NAMES_FILE")
     """Text file of names that your videos mention, each on a line after its kind, such as
-    'person Alice Walker'. They go before names that the parser finds. On every worker."""
+    'person Alice Walker'. Speech recognition is given those that fit, so that it hears them, and
+    they go before names that the parser finds. On every worker."""
     language_model_url: fields.HttpUrl | None = setting("CINEMILL_LANGUAGE_MODEL_URL")
     """Server of the language model that writes answers, up to its version, such as
     http://127.0.0.1:8000/v1. Default: Anthropic's own with CINEMILL_LANGUAGE_MODEL_API

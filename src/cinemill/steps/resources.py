@@ -84,7 +84,8 @@ class StepResources:
     language_model: LanguageModelAddress | None = None
     """That writes answers; None: they are quotations."""
     names_file: Path | None = None
-    """Names that videos mention, which go before those that the parser finds."""
+    """Names that videos mention: speech recognition is given them, and they go before those that
+    the parser finds."""
 
 
 def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:

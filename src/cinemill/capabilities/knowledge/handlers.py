@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cinemill.capabilities.knowledge.entities import extract_entities
-from cinemill.capabilities.knowledge.gazetteer import Gazetteer
-from cinemill.capabilities.knowledge.name_list import read_name_list
 from cinemill.capabilities.knowledge.relations.extraction import (
     extract_relationships,
     is_unnamed,
@@ -16,6 +14,7 @@ from cinemill.capabilities.knowledge.scene_graph import SceneGraph, build_scene_
 from cinemill.capabilities.knowledge.source_text import SourceText, from_passage
 from cinemill.core.documents import JsonObject
 from cinemill.core.findings.finding import FindingKind, FindingModel
+from cinemill.core.knowledge.gazetteer import Gazetteer
 from cinemill.core.knowledge.graph import Mention, Modality, Relation
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.inference.language.parses import TextParser
@@ -30,6 +29,7 @@ from cinemill.steps.ingestion.finding_work import (
     store_findings,
 )
 from cinemill.steps.ingestion.gaps import StepReport
+from cinemill.steps.ingestion.name_list import read_name_list
 from cinemill.steps.models import FETCH_SHARE, ensure_model
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.database import Connection, Database

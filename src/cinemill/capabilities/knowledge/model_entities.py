@@ -16,9 +16,9 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cinemill.capabilities.knowledge.entities import LONGEST_NAME_CHARACTERS, MOST_MENTIONS
-from cinemill.capabilities.knowledge.gazetteer import Gazetteer
 from cinemill.capabilities.knowledge.source_text import SourceText
 from cinemill.core.documents import JsonObject
+from cinemill.core.knowledge.gazetteer import Gazetteer
 from cinemill.core.knowledge.graph import EntityKind, Mention, TextSpan
 from cinemill.errors import TooLarge, WorkFailed
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.knowledge.gazetteer import Gazetteer, KnownName
 from cinemill.capabilities.knowledge.model_entities import (
     LONGEST_TEXT_CHARACTERS,
     REPLY_SCHEMA,
@@ -21,6 +20,7 @@ from cinemill.capabilities.knowledge.model_entities import (
 )
 from cinemill.capabilities.knowledge.source_text import SourceText
 from cinemill.core.documents import JsonObject
+from cinemill.core.knowledge.gazetteer import Gazetteer, KnownName
 from cinemill.core.knowledge.graph import EntityKind
 from cinemill.errors import TooLarge, WorkFailed
 
