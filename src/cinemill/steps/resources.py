@@ -86,6 +86,8 @@ class StepResources:
     names_file: Path | None = None
     """Names that videos mention: speech recognition is given them, and they go before those that
     the parser finds."""
+    entity_model: LanguageModelAddress | None = None
+    """The language model that finds entities; None: the parser does."""
 
 
 def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:

@@ -150,6 +150,7 @@ def build_resources(context: WorkerContext) -> StepResources:
         text_model=settings.text_model,
         language_model=_read_language_model(settings),
         names_file=settings.names_file,
+        entity_model=_read_language_model(settings) if settings.language_model_entities else None,
     )
 
 
