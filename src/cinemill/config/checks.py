@@ -105,6 +105,13 @@ def check_language_model(name: str, info: ValidationInfo) -> str:
     return name
 
 
+def check_language_model_use(is_used: bool, info: ValidationInfo) -> bool:
+    """Reject the use of a language model where none is set."""
+    if is_used and info.data.get("language_model", "") is None:
+        raise _conflict("CINEMILL_LANGUAGE_MODEL_ENTITIES", "needs CINEMILL_LANGUAGE_MODEL")
+    return is_used
+
+
 TopicRole = Annotated[str | None, AfterValidator(check_topic_role), CHECKED_DEFAULT]
 Auth = Annotated[Literal["token", "off"], AfterValidator(check_auth)]
 Pool = Annotated[Literal["prefork", "solo"], AfterValidator(check_pool)]
@@ -112,3 +119,4 @@ SoftLimit = Annotated[Count, AfterValidator(check_soft_limit), CHECKED_DEFAULT]
 Heartbeat = Annotated[Seconds, AfterValidator(check_heartbeat), CHECKED_DEFAULT]
 ClipWeight = Annotated[Share, AfterValidator(check_weights), CHECKED_DEFAULT]
 LanguageModelName = Annotated[str, Field(min_length=1), AfterValidator(check_language_model)]
+LanguageModelUse = Annotated[bool, AfterValidator(check_language_model_use)]

@@ -225,7 +225,8 @@ class Settings(BaseSettings):
     Another one is filled next to the present one before searches use it."""
     names_file: fields.ExistingFile | None = setting("CINEMILL_NAMES_FILE")
     """Text file of names that your videos mention, each on a line after its kind, such as
-    'person Alice Walker'. They go before names that the parser finds. On every worker."""
+    'person Alice Walker'. Speech recognition is given those that fit, so that it hears them, and
+    they go before names that the parser finds. On every worker."""
     language_model_url: fields.HttpUrl | None = setting("CINEMILL_LANGUAGE_MODEL_URL")
     """Server of the language model that writes answers, up to its version, such as
     http://127.0.0.1:8000/v1. Default: Anthropic's own with CINEMILL_LANGUAGE_MODEL_API
@@ -238,6 +239,20 @@ class Settings(BaseSettings):
     """Protocol of that server: 'openai' (also vLLM, llama.cpp, Ollama, NIM) or 'anthropic'."""
     language_model: checks.LanguageModelName | None = setting("CINEMILL_LANGUAGE_MODEL")
     """Name of the language model on that server. Unset: answers are quotations from the videos."""
+    language_model_entities: checks.LanguageModelUse = setting(
+        "CINEMILL_LANGUAGE_MODEL_ENTITIES", False
+    )
+    """Have the language model find the entities of videos, in any language: all that is said and
+    read in a video is sent to it. Off: a parser on the worker finds them in English."""
+    language_model_input_dollars: fields.Dollars | None = setting(
+        "CINEMILL_LANGUAGE_MODEL_INPUT_DOLLARS"
+    )
+    """Price of a million tokens that the language model reads about entities; 0 for a server of
+    your own. Where it is unset, a cap on dollars refuses every request about them."""
+    language_model_output_dollars: fields.Dollars | None = setting(
+        "CINEMILL_LANGUAGE_MODEL_OUTPUT_DOLLARS"
+    )
+    """Price of a million tokens that it writes."""
 
     c2pa_trust_anchors: fields.Certificates | None = setting("CINEMILL_C2PA_TRUST_ANCHORS")
     """File of certificates (PEM) whose signatures in content credentials (C2PA) are trusted.
@@ -281,7 +296,8 @@ class Settings(BaseSettings):
     provider_dollars_per_day: fields.Dollars | None = setting("PROVIDER_DOLLARS_PER_DAY")
     """Maximum that one service may cost in a day (UTC), by estimate. Unset: no limit."""
     provider_requests_per_day: fields.Count | None = setting("PROVIDER_REQUESTS_PER_DAY")
-    """Maximum requests to a vision model's server in a day (UTC). Unset: no limit."""
+    """Maximum requests to a vision model's server in a day (UTC), and as many to a language model's
+    about entities. Unset: no limit."""
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
     _warnings: tuple[str, ...] = PrivateAttr(default=())

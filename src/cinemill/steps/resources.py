@@ -87,7 +87,10 @@ class StepResources:
     qdrant: QdrantServer | None = None
     """To which vectors are projected; None: they are in PostgreSQL alone."""
     names_file: Path | None = None
-    """Names that videos mention, which go before those that the parser finds."""
+    """Names that videos mention: speech recognition is given them, and they go before those that
+    the parser finds."""
+    entity_model: LanguageModelAddress | None = None
+    """The language model that finds entities; None: the parser does."""
 
 
 def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:

@@ -44,11 +44,20 @@ class VisionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenDollars:
+    """What a language model asks for a million tokens; None where nobody said."""
+
+    input: float | None = None
+    output: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceSettings:
     """The services that this instance is set up for, and what they may cost."""
 
     rekognition: RekognitionSettings | None = None
     nvidia: VisionSettings | None = None
+    language_model: TokenDollars = TokenDollars()
     dollars_per_video: float | None = None
     dollars_per_day: float | None = None
     requests_per_day: int | None = None

@@ -152,6 +152,7 @@ def build_resources(context: WorkerContext) -> StepResources:
         language_model=_read_language_model(settings),
         names_file=settings.names_file,
         qdrant=open_server(settings.qdrant_url, settings.qdrant_key),
+        entity_model=_read_language_model(settings) if settings.language_model_entities else None,
     )
 
 

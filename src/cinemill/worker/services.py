@@ -6,6 +6,7 @@ from cinemill.config import Settings
 from cinemill.steps.service_settings import (
     RekognitionSettings,
     ServiceSettings,
+    TokenDollars,
     VisionInput,
     VisionSettings,
 )
@@ -16,6 +17,9 @@ def read_services(settings: Settings) -> ServiceSettings:
     return ServiceSettings(
         rekognition=_read_rekognition(settings),
         nvidia=_read_nvidia(settings),
+        language_model=TokenDollars(
+            settings.language_model_input_dollars, settings.language_model_output_dollars
+        ),
         dollars_per_video=settings.provider_dollars_per_video,
         dollars_per_day=settings.provider_dollars_per_day,
         requests_per_day=settings.provider_requests_per_day,

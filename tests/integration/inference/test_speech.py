@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -43,7 +44,11 @@ def model() -> SpeechModel:
 
 
 def transcribe(
-    model: SpeechModel, sound: PcmAudio, shares: list[float] | None = None
+    model: SpeechModel,
+    sound: PcmAudio,
+    shares: list[float] | None = None,
+    *,
+    names: Sequence[str] = (),
 ) -> Transcription:
     return model.transcribe(
         sound,
@@ -51,6 +56,7 @@ def transcribe(
         task=SpeechTask.TRANSCRIBE,
         on_progress=(shares if shares is not None else []).append,
         should_stop=lambda: None,
+        names=names,
     )
 
 
@@ -96,6 +102,47 @@ def test_transcription_without_speech_is_empty(model: SpeechModel, loudness: int
     transcription = transcribe(model, noise.clip(-32768, 32767).astype(np.int16))
     assert transcription.utterances == ()
     assert transcription.language == ""
+
+
+NAMES = ("Zarif", "Elinor Dashwood", "Xanthe Quillfeather", "Norland Park")
+
+
+def play_melody(seconds: int) -> PcmAudio:
+    """Return plucked notes of a scale, two a second."""
+    time = np.arange(seconds * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    notes = np.array([261.6, 293.7, 329.6, 349.2, 392, 440, 493.9, 523.3])
+    phase = 2 * np.pi * np.cumsum(notes[(time * 2).astype(int) % 8]) / SAMPLE_RATE_HZ
+    return (9000 * np.sin(phase) * np.exp(-3 * (time * 2 % 1))).astype(np.int16)
+
+
+@pytest.mark.parametrize("loudness", [0, 3, 3000])
+def test_names_are_not_heard_in_silence_and_noise(model: SpeechModel, loudness: int) -> None:
+    noise = np.random.default_rng(1).normal(0, 1, 30 * SAMPLE_RATE_HZ) * loudness
+    sound = noise.clip(-32768, 32767).astype(np.int16)
+    assert transcribe(model, sound, names=NAMES).utterances == ()
+
+
+def test_names_are_not_heard_in_music(model: SpeechModel) -> None:
+    found = transcribe(model, play_melody(30), names=NAMES)
+    heard = " ".join(one.text for one in found.utterances)
+    assert [name for name in NAMES if name in heard] == []
+
+
+def test_speech_without_the_names_is_heard_as_before(model: SpeechModel, speech: PcmAudio) -> None:
+    found = transcribe(model, speech, names=NAMES)
+    assert found.hotwords == NAMES
+    heard = " ".join(one.text for one in found.utterances)
+    assert word_error_rate(SPEECH, heard) < 0.25
+    assert [name for name in NAMES if name in heard] == []
+
+
+def test_model_is_given_no_more_names_than_it_takes(model: SpeechModel, speech: PcmAudio) -> None:
+    many = [f"Zarathustra Featherstonehaugh {number}" for number in range(1000)]
+    found = transcribe(model, speech, names=many)
+    assert 1 < len(found.hotwords) < 50
+    assert found.hotwords == tuple(many[: len(found.hotwords)])
+    heard = " ".join(one.text for one in found.utterances)
+    assert word_error_rate(SPEECH, heard) < 0.3
 
 
 def test_transcription_of_empty_audio_is_empty(model: SpeechModel) -> None:

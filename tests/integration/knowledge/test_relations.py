@@ -14,7 +14,6 @@ from bench.relations import (
 from tests.model_files import fetch_models
 
 from cinemill.capabilities.knowledge.entities import extract_entities
-from cinemill.capabilities.knowledge.gazetteer import Gazetteer, KnownName
 from cinemill.capabilities.knowledge.relations.extraction import (
     MOST_SENTENCE_RELATIONS,
     TextKnowledge,
@@ -22,6 +21,7 @@ from cinemill.capabilities.knowledge.relations.extraction import (
     is_unnamed,
 )
 from cinemill.capabilities.knowledge.source_text import SourceText
+from cinemill.core.knowledge.gazetteer import Gazetteer, KnownName
 from cinemill.core.knowledge.graph import EntityKind, RelationKind
 from cinemill.inference.language.spacy_parser import CARD, SpacyParser, open_parser
 

@@ -1,18 +1,27 @@
-"""A person's own list of names in the step that finds entities, with the real parser."""
+"""A person's own list of names in the steps that find entities and hear speech, by real models."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 from tests.integration.storage.intelligence_rows import register, tell
 from tests.model_files import fetch_models
+from tools.samples import fetch
 
+from cinemill.capabilities.captions.handlers import transcribe_speech
 from cinemill.capabilities.knowledge.handlers import find_entities
 from cinemill.core.job import ClaimedRun
+from cinemill.errors import InputRejected
+from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext
+from cinemill.media.probe.probe import probe
 from cinemill.steps.resources import StepResources
+from cinemill.steps.source.results import ProbeResult
+from cinemill.storage.media.assets import register_asset
+from cinemill.storage.media.findings import get_transcript
 
 WORDS = "Yesterday the flux capacitor of Oddbody Lane was repaired in Oslo."
 
@@ -56,3 +65,62 @@ def test_known_names_go_before_those_of_the_parser(
     found, is_reused = find(with_list, tmp_path)
     assert (found["Oddbody Lane"], is_reused) == ("place", False)
     assert "flux capacitor" not in found
+
+
+def open_speech(resources: StepResources, folder: Path) -> StepContext:
+    """Store a video with speech, and return the context of the step that transcribes it."""
+    stored = resources.files.copy_in(fetch("obama_speech"))
+    with resources.database.begin() as connection:
+        asset, _ = register_asset(
+            connection,
+            owner="ann",
+            sha256=stored.sha256,
+            size_bytes=stored.size_bytes,
+            filename="obama_speech.mp4",
+        )
+    media = probe(resources.files.path(stored.sha256), resources.limits, sandbox=resources.sandbox)
+    probed = dict(write_result(ProbeResult(asset.id, media, {})))
+    folder.mkdir(exist_ok=True)
+    run = ClaimedRun(
+        "run", "token", "job", "caption", "step", "name", "kind", "ann",
+        asset_id=asset.id, attempt=1, params={"model": "tiny.en"}, job_params={},
+        inputs={"probe": probed},
+    )  # fmt: skip
+    return StepContext(run, folder, lambda *_: None, lambda: None, memory_bytes=4 << 30)
+
+
+def test_another_list_of_names_has_the_speech_heard_again(
+    resources: StepResources, tmp_path: Path
+) -> None:
+    with_model = replace(resources, models_dir=fetch_models("tiny.en"))
+    context = open_speech(with_model, tmp_path / "work")
+    names = tmp_path / "names.txt"
+    with_list = replace(with_model, names_file=names)
+
+    def hear(having: StepResources) -> tuple[str, bool, list[str]]:
+        outcome = transcribe_speech(having, context)
+        with having.database.begin() as connection:
+            outcome.write(connection)
+        identity = str(outcome.result["transcript_id"])
+        facts = get_transcript(having.database, identity).transcript.facts
+        return identity, bool(outcome.result["reused"]), facts.get("hotwords", [])
+
+    without, _, given = hear(with_model)
+    assert given == []
+    names.write_text("person Zarif\nplace Lausanne\n", "utf-8")
+    first, is_reused, given = hear(with_list)
+    assert (is_reused, given) == (False, ["Zarif", "Lausanne"])
+    # The order by what the library mentions and the kinds of names do not count.
+    names.write_text("# of the talks\nplace Zarif\nplace Lausanne\n", "utf-8")
+    assert hear(with_list) == (first, True, given)
+    names.write_text("person Zarif\nplace Lausanne\nperson Kerry\n", "utf-8")
+    second, is_reused, given = hear(with_list)
+    assert (is_reused, given) == (False, ["Zarif", "Lausanne", "Kerry"])
+    assert len({without, first, second}) == 3
+    assert hear(with_model)[:2] == (without, True)
+    names.write_text("# none\n", "utf-8")
+    assert hear(with_list)[:2] == (without, True)
+    names.write_text("hero Zarif\n", "utf-8")
+    with pytest.raises(InputRejected) as refused:
+        hear(with_list)
+    assert refused.value.code == "name_invalid"

@@ -30,6 +30,7 @@ from tests.integration.storage.plans import (
 )
 
 from cinemill.core.findings.finding import FindingKind
+from cinemill.core.knowledge.gazetteer import KnownName
 from cinemill.core.knowledge.graph import EntityKind, Modality
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.core.retrieval.passages import PassageTrack
@@ -40,6 +41,7 @@ from cinemill.storage.jobs import job_changes
 from cinemill.storage.knowledge import entities, merges, scenes
 from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
 from cinemill.storage.knowledge.labels import find_mentioning_assets, find_naming_assets
+from cinemill.storage.knowledge.mentions import count_mentions
 from cinemill.storage.knowledge.names import entity_id
 from cinemill.storage.media import assets
 from cinemill.storage.retrieval import conversations, models, passages, search, vectors
@@ -219,6 +221,9 @@ BY_INDEX: dict[str, Callable[[Connection], object]] = {
     "entity": lambda c: entities.get_entity(c, "owner-7", PERSON),
     "entities by name": lambda c: entities.find_entities(c, "owner-7", ["person-7", "nobody"]),
     "similar entities": lambda c: entities.find_similar_entities(c, "owner-7", "person-77"),
+    "mentions of names": lambda c: count_mentions(
+        c, "owner-7", [KnownName("person-7", EntityKind.PERSON)]
+    ),
     "moments": lambda c: entities.list_moments(c, COLLECTION, PERSON),
     "relations": lambda c: entities.list_relations(c, COLLECTION, PERSON),
     "co-occurrences": lambda c: entities.list_co_occurrences(c, COLLECTION, PERSON),

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 from tests.integration.storage.intelligence_rows import register
 
-from cinemill.capabilities.analysis.providers.cost import (
+from cinemill.errors import NotFound
+from cinemill.steps.costs.cost import (
     Charge,
     CostCapReached,
     CostCaps,
@@ -19,8 +20,7 @@ from cinemill.capabilities.analysis.providers.cost import (
     Estimate,
     reserve_cost,
 )
-from cinemill.capabilities.analysis.providers.ledger import DatabaseLedger
-from cinemill.errors import NotFound
+from cinemill.steps.costs.ledger import DatabaseLedger
 from cinemill.storage.database import Database
 from cinemill.storage.media import assets
 from cinemill.storage.providers import calls

@@ -11,6 +11,7 @@ from tests.integration.storage.intelligence_rows import (
     tell,
 )
 
+from cinemill.core.knowledge.gazetteer import KnownName
 from cinemill.core.knowledge.graph import EntityKind, RelationKind
 from cinemill.core.page_position import PagePosition
 from cinemill.core.retrieval.hits import SearchScope
@@ -19,6 +20,7 @@ from cinemill.storage.database import Database
 from cinemill.storage.knowledge.entities import find_entities, list_relations
 from cinemill.storage.knowledge.evidence import PassageEvidence
 from cinemill.storage.knowledge.labels import label_entities
+from cinemill.storage.knowledge.mentions import count_mentions
 from cinemill.storage.knowledge.merges import merge_entities
 from cinemill.storage.knowledge.statements import (
     RelationKey,
@@ -179,3 +181,14 @@ def test_conversations_are_summarized_in_pages(database: Database) -> None:
         delete_asset(connection, "talks")
         left = conversations.summarize_conversations(connection, "ann")
     assert [one.id for one in left] == [ids[2], ids[0]]
+
+
+def test_mentions_of_names_are_counted_for_one_owner(database: Database, talks: list[str]) -> None:
+    kerry, place = KnownName("KERRY", EntityKind.PERSON), KnownName("Kerry", EntityKind.PLACE)
+    register(database, "again", owner="ann")
+    ids = tell(database, "again", ["Kerry came back."])
+    save(database, "again", [PassageEvidence(ids[0], [mention("Kerry")])])
+    with database.begin() as connection:
+        counted = count_mentions(connection, "ann", [kerry, place])
+        assert count_mentions(connection, "ann", []) == {}
+    assert counted == {kerry: 2}

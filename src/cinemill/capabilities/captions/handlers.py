@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cinemill.capabilities.captions.formats import FILES, name_captions
+from cinemill.capabilities.captions.likely_names import LikelyNames, find_likely_names
 from cinemill.capabilities.captions.plan import WritingParameters
 from cinemill.capabilities.captions.request import SpeechRequest
 from cinemill.capabilities.captions.results import TRANSCRIBE, TranscribeResult
@@ -60,9 +61,12 @@ MIN_BYTES = 1024 * 1024
 def transcribe_speech(resources: StepResources, context: StepContext) -> StepOutcome:
     """Transcribe the speech of the job's video, unless the same model has done so before.
 
+    With another list of names, it is transcribed again.
+
     Result: ``asset_id``, ``transcript_id``, ``language``, ``model``, ``stages`` in seconds,
     ``reused``. Raises MediaRejected (``media_no_sound`` and others), InputRejected
-    (``model_missing``, ``model_damaged``, ``model_unavailable``, ``translation_impossible``),
+    (``model_missing``, ``model_damaged``, ``model_unavailable``, ``translation_impossible``,
+    ``names_unreadable``, ``name_invalid``), TooLarge (``names_too_large``, ``too_many_names``),
     CommandFailed, DiskFull.
     """
     asset = find_asset(resources, context)
@@ -71,8 +75,11 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
     spoken = _find_spoken(resources, context, asset)
     if spoken is not None:
         key = content_key(key, [(one.start_ms, one.end_ms) for one in spoken])
+    likely = find_likely_names(resources, asset)
+    if likely is not None:
+        key = content_key(key, "names", likely.digest)
     known = findings.find_transcript(resources.database, key)
-    transcript = known or _transcribe(resources, context, asset, request, spoken)
+    transcript = known or _transcribe(resources, context, asset, spoken, likely)
     result = TranscribeResult(
         asset.id,
         findings.transcript_id(asset.id, key),
@@ -107,9 +114,10 @@ def _transcribe(
     resources: StepResources,
     context: StepContext,
     asset: AssetRecord,
-    request: SpeechRequest,
     spoken: Sequence[AudioSpan] | None,
+    likely: LikelyNames | None,
 ) -> Transcript:
+    request = context.parameters(SpeechRequest)
     info = context.result_of(PROBE).media
     if not info.audio:
         raise MediaRejected(
@@ -129,7 +137,8 @@ def _transcribe(
         if spoken is not None:
             silence_others(samples, spoken)
         done += (1 - done) * AUDIO_SHARE
-        transcript = _run_model(model, samples, context, request, begin=done)
+        names = () if likely is None else likely.names
+        transcript = _run_model(model, samples, context, names, begin=done)
     finally:
         release_model(model)
     audio_source = ArtifactKind.SOURCE if prepared is None else ArtifactKind.AUDIO
@@ -174,13 +183,14 @@ def _run_model(
     model: SpeechModel,
     samples: Path,
     context: StepContext,
-    request: SpeechRequest,
+    names: Sequence[str],
     *,
     begin: float,
 ) -> Transcript:
     from cinemill.inference.speech.audio import SAMPLE_RATE_HZ, memory_map
 
     began = time.monotonic()
+    request = context.parameters(SpeechRequest)
     audio = memory_map(samples)
     context.report(begin, "Listening")
     transcribed = model.transcribe(
@@ -189,6 +199,7 @@ def _run_model(
         task=request.task,
         on_progress=lambda share: context.report(begin + share * (1 - begin), "Listening"),
         should_stop=context.should_stop,
+        names=names,
     )
     facts = {
         "device": model.device.name,
@@ -198,6 +209,7 @@ def _run_model(
         "sound_seconds": round(len(audio) / SAMPLE_RATE_HZ, 3),
         "speech_seconds": round(transcribed.speech_seconds, 3),
         "seconds": round(time.monotonic() - began, 3),
+        **({"hotwords": list(transcribed.hotwords)} if transcribed.hotwords else {}),
     }
     card = get_card(request.model)
     return Transcript(

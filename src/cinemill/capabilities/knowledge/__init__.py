@@ -16,9 +16,13 @@ from cinemill.steps.capability import Capability
 from cinemill.steps.ingestion.kinds import BUILD_SCENES, EXTRACT_ENTITIES, EXTRACT_RELATIONS
 
 if TYPE_CHECKING:
+    from cinemill.steps.ingestion.gaps import Work
     from cinemill.steps.resources import StepResources
 
 __all__ = ["CAPABILITY"]
+
+SUBJECT = "knowledge"
+"""Of the gap that is left where entities, relations or scenes are missing."""
 
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
@@ -26,14 +30,34 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.knowledge.merge_handler import merge_graphs
     from cinemill.steps.ingestion.gaps import leave_gap
 
+    works = {BUILD_SCENES: leave_gap(handlers.build_scenes, SUBJECT), **_choose_readers(resources)}
+    return {
+        **{kind: partial(work, resources) for kind, work in works.items()},
+        kinds.MERGE_GRAPHS: partial(merge_graphs, resources),
+    }
+
+
+def _choose_readers(resources: StepResources) -> dict[str, Work]:
+    """Return what finds entities and relations: the parser, or a language model where one is set.
+
+    An ingestion must not depend on a server elsewhere: its last failed attempt leaves a gap.
+    """
+    from cinemill.capabilities.knowledge import handlers
+    from cinemill.steps.ingestion.gaps import leave_gap, leave_gap_at_last
+
+    if resources.entity_model is None:
+        return {
+            EXTRACT_ENTITIES: leave_gap(handlers.find_entities, SUBJECT),
+            EXTRACT_RELATIONS: leave_gap(handlers.find_relationships, SUBJECT),
+        }
+    from cinemill.capabilities.knowledge import model_handlers
+
     works = {
-        EXTRACT_ENTITIES: handlers.find_entities,
-        EXTRACT_RELATIONS: handlers.find_relationships,
-        BUILD_SCENES: handlers.build_scenes,
+        EXTRACT_ENTITIES: model_handlers.find_entities,
+        EXTRACT_RELATIONS: model_handlers.find_relationships,
     }
     return {
-        **{kind: partial(leave_gap(work, "knowledge"), resources) for kind, work in works.items()},
-        kinds.MERGE_GRAPHS: partial(merge_graphs, resources),
+        kind: leave_gap_at_last(leave_gap(work, SUBJECT), SUBJECT) for kind, work in works.items()
     }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from cinemill.capabilities.knowledge.gazetteer import Gazetteer
 from cinemill.capabilities.knowledge.relations import grammar
 from cinemill.capabilities.knowledge.source_text import SourceText
+from cinemill.core.knowledge.gazetteer import Gazetteer
 from cinemill.core.knowledge.graph import EntityKind, Mention, TextSpan
 from cinemill.inference.language.parses import NamedSpan, ParsedText
 

@@ -6,19 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cinemill.capabilities.knowledge.entities import extract_entities
-from cinemill.capabilities.knowledge.gazetteer import Gazetteer
-from cinemill.capabilities.knowledge.name_list import read_name_list
 from cinemill.capabilities.knowledge.relations.extraction import (
     extract_relationships,
     is_unnamed,
 )
 from cinemill.capabilities.knowledge.scene_graph import SceneGraph, build_scene_graph
-from cinemill.capabilities.knowledge.source_text import SourceText, from_passage
+from cinemill.capabilities.knowledge.source_text import SourceText
+from cinemill.capabilities.knowledge.video_texts import VideoText, list_texts
 from cinemill.core.documents import JsonObject
 from cinemill.core.findings.finding import FindingKind, FindingModel
+from cinemill.core.knowledge.gazetteer import Gazetteer
 from cinemill.core.knowledge.graph import Mention, Modality, Relation
-from cinemill.core.retrieval.passages import PassageTrack
-from cinemill.inference.language.parses import TextParser
+from cinemill.inference.language.parses import ParsedText, TextParser
 from cinemill.inference.language.spacy_parser import CARD, open_parser
 from cinemill.inference.models.catalog import get_card
 from cinemill.jobs.results import write_result
@@ -30,19 +29,17 @@ from cinemill.steps.ingestion.finding_work import (
     store_findings,
 )
 from cinemill.steps.ingestion.gaps import StepReport
+from cinemill.steps.ingestion.name_list import read_name_list
 from cinemill.steps.models import FETCH_SHARE, ensure_model
 from cinemill.steps.resources import StepResources, find_asset
-from cinemill.storage.database import Connection, Database
+from cinemill.storage.database import Connection
 from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence, save_mentions
 from cinemill.storage.knowledge.scenes import Scene, SceneObject, SceneRelation, save_scenes
-from cinemill.storage.retrieval.passages import StoredPassage, list_passages
 
 VERSION = 1
 """Raise it whenever the same passages would give other entities or relations."""
-PAGE = 1000
 BATCH = 50
 """Passages that are parsed before progress is reported."""
-MODALITIES = {PassageTrack.SPEECH: Modality.SPEECH, PassageTrack.TEXT: Modality.TEXT}
 
 Read = Callable[[Sequence[SourceText], TextParser, Gazetteer | None], list[PassageEvidence]]
 Save = Callable[[Connection, str, Modality, Sequence[PassageEvidence]], None]
@@ -56,18 +53,6 @@ class _Extraction:
     """Its name, and those of what includes it."""
     read: Read
     save: Save
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """The passages of one track in the parser's language."""
-
-    modality: Modality
-    passages: Sequence[StoredPassage]
-
-    @property
-    def sources(self) -> list[SourceText]:
-        return [from_passage(one.passage) for one in self.passages]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +96,8 @@ def _read_video(
 ) -> StepOutcome:
     asset = find_asset(resources, context)
     card = get_card(CARD)
-    texts = _list_texts(resources.database, asset.id)
-    ids = [one.id for text in texts for one in text.passages]
+    texts = [one.keep_english() for one in list_texts(resources.database, asset.id)]
+    ids = [identity for text in texts for identity in text.ids]
     names = read_name_list(resources.names_file) if resources.names_file else None
     model = FindingModel("local", card.name, card.revision, VERSION)
     listed: JsonObject = {"names": names.digest} if names else {}
@@ -139,22 +124,7 @@ def _read_video(
     return StepOutcome(write_result(StepReport(count=count)), write)
 
 
-def _list_texts(database: Database, asset_id: str) -> list[_Text]:
-    texts = []
-    for track, modality in MODALITIES.items():
-        passages: list[StoredPassage] = []
-        while True:
-            with database.begin() as connection:
-                page = list_passages(connection, asset_id, track, first=len(passages), limit=PAGE)
-            passages += page
-            if len(page) < PAGE:
-                break
-        english = [one for one in passages if one.passage.language in ("", "en")]
-        texts.append(_Text(modality, english))
-    return texts
-
-
-def _read_text(context: StepContext, text: _Text, reading: _Reading) -> list[PassageEvidence]:
+def _read_text(context: StepContext, text: VideoText, reading: _Reading) -> list[PassageEvidence]:
     """Return the evidence of a track, a batch of passages at a time.
 
     A pronoun at the beginning of a batch finds no person of the batch before.
@@ -167,7 +137,7 @@ def _read_text(context: StepContext, text: _Text, reading: _Reading) -> list[Pas
         share = reading.begin + (1 - reading.begin) * first / len(sources)
         context.report(share, f"Reading passage {first + 1} of {len(sources)}")
         found = reading.read(sources[first : first + BATCH], reading.parser, reading.known)
-        ids = [one.id for one in text.passages[first : first + BATCH]]
+        ids = text.ids[first : first + BATCH]
         evidence += [
             PassageEvidence(identity, one.mentions, one.relations)
             for identity, one in zip(ids, found, strict=True)
@@ -192,6 +162,15 @@ def _read_relations(
     mentions = [
         extract_entities(source, text, names) for source, text in zip(sources, parsed, strict=True)
     ]
+    return relate(sources, parsed, mentions)
+
+
+def relate(
+    sources: Sequence[SourceText],
+    parsed: Sequence[ParsedText],
+    mentions: Sequence[Sequence[Mention]],
+) -> list[PassageEvidence]:
+    """Return what sentences state of the entities that are mentioned in them, by passage."""
     known = extract_relationships(sources, parsed, mentions)
     return [
         PassageEvidence(None, _join(named, one.inferred), _keep_named(one.relations))

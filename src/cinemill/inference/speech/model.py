@@ -8,7 +8,7 @@ sentences are then searched for loops.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from cinemill.inference.speech.audio import (
     make_batches,
 )
 from cinemill.inference.speech.guards import drop_repeated_phrases
+from cinemill.inference.speech.hotwords import choose_names, join_names
 from cinemill.telemetry import get_logger
 
 # CTranslate2 and faster-whisper are imported in functions to keep start-up cheap: they take 27 MB
@@ -62,6 +63,8 @@ class Transcription:
     utterances: tuple[Utterance, ...]
     speech_seconds: float
     """How much of the audio is speech."""
+    hotwords: tuple[str, ...] = ()
+    """Names that the model was given."""
 
 
 class SpeechModel:
@@ -84,9 +87,11 @@ class SpeechModel:
         task: SpeechTask,
         on_progress: Callable[[float], None],
         should_stop: Callable[[], Exception | None],
+        names: Iterable[str] = (),
     ) -> Transcription:
         """Transcribe ``audio`` into utterances with words and their times.
 
+        ``names`` are likely to be said, the likeliest first; the model is given those that fit.
         ``on_progress`` is called with the share of the audio that is done, 0 to 1. ``should_stop``
         is called after each sentence (the model processes 30 s at a time); the exception that it
         returns is raised.
@@ -96,8 +101,10 @@ class SpeechModel:
         self._check_supported(language, task)
         utterances: list[Utterance] = []
         probability, seconds = 0.0, 0.0
+        hotwords = choose_names(names, self._count_tokens)
         for batch in make_batches(find_speech(audio, partial(_check_cancelled, should_stop))):
-            segments, info = self._run_model(batch.collapse_silence(audio), language, task)
+            samples = batch.collapse_silence(audio)
+            segments, info = self._run_model(samples, language, task, hotwords)
             if not seconds:
                 language, probability = str(info.language), float(info.language_probability)
             for segment in segments:
@@ -107,9 +114,11 @@ class SpeechModel:
                 on_progress(min(1.0, done * SAMPLE_RATE_HZ / 1000 / len(audio)))
             seconds += batch.seconds
         on_progress(1.0)
-        return Transcription(
-            language or "", probability, drop_repeated_phrases(utterances), seconds
-        )
+        heard = drop_repeated_phrases(utterances)
+        return Transcription(language or "", probability, heard, seconds, hotwords)
+
+    def _count_tokens(self, text: str) -> int:
+        return len(self._whisper.hf_tokenizer.encode(text, add_special_tokens=False).ids)
 
     def _check_supported(self, language: str | None, task: SpeechTask) -> None:
         if self.is_multilingual:
@@ -135,7 +144,7 @@ class SpeechModel:
         return self._whisper.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
 
     def _run_model(
-        self, samples: Samples, language: str | None, task: SpeechTask
+        self, samples: Samples, language: str | None, task: SpeechTask, hotwords: Iterable[str]
     ) -> tuple[Iterator[Any], Any]:
         segments, info = self._whisper.transcribe(
             samples,
@@ -145,6 +154,8 @@ class SpeechModel:
             # A window that went wrong must not mislead the next one.
             condition_on_previous_text=False,
             hallucination_silence_threshold=SILENCE_SECONDS,
+            # Unlike an initial prompt, they stand in front of every window.
+            hotwords=join_names(hotwords),
         )
         return iter(segments), info
 

@@ -11,14 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from cinemill.capabilities.analysis.providers.cost import (
-    Charge,
-    CostCaps,
-    CostLedger,
-    PriceTable,
-    estimate_cost,
-    reserve_cost,
-)
 from cinemill.capabilities.analysis.providers.protocol import (
     AnalysisProvider,
     AnalysisRequest,
@@ -34,6 +26,14 @@ from cinemill.inference.providers.failures import (
 )
 from cinemill.inference.providers.jobs import RunState
 from cinemill.jobs.step import StepContext
+from cinemill.steps.costs.cost import (
+    Charge,
+    CostCaps,
+    CostLedger,
+    PriceTable,
+    estimate_cost,
+    reserve_cost,
+)
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.providers import calls, costs
 

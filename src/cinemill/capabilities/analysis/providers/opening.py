@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-
 from cinemill.capabilities.analysis.providers.calls import CallDesk
-from cinemill.capabilities.analysis.providers.cost import (
-    DEFAULT_PRICES,
-    MICROS_PER_DOLLAR,
-    CostCaps,
-    Price,
-    PriceTable,
-)
-from cinemill.capabilities.analysis.providers.ledger import DatabaseLedger
 from cinemill.capabilities.analysis.providers.vision_models import (
     CosmosProvider,
     FramesProvider,
@@ -28,6 +17,8 @@ from cinemill.inference.providers.nvidia.server import VisionServer
 from cinemill.inference.providers.rekognition.client import AwsAccess
 from cinemill.inference.providers.rekognition.requests import NotificationChannel
 from cinemill.jobs.step import StepContext
+from cinemill.steps.costs.ledger import DatabaseLedger
+from cinemill.steps.costs.limits import read_caps, read_prices
 from cinemill.steps.resources import StepResources
 from cinemill.steps.service_settings import (
     RekognitionSettings,
@@ -88,37 +79,6 @@ def make_vision_provider(settings: VisionSettings, caller: HttpCaller) -> Vision
         VisionInput.ASSET: VilaProvider,
     }
     return chosen[settings.input](caller, server, gateway=gateway)
-
-
-def read_caps(services: ServiceSettings) -> CostCaps:
-    """Return the caps, in whole millionths of a dollar, rounded down."""
-    return CostCaps(
-        _cap(services.dollars_per_video),
-        _cap(services.dollars_per_day),
-        services.requests_per_day,
-    )
-
-
-def read_prices(services: ServiceSettings) -> PriceTable:
-    """Return the prices that are known, rounded up; what a person has set comes first."""
-    prices = dict(DEFAULT_PRICES)
-    rekognition, nvidia = services.rekognition, services.nvidia
-    if rekognition is not None and rekognition.minute_dollars is not None:
-        micros = _price(rekognition.minute_dollars)
-        for name, price in DEFAULT_PRICES.items():
-            prices[name] = replace(price, micros_per_minute=micros, source="settings")
-    if nvidia is not None and nvidia.request_dollars is not None:
-        micros = _price(nvidia.request_dollars)
-        prices[f"{NVIDIA}.request"] = Price(micros_per_request=micros, source="settings")
-    return prices
-
-
-def _cap(dollars: float | None) -> int | None:
-    return None if dollars is None else math.floor(round(dollars * MICROS_PER_DOLLAR, 3))
-
-
-def _price(dollars: float) -> int:
-    return math.ceil(round(dollars * MICROS_PER_DOLLAR, 3))
 
 
 def _not_set_up(service: str, names: str) -> InputRejected:

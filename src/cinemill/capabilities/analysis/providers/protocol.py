@@ -16,6 +16,7 @@ from cinemill.errors import InputRejected
 from cinemill.inference.providers.failures import ProviderJobFailed, ProviderReplyInvalid
 from cinemill.inference.providers.jobs import FindingSet, RunState
 from cinemill.inference.providers.rekognition.requests import S3Video
+from cinemill.steps.costs.cost import Consumption
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +74,6 @@ class Progress:
     """While it runs: how long to wait before the next poll."""
     failure: ProviderJobFailed | None = None
     """Where it failed: what to raise, once the ticket is stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Consumption:
-    """What a service was asked to do, in a unit that it has a price for."""
-
-    price: str
-    """The name of a price, such as ``rekognition.labels``."""
-    milliseconds: int = 0
-    requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)

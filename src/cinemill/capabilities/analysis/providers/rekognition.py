@@ -11,7 +11,6 @@ from cinemill.capabilities.analysis.providers.protocol import (
     AnalysisRequest,
     AnalysisTicket,
     Collected,
-    Consumption,
     Progress,
     check_request,
     ignore_page,
@@ -35,6 +34,7 @@ from cinemill.inference.providers.rekognition.requests import (
     NotificationChannel,
     S3Video,
 )
+from cinemill.steps.costs.cost import Consumption
 
 NAME = "rekognition"
 

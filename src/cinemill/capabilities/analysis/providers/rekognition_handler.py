@@ -22,7 +22,6 @@ from cinemill.capabilities.analysis.providers.calls import (
     name_charge,
     reserve_call,
 )
-from cinemill.capabilities.analysis.providers.cost import CostCapReached
 from cinemill.capabilities.analysis.providers.opening import (
     get_rekognition,
     open_desk,
@@ -56,6 +55,7 @@ from cinemill.inference.providers.rekognition.requests import (
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
+from cinemill.steps.costs.cost import CostCapReached
 from cinemill.steps.ingestion.gaps import StepReport, is_final, is_ingestion
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.steps.service_settings import RekognitionSettings

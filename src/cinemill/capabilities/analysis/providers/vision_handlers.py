@@ -19,7 +19,6 @@ from cinemill.capabilities.analysis.providers.calls import (
     collect_call,
     make_final,
 )
-from cinemill.capabilities.analysis.providers.cost import Charge, estimate_cost, reserve_cost
 from cinemill.capabilities.analysis.providers.opening import (
     NVIDIA,
     get_vision,
@@ -35,7 +34,6 @@ from cinemill.capabilities.analysis.providers.protocol import (
     AnalysisTicket,
     ClipFrames,
     Collected,
-    Consumption,
 )
 from cinemill.capabilities.analysis.providers.range_material import make_material
 from cinemill.capabilities.analysis.providers.ranges import RANGE_MS, Range, plan_ranges
@@ -56,6 +54,7 @@ from cinemill.inference.providers.nvidia.http import HttpCaller
 from cinemill.jobs.results import ResultOf, write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
+from cinemill.steps.costs.cost import Charge, Consumption, estimate_cost, reserve_cost
 from cinemill.steps.ingestion import kinds
 from cinemill.steps.ingestion.gaps import StepReport
 from cinemill.steps.resources import StepResources, find_asset

@@ -16,7 +16,6 @@ from cinemill.capabilities.analysis.providers.protocol import (
     AnalysisTicket,
     ClipFrames,
     Collected,
-    Consumption,
     Progress,
     VideoClip,
     check_request,
@@ -47,6 +46,7 @@ from cinemill.inference.providers.nvidia.requests import (
     poll_request,
 )
 from cinemill.inference.providers.nvidia.server import VisionServer, read_model_id
+from cinemill.steps.costs.cost import Consumption
 
 VERSION = 1
 """Of this code and of the instruction: raise it when the same video gives other findings."""

@@ -1,26 +1,21 @@
-"""What a language model is asked. Text of videos is hostile text: it is data, in a marked block.
-
-The marks and the ids of evidence are random for each question, so that no video can contain them.
-Each passage is one line of JSON, so that no text can end its line or its block.
-"""
+"""What a language model is asked. Text of videos is hostile text: it is data, in a marked block."""
 
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cinemill.capabilities.search.context import Evidence
 from cinemill.capabilities.search.language.links import clean_text
+from cinemill.core.documents import JsonObject
+from cinemill.inference.language_models.marked_lines import make_ids, mark_lines
 from cinemill.inference.language_models.protocol import Message, Prompt, ReplySchema, Speaker
 
 LONGEST_TITLE = 120
 LONGEST_QUESTION = 2_000
 MOST_REPLY_TOKENS = 1_500
 MOST_CLAIMS = 12
-_ID_LETTERS = "bcdfghjkmnpqrstvwxz"
-_ID_LENGTH = 6
 
 CLAIMS_SCHEMA = ReplySchema(
     "claims",
@@ -67,24 +62,15 @@ class AnswerPrompt:
 
 def make_prompt(question: str, evidence: Sequence[Evidence]) -> AnswerPrompt:
     """Return what to ask a model about these passages."""
-    mark = secrets.token_hex(12)
-    ids = _make_ids(len(evidence))
-    by_id = dict(zip(ids, evidence, strict=True))
-    lines = [f"BEGIN {mark}", *(_describe(key, one) for key, one in by_id.items()), f"END {mark}"]
+    by_id = dict(zip(make_ids(len(evidence)), evidence, strict=True))
+    block = mark_lines(_describe(key, one) for key, one in by_id.items())
     asked = json.dumps(clean_text(question)[:LONGEST_QUESTION], ensure_ascii=False)
-    message = Message(Speaker.USER, "\n".join([*lines, f"Question: {asked}"]))
-    system = _SYSTEM.format(mark=mark)
+    message = Message(Speaker.USER, "\n".join([*block.lines, f"Question: {asked}"]))
+    system = _SYSTEM.format(mark=block.mark)
     return AnswerPrompt(Prompt(system, (message,), CLAIMS_SCHEMA, MOST_REPLY_TOKENS), by_id)
 
 
-def _make_ids(count: int) -> list[str]:
-    ids: dict[str, None] = {}
-    while len(ids) < count:
-        ids["".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))] = None
-    return list(ids)
-
-
-def _describe(key: str, evidence: Evidence) -> str:
+def _describe(key: str, evidence: Evidence) -> JsonObject:
     described = {
         "id": key,
         "track": evidence.passage.track.value,
@@ -92,6 +78,4 @@ def _describe(key: str, evidence: Evidence) -> str:
         "title": clean_text(evidence.title)[:LONGEST_TITLE],
         "text": clean_text(evidence.text),
     }
-    return json.dumps(
-        {name: value for name, value in described.items() if value}, ensure_ascii=False
-    )
+    return {name: value for name, value in described.items() if value}

@@ -1,15 +1,19 @@
-"""``cinemill evaluate``: how well videos are searched and questions answered, on a made corpus."""
+"""``cinemill evaluate``: how well videos are searched and questions answered.
+
+On a corpus that is made here, and on published benchmarks.
+"""
 
 from __future__ import annotations
 
 import typer
 
-from cinemill.cli.commands.evaluate import answers, corpus, fit, retrieval
+from cinemill.cli.commands.evaluate import answers, benchmark, corpus, fit, retrieval
 
 app = typer.Typer(
     help=(
-        "Measure search and answers on a corpus whose videos are made here, with their truth. "
-        "Questions of the test split are read with --final only, which records the commit."
+        "Measure search and answers on a corpus whose videos are made here, with their truth, or "
+        "on a published benchmark. Questions of the corpus' test split are read with --final only, "
+        "which records the commit."
     ),
     no_args_is_help=True,
 )
@@ -17,3 +21,4 @@ app.add_typer(corpus.app, name="corpus")
 app.command("retrieval")(retrieval.evaluate_retrieval)
 app.command("answers")(answers.evaluate_answers)
 app.command("fit")(fit.fit_relevance)
+app.command("benchmark")(benchmark.evaluate_benchmark)

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.analysis.providers.cost import (
+from cinemill.steps.costs.cost import (
     DEFAULT_PRICES,
     Charge,
+    Consumption,
     CostCapReached,
     CostCaps,
     CostDecision,
@@ -25,7 +26,6 @@ from cinemill.capabilities.analysis.providers.cost import (
     format_dollars,
     reserve_cost,
 )
-from cinemill.capabilities.analysis.providers.protocol import Consumption
 
 TODAY = date(2026, 11, 29)
 PRICES = {"a.minute": Price(micros_per_minute=100_000), "b.request": Price(micros_per_request=3)}

@@ -8,9 +8,7 @@ from cinemill.capabilities.analysis.providers.opening import (
     get_rekognition,
     get_vision,
     make_vision_provider,
-    read_caps,
     read_channel,
-    read_prices,
 )
 from cinemill.capabilities.analysis.providers.vision_models import (
     CosmosProvider,
@@ -20,6 +18,7 @@ from cinemill.capabilities.analysis.providers.vision_models import (
 from cinemill.config import load
 from cinemill.errors import InputRejected
 from cinemill.inference.providers.nvidia.http import HttpCaller
+from cinemill.steps.costs.limits import read_caps, read_prices
 from cinemill.steps.service_settings import ServiceSettings
 from cinemill.worker.services import read_services
 

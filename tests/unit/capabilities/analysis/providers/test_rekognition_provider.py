@@ -8,7 +8,6 @@ import pytest
 from tests.provider_steps import WHOLE, run, store
 from tests.rekognition_double import VIDEO, RekognitionDouble, connect, run_double
 
-from cinemill.capabilities.analysis.providers.cost import DEFAULT_PRICES, estimate_cost
 from cinemill.capabilities.analysis.providers.protocol import AnalysisRequest
 from cinemill.capabilities.analysis.providers.rekognition import RekognitionProvider
 from cinemill.core.findings.finding import FindingKind
@@ -16,6 +15,7 @@ from cinemill.errors import InputRejected
 from cinemill.inference.providers.failures import ProviderJobFailed, ProviderThrottled
 from cinemill.inference.providers.jobs import RunState
 from cinemill.inference.providers.rekognition.features import Feature
+from cinemill.steps.costs.cost import DEFAULT_PRICES, estimate_cost
 
 ALL = tuple(Feature)
 BOX = {"Left": 0.25, "Top": 0.5, "Width": 0.25, "Height": 0.25}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.knowledge.gazetteer import (
+from cinemill.core.knowledge.gazetteer import (
     LONGEST_NAME_CHARACTERS,
     MOST_NAMES,
     Gazetteer,
@@ -75,3 +75,15 @@ def test_found_names_are_in_order_and_do_not_overlap(text: str) -> None:
     spans = [span for _known, span in Gazetteer(NAMES).find(text)]
     ends = [0, *(span.end for span in spans)]
     assert all(end <= span.start < span.end for end, span in zip(ends, spans, strict=False))
+
+
+def test_names_are_listed_once_and_in_order() -> None:
+    ann, again, ben = (
+        KnownName(name, kind)
+        for name, kind in (
+            ("Ann", EntityKind.PERSON),
+            ("ANN", EntityKind.PLACE),
+            ("Ben", EntityKind.PERSON),
+        )
+    )
+    assert Gazetteer([ann, again, ben]).names == (ann, ben)

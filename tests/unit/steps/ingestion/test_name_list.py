@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cinemill.capabilities.knowledge.name_list import LARGEST_FILE_BYTES, read_name_list
 from cinemill.errors import CinemillError
+from cinemill.steps.ingestion.name_list import LARGEST_FILE_BYTES, read_name_list
 
 LIST = "\ufeff# a series\n\nperson  Elinor Dashwood\r\nPlace\tNorland Park\n"
 
@@ -31,6 +31,14 @@ def test_another_list_has_another_digest(tmp_path: Path) -> None:
     first = read_name_list(write(tmp_path, LIST.encode())).digest
     assert read_name_list(write(tmp_path, LIST.encode())).digest == first
     assert read_name_list(write(tmp_path, b"person Elinor")).digest != first
+
+
+def test_names_sound_the_same_whatever_they_name(tmp_path: Path) -> None:
+    spoken = read_name_list(write(tmp_path, LIST.encode())).spoken_digest
+    same = b"# others\nplace Elinor Dashwood\nperson Norland Park"
+    assert read_name_list(write(tmp_path, same)).spoken_digest == spoken
+    for other in (b"person Elinor Dashwood", b"place Norland Park\nperson Elinor Dashwood"):
+        assert read_name_list(write(tmp_path, other)).spoken_digest != spoken
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ class Gazetteer:
 
     def __init__(self, names: Iterable[KnownName]) -> None:
         self._root = _Node()
+        self._names: list[KnownName] = []
         for count, known in enumerate(names, start=1):
             if count > MOST_NAMES:
                 raise TooLarge(
@@ -66,7 +67,14 @@ class Gazetteer:
         node = self._root
         for word, _span in _split(known.name):
             node = node.following.setdefault(word.casefold(), _Node())
-        node.known = node.known or known
+        if node.known is None:
+            node.known = known
+            self._names.append(known)
+
+    @property
+    def names(self) -> tuple[KnownName, ...]:
+        """Return the names in the order of the list; of two spellings that are alike, the first."""
+        return tuple(self._names)
 
     def find(self, text: str) -> list[tuple[KnownName, TextSpan]]:
         """Return known names with their characters, in order, without overlaps; longest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cinemill.capabilities.analysis.providers.cost import Charge, CostDecision, CostTotals
+from cinemill.steps.costs.cost import Charge, CostDecision, CostTotals
 from cinemill.storage.providers import costs
 
 if TYPE_CHECKING:

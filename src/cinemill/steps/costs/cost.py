@@ -12,11 +12,22 @@ from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
-from cinemill.capabilities.analysis.providers.protocol import Consumption
 from cinemill.errors import InputRejected
 
 MICROS_PER_DOLLAR = 1_000_000
 _MS_PER_MINUTE = 60_000
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Consumption:
+    """What a service was asked to do, in a unit that it has a price for."""
+
+    price: str
+    """The name of a price, such as ``rekognition.labels``."""
+    milliseconds: int = 0
+    requests: int = 0
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,7 @@ class Price:
     micros_per_minute: int = 0
     """Of video; a minute that is begun counts."""
     micros_per_request: int = 0
+    micros_per_million_tokens: int = 0
     source: str = ""
     as_of: date | None = None
 
@@ -142,6 +154,7 @@ def estimate_cost(consumption: Sequence[Consumption], prices: PriceTable) -> Est
             continue
         minutes = -(-one.milliseconds // _MS_PER_MINUTE)
         micros += minutes * price.micros_per_minute + one.requests * price.micros_per_request
+        micros += -(-one.tokens * price.micros_per_million_tokens // _MILLION)
     return Estimate(micros, sum(one.requests for one in consumption), tuple(unpriced))
 
 

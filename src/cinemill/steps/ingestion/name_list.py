@@ -6,9 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinemill.capabilities.knowledge.gazetteer import NAME_RULE, Gazetteer, KnownName, is_name
+from cinemill.core.knowledge.gazetteer import NAME_RULE, Gazetteer, KnownName, is_name
 from cinemill.core.knowledge.graph import EntityKind
 from cinemill.errors import InputRejected, TooLarge
+from cinemill.steps.content_key import content_key
 
 LARGEST_FILE_BYTES = 16 * 1024 * 1024
 _HINT = f"Write a kind and a name, such as 'person Alice Walker'; kinds: {', '.join(EntityKind)}."
@@ -21,6 +22,11 @@ class NameList:
     gazetteer: Gazetteer
     digest: str
     """SHA-256 of the file: another list finds other entities."""
+
+    @property
+    def spoken_digest(self) -> str:
+        """Return what tells the names apart by ear: neither kinds nor comments change it."""
+        return content_key("names", [one.name for one in self.gazetteer.names])
 
 
 def read_name_list(path: Path) -> NameList:

@@ -1,0 +1,212 @@
+"""Entities of a stored video as a language model finds them; relations stay with the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cinemill.capabilities.knowledge import handlers, model_entities
+from cinemill.capabilities.knowledge.handlers import BATCH, Save, relate
+from cinemill.capabilities.knowledge.model_entities import locate_entities
+from cinemill.capabilities.knowledge.model_inquiry import (
+    PROVIDER,
+    Answers,
+    Batch,
+    ask_about,
+    divide,
+    forget_replies,
+)
+from cinemill.capabilities.knowledge.video_texts import VideoText, list_texts
+from cinemill.core.documents import JsonObject
+from cinemill.core.findings.finding import FindingKind, FindingModel
+from cinemill.core.knowledge.gazetteer import Gazetteer
+from cinemill.core.knowledge.graph import Mention
+from cinemill.errors import InputRejected
+from cinemill.inference.language.spacy_parser import CARD, open_parser
+from cinemill.inference.language_models.address import LanguageModelAddress
+from cinemill.inference.language_models.open import open_language_model
+from cinemill.inference.models.catalog import get_card
+from cinemill.jobs.results import write_result
+from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.ingestion.finding_work import FindingWork, store_findings
+from cinemill.steps.ingestion.gaps import StepReport
+from cinemill.steps.ingestion.name_list import read_name_list
+from cinemill.steps.models import ensure_model
+from cinemill.steps.resources import StepResources, find_asset
+from cinemill.storage.database import Connection, Database
+from cinemill.storage.findings.sets import find_active
+from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence, save_mentions
+from cinemill.telemetry import get_logger
+
+Mentions = Mapping[str, Sequence[Mention]]
+"""By the ids of passages."""
+Prepare = Callable[[StepResources, StepContext], None]
+Complete = Callable[[StepResources, StepContext, VideoText, Mentions], list[PassageEvidence]]
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Extraction:
+    """What is read in a video's passages, besides the entities."""
+
+    known_from: Mapping[str, JsonObject]
+    """Its name, and those of what includes it, with what else changes their result."""
+    prepare: Prepare
+    """Called before anything is paid for."""
+    complete: Complete
+    save: Save
+
+
+def find_entities(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Find the entities that a video's passages mention, in any language, unless they are known.
+
+    Raises as ``model_inquiry.ask_about`` does, and for a list of names that cannot be read.
+    """
+    known_from: dict[str, JsonObject] = {"entities": {}, "relations": _describe_parser()}
+    extraction = _Extraction(known_from, _need_nothing, _keep_mentions, save_mentions)
+    return _read_video(resources, context, extraction)
+
+
+def find_relationships(resources: StepResources, context: StepContext) -> StepOutcome:
+    """Find entities, and by the parser's rules what English sentences state of them.
+
+    Raises as :func:`find_entities` does, and where there is no parser.
+    """
+    known_from: dict[str, JsonObject] = {"relations": _describe_parser()}
+    extraction = _Extraction(known_from, _need_parser, _add_relations, save_evidence)
+    return _read_video(resources, context, extraction)
+
+
+def _need_nothing(_resources: StepResources, _context: StepContext) -> None:
+    pass
+
+
+def _need_parser(resources: StepResources, context: StepContext) -> None:
+    ensure_model(resources, context, get_card(CARD))
+    open_parser(resources.models_dir)
+
+
+def _describe_parser() -> JsonObject:
+    return {"parser": get_card(CARD).revision, "rules": handlers.VERSION}
+
+
+def _read_video(
+    resources: StepResources, context: StepContext, extraction: _Extraction
+) -> StepOutcome:
+    asset = find_asset(resources, context)
+    address = _get_address(resources)
+    texts = list_texts(resources.database, asset.id)
+    names = read_name_list(resources.names_file) if resources.names_file else None
+    passages = {one.id: one.passage.text for text in texts for one in text.passages}
+    listed: JsonObject = {"names": names.digest} if names else {}
+    asked = [
+        {"what": what, "passages": [*passages], **listed, **more}
+        for what, more in extraction.known_from.items()
+    ]
+    if any(_is_known(resources.database, asset.id, address.name, one) for one in asked):
+        return StepOutcome(write_result(StepReport(reused=True)))
+    if passages:
+        extraction.prepare(resources, context)
+    batches = divide(address.name, asset.id, passages)
+    answers = _ask(resources, context, asset.id, address, batches)
+    mentions = _locate(texts, answers, names.gazetteer if names else None)
+    found = {
+        text.modality: extraction.complete(resources, context, text, mentions) for text in texts
+    }
+    revision = ", ".join(answers.served)
+    model = FindingModel(PROVIDER, address.name, revision, model_entities.VERSION)
+    work = FindingWork(FindingKind.KNOWLEDGE, model, asked[0])
+
+    def write(connection: Connection) -> None:
+        for modality, evidence in found.items():
+            extraction.save(connection, asset.id, modality, evidence)
+        store_findings(connection, asset.id, work, [])
+        forget_replies(connection, batches)
+
+    count = sum(len(one.mentions) for evidence in found.values() for one in evidence)
+    return StepOutcome(write_result(StepReport(count=count)), write)
+
+
+def _get_address(resources: StepResources) -> LanguageModelAddress:
+    if resources.entity_model is None:
+        raise InputRejected(
+            "No language model is set to find entities.", code="language_model_missing"
+        )
+    return resources.entity_model
+
+
+def _is_known(database: Database, asset_id: str, model: str, asked: JsonObject) -> bool:
+    """Check whether the stored entities answer the same question to the same model.
+
+    The revision counts for nothing here: the server states it only in a reply.
+    """
+    with database.begin() as connection:
+        active = find_active(connection, asset_id, FindingKind.KNOWLEDGE)
+    if active is None or (active.model.provider, active.model.name) != (PROVIDER, model):
+        return False
+    work = FindingWork(FindingKind.KNOWLEDGE, active.model, asked)
+    is_same_version = active.model.version == model_entities.VERSION
+    return is_same_version and active.params_digest == work.digest
+
+
+def _ask(
+    resources: StepResources,
+    context: StepContext,
+    asset_id: str,
+    address: LanguageModelAddress,
+    batches: Sequence[Batch],
+) -> Answers:
+    model = open_language_model(address)
+    try:
+        return ask_about(resources, context, asset_id, model, batches)
+    finally:
+        model.close()
+
+
+def _locate(
+    texts: Sequence[VideoText], answers: Answers, gazetteer: Gazetteer | None
+) -> dict[str, list[Mention]]:
+    mentions: dict[str, list[Mention]] = {}
+    unsupported = 0
+    for text in texts:
+        for identity, source in zip(text.ids, text.sources, strict=True):
+            located = locate_entities(source, answers.found.get(identity, ()), gazetteer)
+            mentions[identity] = located.mentions
+            unsupported += located.unsupported
+    if unsupported or answers.unknown_ids:
+        log.info(
+            "entities of a language model left out",
+            not_in_passage=unsupported,
+            unknown_passages=answers.unknown_ids,
+        )
+    return mentions
+
+
+def _keep_mentions(
+    _resources: StepResources, _context: StepContext, text: VideoText, mentions: Mentions
+) -> list[PassageEvidence]:
+    return [PassageEvidence(one, mentions[one]) for one in text.ids]
+
+
+def _add_relations(
+    resources: StepResources, context: StepContext, text: VideoText, mentions: Mentions
+) -> list[PassageEvidence]:
+    """Return the mentions of a text with what its English passages state, some at a time."""
+    english = text.keep_english()
+    stated: dict[str, PassageEvidence] = {}
+    if english.passages:
+        parser = open_parser(resources.models_dir)
+        sources, ids = english.sources, english.ids
+        for first in range(0, len(sources), BATCH):
+            if (stop := context.should_stop()) is not None:
+                raise stop
+            part = slice(first, first + BATCH)
+            parsed = parser.parse([one.text for one in sources[part]])
+            named = [mentions[one] for one in ids[part]]
+            stated |= zip(ids[part], relate(sources[part], parsed, named), strict=True)
+    evidence = []
+    for one in text.ids:
+        known = stated.get(one, PassageEvidence(one, mentions[one]))
+        evidence.append(PassageEvidence(one, known.mentions, known.relations))
+    return evidence

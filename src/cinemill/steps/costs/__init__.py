@@ -1,0 +1,1 @@
+"""What services cost: estimated before, held under caps, recorded after."""
