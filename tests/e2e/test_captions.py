@@ -124,7 +124,8 @@ def test_caption_edit_is_saved_and_shown_at_once(editor: Page, captions: str) ->
     assert editor.locator("video").evaluate(SHOWN) == ["Good morning."]
     kept = editor.request.get(captions).json()
     assert kept["source"] == "person"
-    assert kept["captions"][0] == {"start_ms": 0, "end_ms": 1200, "lines": ["Good morning."]}
+    saved = {"start_ms": 0, "end_ms": 1200, "lines": ["Good morning."], "speaker": ""}
+    assert kept["captions"][0] == saved
     expect(editor.locator(".downloads")).to_contain_text("Captions, English, edited (SRT)")
 
 

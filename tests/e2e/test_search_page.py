@@ -17,7 +17,7 @@ from tools.samples import fetch
 
 from cinemill.client import Client
 
-from .conftest import Instance, make_own_film, process, write_captions
+from .conftest import Instance, make_own_film, process
 from .test_page import check_layout
 
 MODELS = (
@@ -226,30 +226,6 @@ def test_lanes_show_what_was_found(asset_page: Page) -> None:
     expect(lane).to_have_attribute("aria-valuetext", re.compile("PRESIDENT OBAMA"))
     expect(page.locator("#known")).to_contain_text("Search finds this video by")
     expect(page.locator(".gaps")).to_have_count(0)
-
-
-def test_transcript_seeks_and_follows(asset_page: Page) -> None:
-    page = asset_page
-    cues = [
-        {"start_ms": 0, "end_ms": 2000, "lines": [f"Today, {HOSTILE}"]},
-        {"start_ms": 4000, "end_ms": 6000, "lines": ["after two years"]},
-    ]
-    write_captions(page, f"{page.url.replace('/assets/', '/api/v1/assets/')}/captions/en", cues)
-    page.reload()
-    expect(page.get_by_role("slider", name="Captions")).to_be_visible()
-    lines = page.locator("#transcript button")
-    last = lines.last
-    start = float(str(last.get_attribute("data-start"))) / 1000
-    assert start == 4
-    expect(lines.first).to_contain_text(f"Today, {HOSTILE}")
-    last.press("Enter")
-    page.wait_for_function(
-        "start => Math.abs(document.querySelector('#player video')?.currentTime - start) < 0.1",
-        arg=start,
-    )
-    expect(page.locator("#transcript li").last).to_have_attribute("aria-current", "true")
-    page.locator("#player video").evaluate("video => { video.currentTime = 0.5; }")
-    expect(page.locator("#transcript li[aria-current]")).to_contain_text("Today")
 
 
 def test_unknown_video_is_ingested_from_its_page_and_its_gaps_are_named(

@@ -48,6 +48,8 @@ class Utterance:
     end_ms: int
     text: str
     words: tuple[Word, ...] = ()
+    speaker: str = ""
+    """Whom captions name; empty where they name nobody."""
 
 
 @dataclass(frozen=True, slots=True)

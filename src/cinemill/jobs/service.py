@@ -90,6 +90,16 @@ class JobService:
             in_transaction(connection)
             return new_jobs.insert_job(connection, new, steps)[0]
 
+    def add_job(
+        self, connection: Connection, kind: str, asset_id: str, *, owner: str = DEFAULT_OWNER
+    ) -> Job:
+        """Accept a job without parameters in the caller's transaction: both take effect, or none.
+
+        Raises InputRejected, NotFound.
+        """
+        new, steps = self._make_job(kind, owner=owner, params={}, asset_id=asset_id, priority=None)
+        return new_jobs.insert_job(connection, new, steps)[0]
+
     def create_jobs(
         self,
         kind: str,

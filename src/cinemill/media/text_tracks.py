@@ -45,13 +45,16 @@ def write_sprite_index(layout: SpriteLayout, duration_seconds: Fraction, image_n
 def write_vtt(cues: Sequence[Cue]) -> str:
     """Return captions as WebVTT.
 
-    ``&``, ``<`` and ``>`` are escaped, so no text is taken for a tag or for an arrow between times
+    Who speaks is named by a voice tag. ``&``, ``<`` and ``>`` are escaped, so no text is taken for
+    a tag or for an arrow between times
     (https://www.w3.org/TR/webvtt1/#webvtt-cue-text-span).
     """
     blocks = ["WEBVTT\n"]
     for cue in cues:
         times = f"{format_clock(cue.start_ms)} --> {format_clock(cue.end_ms)}"
         lines = [html.escape(line, quote=False) for line in cue.lines]
+        if cue.speaker:
+            lines = [f"<v {html.escape(cue.speaker, quote=False)}>{lines[0]}", *lines[1:]]
         blocks.append("\n".join([times, *lines]) + "\n")
     return "\n".join(blocks)
 
@@ -88,7 +91,12 @@ def write_json(transcript: Transcript, cues: Sequence[Cue], *, with_words: bool)
         "facts": dict(transcript.facts),
         "utterances": [_describe(one, with_words) for one in transcript.utterances],
         "captions": [
-            {"start_ms": cue.start_ms, "end_ms": cue.end_ms, "lines": list(cue.lines)}
+            {
+                "start_ms": cue.start_ms,
+                "end_ms": cue.end_ms,
+                "lines": list(cue.lines),
+                **({"speaker": cue.speaker} if cue.speaker else {}),
+            }
             for cue in cues
         ],
     }

@@ -10,6 +10,7 @@ import { captionsLane } from "./findings.js";
 import { nameLanguage } from "./format.js";
 import { KnownPanel } from "./knowledge.js";
 import { Lanes } from "./lanes.js";
+import { LineEditor } from "./lineedit.js";
 import { buildOrigin } from "./origin.js";
 import { buildPlayer } from "./player.js";
 import { listOwnSources } from "./sources.js";
@@ -54,13 +55,13 @@ async function show(asset, captions) {
   find("facts").replaceChildren(...listFacts(asset));
   find("downloads").replaceChildren(...listDownloads(asset));
   const lanes = buildLanes(asset);
-  const transcript = new Transcript(find("transcript"), { onSeek: (ms) => lanes.seek(ms) });
+  const transcript = buildTranscript(lanes);
   const panel = new AnalysisPanel(find("analysis"), asset, { lanes, onProblem: showBanner });
-  await showSpeech(captions, lanes, transcript);
+  await showSpeech(captions, transcript);
   find("video").hidden = false;
   showPlayer(asset, captions, (player) => {
     lanes.follow(player.video);
-    transcript.follow(player.video);
+    transcript.follow(player);
     goToAddressed(player.video);
     panel.setPlayer(player);
   });
@@ -71,7 +72,7 @@ async function show(asset, captions) {
     onIngested: async () => {
       try {
         await known.refresh();
-        await showSpeech(sortByPreferredLanguage(await listCaptions(assetId)), lanes, transcript);
+        await showSpeech(sortByPreferredLanguage(await listCaptions(assetId)), transcript);
       } catch (problem) {
         showBanner(problem);
       }
@@ -118,16 +119,46 @@ function buildLanes(asset) {
   };
 }
 
+// The lines of what is said, editable where they stand; the lane and the player show an edit at once.
+function buildTranscript(lanes) {
+  let player = null;
+  const show = (found) => {
+    lanes.setSpeech(found ? [captionsLane(nameLanguage(found.language), found)] : []);
+    lines.show(found?.captions ?? []);
+    find("transcript-section").hidden = !found;
+  };
+  const editor = new LineEditor(find("transcript-message"), assetId, {
+    onSaved: (saved) => {
+      show(saved);
+      listCaptions(assetId)
+        .then((all) => player?.setCaptions(sortByPreferredLanguage(all).map(trackOf)))
+        .catch(showBanner);
+    },
+  });
+  const lines = new Transcript(find("transcript"), {
+    onSeek: (ms) => lanes.seek(ms),
+    onEdit: (at, item) => editor.edit(at, item),
+  });
+  return {
+    follow: (shown) => {
+      player = shown;
+      lines.follow(shown.video);
+    },
+    show: (found) => {
+      if (editor.isChanged) return; // somebody is writing
+      editor.setDocument(found);
+      show(found);
+    },
+  };
+}
+
 // At most one language: the player's captions show the others.
-async function showSpeech([first], lanes, transcript) {
-  let found = { captions: [] };
+async function showSpeech([first], transcript) {
+  let found = null;
   try {
     if (first) found = await getCaptions(assetId, first.language);
   } catch { /* Deleted meanwhile. */ }
-  const hasSpeech = found.captions.length > 0;
-  lanes.setSpeech(hasSpeech ? [captionsLane(nameLanguage(first.language), found)] : []);
-  transcript.show(found.captions);
-  find("transcript-section").hidden = !hasSpeech;
+  transcript.show(found?.captions.length ? found : null);
 }
 
 function showPlayer(asset, captions, onReady) {

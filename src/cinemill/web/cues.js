@@ -1,5 +1,5 @@
-// Operations on captions and checks of them, as lists of { start, end, text } with times in
-// milliseconds. Independent of the page.
+// Operations on captions and checks of them, as lists of { start, end, text, speaker } with times in
+// milliseconds; the speaker is empty if nobody is named. Independent of the page.
 
 const LINE_COLUMNS = 42;
 const CHARACTERS_PER_SECOND = 17;
@@ -7,10 +7,12 @@ const NEW_MS = 2000;
 const LEAST_MS = 200;
 
 export const fromDocument = ({ captions }) =>
-  captions.map(({ start_ms: start, end_ms: end, lines }) => ({ start, end, text: lines.join("\n") }));
+  captions.map(({ start_ms: start, end_ms: end, lines, speaker = "" }) =>
+    ({ start, end, text: lines.join("\n"), speaker }));
 
 export const toDocument = (cues) =>
-  cues.map(({ start, end, text }) => ({ start_ms: start, end_ms: end, lines: text.split("\n") }));
+  cues.map(({ start, end, text, speaker }) =>
+    ({ start_ms: start, end_ms: end, lines: text.split("\n"), speaker }));
 
 // Returns a sentence for each cue that cannot be saved, "" for others. Invalid times are null.
 export function findProblems(cues) {
@@ -41,15 +43,15 @@ export function findHint({ start, end, text }) {
 
 // Splits a cue: the text at ``at`` if that is inside it, else near its middle; the time at ``moment``
 // if that is inside it, else in proportion to the text. Returns null if the cue is too short.
-export function split({ start, end, text }, at, moment) {
+export function split({ start, end, text, speaker = "" }, at, moment) {
   const place = at > 0 && at < text.length ? at : middleOf(text);
   const shared = start + Math.round(((end - start) * place) / Math.max(1, text.length));
   const isWithin = moment >= start + LEAST_MS && moment <= end - LEAST_MS;
   const cut = isWithin ? Math.round(moment) : shared;
   if (cut <= start || cut >= end) return null;
   return [
-    { start, end: cut, text: text.slice(0, place).trim() },
-    { start: cut, end, text: text.slice(place).trim() },
+    { start, end: cut, text: text.slice(0, place).trim(), speaker },
+    { start: cut, end, text: text.slice(place).trim(), speaker },
   ];
 }
 
@@ -66,7 +68,8 @@ export function merge(one, other) {
   const isPair = texts.every((text) => !text.includes("\n"));
   const joined = texts.join(" ");
   const text = isPair && joined.length > LINE_COLUMNS ? texts.join("\n") : joined;
-  return { start: one.start, end: other.end, text };
+  const speaker = one.speaker === other.speaker ? one.speaker : "";
+  return { start: one.start, end: other.end, text, speaker };
 }
 
 // Finds a place for a new cue: at ``moment`` if no cue is there, else after the cue ``after``. Without
@@ -77,7 +80,7 @@ export function findGap(cues, moment, after) {
   const index = cues.filter((cue) => cue.start < start).length;
   const next = cues[index]?.start ?? Infinity;
   const end = Math.min(start + NEW_MS, next);
-  return end - start < LEAST_MS ? null : { index, cue: { start, end, text: "" } };
+  return end - start < LEAST_MS ? null : { index, cue: { start, end, text: "", speaker: "" } };
 }
 
 export const indexAt = (cues, moment) =>

@@ -46,7 +46,7 @@ export function nameWork({ kind, params }) {
   }
   return {
     make_ladder: "stream", caption: "captions", render_video: "render", generate_preview: "stills",
-    detect_video: "analysis",
+    detect_video: "analysis", apply_caption_edits: "edited captions",
   }[kind] ?? "";
 }
 

@@ -1,4 +1,4 @@
-// What is said in a video, in step with its player. A click seeks.
+// What is said in a video, in step with its player. A click seeks; a line can be edited in its place.
 
 import { element } from "./dom.js";
 import { formatClock } from "./format.js";
@@ -8,25 +8,20 @@ export class Transcript {
   #captions = [];
   #current = -1;
 
-  // ``onSeek(ms)`` is called for a line that a person chose.
-  constructor(list, { onSeek }) {
+  // ``onSeek(ms)`` is called for a line that a person chose, ``onEdit(at, item)`` for one to edit.
+  constructor(list, { onSeek, onEdit }) {
     this.#list = list;
     list.addEventListener("click", ({ target }) => {
-      const line = target.closest("button");
-      if (line) onSeek(Number(line.dataset.start));
+      const item = target.closest("li");
+      if (target.closest(".line")) onSeek(Number(target.closest(".line").dataset.start));
+      else if (target.closest(".edit-line")) onEdit([...list.children].indexOf(item), item);
     });
   }
 
   show(captions) {
     this.#captions = captions;
     this.#current = -1;
-    this.#list.replaceChildren(...captions.map(({ start_ms: start, lines }) => {
-      const line = element("button", { type: "button" },
-        element("span", { className: "numbers", textContent: formatClock(start / 1000) }),
-        element("span", { textContent: lines.join(" ") }));
-      line.dataset.start = String(start);
-      return element("li", {}, line);
-    }));
+    this.#list.replaceChildren(...captions.map(buildLine));
   }
 
   follow(video) {
@@ -43,7 +38,20 @@ export class Transcript {
     const line = this.#list.children[current];
     if (!line) return;
     line.setAttribute("aria-current", "true");
+    // Do not scroll away while a person is writing.
+    if (this.#list.querySelector("textarea")) return;
     // The list scrolls, and never the page.
     this.#list.scrollTop = line.offsetTop - (this.#list.clientHeight - line.offsetHeight) / 2;
   }
+}
+
+function buildLine({ start_ms: start, lines, speaker }, at) {
+  const words = lines.join(" ");
+  const line = element("button", { type: "button", className: "line" },
+    element("span", { className: "numbers", textContent: formatClock(start / 1000) }),
+    element("span", { textContent: speaker ? `${speaker}: ${words}` : words }));
+  line.dataset.start = String(start);
+  const edit = element("button", { type: "button", className: "edit-line", textContent: "Edit" });
+  edit.setAttribute("aria-label", `Edit line ${at + 1}`);
+  return element("li", {}, line, edit);
 }

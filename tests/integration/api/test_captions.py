@@ -13,10 +13,12 @@ import pytest
 from cinemill.capabilities.captions.formats import FILES
 from cinemill.capabilities.captions.handlers import write_texts
 from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.core.retrieval.passages import Passage, PassageTrack
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.storage.database import Database
 from cinemill.storage.media import assets
 from cinemill.storage.media.files import LocalFiles
+from cinemill.storage.retrieval.passages import save_passages
 
 from .conftest import RunningApi
 
@@ -24,8 +26,8 @@ TRANSCRIPT = Transcript(
     "base", "weights", "en", SpeechTask.TRANSCRIBE, (Utterance(0, 1500, "Good mourning."),), {}
 )
 CORRECTED = [
-    {"start_ms": 0, "end_ms": 800, "lines": ["Good"]},
-    {"start_ms": 800, "end_ms": 1500, "lines": ["<i>morning</i> &", "all."]},
+    {"start_ms": 0, "end_ms": 800, "lines": ["Good"], "speaker": "<Ann> & Bob"},
+    {"start_ms": 800, "end_ms": 1500, "lines": ["<i>morning</i> &", "all."], "speaker": ""},
 ]
 
 
@@ -91,7 +93,8 @@ def test_correction_takes_the_models_place_in_every_form(api: RunningApi, captio
     assert saved.headers["ETag"] == etag != version
     assert (document["source"], document["model"]) == ("person", "base")
     assert document["captions"] == CORRECTED
-    assert "&lt;i&gt;morning&lt;/i&gt; &amp;\nall." in read(api, document, "vtt")
+    assert "\n<v &lt;Ann&gt; &amp; Bob>Good\n" in read(api, document, "vtt")
+    assert "\n&lt;i&gt;morning&lt;/i&gt; &amp;\nall." in read(api, document, "vtt")
     assert "00:00:00,800 --> 00:00:01,500" in read(api, document, "srt")
     assert read(api, document, "text") == "Good\n<i>morning</i> & all.\n"
     assert '"corrected_by": "person"' in read(api, document, "json")
@@ -141,6 +144,10 @@ def test_captions_can_be_written_where_no_model_heard_any(api: RunningApi, film:
         ([{"start_ms": 0, "end_ms": 5, "lines": ["a" * 501]}], "captions_invalid"),
         ([{"start_ms": -1, "end_ms": 5, "lines": ["a"]}], "parameters_invalid"),
         ([{"start_ms": 0.5, "end_ms": 5, "lines": ["a"]}], "parameters_invalid"),
+        (
+            [{"start_ms": 0, "end_ms": 5, "lines": ["a"], "speaker": "a" * 101}],
+            "parameters_invalid",
+        ),
         ("everything", "parameters_invalid"),
     ],
 )
@@ -158,7 +165,7 @@ def test_file_of_another_editor_is_taken_as_it_is(api: RunningApi, film: str) ->
     vtt = "WEBVTT\n\nNOTE by hand\n\n1\n00:01.000 --> 00:02.000\n<v Ann>Salt &amp; pepper\n"
     saved = api.http.put(address, content=vtt, headers={"Content-Type": "text/vtt"})
     assert saved.status_code == 200, saved.text
-    said = {"start_ms": 1000, "end_ms": 2000, "lines": ["Salt & pepper"]}
+    said = {"start_ms": 1000, "end_ms": 2000, "lines": ["Salt & pepper"], "speaker": "Ann"}
     assert saved.json()["captions"] == [said]
     headers = {"Content-Type": "application/x-subrip", "If-Match": saved.headers["ETag"]}
     latin = "1\n00:00:01,000 --> 00:00:02,000\nsch\xf6n".encode("latin-1")
@@ -188,6 +195,29 @@ def test_models_next_word_does_not_undo_a_persons(
         assert held.text == "Good\n<i>morning</i> & all.\n"
     missing = api.http.get(f"/api/v1/assets/{captioned}/files/captions_text?language=fr")
     assert (missing.status_code, missing.json()["code"]) == (404, "captions_not_found")
+
+
+def list_follow_ups(api: RunningApi, film: str) -> list[str]:
+    query = f"/api/v1/jobs?asset_id={film}&kind=apply_caption_edits"
+    return [one["id"] for one in api.http.get(query).json()["jobs"]]
+
+
+def test_searches_follow_an_edit_of_a_video_that_they_know(
+    api: RunningApi, database: Database, captioned: str
+) -> None:
+    assert save(api, captioned, CORRECTED, "*").json()["job_id"] is None
+    assert list_follow_ups(api, captioned) == []
+    said = Passage(0, PassageTrack.SPEECH, 0, 1500, "Good mourning.", "en")
+    with database.begin() as connection:
+        save_passages(connection, captioned, PassageTrack.SPEECH, [said])
+    saved = save(api, captioned, CORRECTED, "*")
+    assert list_follow_ups(api, captioned) == [saved.json()["job_id"]]
+    # What is not saved has no job.
+    assert save(api, captioned, [], '"another version"').status_code == 412
+    assert len(list_follow_ups(api, captioned)) == 1
+    address = f"/api/v1/assets/{captioned}/captions/en"
+    assert api.http.delete(address, headers={"If-Match": "*"}).status_code == 204
+    assert len(list_follow_ups(api, captioned)) == 2
 
 
 def test_where_there_is_no_room_for_its_name_nothing_is_saved(

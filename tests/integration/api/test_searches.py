@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from tests.integration.api.conftest import RunningApi, StartApi
 from tests.integration.storage.intelligence_rows import find_things
 
@@ -115,7 +116,7 @@ def test_server_without_the_embedding_model_says_so(start_api: StartApi, library
     assert "cinemill models fetch" in found["vectors_hint"]
 
 
-def test_filters_by_label_language_entity_and_date(api: RunningApi, library: Database) -> None:
+def test_filters_by_what_a_passage_has(api: RunningApi, library: Database) -> None:
     find_things(library, "garden")  # a car in the first moment, a person from the 12th second on
     everywhere = "news about the rose garden and the wind farm"
     car = search(api, q=everywhere, label="car")
@@ -124,6 +125,13 @@ def test_filters_by_label_language_entity_and_date(api: RunningApi, library: Dat
     person = search(api, q=everywhere, label="person")
     assert {one["start"] for one in person["hits"] + person["nearest"]} == {10.0}
     assert search(api, q=everywhere, language="de")["hits"] == []
+    with library.begin() as connection:
+        connection.execute(
+            text("UPDATE passage SET speaker = 'Ann' WHERE asset_id = 'garden' AND number = 1")
+        )
+    said = search(api, q=everywhere, speaker="Ann")
+    assert {one["start"] for one in said["hits"] + said["nearest"]} == {10.0}
+    assert search(api, q=everywhere, speaker="Bob")["hits"] == []
     (oslo,) = (
         one
         for one in api.http.get("/api/v1/entities", params={"name": "Oslo"}).json()["entities"]

@@ -134,6 +134,7 @@ def test_statistics_queries_use_indexes(filled: Database, name: str) -> None:
 
 
 OTHERS: dict[str, Callable[[Connection], object]] = {
+    "keys of transcripts": lambda c: findings.list_transcript_keys(c, "asset-1"),
     "job": lambda c: job_queries.get_job(c, "new-1"),
     "steps": lambda c: job_queries.list_steps(c, "new-1"),
     "dead letters": job_queries.list_dead,
@@ -169,6 +170,7 @@ ASSETS: dict[str, Callable[[Database], object]] = {
     "work done before": lambda d: assets.find_step_artifacts(d, "key-1"),
     "transcript": lambda d: findings.get_transcript(d, "transcript-1"),
     "speech transcribed before": lambda d: findings.find_transcript(d, "key-1"),
+    "last transcript": lambda d: findings.find_latest_transcript(d, "asset-1"),
 }
 
 

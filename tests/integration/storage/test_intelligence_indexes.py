@@ -37,6 +37,7 @@ from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.storage.database import Database
 from cinemill.storage.findings import sets
+from cinemill.storage.findings.ingestions import was_ingested
 from cinemill.storage.jobs import job_changes
 from cinemill.storage.knowledge import entities, merges, scenes
 from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence
@@ -211,6 +212,8 @@ def find(**query: Any) -> Callable[[Connection], object]:
 
 BY_INDEX: dict[str, Callable[[Connection], object]] = {
     "passages": lambda c: passages.list_passages(c, "asset-7", SPEECH, first=3, limit=4),
+    "ids of passages": lambda c: passages.list_passage_ids(c, "asset-7", (SPEECH,)),
+    "known to searches": lambda c: was_ingested(c, "asset-7"),
     "unknown words": lambda c: passages.find_unknown_words(c, "owner-7", ["Zareef", "people"]),
     "saved passages": lambda c: passages.save_passages(
         c, "asset-7", SPEECH, make_passages(["new words"])

@@ -132,9 +132,9 @@ def test_ingestion_does_not_touch_what_a_person_wrote(
 ) -> None:
     asset_id = ingest(stack, film, "quick")["asset_id"]
     before = list_captions(stack, asset_id)["en"]
-    store = CaptionStore(stack.database, stack.files, tmp_path)
+    store = CaptionStore(stack.database, stack.files, tmp_path, stack.service)
     asset = assets.get_asset(stack.database, asset_id)
-    written, _ = correct_captions(store, asset, "en", [WRITTEN], before.version)
+    written = correct_captions(store, asset, "en", [WRITTEN], before.version).captions
     with stack.database.begin() as connection:  # so that the ingestion writes its own once more
         connection.execute(
             text("DELETE FROM artifact WHERE asset_id = :id AND variant = :variant"),
@@ -145,7 +145,7 @@ def test_ingestion_does_not_touch_what_a_person_wrote(
     assert left is not None
     assert left.created_at > written.created_at
     assert list_captions(stack, asset_id) == {"en": written}
-    discard_correction(stack.database, asset_id, "en", written.version)
+    discard_correction(store, asset, "en", written.version)
     assert not list_captions(stack, asset_id)["en"].is_corrected
 
 

@@ -25,8 +25,10 @@ from tests.model_files import link_models
 from tests.waiting import PATIENCE_SECONDS, wait_until
 from tools.samples import fetch
 
+from cinemill.capabilities.captions.edit_store import CaptionStore, correct_captions
 from cinemill.core.job import Job, JobState
-from cinemill.storage.media.assets import delete_asset
+from cinemill.core.text.segmentation import Cue
+from cinemill.storage.media.assets import delete_asset, get_asset
 
 OWN_REDIS_DATABASE = 12
 LEASE_SECONDS = 3
@@ -180,6 +182,16 @@ class Gate:
             return list(connection.execute(text(query), values).scalars())
 
 
+@contextmanager
+def open_gate(stack: Stack, kinds: Sequence[str]) -> Iterator[Gate]:
+    engine = create_engine(stack.database.url, poolclass=NullPool)
+    with engine.connect() as holder:
+        gate = Gate(stack, holder, kinds)
+        gate.open()
+        yield gate
+        gate.close()
+
+
 @pytest.fixture(
     params=[
         pytest.param(STEPS[::4], id="every fourth step"),
@@ -187,12 +199,8 @@ class Gate:
     ]
 )
 def gate(idle_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Gate]:
-    engine = create_engine(idle_stack.database.url, poolclass=NullPool)
-    with engine.connect() as holder:
-        gate = Gate(idle_stack, holder, request.param)
-        gate.open()
+    with open_gate(idle_stack, request.param) as gate:
         yield gate
-        gate.close()
 
 
 def count_crashes(stack: Stack, job: Job) -> int:
@@ -238,6 +246,51 @@ def test_ingestion_killed_at_its_steps_has_the_same_rows(
     expected = read_all_rows(idle_stack, undisturbed["asset_id"])
     assert read_all_rows(idle_stack, result["asset_id"]) == expected
     assert {table for table, rows in expected.items() if not rows} <= {"finding_gap"}
+
+
+def edit_captions(stack: Stack, asset_id: str, shelf: Path) -> Job:
+    """Put other words into the captions of the talk; return the job that follows."""
+    asset = get_asset(stack.database, asset_id)
+    cues = [Cue(0, 4_000, ("Two years of carpentry",), ()), Cue(4_000, 9_000, ("in Oslo.",), ())]
+    store = CaptionStore(stack.database, stack.files, shelf, stack.service)
+    job_id = correct_captions(store, asset, "en", cues, "*").job_id
+    assert job_id is not None
+    return stack.service.get_job(job_id)
+
+
+def test_worker_killed_after_captions_were_edited_leaves_what_was_written(
+    idle_stack: Stack, talk: Path, tmp_path: Path
+) -> None:
+    kinds = ("apply_caption_edits", "generate_multimodal_embeddings")
+    with running_worker(idle_stack):
+        calm, killed = (
+            ingest(idle_stack, copy_film(talk, name))["asset_id"]
+            for name in ("edited calmly", "edited and killed")
+        )
+        before = read_all_rows(idle_stack, killed)
+        done = wait_for_end(idle_stack, edit_captions(idle_stack, calm, tmp_path))
+        assert done.state is JobState.COMPLETED, done.failure
+    job = edit_captions(idle_stack, killed, tmp_path)
+    with open_gate(idle_stack, kinds) as gate:
+        for kind in kinds:
+            with running_worker(idle_stack) as worker:
+                wait_until(gate.list_waiting)
+                assert gate.find_kind(job) == kind
+                os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
+            if kind == kinds[0]:
+                # All is as it was until all of it is as it was written.
+                now = read_all_rows(idle_stack, killed)
+                for table in ("passage", "embedding", "mention", "relation_evidence"):
+                    assert now[table] == before[table]
+            gate.let_through(kind)
+        with running_worker(idle_stack):
+            done = wait_for_end(idle_stack, job)
+    assert done.state is JobState.COMPLETED, done.failure
+    assert count_crashes(idle_stack, job) == len(kinds)
+    rows = read_all_rows(idle_stack, killed)
+    assert rows == read_all_rows(idle_stack, calm)
+    assert any("carpentry" in row for row in rows["passage"])
 
 
 @contextmanager

@@ -38,6 +38,7 @@ FORMER_NAMES = {"job_id", "task_id", "state", "failure", "step_id", "way_on"}
 REFERENCES = {
     "DeadStepDocument": {"job_id"},
     "ProgressDocument": {"job_id"},
+    "SavedCaptions": {"job_id"},
     "DeadMessageDocument": {"task_id"},
     "UploadAccepted": {"task_id"},
     "TaskState": {"state"},

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cinemill.capabilities.captions.handlers import captions_key, transcript_key
+from cinemill.capabilities.captions.handlers import transcript_key
 from cinemill.capabilities.captions.request import SpeechParameters
 from cinemill.capabilities.ingest.handlers import read_request
 from cinemill.capabilities.ingest.handlers import step_key as ingest_key
@@ -21,6 +21,7 @@ from cinemill.capabilities.transcode.handlers import step_key as rendition_key
 from cinemill.catalog import CATALOG
 from cinemill.core.encoding.rendition import read_rendition
 from cinemill.core.parameter_reader import read_parameters
+from cinemill.steps.ingestion.spoken_text import captions_key
 
 WEBM = {
     "codec": "vp9",

@@ -9,11 +9,12 @@ from pydantic import FailFast, Field
 
 from cinemill.api.models.documents import PREFIX, Document
 from cinemill.api.models.pages import Page
-from cinemill.capabilities.captions.edits import make_cue
+from cinemill.capabilities.captions.edits import LONGEST_SPEAKER, make_cue
 from cinemill.core.text.segmentation import Cue
 from cinemill.storage.media.captions import CaptionSet
 
 Moment = Annotated[int, Field(ge=0, strict=True)]
+Speaker = Annotated[str, Field(max_length=LONGEST_SPEAKER)]
 
 
 class CaptionCue(Document):
@@ -22,9 +23,11 @@ class CaptionCue(Document):
     start_ms: Moment
     end_ms: Moment
     lines: Annotated[list[str], FailFast()]
+    speaker: Speaker = ""
+    """Who says it; empty where that is not known."""
 
     def read(self) -> Cue:
-        return make_cue(self.start_ms, self.end_ms, "\n".join(self.lines))
+        return make_cue(self.start_ms, self.end_ms, "\n".join(self.lines), self.speaker)
 
 
 class CaptionsUpdate(Document):
@@ -86,6 +89,8 @@ class ShownCue(Document):
     start_ms: int
     end_ms: int
     lines: list[str]
+    speaker: str = ""
+    """Who says it, if a person named somebody."""
 
 
 class CaptionCuePage(Page, CaptionSetDocument):
@@ -99,3 +104,6 @@ class SavedCaptions(CaptionCuePage):
 
     srt_path: str
     """On the server; a timeline can burn it in."""
+    job_id: str | None
+    """Of the job after which searches and answers know them; null where the video was not
+    ingested."""

@@ -139,26 +139,40 @@ def save_captions(
     """Replace the captions whose ETag is sent in ``If-Match``.
 
     All formats are rewritten; nothing is transcribed again. ``srt_path`` is what a timeline
-    can burn in. 412 if someone else saved first, 428 if captions exist
-    and ``If-Match`` is missing.
+    can burn in. Where the video was ingested, searches and answers follow by the job ``job_id``.
+    412 if someone else saved first, 428 if captions exist and ``If-Match`` is missing.
     """
     asset = get_owned_asset(state, asset_id)
-    store = edit_store.CaptionStore(state.database, state.files, state.settings.render_dir)
-    saved, path = edit_store.correct_captions(store, asset, language, cues, _bare(version))
+    edit = edit_store.correct_captions(_open_store(state), asset, language, cues, _bare(version))
+    saved = edit.captions
     _set_headers(response, saved)
     described = dict(CaptionSetDocument.from_set(saved))
-    shown = _read_cues(state, saved)
-    return SavedCaptions(**described, captions=shown, next=None, srt_path=str(path))
+    return SavedCaptions(
+        **described,
+        captions=_read_cues(state, saved),
+        next=None,
+        srt_path=str(edit.srt_path),
+        job_id=edit.job_id,
+    )
 
 
 @router.delete("/{language}", status_code=204, responses=problems(404, 409, 412, 422, 428))
 def discard_correction(
     asset_id: str, language: Language, state: StateDep, version: Version = None
 ) -> Response:
-    """Discard a person's edit. The model's captions, if any, become current again."""
-    get_owned_asset(state, asset_id)
-    edit_store.discard_correction(state.database, asset_id, language, _bare(version))
+    """Discard a person's edit. The model's captions, if any, become current again.
+
+    Where the video was ingested, searches and answers follow by a job.
+    """
+    asset = get_owned_asset(state, asset_id)
+    edit_store.discard_correction(_open_store(state), asset, language, _bare(version))
     return Response(status_code=204)
+
+
+def _open_store(state: AppState) -> edit_store.CaptionStore:
+    return edit_store.CaptionStore(
+        state.database, state.files, state.settings.render_dir, state.jobs
+    )
 
 
 def _bare(version: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """Captions from an uploaded file: WebVTT or SubRip, as plain lines. Pure.
 
-Times and texts are read; styles, positions and notes are not. WebVTT is
+Times, texts and the names of voices are read; styles, positions and notes are not. WebVTT is
 https://www.w3.org/TR/webvtt1/; SubRip has no standard, and is read as players read it.
 """
 
@@ -16,6 +16,7 @@ from cinemill.core.text.subtitle_parser import decode_text, read_srt_blocks, rea
 from cinemill.errors import InputRejected
 
 _VTT_TAG = re.compile(r"<[^<>]{0,200}>")
+_VTT_VOICE = re.compile(r"<v(?:\.[^<>\s]{0,100})?[ \t]([^<>]{1,200})>")
 _SRT_MARKUP = re.compile(r"(?i)</?(?:[bius]|font(?:\s[^<>]{0,200})?)>|\{\\an?\d{1,2}\}")
 
 
@@ -57,10 +58,18 @@ def _read_vtt(text: str) -> Iterator[Cue]:
         if times is not None and words:
             # If no line was left blank, the last one is the number of the next cue.
             shown = words[:-1] if is_next and words[-1].strip().isdecimal() else words
-            yield make_cue(*times, html.unescape(_VTT_TAG.sub("", "\n".join(shown))))
+            written = "\n".join(shown)
+            plain = html.unescape(_VTT_TAG.sub("", written))
+            yield make_cue(*times, plain, _find_voice(written))
         if is_next or words:
             times = read_times(line, number) if is_next else None
         words = []
+
+
+def _find_voice(text: str) -> str:
+    """Return whom the tags name that a cue is spoken by; empty where they name several, or none."""
+    voices = {" ".join(html.unescape(name).split()) for name in _VTT_VOICE.findall(text)}
+    return voices.pop() if len(voices) == 1 else ""
 
 
 def _is_note(line: str) -> bool:

@@ -1,7 +1,8 @@
 """Captions that a person has corrected: kept next to the model's transcript, and shown instead.
 
 Nothing is transcribed again, and the transcript stays as it was. Discarding a correction shows the
-model's captions again.
+model's captions again. Searches and answers follow: a job that is accepted together with the change
+sees to it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.core.text.segmentation import Cue
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.errors import Conflict, NotFound
+from cinemill.jobs.service import JobService
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.steps.content_key import content_key
+from cinemill.steps.ingestion.kinds import APPLY_CAPTION_EDITS
 from cinemill.steps.named_outputs import export_output
 from cinemill.storage.database import Connection, Database
+from cinemill.storage.findings.ingestions import was_ingested
 from cinemill.storage.media import assets, captions
 from cinemill.storage.media.assets import AssetRecord
 from cinemill.storage.media.captions import UNKNOWN_LANGUAGE, CaptionSet, read_caption_document
@@ -57,6 +61,17 @@ class CaptionStore:
     files: LocalFiles
     shelf: Path
     """A correction's SRT gets a name below it, for a timeline that burns it in."""
+    jobs: JobService
+
+
+@dataclass(frozen=True, slots=True)
+class SavedEdit:
+    """Captions as they were saved."""
+
+    captions: CaptionSet
+    srt_path: Path
+    job_id: str | None
+    """Of the job after which searches know them; None where the video was not ingested."""
 
 
 def list_captions(database: Database, asset_id: str) -> Mapping[str, CaptionSet]:
@@ -80,8 +95,8 @@ def get_captions(database: Database, asset_id: str, language: str) -> CaptionSet
 
 def correct_captions(
     store: CaptionStore, asset: AssetRecord, language: str, cues: Sequence[Cue], version: str | None
-) -> tuple[CaptionSet, Path]:
-    """Replace the video's captions in this language; return them with the path of their SRT.
+) -> SavedEdit:
+    """Replace the video's captions in this language.
 
     ``version`` is that of the captions on which they are based; ``*`` accepts any, None is for the
     first in a language. Raises InputRejected (``captions_invalid``), CaptionsChanged,
@@ -101,7 +116,14 @@ def correct_captions(
         assets.save_artifacts(connection, asset.id, key, artifacts, variant=variant)
         saved = captions.find_captions(connection, asset.id)[language]
         # Before the commit: if there is no space for the named file, nothing is saved.
-        return saved, _export(store, saved)
+        return SavedEdit(saved, _export(store, saved), _plan_follow_up(store, connection, asset))
+
+
+def _plan_follow_up(store: CaptionStore, connection: Connection, asset: AssetRecord) -> str | None:
+    """Accept the job after which searches know the captions; return its id, if it is needed."""
+    if not was_ingested(connection, asset.id):
+        return None
+    return store.jobs.add_job(connection, APPLY_CAPTION_EDITS, asset.id, owner=asset.owner).id
 
 
 def _export(store: CaptionStore, saved: CaptionSet) -> Path:
@@ -111,13 +133,16 @@ def _export(store: CaptionStore, saved: CaptionSet) -> Path:
 
 
 def discard_correction(
-    database: Database, asset_id: str, language: str, version: str | None
-) -> None:
+    store: CaptionStore, asset: AssetRecord, language: str, version: str | None
+) -> str | None:
     """Discard a person's correction; the model's captions apply again, if there are any.
+
+    Returns the id of the job after which searches know them again; None where the video was not
+    ingested.
 
     Raises NotFound, Conflict (``captions_not_corrected``), CaptionsChanged, VersionMissing.
     """
-    known = get_captions(database, asset_id, language)
+    known = get_captions(store.database, asset.id, language)
     _require_version(known, version)
     if not known.is_corrected:
         raise Conflict(
@@ -125,9 +150,10 @@ def discard_correction(
             code="captions_not_corrected",
             hint="There is nothing to discard.",
         )
-    with database.begin() as connection:
-        _require_unchanged(connection, asset_id, language, known)
+    with store.database.begin() as connection:
+        _require_unchanged(connection, asset.id, language, known)
         captions.forget_captions(connection, known)
+        return _plan_follow_up(store, connection, asset)
 
 
 def _require_version(known: CaptionSet | None, version: str | None) -> None:
@@ -155,7 +181,10 @@ def _require_unchanged(
 
 def _as_transcript(before: JsonObject, language: str, cues: Sequence[Cue]) -> Transcript:
     """Convert each caption to an utterance; words within a person's caption have no known times."""
-    said = tuple(Utterance(cue.start_ms, cue.end_ms, " ".join(cue.lines)) for cue in cues)
+    said = tuple(
+        Utterance(cue.start_ms, cue.end_ms, " ".join(cue.lines), speaker=cue.speaker)
+        for cue in cues
+    )
     return Transcript(
         model=str(before.get("model", "")),
         model_revision=str(before.get("model_revision", "")),

@@ -16,6 +16,7 @@ from cinemill.errors import InputRejected
 MOST_CUES = 20_000
 MAX_LINES = 10
 LONGEST_LINE = 500
+LONGEST_SPEAKER = 100
 MAX_COMPOSED_CHARACTERS = 4
 """Largest number of characters that NFC composes into one: a line longer than that does not become
 short."""
@@ -24,10 +25,11 @@ MAX_TIME_MS = 100 * 3600 * 1000
 SHOWN_PROBLEMS = 3
 
 
-def make_cue(start_ms: int, end_ms: int, text: str) -> Cue:
+def make_cue(start_ms: int, end_ms: int, text: str, speaker: str = "") -> Cue:
     """Return a cue of the given text, without invisible characters and empty lines."""
     lines = (_clean(line) for line in text.splitlines())
-    return Cue(start_ms, end_ms, tuple(line for line in lines if line), ())
+    named = _clean(" ".join(speaker.split()))[:LONGEST_SPEAKER].strip()
+    return Cue(start_ms, end_ms, tuple(line for line in lines if line), (), named)
 
 
 def check_cues(cues: Sequence[Cue]) -> None:

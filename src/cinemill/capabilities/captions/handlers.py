@@ -26,6 +26,12 @@ from cinemill.media.text_tracks import write_json, write_srt, write_text, write_
 from cinemill.steps.content_key import content_key
 from cinemill.steps.ingestion.finding_work import list_active
 from cinemill.steps.ingestion.gaps import is_ingestion
+from cinemill.steps.ingestion.spoken_text import (
+    WRITING,
+    captions_key,
+    find_heard,
+    read_spoken_text,
+)
 from cinemill.steps.models import ensure_model, reject_model
 from cinemill.steps.named_outputs import export_output
 from cinemill.steps.publish import publish_artifact
@@ -50,9 +56,6 @@ SPEECH = "speech"
 STAGE = "transcribe"
 STAGE_VERSION = 1
 """Increase it when the same video, model and request would give another transcript."""
-WRITING = "captions"
-WRITING_VERSION = 1
-"""Increase it when the same transcript would give other captions."""
 AUDIO_SHARE = 0.05
 """Share of the step's progress that extracting the audio takes, once the model is there."""
 MIN_BYTES = 1024 * 1024
@@ -61,7 +64,8 @@ MIN_BYTES = 1024 * 1024
 def transcribe_speech(resources: StepResources, context: StepContext) -> StepOutcome:
     """Transcribe the speech of the job's video, unless the same model has done so before.
 
-    With another list of names, it is transcribed again.
+    With another list of names, it is transcribed again. An ingestion does not listen where a person
+    has written what is said.
 
     Result: ``asset_id``, ``transcript_id``, ``language``, ``model``, ``stages`` in seconds,
     ``reused``. Raises MediaRejected (``media_no_sound`` and others), InputRejected
@@ -70,6 +74,9 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
     CommandFailed, DiskFull.
     """
     asset = find_asset(resources, context)
+    stages = {**context.result_of(PROBE).stages, **stage_seconds(context)}
+    if is_ingestion(context) and (written := _find_written(resources, asset)) is not None:
+        return StepOutcome(write_result(replace(written, stages=stages)))
     request = context.parameters(SpeechRequest)
     key = transcript_key(asset.sha256, request, get_card(request.model).revision)
     spoken = _find_spoken(resources, context, asset)
@@ -85,11 +92,27 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
         findings.transcript_id(asset.id, key),
         transcript.language,
         transcript.model,
-        stages={**context.result_of(PROBE).stages, **stage_seconds(context)},
+        stages=stages,
         reused=known is not None,
     )
     save = partial(findings.save_transcript, asset_id=asset.id, step_key=key, transcript=transcript)
     return StepOutcome(write_result(result), save)
+
+
+def _find_written(resources: StepResources, asset: AssetRecord) -> TranscribeResult | None:
+    """Return what was heard earlier, if anything, where a person wrote what is said; else None."""
+    heard = find_heard(resources.database, asset.id)
+    transcript = None if heard is None else heard.transcript
+    spoken = read_spoken_text(resources.database, resources.files, asset.id, transcript)
+    if spoken.transcript is None or not spoken.is_certain:
+        return None
+    return TranscribeResult(
+        asset.id,
+        "" if heard is None else heard.id,
+        spoken.transcript.language,
+        "" if heard is None else heard.transcript.model,
+        reused=True,
+    )
 
 
 def _find_spoken(
@@ -271,10 +294,6 @@ def write_captions(resources: StepResources, context: StepContext) -> StepOutcom
         variant=key[:12],
     )
     return StepOutcome(result, save)
-
-
-def captions_key(transcript_step_key: str, *, with_words: bool) -> str:
-    return content_key(transcript_step_key, WRITING, WRITING_VERSION, with_words)
 
 
 def write_texts(transcript: Transcript, *, with_words: bool) -> Mapping[ArtifactKind, str]:

@@ -14,6 +14,7 @@ class TranscribeResult:
 
     asset_id: str
     transcript_id: str
+    """Empty where a person has written what is said, and no model was ever asked."""
     language: str
     model: str
     stages: Mapping[str, float | None] = field(default_factory=dict)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from cinemill.capabilities.captions.handlers import captions_key, publish_texts, write_texts
+from cinemill.capabilities.captions.handlers import publish_texts, write_texts
 from cinemill.capabilities.captions.results import TRANSCRIBE
 from cinemill.core.media import ArtifactKind
 from cinemill.jobs.results import ResultOf, write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.ingestion.gaps import StepReport
+from cinemill.steps.ingestion.spoken_text import captions_key
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets, captions, findings
@@ -26,15 +27,17 @@ TRANSCRIPTION = ResultOf(TRANSCRIBE.step, StepReport)
 def caption_speech(resources: StepResources, context: StepContext) -> StepOutcome:
     """Write the transcript of an ingestion as caption files, unless they are there. Runs no model.
 
-    Where the transcription left a gap, nothing changes. Where nobody speaks, there are no captions,
-    and those that an earlier ingestion left are dropped. Counts sets of captions: 1 or 0. Raises
-    NotFound (``asset_not_found``, ``transcript_not_found``), DiskFull.
+    Where the transcription left a gap, or no model was asked, nothing changes. Where nobody speaks,
+    there are no captions, and those that an earlier ingestion left are dropped. Counts sets of
+    captions: 1 or 0. Raises NotFound (``asset_not_found``, ``transcript_not_found``), DiskFull.
     """
     asset = find_asset(resources, context)
     gap = context.result_of(TRANSCRIPTION).gap
     if gap:
         return StepOutcome(write_result(StepReport(gap=gap)))
     identity = context.result_of(TRANSCRIBE).transcript_id
+    if not identity:
+        return StepOutcome(write_result(StepReport(reused=True)))
     record = findings.get_transcript(resources.database, identity)
     key = captions_key(record.step_key, with_words=True)
     with resources.database.begin() as connection:

@@ -20,6 +20,7 @@ from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.ingestion.gaps import StepReport
 from cinemill.steps.resources import StepResources
 from cinemill.storage.database import Connection, Database
+from cinemill.storage.findings.sets import lock_asset
 from cinemill.storage.retrieval.models import (
     EmbeddingModel,
     ModelState,
@@ -119,18 +120,24 @@ class _Fusion:
 
     def embed(self, passages: Sequence[PassageText]) -> Sequence[ArrayLike | None]:
         """Return the fused vector of each passage; None where its picture has no vector."""
-        return self._fuse([one.id for one in passages])
+        with self.database.begin() as connection:
+            return self._fuse(connection, [one.id for one in passages])
 
     def renew(self, asset_id: str) -> int:
-        """Fuse all moments of a video; return how many there are."""
+        """Fuse all moments of a video; return how many there are. Raises NotFound.
+
+        The video is locked meanwhile: another job may store vectors of other texts at this moment,
+        and fuse them afterwards.
+        """
         with self.database.begin() as connection:
             ids = list_keyframe_ids(connection, asset_id)
         renewed = 0
         for first in range(0, len(ids), BATCH_SIZE):
             batch = ids[first : first + BATCH_SIZE]
-            pairs = zip(batch, self._fuse(batch), strict=True)
-            vectors = {one: vector for one, vector in pairs if vector is not None}
             with self.database.begin() as connection:
+                lock_asset(connection, asset_id)
+                pairs = zip(batch, self._fuse(connection, batch), strict=True)
+                vectors = {one: vector for one, vector in pairs if vector is not None}
                 save_vectors(connection, self.model, vectors)
             renewed += len(vectors)
         return renewed
@@ -141,9 +148,8 @@ class _Fusion:
         with self.database.begin() as connection:
             return not any(has_missing(connection, one) for one in filling)
 
-    def _fuse(self, ids: Sequence[str]) -> Sequence[ArrayLike | None]:
-        with self.database.begin() as connection:
-            found = read_moments(connection, ids, pictures=self.pictures, texts=self.texts)
+    def _fuse(self, connection: Connection, ids: Sequence[str]) -> Sequence[ArrayLike | None]:
+        found = read_moments(connection, ids, pictures=self.pictures, texts=self.texts)
         return [
             fuse(found[one].text, found[one].picture, text_dimension=self.texts.dimension)
             if one in found

@@ -13,7 +13,12 @@ from cinemill.core.parameters import NoParameters
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
 from cinemill.steps.capability import Capability
-from cinemill.steps.ingestion.kinds import BUILD_SCENES, EXTRACT_ENTITIES, EXTRACT_RELATIONS
+from cinemill.steps.ingestion.kinds import (
+    APPLY_CAPTION_EDITS,
+    BUILD_SCENES,
+    EXTRACT_ENTITIES,
+    EXTRACT_RELATIONS,
+)
 
 if TYPE_CHECKING:
     from cinemill.steps.ingestion.gaps import Work
@@ -27,6 +32,7 @@ SUBJECT = "knowledge"
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.knowledge import handlers
+    from cinemill.capabilities.knowledge.caption_edits import apply_caption_edits
     from cinemill.capabilities.knowledge.merge_handler import merge_graphs
     from cinemill.steps.ingestion.gaps import leave_gap
 
@@ -34,6 +40,7 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     return {
         **{kind: partial(work, resources) for kind, work in works.items()},
         kinds.MERGE_GRAPHS: partial(merge_graphs, resources),
+        APPLY_CAPTION_EDITS: partial(apply_caption_edits, resources),
     }
 
 
@@ -68,7 +75,7 @@ CAPABILITY = Capability(
     jobs=(
         *(
             JobKind(kind, NoParameters, plan_step(kind))
-            for kind in (EXTRACT_ENTITIES, EXTRACT_RELATIONS, BUILD_SCENES)
+            for kind in (EXTRACT_ENTITIES, EXTRACT_RELATIONS, BUILD_SCENES, APPLY_CAPTION_EDITS)
         ),
         JobKind(kinds.MERGE_GRAPHS, MergeParameters, plan_merges),
     ),

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from cinemill.jobs.catalog import GIB, HOUR_LIMITS, Queue, StepKind
-from cinemill.steps.ingestion.kinds import BUILD_SCENES, EXTRACT_ENTITIES, EXTRACT_RELATIONS
+from cinemill.steps.ingestion.kinds import (
+    APPLY_CAPTION_EDITS,
+    BUILD_SCENES,
+    EXTRACT_ENTITIES,
+    EXTRACT_RELATIONS,
+)
 
 MERGE_GRAPHS = "merge_knowledge_graphs"
 
@@ -15,4 +20,5 @@ STEPS = (
     StepKind(EXTRACT_RELATIONS, "knowledge_graph", weight=8),
     StepKind(BUILD_SCENES, "knowledge_graph"),
     StepKind(MERGE_GRAPHS, "knowledge_graph"),
+    StepKind(APPLY_CAPTION_EDITS, "knowledge_graph", weight=8),
 )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cinemill.capabilities.knowledge import handlers, model_entities
-from cinemill.capabilities.knowledge.handlers import BATCH, Save, relate
+from cinemill.capabilities.knowledge import model_entities, reading
 from cinemill.capabilities.knowledge.model_entities import locate_entities
 from cinemill.capabilities.knowledge.model_inquiry import (
     PROVIDER,
@@ -16,7 +15,13 @@ from cinemill.capabilities.knowledge.model_inquiry import (
     divide,
     forget_replies,
 )
-from cinemill.capabilities.knowledge.video_texts import VideoText, list_texts
+from cinemill.capabilities.knowledge.reading import BATCH, Save, relate
+from cinemill.capabilities.knowledge.video_texts import (
+    VideoText,
+    list_read_ids,
+    list_texts,
+    require_same_passages,
+)
 from cinemill.core.documents import JsonObject
 from cinemill.core.findings.finding import FindingKind, FindingModel
 from cinemill.core.knowledge.gazetteer import Gazetteer
@@ -88,7 +93,7 @@ def _need_parser(resources: StepResources, context: StepContext) -> None:
 
 
 def _describe_parser() -> JsonObject:
-    return {"parser": get_card(CARD).revision, "rules": handlers.VERSION}
+    return {"parser": get_card(CARD).revision, "rules": reading.VERSION}
 
 
 def _read_video(
@@ -96,7 +101,9 @@ def _read_video(
 ) -> StepOutcome:
     asset = find_asset(resources, context)
     address = _get_address(resources)
-    texts = list_texts(resources.database, asset.id)
+    with resources.database.begin() as connection:
+        texts = list_texts(connection, asset.id)
+        ids = list_read_ids(connection, asset.id)
     names = read_name_list(resources.names_file) if resources.names_file else None
     passages = {one.id: one.passage.text for text in texts for one in text.passages}
     listed: JsonObject = {"names": names.digest} if names else {}
@@ -119,6 +126,7 @@ def _read_video(
     work = FindingWork(FindingKind.KNOWLEDGE, model, asked[0])
 
     def write(connection: Connection) -> None:
+        require_same_passages(connection, asset.id, ids)
         for modality, evidence in found.items():
             extraction.save(connection, asset.id, modality, evidence)
         store_findings(connection, asset.id, work, [])

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from cinemill.capabilities.knowledge.source_text import SourceText, from_passage
 from cinemill.core.knowledge.graph import Modality
 from cinemill.core.retrieval.passages import PassageTrack
-from cinemill.storage.database import Database
-from cinemill.storage.retrieval.passages import StoredPassage, list_passages
+from cinemill.errors import Postponed
+from cinemill.storage.database import Connection
+from cinemill.storage.findings.sets import lock_asset
+from cinemill.storage.retrieval.passages import StoredPassage, list_passage_ids, list_passages
 
 PAGE = 1000
 MODALITIES = {PassageTrack.SPEECH: Modality.SPEECH, PassageTrack.TEXT: Modality.TEXT}
@@ -38,16 +40,33 @@ class VideoText:
         return replace(self, passages=kept)
 
 
-def list_texts(database: Database, asset_id: str) -> list[VideoText]:
+def list_texts(connection: Connection, asset_id: str) -> list[VideoText]:
     """Return what is said and read in a video, in all languages."""
-    texts = []
-    for track, modality in MODALITIES.items():
-        passages: list[StoredPassage] = []
-        while True:
-            with database.begin() as connection:
-                page = list_passages(connection, asset_id, track, first=len(passages), limit=PAGE)
-            passages += page
-            if len(page) < PAGE:
-                break
-        texts.append(VideoText(modality, passages))
-    return texts
+    return [
+        VideoText(modality, _list_all(connection, asset_id, track))
+        for track, modality in MODALITIES.items()
+    ]
+
+
+def _list_all(connection: Connection, asset_id: str, track: PassageTrack) -> list[StoredPassage]:
+    passages: list[StoredPassage] = []
+    while True:
+        page = list_passages(connection, asset_id, track, first=len(passages), limit=PAGE)
+        passages += page
+        if len(page) < PAGE:
+            return passages
+
+
+def list_read_ids(connection: Connection, asset_id: str) -> list[str]:
+    """Return the ids of all passages of the tracks that are read. They change with the texts."""
+    return list_passage_ids(connection, asset_id, MODALITIES)
+
+
+def require_same_passages(connection: Connection, asset_id: str, ids: Sequence[str]) -> None:
+    """Check that a video still has these passages, and lock them until the transaction ends.
+
+    Raises Postponed where it has others, NotFound (``asset_not_found``).
+    """
+    lock_asset(connection, asset_id)
+    if list_read_ids(connection, asset_id) != list(ids):
+        raise Postponed("The passages became others meanwhile.", delay_seconds=0.0)

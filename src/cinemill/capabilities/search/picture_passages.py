@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from cinemill.capabilities.search.language.words import fold
-from cinemill.capabilities.search.passages import MOST_MS
 from cinemill.core.findings.finding import Finding
 from cinemill.core.retrieval.passages import Passage, PassageTrack
+from cinemill.steps.ingestion.speech_passages import MOST_MS
 
 MOST_LABELS = 40
 """Of one passage."""

@@ -38,7 +38,7 @@ class Passage:
     language: str = ""
     """ISO 639; empty where it is not known."""
     speaker: str = ""
-    """Always empty so far: no step finds out who speaks."""
+    """Whom a person's captions name; empty where nobody named one: no step finds out who speaks."""
     frame_ms: int | None = None
     """Of the track ``keyframe``, and only of it: when the picture is shown that stands for the
     passage. It may be outside of the passage, where an earlier shot shows the same."""

@@ -46,6 +46,8 @@ class Cue:
     end_ms: int
     lines: tuple[str, ...]
     words: tuple[Word, ...]
+    speaker: str = ""
+    """Whom a person's captions name; empty where they name nobody."""
 
 
 def make_cues(words: Sequence[Word]) -> tuple[Cue, ...]:

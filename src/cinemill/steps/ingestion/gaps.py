@@ -18,6 +18,7 @@ from cinemill.errors import (
 )
 from cinemill.jobs.results import ResultOf, Seconds
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.ingestion.kinds import APPLY_CAPTION_EDITS
 from cinemill.steps.models import RETRY_HINT
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.database import Connection
@@ -108,10 +109,12 @@ def is_final(resources: StepResources, context: StepContext, error: Exception) -
 def is_ingestion(context: StepContext) -> bool:
     """Check whether the step belongs to an ingestion, which goes on where a part is impossible.
 
-    A job's parameters are stored as they were given: one that leaves its profile out names none.
+    So does a job that follows an edit of captions: it is about one video, too. A job's parameters
+    are stored as they were given: one that leaves its profile out names none.
     """
     run = context.run
-    return run.job_kind == ORCHESTRATING_KIND or bool(run.job_params.get("profile"))
+    kinds = (ORCHESTRATING_KIND, APPLY_CAPTION_EDITS)
+    return run.job_kind in kinds or bool(run.job_params.get("profile"))
 
 
 def _note(resources: StepResources, context: StepContext, gap: Gap) -> StepOutcome:

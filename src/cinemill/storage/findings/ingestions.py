@@ -47,6 +47,14 @@ _LIST_INCOMPLETE = text(
     """
 )
 
+_WAS_INGESTED = text(
+    f"""
+    SELECT EXISTS (SELECT FROM passage WHERE asset_id = :asset_id)
+        OR EXISTS (SELECT FROM job WHERE asset_id = :asset_id AND state IN ('running', 'completed')
+                   AND {_IS_INGESTION.text})
+    """  # noqa: S608 - made of constants
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
@@ -66,6 +74,11 @@ def count_known(connection: Connection, asset_id: str) -> Knowledge:
         count_passages(connection, asset_id),
         list_gaps(connection, asset_id),
     )
+
+
+def was_ingested(connection: Connection, asset_id: str) -> bool:
+    """Check whether searches know a video: it has passages, or an ingestion has begun with it."""
+    return bool(connection.execute(_WAS_INGESTED, {"asset_id": asset_id}).scalar_one())
 
 
 def list_ingestions(

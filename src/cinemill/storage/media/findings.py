@@ -98,6 +98,20 @@ def find_latest_transcript(database: Database, asset_id: str) -> TranscriptRecor
     return _read(database, query)
 
 
+def list_transcript_keys(connection: Connection, asset_id: str) -> dict[str, str]:
+    """Return the keys of the work of a video's transcripts by their ids, newest first.
+
+    Translations are left out, as in :func:`find_latest_transcript`.
+    """
+    columns = tables.transcript.c
+    query = (
+        select(columns.id, columns.step_key)
+        .where(columns.asset_id == asset_id, columns.task == SpeechTask.TRANSCRIBE.value)
+        .order_by(columns.created_at.desc())
+    )
+    return {row.id: row.step_key for row in connection.execute(query)}
+
+
 def _newest() -> Select[Any]:
     return select(tables.transcript).order_by(tables.transcript.c.created_at.desc()).limit(1)
 

@@ -212,7 +212,7 @@ def _create_index(connection: Connection, model: EmbeddingModel) -> None:
 def _estimate_memory_mb(connection: Connection, model: EmbeddingModel, most_mb: int) -> int:
     query = text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = to_regclass(:name)")
     rows = connection.execute(query, {"name": model.partition}).scalar_one()
-    needed_mb = math.ceil(rows * (2 * model.dimension + NODE_BYTES) / 2**20)
+    needed_mb: int = math.ceil(rows * (2 * model.dimension + NODE_BYTES) / 2**20)
     return max(LEAST_BUILD_MB, min(needed_mb, most_mb))
 
 

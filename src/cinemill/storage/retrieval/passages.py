@@ -193,6 +193,19 @@ def list_passages(
     return [_read(row) for row in connection.execute(query).mappings()]
 
 
+def list_passage_ids(
+    connection: Connection, asset_id: str, tracks: Collection[PassageTrack]
+) -> list[str]:
+    """Return the ids of all passages of a video's tracks, in order. They change with the texts."""
+    query = (
+        select(_COLUMNS.id)
+        .where(_COLUMNS.asset_id == asset_id)
+        .where(_COLUMNS.track.in_([track.value for track in tracks]))
+        .order_by(_COLUMNS.id)
+    )
+    return [str(one) for one in connection.execute(query).scalars()]
+
+
 def count_passages(connection: Connection, asset_id: str) -> dict[PassageTrack, int]:
     """Return how many passages of each track a video has; tracks without any are left out."""
     query = text(

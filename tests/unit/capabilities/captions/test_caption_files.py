@@ -42,6 +42,26 @@ def test_webvtt_reader_ignores_styles_notes_names_and_tags() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "speaker"),
+    [
+        ("<v Ann>Hello.", "Ann"),
+        (
+            "<v.loud.first Ann &amp; Bob  Lee>Hello.</v> <v Ann &amp; Bob Lee>Good day.",
+            "Ann & Bob Lee",
+        ),
+        ("<v Ann>Hello. <v Bob>Good day.", ""),
+        ("<v>Hello.", ""),
+        ("<voice Ann>Hello.", ""),
+        ("Hello, <i>Ann</i>.", ""),
+    ],
+)
+def test_voice_of_a_webvtt_caption_is_its_speaker(written: str, speaker: str) -> None:
+    (cue,) = read_caption_file(f"WEBVTT\n\n00:01.000 --> 00:02.000\n{written}\n".encode())
+    assert cue.speaker == speaker
+    assert read_caption_file(write_vtt([cue]).encode()) == (cue,)
+
+
 def test_subrip_reader_removes_markup() -> None:
     assert said(SRT) == [(1000, 2500, ("Salt & <3",))]
     doubled = SRT.replace("\r\n", "\n\n")

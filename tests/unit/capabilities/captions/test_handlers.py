@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from cinemill.capabilities.captions.formats import FILES, name_captions
-from cinemill.capabilities.captions.handlers import captions_key, transcript_key, write_texts
+from cinemill.capabilities.captions.handlers import transcript_key, write_texts
 from cinemill.capabilities.captions.request import SpeechRequest
 from cinemill.core.media import ArtifactKind
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
+from cinemill.steps.ingestion.spoken_text import captions_key
 
 REQUEST = SpeechRequest()
 KEY = transcript_key("film", REQUEST, "weights")

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.capabilities.search.passages import LEAST_MS, MOST_MS, SILENCE_MS, make_passages
 from cinemill.capabilities.search.picture_passages import (
     LONGEST_DESCRIPTION,
     make_description_passages,
@@ -17,6 +16,14 @@ from cinemill.capabilities.search.picture_passages import (
 from cinemill.core.findings.finding import Finding
 from cinemill.core.retrieval.passages import Passage, PassageTrack
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance, Word
+from cinemill.steps.ingestion.speech_passages import (
+    LEAST_MS,
+    MOST_CHARACTERS,
+    MOST_MS,
+    PIECE_CHARACTERS,
+    SILENCE_MS,
+    make_passages,
+)
 
 
 def make_transcript(words: list[Word]) -> Transcript:
@@ -115,6 +122,30 @@ def test_silence_ends_a_passage() -> None:
     passages = make_passages(make_transcript([*first, *second]))
     assert [passage.text for passage in passages] == ["Short one.", "Next."]
     assert passages[0].end_ms == first[-1].end_ms
+
+
+def test_passage_has_one_speaker() -> None:
+    said = [
+        Utterance(0, 2_000, "Good evening.", speaker="Ann"),
+        Utterance(2_000, 4_000, "Good evening, Ann.", speaker="Bob"),
+        Utterance(3_500, 5_000, "How are you?", speaker="Bob"),
+        Utterance(5_000, 5_500, "Well."),
+    ]
+    transcript = Transcript("", "", "en", SpeechTask.TRANSCRIBE, tuple(said), {})
+    assert make_passages(transcript) == [
+        Passage(0, PassageTrack.SPEECH, 0, 2_000, "Good evening.", "en", "Ann"),
+        Passage(
+            1, PassageTrack.SPEECH, 2_000, 5_000, "Good evening, Ann. How are you?", "en", "Bob"
+        ),
+        Passage(2, PassageTrack.SPEECH, 5_000, 5_500, "Well.", "en"),
+    ]
+
+
+def test_what_nobody_could_say_is_divided_by_its_characters() -> None:
+    said = tuple(Utterance(at, at + 1, "x" * 499) for at in range(2_000))
+    passages = make_passages(Transcript("", "", "", SpeechTask.TRANSCRIBE, said, {}))
+    assert max(len(one.text) for one in passages) <= MOST_CHARACTERS + PIECE_CHARACTERS
+    assert sum(len(one.text.split()) for one in passages) == 2_000
 
 
 def test_people_who_talk_at_once_have_passages_one_after_the_other() -> None:

@@ -45,6 +45,8 @@ class SearchQuery(Document):
     a model that watched (`description`)."""
     language: Names = Field(default_factory=list)
     """Only passages in these languages, such as `en`."""
+    speaker: Names = Field(default_factory=list)
+    """Only what one of these people says, by the name that captions give them."""
     entity: Names = Field(default_factory=list)
     """Only passages that mention one of these entities, by id."""
     label: Names = Field(default_factory=list)
@@ -66,6 +68,7 @@ class SearchQuery(Document):
             asset_ids=tuple(self.asset),
             tracks=tuple(self.track),
             languages=tuple(self.language),
+            speakers=tuple(self.speaker),
             entity_ids=tuple(self.entity),
             labels=tuple(self.label),
             created_from=self.created_from,

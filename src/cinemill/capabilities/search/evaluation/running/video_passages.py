@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cinemill.capabilities.search.evaluation.making.truth import LANGUAGE, TrueVideo
-from cinemill.capabilities.search.passages import make_passages
 from cinemill.capabilities.search.picture_passages import make_picture_passages
 from cinemill.core.findings.finding import Finding
 from cinemill.core.retrieval.passages import Passage, PassageTrack
 from cinemill.core.transcript import Transcript
+from cinemill.steps.ingestion.speech_passages import make_passages
 
 VideoPassages = Mapping[PassageTrack, Sequence[Passage]]
 

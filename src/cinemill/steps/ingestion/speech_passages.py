@@ -1,7 +1,8 @@
 """Passages of speech: about ten seconds each, cut where a sentence or a shot ends. Pure.
 
-Words fall into runs at long silences. Within a run the cuts are those that cost least together
-(dynamic programming over short pieces of a sentence, so that twelve hours take seconds).
+Words fall into runs at long silences and where another person begins to speak, if captions name
+them. Within a run the cuts are those that cost least together (dynamic programming over short
+pieces of a sentence, so that twelve hours take seconds).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from cinemill.core.retrieval.passages import Passage, PassageTrack
 from cinemill.core.text.segmentation import ends_clause, ends_sentence, join_words
@@ -22,6 +24,10 @@ SILENCE_MS = 4_000
 BREATH_MS = 400
 PIECE_MS = 2_000
 """Words without marks and pauses are kept together for so long."""
+PIECE_CHARACTERS = 1_000
+MOST_CHARACTERS = 10_000
+MOST_PIECES = 200
+"""Of a passage. Nobody speaks so fast in 20 s: these bound captions that were made to be odd."""
 _MID_SENTENCE_COST = 3.0
 _CLAUSE_COST = 1.0
 _LENGTH_COST = 1.0
@@ -41,6 +47,7 @@ class _Piece:
     """Of a cut after it, the length of the passage apart."""
     shots: int
     """Number of shots that have begun when its last word begins."""
+    characters: int
 
     @property
     def start_ms(self) -> int:
@@ -55,29 +62,41 @@ def make_passages(transcript: Transcript, cuts_ms: Sequence[int] = ()) -> list[P
     """Return the passages of a transcript: in order, every word once, none overlapping.
 
     ``cuts_ms`` are the moments at which a shot begins. A passage is 3 to 20 s long; it is shorter
-    where silence surrounds it, and longer only where a single word is. Each is at least 1 ms long.
+    where silence or another speaker surrounds it, and longer only where a single word is. Each is
+    at least 1 ms long.
     """
-    ordered = _order(list_words(transcript.utterances))
     shots = sorted(set(cuts_ms))
-    groups = [
-        group for run in _split_runs(ordered) for group in _cut_run(list(_make_pieces(run, shots)))
-    ]
+    groups: list[Sequence[_Piece]] = []
+    speakers: list[str] = []
+    said: list[Word] = []
+    for speaker, utterances in groupby(transcript.utterances, key=lambda one: one.speaker):
+        turn = _order(list_words(utterances), said[-1:])
+        said += turn
+        for run in _split_runs(turn):
+            cut = _cut_run(list(_make_pieces(run, shots)))
+            groups += cut
+            speakers += [speaker] * len(cut)
+    language = transcript.caption_language
+    timed = zip(_time_groups(groups), speakers, strict=True)
     return [
-        Passage(number, PassageTrack.SPEECH, start_ms, end_ms, text, transcript.caption_language)
-        for number, (start_ms, end_ms, text) in enumerate(_time_groups(groups))
+        Passage(number, PassageTrack.SPEECH, start_ms, end_ms, text, language, speaker)
+        for number, ((start_ms, end_ms, text), speaker) in enumerate(timed)
     ]
 
 
-def _order(words: Iterable[Word]) -> list[Word]:
-    """Return the words that have letters, no one beginning before the one that was said before."""
-    ordered: list[Word] = []
+def _order(words: Iterable[Word], before: Sequence[Word]) -> list[Word]:
+    """Return the words that have letters, no one beginning before the one that was said before.
+
+    ``before`` is the last word of the person who spoke before, if anybody did.
+    """
+    ordered = [*before]
     for word in words:
         if not word.text.strip():
             continue
         start_ms = max(word.start_ms, ordered[-1].start_ms) if ordered else max(0, word.start_ms)
         end_ms = max(word.end_ms, start_ms)
         ordered.append(Word(start_ms, end_ms, word.text, word.probability))
-    return ordered
+    return ordered[len(before) :]
 
 
 def _split_runs(words: Sequence[Word]) -> Iterator[list[Word]]:
@@ -94,16 +113,19 @@ def _split_runs(words: Sequence[Word]) -> Iterator[list[Word]]:
 def _make_pieces(run: Sequence[Word], shots: Sequence[int]) -> Iterator[_Piece]:
     """Yield the pieces of a run: up to a mark, a pause, a cut or two seconds."""
     piece: list[Word] = []
+    characters = 0
     for at, word in enumerate(run):
         piece.append(word)
+        characters += len(word.text)
         following = run[at + 1] if at + 1 < len(run) else None
         shown = bisect_right(shots, word.start_ms)
         is_cut = following is not None and bisect_right(shots, following.start_ms) > shown
         is_pause = following is not None and following.start_ms - word.end_ms >= BREATH_MS
-        is_long = word.end_ms - piece[0].start_ms >= PIECE_MS
+        is_long = word.end_ms - piece[0].start_ms >= PIECE_MS or characters >= PIECE_CHARACTERS
         if following is None or is_cut or is_pause or is_long or ends_clause(word.text):
-            yield _Piece(tuple(piece), _cost_cut(word, is_cut=is_cut, is_pause=is_pause), shown)
-            piece = []
+            cost = _cost_cut(word, is_cut=is_cut, is_pause=is_pause)
+            yield _Piece(tuple(piece), cost, shown, characters)
+            piece, characters = [], 0
 
 
 def _cost_cut(word: Word, *, is_cut: bool, is_pause: bool) -> float:
@@ -120,9 +142,11 @@ def _cut_run(pieces: Sequence[_Piece]) -> list[Sequence[_Piece]]:
     costs = [0.0] + [float("inf")] * len(pieces)
     starts = [0] * (len(pieces) + 1)
     for start in range(len(pieces)):
-        for end in range(start + 1, len(pieces) + 1):
+        characters = 0
+        for end in range(start + 1, min(start + MOST_PIECES, len(pieces)) + 1):
             length_ms = pieces[end - 1].end_ms - pieces[start].start_ms
-            if end > start + 1 and length_ms > MOST_MS:
+            characters += pieces[end - 1].characters
+            if end > start + 1 and (length_ms > MOST_MS or characters > MOST_CHARACTERS):
                 break
             cost = costs[start] + _cost_group(pieces, start, end, length_ms)
             if cost < costs[end]:

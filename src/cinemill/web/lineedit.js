@@ -1,0 +1,152 @@
+// Edits a line of the transcript where it stands, and saves it as a person's caption.
+
+import { getCaptions, saveCaptions } from "./api.js";
+import { fromDocument, toDocument } from "./cues.js";
+import { announce, button, element } from "./dom.js";
+import { isFinal, watchJob } from "./watch.js";
+
+const STALE = "captions_changed";
+
+export class LineEditor {
+  #assetId;
+  #onSaved;
+  #document = null;
+  #place;
+  #open = null;
+  #isSaving = false;
+
+  // ``place`` shows what became of the last edit; onSaved(document) is called after every save.
+  constructor(place, assetId, { onSaved }) {
+    this.#place = place;
+    this.#assetId = assetId;
+    this.#onSaved = onSaved;
+    addEventListener("beforeunload", (event) => { if (this.isChanged) event.preventDefault(); });
+  }
+
+  // Whether a line has words that are not saved.
+  get isChanged() {
+    return this.#open !== null && this.#open.field.value !== this.#open.cue.text;
+  }
+
+  // The captions whose lines are shown; null if there are none.
+  setDocument(document) {
+    this.#document = document;
+    this.#open = null;
+  }
+
+  // Opens line ``at``, which ``item`` shows. Another one that is open is closed unless it was changed.
+  edit(at, item) {
+    if (this.#open) {
+      if (this.isChanged) {
+        this.#open.field.focus();
+        this.#show(this.#open.message, "Save or cancel this line first.");
+        return;
+      }
+      this.#close();
+    }
+    const cue = fromDocument(this.#document)[at];
+    const message = element("p", { className: "edit-message" });
+    const field = element("textarea", { value: cue.text, rows: cue.text.split("\n").length, spellcheck: true });
+    field.setAttribute("aria-label", `Text of line ${at + 1}`);
+    const form = element("div", { className: "line-form" }, field, element("div", { className: "actions" },
+      button("Save", () => this.#save(), "button primary"),
+      button("Cancel", () => this.#close(true))), message);
+    form.addEventListener("keydown", (event) => this.#onKey(event));
+    item.append(form);
+    item.classList.add("editing");
+    this.#open = { cue, item, form, field, message, version: this.#document.version };
+    field.focus();
+  }
+
+  #onKey(event) {
+    const isSaved = event.key === "Enter" && !event.shiftKey && event.target === this.#open.field;
+    if (isSaved && !event.isComposing) this.#save();
+    else if (event.key === "Escape") this.#close(true);
+    else return;
+    event.preventDefault();
+  }
+
+  #close(hasFocus = false) {
+    const { item, form, version } = this.#open;
+    this.#open = null;
+    form.remove();
+    item.classList.remove("editing");
+    if (hasFocus) item.querySelector(".edit-line").focus();
+    // Someone else's version was loaded meanwhile.
+    if (version !== this.#document.version) this.#onSaved(this.#document);
+  }
+
+  async #save() {
+    if (this.#isSaving) return;
+    if (!this.isChanged) {
+      this.#close(true);
+      return;
+    }
+    const { field, message } = this.#open;
+    if (!field.value.trim()) {
+      this.#show(message, "A line needs some text.");
+      return;
+    }
+    this.#isSaving = true;
+    field.readOnly = true;
+    try {
+      await this.#send(field.value);
+    } catch (problem) {
+      this.#show(message, `${problem.message} ${problem.hint ?? ""}`);
+    } finally {
+      this.#isSaving = false;
+      field.readOnly = false;
+    }
+  }
+
+  // Other lines may have been saved elsewhere meanwhile: those are kept, and this one is put into them.
+  async #send(text) {
+    const { cue } = this.#open;
+    const { language } = this.#document;
+    for (;;) {
+      const cues = fromDocument(this.#document);
+      const at = cues.findIndex(({ start, end }) => start === cue.start && end === cue.end);
+      if (at < 0) throw new Error("Someone else removed or moved this line. Reload the page to see their version.");
+      if (cues[at].text !== cue.text) {
+        cue.text = cues[at].text;
+        throw new Error(`Someone else changed this line to “${cue.text}”. Save again to replace it.`);
+      }
+      try {
+        const sent = toDocument(cues.with(at, { ...cues[at], text: text.trim() }));
+        this.#finish(await saveCaptions(this.#assetId, language, this.#document.version, sent), at);
+        return;
+      } catch (problem) {
+        if (problem.code !== STALE) throw problem;
+      }
+      this.#document = await getCaptions(this.#assetId, language);
+    }
+  }
+
+  #finish(saved, at) {
+    const list = this.#open.item.parentElement;
+    this.setDocument(saved);
+    this.#onSaved(saved);
+    list.children[at]?.querySelector(".edit-line").focus();
+    this.#show(this.#place, saved.job_id ? "Saved. Search and answers follow." : "Saved.");
+    if (saved.job_id) this.#follow(saved.job_id);
+  }
+
+  #follow(jobId) {
+    watchJob(jobId, {
+      onProgress: ({ status, message }) => {
+        if (!isFinal(status)) return;
+        const isDone = status === "completed";
+        this.#show(this.#place, isDone
+          ? "Saved. Search and answers know the new words."
+          : `Saved. Search and answers still know the former words: ${message}`);
+      },
+      onLost: () => {},
+      onRefused: () => {},
+    });
+  }
+
+  #show(place, words) {
+    place.textContent = words;
+    announce(words);
+  }
+}

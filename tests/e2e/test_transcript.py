@@ -1,0 +1,128 @@
+"""The transcript on a video's page: it follows playback, and is edited where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.model_files import link_models
+
+from .conftest import Instance, make_own_film, process, write_captions
+from .test_page import check_layout
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+LINES = [
+    {"start_ms": 0, "end_ms": 2000, "lines": [f"Today, {HOSTILE}"], "speaker": "Ann"},
+    {"start_ms": 4000, "end_ms": 6000, "lines": ["of negociations."], "speaker": ""},
+]
+
+
+@pytest.fixture(scope="module")
+def video(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the id of a video that was ingested, and in which nobody speaks."""
+    links = link_models(instance.home / "models", "minilm-l6-v2-int8")
+    path = tmp_path_factory.mktemp("transcript") / "transcript.mp4"
+    film = make_own_film(path, seconds=8, size=(320, 180), has_sound=False)
+    yield str(process(instance, film, params={"profile": "quick"})["asset_id"])
+    for link in links:
+        link.unlink()
+
+
+@pytest.fixture
+def captions(reused_page: Page, instance: Instance, video: str) -> str:
+    """Reset the captions of the video and return their address."""
+    address = f"{instance.address}/api/v1/assets/{video}/captions/en"
+    reused_page.goto(
+        instance.address
+    )  # requests that change something come from a page of this site
+    write_captions(reused_page, address, LINES)
+    return address
+
+
+@pytest.fixture
+def lines(reused_page: Page, instance: Instance, video: str, captions: str) -> Page:
+    """Return the video's page with a transcript of two lines."""
+    reused_page.goto(f"{instance.address}/assets/{video}")
+    expect(reused_page.locator("#transcript .line")).to_have_count(2)
+    expect(reused_page.locator("#player video")).to_have_js_property("readyState", 4)
+    return reused_page
+
+
+def test_transcript_seeks_and_follows(lines: Page) -> None:
+    page = lines
+    expect(page.get_by_role("slider", name="Captions")).to_be_visible()
+    expect(page.locator("#transcript .line").first).to_contain_text(f"Ann: Today, {HOSTILE}")
+    page.locator("#transcript .line").last.press("Enter")
+    page.wait_for_function(
+        "Math.abs(document.querySelector('#player video')?.currentTime - 4) < 0.1"
+    )
+    expect(page.locator("#transcript li").last).to_have_attribute("aria-current", "true")
+    page.locator("#player video").evaluate("video => { video.currentTime = 0.5; }")
+    expect(page.locator("#transcript li[aria-current]")).to_contain_text("Today")
+
+
+def test_line_of_the_transcript_is_edited_where_it_stands(
+    lines: Page, captions: str, instance: Instance, video: str
+) -> None:
+    page = lines
+    page.get_by_role("button", name="Edit line 2").click()
+    field = page.get_by_label("Text of line 2")
+    expect(field).to_be_focused()
+    field.fill("of carpentry.")
+    field.press("Escape")
+    expect(field).to_have_count(0)
+    expect(page.get_by_role("button", name="Edit line 2")).to_be_focused()
+    expect(page.locator("#transcript li").last).to_contain_text("of negociations.")
+    page.keyboard.press("Enter")
+    field.fill("of carpentry.")
+    field.press("Enter")
+    expect(page.locator("#transcript li").last).to_contain_text("of carpentry.")
+    expect(page.get_by_role("slider", name="Captions")).to_contain_text("of carpentry.")
+    kept = page.request.get(captions).json()
+    assert kept["source"] == "person"
+    assert kept["captions"] == [LINES[0], {**LINES[1], "lines": ["of carpentry."]}]
+    expect(page.locator("#transcript-message")).to_have_text(
+        "Saved. Search and answers know the new words."
+    )
+    hits = page.request.get(f"{instance.address}/api/v1/search?q=carpentry&asset={video}").json()
+    assert [(one["start"], one["text"]) for one in hits["hits"]] == [(4, "of carpentry.")]
+
+
+def test_other_lines_that_were_saved_elsewhere_are_kept(lines: Page, captions: str) -> None:
+    page = lines
+    page.get_by_role("button", name="Edit line 2").click()
+    page.get_by_label("Text of line 2").fill("of carpentry.")
+    elsewhere = {**LINES[0], "lines": ["Yesterday,"]}
+    write_captions(page, captions, [elsewhere, LINES[1]])
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#transcript li").first).to_contain_text("Ann: Yesterday,")
+    mine = {**LINES[1], "lines": ["of carpentry."]}
+    assert page.request.get(captions).json()["captions"] == [elsewhere, mine]
+
+    page.get_by_role("button", name="Edit line 1").click()
+    page.get_by_label("Text of line 1").fill("Tomorrow,")
+    write_captions(page, captions, [{**LINES[0], "lines": ["Now,"]}, mine])
+    page.get_by_role("button", name="Save").click()
+    message = page.locator("#transcript .edit-message")
+    expect(message).to_contain_text("Someone else changed this line to “Now,”.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#transcript li").first).to_contain_text("Ann: Tomorrow,")
+
+
+def test_line_cannot_be_emptied_and_one_that_is_being_written_stays(lines: Page) -> None:
+    page = lines
+    page.get_by_role("button", name="Edit line 1").click()
+    field = page.get_by_label("Text of line 1")
+    field.fill(" ")
+    field.press("Enter")
+    message = page.locator("#transcript .edit-message")
+    expect(message).to_have_text("A line needs some text.")
+    page.get_by_role("button", name="Edit line 2").click()
+    expect(message).to_have_text("Save or cancel this line first.")
+    expect(field).to_be_focused()
+    check_layout(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    check_layout(page)
+    page.get_by_role("button", name="Cancel").click()
+    expect(field).to_have_count(0)
