@@ -51,13 +51,13 @@ def talk(database: Database) -> Iterator[str]:
     said = relation("Harbor Bank", "trust", "Thomas Rossi")
     save(database, asset_id, [PassageEvidence(ids[at], names, [said]) for at in (9, 14)])
     things = [SceneObject(label, None, 0, 900, 0.9) for label in ("car", "person", "car")]
-    beside = [
+    places = [
         SceneRelation(0, "left of", 1, 0, 900, None),
         SceneRelation(2, "left of", 1, 0, 9, None),
     ]
     with database.begin() as connection:
         save_scenes(
-            connection, asset_id, [Scene(0, 900, things, beside), Scene(900, 4_000, [], [])]
+            connection, asset_id, [Scene(0, 900, things, places), Scene(900, 4_000, [], [])]
         )
     yield asset_id
     with database.begin() as connection:

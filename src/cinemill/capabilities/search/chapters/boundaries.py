@@ -58,9 +58,9 @@ def _find_valleys(similarities: Sequence[float]) -> Iterator[tuple[float, int]]:
     """Yield the depth and the position of each gap that is no more alike than those next to it."""
     lefts, rights = _climb(similarities), _climb(similarities[::-1])[::-1]
     for gap, here in enumerate(similarities):
-        beside = similarities[max(0, gap - 1) : gap + 2]
+        around = similarities[max(0, gap - 1) : gap + 2]
         depth = lefts[gap] + rights[gap] - 2 * here
-        if here == min(beside) and depth > 0:
+        if here == min(around) and depth > 0:
             yield depth, gap
 
 
