@@ -32,7 +32,9 @@ class HtmlPage:
 
 
 VIDEOS = HtmlPage("index", "Cinemill", "app.js", ("app.css", "video.css"), path="/")
-ASSET = HtmlPage("asset", "Cinemill", "asset.js", ("app.css", "video.css", "analysis.css"))
+ASSET = HtmlPage(
+    "asset", "Cinemill", "asset.js", ("app.css", "video.css", "analysis.css", "chapters.css")
+)
 REVIEWS = HtmlPage(
     "reviews", "Reviews – Cinemill", "queue.js", ("app.css", "analysis.css"), path="/reviews"
 )

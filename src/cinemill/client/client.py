@@ -15,6 +15,7 @@ import platformdirs
 from cinemill.client.analyses import AnalysisCalls
 from cinemill.client.calls import part_of
 from cinemill.client.connection import API, Connection, drop_none
+from cinemill.client.contents import ContentCalls
 from cinemill.client.errors import START_IT, ClientError
 from cinemill.client.events import EventFollower
 from cinemill.client.models import (
@@ -36,7 +37,7 @@ UPLOAD_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
 """The response comes after the server has hashed and synced the video."""
 
 
-class Client(AnalysisCalls, SearchCalls, PictureCalls):
+class Client(AnalysisCalls, SearchCalls, PictureCalls, ContentCalls):
     """One server. Every method raises :class:`ClientError` if it refuses or does not respond."""
 
     def __init__(self, base_url: str, token: str | None = None) -> None:
@@ -81,13 +82,15 @@ class Client(AnalysisCalls, SearchCalls, PictureCalls):
         params: Mapping[str, object] | None = None,
         priority: int | None = None,
         thumbnail_seconds: float | None = None,
+        collection: str | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> JobDocument:
         """Upload a video and queue its processing, or another ``kind`` of job with its ``params``.
 
-        ``priority`` is 0–10, 10 first. The same ``idempotency_key`` twice is one job, so an upload
-        whose response was lost can be sent again. Raises OSError where the file cannot be read.
+        ``priority`` is 0–10, 10 first. Searches can be limited to a ``collection``. The same
+        ``idempotency_key`` twice is one job, so an upload whose response was lost can be sent
+        again. Raises OSError where the file cannot be read.
         """
         path = Path(path)
         fields = drop_none(
@@ -95,6 +98,7 @@ class Client(AnalysisCalls, SearchCalls, PictureCalls):
             params=json.dumps(params) if params else None,
             priority=priority,
             thumbnail_seconds=thumbnail_seconds,
+            collection=collection,
         )
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         with path.open("rb", buffering=0) as file:

@@ -94,11 +94,105 @@ class EntityDocument(TypedDict, total=False):
     names: list[str]
     mention_count: int
     asset_count: int
-    relations: list[dict[str, Any]]
-    statements: list[dict[str, Any]]
+    relations: list[RelationDocument]
+    statements: list[StatementDocument]
     co_occurrences: list[dict[str, Any]]
     moments: list[dict[str, Any]]
     next: str | None
+
+
+class RelationDocument(TypedDict, total=False):
+    """A relation of an entity, with how much evidence there is; its members name it."""
+
+    entity: EntityDocument
+    """The other one."""
+    predicate: str
+    kind: str
+    is_subject: bool
+    """Whether the entity that was asked for is the subject."""
+    is_negated: bool
+    is_possible: bool
+    weight: int
+    """Pieces of evidence."""
+    asset_count: int
+
+
+class StatementDocument(TypedDict, total=False):
+    """Evidence of a relation: a moment of a video that says or shows it."""
+
+    asset_id: str
+    start: float
+    end: float
+    subject_id: str
+    subject: str
+    """As it is named there."""
+    predicate: str
+    object_id: str
+    object: str
+    kind: str
+    is_negated: bool
+    is_possible: bool
+    according_to: str
+    passage_id: str | None
+    text: str
+
+
+class SceneObjectDocument(TypedDict, total=False):
+    label: str
+    start: float
+    end: float
+    confidence: float | None
+
+
+class SceneRelationDocument(TypedDict, total=False):
+    """Where two things of a scene are to each other; they are named by their indexes in it."""
+
+    subject: int
+    predicate: str
+    object: int
+    start: float
+    end: float
+
+
+class SceneDocument(TypedDict, total=False):
+    """The things of one shot, and where they are to each other."""
+
+    start: float
+    end: float
+    objects: list[SceneObjectDocument]
+    relations: list[SceneRelationDocument]
+
+
+class ChapterDocument(TypedDict, total=False):
+    start: float
+    end: float
+    title: str
+    words: list[str]
+
+
+class KeyMomentDocument(TypedDict, total=False):
+    """A passage in which much is named for the first time, or stated."""
+
+    start: float
+    end: float
+    text: str
+    passage_id: str
+    names: list[str]
+    statement_count: int
+
+
+class ChaptersDocument(TypedDict, total=False):
+    chapters: list[ChapterDocument]
+    key_moments: list[KeyMomentDocument]
+    track: str | None
+    """What they were made of: ``speech``, ``description`` or ``text``."""
+    comparison: str | None
+    """``meaning``, or ``words`` where a passage has no vector."""
+
+
+class CollectionDocument(TypedDict, total=False):
+    name: str
+    asset_count: int
 
 
 class FindingDocument(TypedDict, total=False):

@@ -51,6 +51,10 @@ class FakeAssets:
         self._assets[asset_id] = moved
         return moved
 
+    def list_collections(self) -> list[str]:
+        """List the collection of each asset that is in one."""
+        return [one.collection for one in self._assets.values() if one.collection]
+
     def newest(self, limit: int) -> list[AssetRecord]:
         """List assets, newest first."""
         return list(reversed(self._assets.values()))[:limit]

@@ -48,6 +48,7 @@ from cinemill.testing.answers import (
 )
 from cinemill.testing.fake_analyses import FakeAnalysisCalls
 from cinemill.testing.fake_assets import FakeAssets
+from cinemill.testing.fake_contents import FakeContentCalls
 from cinemill.testing.fake_jobs import FakeJob, FakeJobs
 from cinemill.testing.fake_pictures import FakePictureCalls
 from cinemill.testing.fake_searches import FakeSearchCalls
@@ -57,7 +58,7 @@ Script = Outcome | Callable[[JobDocument], Outcome]
 """How a job goes; a function is called with the job when it is accepted."""
 
 
-class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls):
+class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls, FakeContentCalls):
     """A client whose installation is in memory.
 
     A job moves on when it is looked at by itself (``job``, ``job_status``, ``task``, ``result``,
@@ -118,6 +119,7 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls):
         params: Mapping[str, object] | None = None,
         priority: int | None = None,
         thumbnail_seconds: float | None = None,
+        collection: str | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> JobDocument:
@@ -130,6 +132,7 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls):
             params=json.dumps(params) if params else None,
             priority=priority,
             thumbnail_seconds=thumbnail_seconds,
+            collection=collection,
         )
         with as_client_errors():
             written = {name: str(value) for name, value in fields.items()}
@@ -139,6 +142,8 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls):
         created = self._create(
             options.kind, options.job_params, asset.id, options.priority, idempotency_key
         )
+        if options.collection is not None:
+            self._assets.move(asset.id, options.collection)
         return document_of(created)
 
     def submit(

@@ -93,6 +93,10 @@ export const fetchModel = (name) => call("POST", `${API}/models/${at(name)}/fetc
 // Of a video's own page.
 export const assetAddress = (id) => `/assets/${at(id)}`;
 export const getAsset = (id) => call("GET", `${API}/assets/${at(id)}`);
+export const setCollection = (assetId, collection) =>
+  call("PATCH", `${API}/assets/${at(assetId)}`, { collection });
+export const listCollections = () => listAll(`${API}/collections?limit=500`, "collections");
+export const getChapters = (assetId) => call("GET", `${API}/assets/${at(assetId)}/chapters`);
 export const createJob = (assetId, kind, params) =>
   call("POST", `${API}/assets/${at(assetId)}/jobs`, { kind, params });
 export const uploadAddress = `${API}/upload`;
@@ -133,10 +137,11 @@ export const eventsAddress = (id) => `${API}/jobs/${at(id)}/events`;
 export const momentAddress = (id, seconds) => `${assetAddress(id)}?t=${Number(seconds.toFixed(3))}`;
 export const entityAddress = (id) => `/entities/${at(id)}`;
 // By POST, since an address has room for a shorter query only.
-export const searchVideos = (query) => call("POST", `${API}/search`, { q: query });
+export const searchVideos = (query, collections) =>
+  call("POST", `${API}/search`, { q: query, collection: collections });
 // Yields the events of an answer: retrieval, delta, citations and done, or error.
-export async function* ask(question, conversationId, signal) {
-  const asked = { question, conversation_id: conversationId };
+export async function* ask(question, conversationId, collections, signal) {
+  const asked = { question, conversation_id: conversationId, collections };
   const response = await request("POST", `${API}/ask`, asked, { Accept: "text/event-stream" }, signal);
   try {
     yield* readEvents(response);

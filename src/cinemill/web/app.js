@@ -2,6 +2,7 @@
 
 import { showBanner } from "./banner.js";
 import { hasUnsaved } from "./captions.js";
+import { wireUploadField } from "./collections.js";
 import { announce, find } from "./dom.js";
 import { chosenIn, createProxy, wirePresets, wireProfiles, withProfile } from "./presets.js";
 import { RecentList } from "./recent.js";
@@ -53,7 +54,8 @@ function showAccepted(taskId, preset) {
   if (!task.isBusy) location.hash = `task=${encodeURIComponent(taskId)}`;
 }
 
-const chosen = () => withProfile(chosenIn(preset), profile.value);
+const collection = wireUploadField(find("collection"));
+const chosen = () => ({ ...withProfile(chosenIn(preset), profile.value), collection: collection() });
 
 function takeChosen() {
   uploads.add(picker.files, chosen());

@@ -4,6 +4,8 @@ import { AnalysisPanel } from "./analysis.js";
 import { Problem, createJob, getAsset, getCaptions, listCaptions, listJobsOf } from "./api.js";
 import { listDownloads } from "./artifacts.js";
 import { showBanner } from "./banner.js";
+import { ChaptersPanel } from "./chapters.js";
+import { buildCollectionForm } from "./collections.js";
 import { button, element, find } from "./dom.js";
 import { listFacts } from "./facts.js";
 import { captionsLane } from "./findings.js";
@@ -53,15 +55,20 @@ async function show(asset, captions) {
   document.title = `${asset.filename} – Cinemill`;
   find("asset-name").textContent = asset.filename;
   find("facts").replaceChildren(...listFacts(asset));
+  find("collection").replaceChildren(buildCollectionForm(asset));
   find("downloads").replaceChildren(...listDownloads(asset));
   const lanes = buildLanes(asset);
   const transcript = buildTranscript(lanes);
   const panel = new AnalysisPanel(find("analysis"), asset, { lanes, onProblem: showBanner });
+  const chapters = new ChaptersPanel(find("chapters"), assetId, {
+    onSeek: (ms) => lanes.seek(ms), onLanes: (rows) => lanes.setChapters(rows),
+  });
   await showSpeech(captions, transcript);
   find("video").hidden = false;
   showPlayer(asset, captions, (player) => {
     lanes.follow(player.video);
     transcript.follow(player);
+    chapters.follow(player.video);
     goToAddressed(player.video);
     panel.setPlayer(player);
   });
@@ -71,14 +78,14 @@ async function show(asset, captions) {
     onLanes: (rows) => lanes.setKnown(rows),
     onIngested: async () => {
       try {
-        await known.refresh();
+        await Promise.all([known.refresh(), chapters.refresh()]);
         await showSpeech(sortByPreferredLanguage(await listCaptions(assetId)), transcript);
       } catch (problem) {
         showBanner(problem);
       }
     },
   });
-  await Promise.all([panel.show(analysisInAddress()), known.refresh().catch(showBanner)]);
+  await Promise.all([panel.show(analysisInAddress()), known.refresh().catch(showBanner), chapters.refresh().catch(showBanner)]);
   showOrigin(await origin);
 }
 
@@ -96,10 +103,11 @@ function buildLanes(asset) {
   const place = find("lanes-section");
   const boxes = find("show-boxes");
   let faces = [];
+  let chapters = [];
   let speech = [];
   let known = [];
   const draw = () => {
-    const rows = [...faces, ...speech, ...known];
+    const rows = [...faces, ...chapters, ...speech, ...known];
     place.hidden = rows.length === 0;
     lanes.show(rows);
   };
@@ -114,6 +122,7 @@ function buildLanes(asset) {
       faces = rows;
       draw();
     },
+    setChapters: (rows) => { chapters = rows; draw(); },
     setSpeech: (rows) => { speech = rows; draw(); },
     setKnown: (rows) => { known = rows; draw(); },
   };

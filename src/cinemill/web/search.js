@@ -2,6 +2,7 @@
 
 import { Problem, entityAddress, searchVideos } from "./api.js";
 import { showBanner } from "./banner.js";
+import { CollectionChoice } from "./collections.js";
 import { announce, element, find } from "./dom.js";
 import { buildMoment } from "./moments.js";
 import { Thread } from "./thread.js";
@@ -18,7 +19,9 @@ const thread = new Thread(find("turns"), {
   },
 });
 
-const queryInAddress = () => new URLSearchParams(location.search).get("q") ?? "";
+const choice = new CollectionChoice(find("in-collection"), find("collection"), { onChange: searchElsewhere });
+
+const inAddress = (name) => new URLSearchParams(location.search).get(name) ?? "";
 
 function submit(event) {
   event.preventDefault();
@@ -26,10 +29,23 @@ function submit(event) {
   if (!query) return;
   if (event.submitter?.value === "ask") askFirst(query);
   else {
-    const address = query.length <= LONGEST_IN_ADDRESS ? `?${new URLSearchParams({ q: query })}` : location.pathname;
-    history.pushState(null, "", address);
+    history.pushState(null, "", writeAddress(query));
     search(query);
   }
+}
+
+function writeAddress(query) {
+  const [collection] = choice.names;
+  const values = { ...query.length <= LONGEST_IN_ADDRESS && { q: query }, ...collection && { collection } };
+  return Object.keys(values).length ? `?${new URLSearchParams(values)}` : location.pathname;
+}
+
+// Another collection was chosen: what was searched for is searched for there.
+function searchElsewhere() {
+  const query = field.value.trim();
+  if (!query || find("found").hidden) return;
+  history.pushState(null, "", writeAddress(query));
+  search(query);
 }
 
 async function search(query) {
@@ -40,7 +56,7 @@ async function search(query) {
   find("thread").hidden = true;
   place.setAttribute("aria-busy", "true");
   try {
-    const found = await searchVideos(query);
+    const found = await searchVideos(query, choice.names);
     if (number !== latest) return;
     showBanner(null);
     showFound(found, query);
@@ -92,11 +108,12 @@ function askFirst(question) {
   thread.clear();
   find("found").hidden = true;
   find("thread").hidden = false;
-  thread.ask(question);
+  thread.ask(question, choice.names);
 }
 
 function showAddressed() {
-  const query = queryInAddress();
+  const query = inAddress("q");
+  choice.set(inAddress("collection"));
   field.value = query;
   if (query) search(query);
   else {
@@ -113,9 +130,10 @@ find("more-form").addEventListener("submit", async (event) => {
   const question = followUp.value.trim();
   if (!question) return;
   followUp.value = "";
-  const isAnswered = await thread.ask(question);
+  const isAnswered = await thread.ask(question, choice.names);
   // What was typed meanwhile is worth more than the question that failed, which the turn shows.
   if (!isAnswered && !followUp.value) followUp.value = question;
 });
 addEventListener("popstate", showAddressed);
 showAddressed();
+choice.load();

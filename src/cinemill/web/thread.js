@@ -46,8 +46,9 @@ export class Thread {
     this.#place.replaceChildren();
   }
 
-  // Returns whether the question got its answer, or was stopped; not where it failed.
-  async ask(question) {
+  // Returns whether the question got its answer, or was stopped; not where it failed. Only videos of
+  // these collections are asked; of all where the list is empty.
+  async ask(question, collections) {
     const stopped = new AbortController();
     this.#stopped = stopped;
     const turn = new Turn(question, () => stopped.abort());
@@ -55,7 +56,7 @@ export class Thread {
     turn.entry.scrollIntoView({ block: "nearest" });
     this.onBusy(true);
     try {
-      for await (const { name, data } of ask(question, this.#conversation, stopped.signal)) {
+      for await (const { name, data } of ask(question, this.#conversation, collections, stopped.signal)) {
         if (name === "error") throw problemFromDocument(data);
         turn.show(name, data);
         if (name === "done") this.#conversation = data.conversation_id ?? null;

@@ -34,6 +34,7 @@ export class Transfer {
       // Sent before the file, so that invalid parameters are rejected before the upload.
       form.append("kind", this.preset.kind);
       form.append("params", JSON.stringify(this.preset.params));
+      if (this.preset.collection) form.append("collection", this.preset.collection);
       form.append("file", this.file);
       request.send(form);
     });

@@ -11,7 +11,7 @@ import pytest
 from tests.integration.storage.intelligence_rows import tell
 
 from cinemill.storage.database import Database
-from cinemill.storage.media.assets import delete_asset, register_asset
+from cinemill.storage.media.assets import delete_asset, register_asset, set_collection
 
 from .conftest import FILM_HEAD, RunningApi
 
@@ -70,6 +70,62 @@ def test_video_is_found_in_the_collection_that_it_was_moved_into(
     assert find_videos(api) == {asset_id}
 
 
+def list_names(api: RunningApi, **params: str) -> list[str]:
+    answer = api.http.get(f"{V1}/collections", params=params)
+    assert answer.status_code == 200, answer.text
+    return [one["name"] for one in answer.json()["collections"]]
+
+
+def test_video_is_uploaded_into_a_collection(api: RunningApi, database: Database) -> None:
+    film = {"file": ("film.mkv", FILM_HEAD + os.urandom(64))}
+
+    def upload(**fields: str) -> str:
+        uploaded = api.http.post(f"{V1}/upload", files=film, data=fields)
+        assert uploaded.status_code == 201, uploaded.text
+        return str(uploaded.json()["asset_id"])
+
+    asset_id = upload(collection="birds of Utsira")
+    try:
+        for fields, collection in (
+            ({}, "birds of Utsira"),
+            ({"collection": ""}, "birds of Utsira"),
+            ({"collection": "sea birds"}, "sea birds"),
+        ):
+            assert upload(**fields) == asset_id
+            assert api.http.get(f"{V1}/assets/{asset_id}").json()["collection"] == collection
+        refused = api.http.post(f"{V1}/upload", files=film, data={"collection": "x" * 256})
+        assert (refused.status_code, refused.json()["code"]) == (422, "parameters_invalid")
+    finally:
+        with database.begin() as connection:
+            delete_asset(connection, asset_id)
+
+
+def test_collections_are_listed_by_pages(
+    api: RunningApi, asset_id: str, foreign_id: str, database: Database
+) -> None:
+    with database.begin() as connection:
+        set_collection(connection, foreign_id, "theirs")
+    assert {"birds", "", "theirs"} & set(list_names(api)) == set()
+    api.http.patch(f"{V1}/assets/{asset_id}", json={"collection": "birds"})
+    other = str(
+        api.http.post(
+            f"{V1}/upload",
+            files={"file": ("other.mkv", FILM_HEAD + os.urandom(64))},
+            data={"collection": "a lighthouse"},
+        ).json()["asset_id"]
+    )
+    try:
+        assert list_names(api) == ["a lighthouse", "birds"]
+        first = api.http.get(f"{V1}/collections", params={"limit": "1"}).json()
+        assert first["collections"] == [{"name": "a lighthouse", "asset_count": 1}]
+        assert list_names(api, limit="1", cursor=first["next"]) == ["birds"]
+        refused = api.http.get(f"{V1}/collections", params={"cursor": "x"})
+        assert refused.json()["code"] == "cursor_invalid"
+    finally:
+        with database.begin() as connection:
+            delete_asset(connection, other)
+
+
 @pytest.mark.parametrize(
     "body", [{}, {"collection": None}, {"collection": "x" * 256}, {"collection": "a\0b"}, []]
 )
@@ -94,6 +150,8 @@ def test_collection_without_a_storable_name_is_rejected(
         ("POST", "/ingestions", {}),
         ("GET", "/findings", None),
         ("GET", "/scenes", None),
+        ("GET", "/chapters", None),
+        ("GET", "/chapters.vtt", None),
         ("GET", "/similar?time=0", None),
         ("GET", "/analyses", None),
         ("POST", "/analyses", {}),

@@ -9,7 +9,7 @@ import pytest
 from tests import films
 from tests.instances import running_instance
 
-from cinemill.client import Client, ClientError, JobDocument
+from cinemill.client import Client, ClientError, JobDocument, RelationDocument
 from cinemill.client.models import FINAL_STATUSES
 from cinemill.testing import FakeClient, Outcome, fail, hold, succeed
 
@@ -111,6 +111,40 @@ def test_video_is_moved_into_a_collection(client: Client, film: Path) -> None:
     with pytest.raises(ClientError) as refused:
         client.set_collection("none", "news")
     assert refused.value.code == "asset_not_found"
+
+
+def test_video_is_uploaded_into_a_collection(client: Client, tmp_path: Path) -> None:
+    own = films.make_film(tmp_path / "own.mp4", seconds=0.4, picture="testsrc", rate="20")
+    asset_id = str(client.upload(own, collection="travel")["asset_id"])
+    assert client.asset(asset_id)["collection"] == "travel"
+    assert client.collections() == [{"name": "travel", "asset_count": 1}]
+    client.upload(own)
+    assert client.asset(asset_id)["collection"] == "travel"
+    assert refuse(client.upload, own, collection="x" * 256) == ("parameters_invalid", 422)
+    client.set_collection(asset_id, "")
+    assert client.collections() == []
+
+
+def test_contents_of_a_video_are_alike(client: Client, film: Path) -> None:
+    asset_id = str(client.upload(film)["asset_id"])
+    assert client.chapters(asset_id) == {
+        "chapters": [],
+        "key_moments": [],
+        "track": None,
+        "comparison": None,
+    }
+    assert list(client.scenes(asset_id)) == []
+    assert refuse(client.chapters, "none") == ("asset_not_found", 404)
+    assert refuse(lambda: list(client.scenes("none"))) == ("asset_not_found", 404)
+    relation: RelationDocument = {
+        "entity": {"id": "none"},
+        "predicate": "open",
+        "kind": "stated",
+        "is_subject": True,
+        "is_negated": False,
+        "is_possible": False,
+    }
+    assert refuse(lambda: list(client.evidence("none", relation))) == ("entity_not_found", 404)
 
 
 def test_ended_job_is_watched_to_its_end_again(client: Client) -> None:

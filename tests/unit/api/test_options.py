@@ -54,6 +54,8 @@ def test_numbers_are_read_from_texts_and_unknown_fields_ignored() -> None:
             "'path' cannot be used with an uploaded file.",
         ),
         ({"thumbnail_seconds": "1e12"}, "timestamp_invalid", None),
+        ({"collection": "x" * 256}, "parameters_invalid", None),
+        ({"collection": "a\0b"}, "parameters_invalid", None),
     ],
     ids=str,
 )
@@ -64,6 +66,12 @@ def test_field_that_does_not_fit_is_refused(
         parse_options(fields)
     assert refused.value.code == code
     assert sentence is None or refused.value.message == sentence
+
+
+def test_collection_is_a_name_without_spaces_around_it() -> None:
+    assert parse_options({"collection": " Sea birds "}).collection == "Sea birds"
+    assert parse_options({"collection": " "}).collection is None
+    assert parse_options({"collection": "x" * 255}).collection == "x" * 255
 
 
 @pytest.mark.parametrize("digits", ["7", "07", "\uff17", "\u0667"])

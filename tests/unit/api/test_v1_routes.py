@@ -30,6 +30,7 @@ DOCUMENTS_WITH_LISTS = {
     "/search": "the best hits; a limit is all that there is of a ranking",
     "/search/pictures": "the most similar pictures; a ranking",
     "/assets/{asset_id}/similar": "the most similar pictures; a ranking",
+    "/assets/{asset_id}/chapters": "at most 100 chapters of one video, which belong together",
     "/conversations/{conversation_id}": "one conversation, of twenty turns at most",
     "/entities": "what one name may mean, at most about twenty",
 }
@@ -223,6 +224,9 @@ def test_unversioned_routes_are_those_of_v1_and_of_contracts() -> None:
         ("/entities/{entity_id}", "GET"),
         ("/assets/{asset_id}/findings", "GET"),
         ("/assets/{asset_id}/scenes", "GET"),
+        ("/assets/{asset_id}/chapters", "GET"),
+        ("/assets/{asset_id}/chapters.vtt", "GET"),
+        ("/collections", "GET"),
         ("/entities/{entity_id}/evidence", "GET"),
         ("/analyses", "GET"),
         ("/analyses", "POST"),

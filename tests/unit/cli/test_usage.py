@@ -53,6 +53,9 @@ PAGES = [
 def test_command_names_are_complete() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
         "",
+        "chapters",
+        "evaluate chapters",
+        "scenes",
         "up",
         "process",
         "ingest",

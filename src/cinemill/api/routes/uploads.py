@@ -118,7 +118,7 @@ async def accept_upload(request: Request, state: AppState) -> tuple[Job, str]:
     await run_in_threadpool(state.database.ping)
     form, stored = await _read_form(request, state, limits, boundary)
     options = parse_options(form.fields)
-    file = UploadedFile(DEFAULT_OWNER, form.filename, stored)
+    file = UploadedFile(DEFAULT_OWNER, form.filename, stored, options.collection)
     wanted = UploadJob(options.kind, options.job_params, options.priority, key)
     create = partial(create_upload_job, state.database, state.jobs, file, wanted)
     return await run_in_threadpool(create), form.filename

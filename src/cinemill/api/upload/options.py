@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJs
 
 from cinemill.api.http.bodies import read_json
 from cinemill.api.middleware.problems import ParametersInvalid
+from cinemill.api.models.documents import STORABLE
 from cinemill.catalog import CATALOG
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, StepSpec
 from cinemill.core.parameter_reader import dotted_name, list_problems
@@ -19,6 +20,7 @@ DEFAULT_KIND = "process_video"
 _ANY_ASSET = "-"
 Plan = Callable[[str, Mapping[str, object], str | None], Sequence[StepSpec]]
 MOST_DIGITS = 19
+LONGEST_COLLECTION = 255
 
 
 def _read_object(text: object) -> object:
@@ -68,6 +70,15 @@ class UploadOptions(Parameters):
         Annotated[float, Field(ge=0), Expected("a number of seconds, 0 or more")] | None
     ) = None
     """Also create a thumbnail of this time, in seconds from the first frame."""
+    collection: (
+        Annotated[
+            str,
+            Field(max_length=LONGEST_COLLECTION, pattern=STORABLE),
+            Expected(f"at most {LONGEST_COLLECTION} characters without NUL"),
+        ]
+        | None
+    ) = None
+    """Move the video into this collection, to which searches can be limited."""
 
     @property
     def job_params(self) -> dict[str, Any]:

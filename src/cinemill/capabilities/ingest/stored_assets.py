@@ -22,6 +22,8 @@ class UploadedFile:
     owner: str
     filename: str
     stored: StoredFile
+    collection: str | None = None
+    """To move the asset into; None leaves it where it is, and a new one in none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +93,5 @@ def _register(connection: Connection, *, asset_id: str, file: UploadedFile) -> N
     )
     if asset.id != asset_id:
         raise _AssetRaced
+    if file.collection is not None:
+        assets.set_collection(connection, asset_id, file.collection)

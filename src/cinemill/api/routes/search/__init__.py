@@ -1,8 +1,10 @@
-"""The endpoints of ingestions, search, answers, conversations, entities and findings."""
+"""The endpoints of ingestions, search, answers, entities, findings, chapters and collections."""
 
 from __future__ import annotations
 
 from cinemill.api.routes.search import (
+    chapters,
+    collections,
     conversations,
     entities,
     findings,
@@ -20,6 +22,8 @@ ROUTERS = (
     entities.router,
     findings.router,
     scenes.router,
+    chapters.router,
+    collections.router,
     ingestions.router,
     pictures.router,
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from cinemill.cli.commands.evaluate import answers, benchmark, corpus, fit, retrieval
+from cinemill.cli.commands.evaluate import answers, benchmark, chapters, corpus, fit, retrieval
 
 app = typer.Typer(
     help=(
@@ -20,5 +20,6 @@ app = typer.Typer(
 app.add_typer(corpus.app, name="corpus")
 app.command("retrieval")(retrieval.evaluate_retrieval)
 app.command("answers")(answers.evaluate_answers)
+app.command("chapters")(chapters.evaluate_chapters)
 app.command("fit")(fit.fit_relevance)
 app.command("benchmark")(benchmark.evaluate_benchmark)

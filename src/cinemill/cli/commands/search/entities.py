@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cinemill.cli import connect, options
+from cinemill.cli.commands.search.evidence import read_evidence, show_evidence
 from cinemill.cli.commands.search.moments import format_range
 from cinemill.cli.console import console, make_table, print_json, print_message
 from cinemill.cli.ids import shorten
 from cinemill.errors import NotFound
 
 if TYPE_CHECKING:
-    from cinemill.client import Client, EntityDocument
+    from cinemill.client import Client, EntityDocument, StatementDocument
 
 
 def graph(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Name of a person, place or thing, or an ID.")
     ],
+    other: Annotated[
+        str | None,
+        typer.Option(
+            "--with",
+            metavar="NAME",
+            help="Show every moment that states a relation with this entity, by its name or ID.",
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Show an entity: its names, its relations with their evidence, and its moments."""
     with connect.connect() as client:
         entity, others = _find_entity(client, name)
-        titles = {} if json else _find_titles(client, entity)
+        if other is not None:
+            _show_relations(client, entity, other, json=json)
+            return
+        shown = [str(one["asset_id"]) for one in (*entity["statements"], *entity["moments"])]
+        titles = {} if json else _find_titles(client, shown)
     if json:
         print_json(entity)
         return
     _show_entity(entity, titles)
-    for other in others:
-        print_message(
-            f"Also called so: {other['name']} ({other['kind']}): cinemill graph {other['id']}"
-        )
+    for one in others:
+        print_message(f"Also called so: {one['name']} ({one['kind']}): cinemill graph {one['id']}")
 
 
 def _find_entity(client: Client, name: str) -> tuple[EntityDocument, list[EntityDocument]]:
@@ -64,10 +76,19 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _find_titles(client: Client, entity: EntityDocument) -> dict[str, str]:
-    shown = [*entity.get("statements", []), *entity.get("moments", [])]
-    ids = {str(one["asset_id"]) for one in shown}
-    return {one: str(client.asset(one).get("filename", "")) for one in sorted(ids)}
+def _show_relations(client: Client, entity: EntityDocument, other: str, *, json: bool) -> None:
+    """Print the relations of an entity to another with all of their evidence. Raises NotFound."""
+    found = read_evidence(client, entity, other)
+    if json:
+        print_json([one.to_json() for one in found])
+        return
+    ids = (statement["asset_id"] for one in found for statement in one.statements)
+    show_evidence(entity, found, _find_titles(client, ids))
+
+
+def _find_titles(client: Client, asset_ids: Iterable[str]) -> dict[str, str]:
+    """Return the file names of these videos, by their ids."""
+    return {one: str(client.asset(one).get("filename", "")) for one in sorted(set(asset_ids))}
 
 
 def _show_entity(entity: EntityDocument, titles: dict[str, str]) -> None:
@@ -84,21 +105,22 @@ def _show_entity(entity: EntityDocument, titles: dict[str, str]) -> None:
         screen.print(table)
         screen.print()
     table = make_table("!Time", "!Video", "!Asset", "Mentioned as")
-    for one in entity["moments"]:
-        table.add_row(*_describe_place(one, titles), f"{one['name']} ({one['modality']})")
+    for moment in entity["moments"]:
+        mentioned = f"{moment['name']} ({moment['modality']})"
+        table.add_row(*_describe_place(moment, titles), mentioned)
     screen.print(table)
     together = ", ".join(one["entity"]["name"] for one in entity["co_occurrences"][:10])
     if together:
         screen.print(f"\nMentioned together with: {together}", markup=False)
 
 
-def _describe_place(one: dict[str, object], titles: dict[str, str]) -> tuple[str, str, str]:
+def _describe_place(one: Mapping[str, object], titles: dict[str, str]) -> tuple[str, str, str]:
     asset_id = str(one["asset_id"])
     start, end = (float(str(one[name])) for name in ("start", "end"))
     return format_range(start, end), titles.get(asset_id, ""), shorten(asset_id)
 
 
-def _describe_statement(one: dict[str, object]) -> str:
+def _describe_statement(one: StatementDocument) -> str:
     """Return a statement in words: "Alice Walker · open · Oslo (not so; according to …)"."""
     marks = [
         word

@@ -1,0 +1,103 @@
+"""``cinemill chapters`` and ``cinemill scenes``: the parts of one video, and what they show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinemill.cli import connect, options
+from cinemill.cli.commands.search.moments import format_clock, format_range
+from cinemill.cli.console import console, make_table, print_json, print_message
+
+if TYPE_CHECKING:
+    from cinemill.client import ChaptersDocument, KeyMomentDocument, SceneDocument
+
+Asset = Annotated[str, typer.Argument(metavar="ASSET", help="ID of the video.")]
+
+_INGEST = "Find out more about it: cinemill ingest ASSET."
+
+
+def chapters(asset: Asset, json: options.Json = False) -> None:
+    """Show the chapters of a video and its key moments.
+
+    A chapter begins where the subject changes; its title is the names and words that the other
+    chapters do not have. A key moment names or states much that is new.
+    """
+    with connect.connect() as client:
+        found = client.chapters(asset)
+    if json:
+        print_json(found)
+        return
+    _show_chapters(found)
+
+
+def _show_chapters(found: ChaptersDocument) -> None:
+    if not found["chapters"]:
+        print_message(
+            "This video has no chapters: it has one subject, or is too short."
+            if found["track"]
+            else f"Too little is known of what this video says. {_INGEST}"
+        )
+    else:
+        table = make_table("!Start", "Chapter")
+        for one in found["chapters"]:
+            table.add_row(format_clock(one["start"]), one["title"])
+        console().print(table)
+    if moments := found["key_moments"]:
+        console().print("\nKey moments", markup=False)
+        table = make_table("!Time", "Text", "Why")
+        for moment in moments:
+            clocks = format_range(moment["start"], moment["end"])
+            table.add_row(clocks, moment["text"], _explain(moment))
+        console().print(table)
+
+
+def _explain(moment: KeyMomentDocument) -> str:
+    """Return why a moment is a key moment: ``names Alice Walker, Oslo; states 2 relations``."""
+    names, count = moment["names"], moment["statement_count"]
+    reasons = [
+        *([f"names {', '.join(names)}"] if names else []),
+        *([f"states {count} {'relation' if count == 1 else 'relations'}"] if count else []),
+    ]
+    return "; ".join(reasons)
+
+
+def scenes(asset: Asset, json: options.Json = False) -> None:
+    """Show the things of each shot of a video, and where they are to each other.
+
+    An ingestion with the profile 'full' finds them.
+    """
+    with connect.connect() as client:
+        found = list(client.scenes(asset))
+    if json:
+        print_json(found)
+        return
+    if not found:
+        print_message(f"No scenes are known of this video. {_INGEST[:-1]} --profile full.")
+        return
+    table = make_table("!Time", "Things", "Relations")
+    for one in found:
+        table.add_row(
+            format_range(one["start"], one["end"]), _list_things(one), _list_relations(one)
+        )
+    console().print(table)
+
+
+def _list_things(scene: SceneDocument) -> str:
+    """Return what is seen: ``2 × car, person``."""
+    counts = Counter(thing["label"] for thing in scene["objects"])
+    return ", ".join(
+        label if count == 1 else f"{count} × {label}" for label, count in counts.items()
+    )
+
+
+def _list_relations(scene: SceneDocument) -> str:
+    """Return each relation once, in words: ``car left of person``."""
+    labels = [thing["label"] for thing in scene["objects"]]
+    words = (
+        f"{labels[one['subject']]} {one['predicate']} {labels[one['object']]}"
+        for one in scene["relations"]
+    )
+    return ", ".join(dict.fromkeys(words))
