@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import Connection, text
 from tests.integration.storage.intelligence_rows import (
@@ -45,6 +47,22 @@ def test_passages_are_read_as_they_were_stored(database: Database) -> None:
     assert [one.id for one in stored] == ids
     assert {(one.asset_id, one.owner) for one in stored} == {("film", "ann")}
     assert collection == "news"
+
+
+def test_words_that_were_unsure_are_stored_with_a_passage_that_stays(database: Database) -> None:
+    register(database, "film")
+    (plain,) = make_passages(["Verizon sold it."])
+    found = []
+    for unsure in (None, ("Verizon",), (), None):
+        with database.begin() as connection:
+            (identity,) = save_passages(
+                connection, "film", SPEECH, [replace(plain, unsure_words=unsure)]
+            )
+        with database.begin() as connection:
+            (stored,) = list_passages(connection, "film", SPEECH)
+        found.append((identity, stored.passage.unsure_words))
+    assert [unsure for _, unsure in found] == [None, ("Verizon",), (), None]
+    assert len({identity for identity, _ in found}) == 1
 
 
 def test_unchanged_passages_stay_and_others_are_replaced(database: Database) -> None:

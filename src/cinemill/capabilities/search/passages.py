@@ -22,6 +22,8 @@ SILENCE_MS = 4_000
 BREATH_MS = 400
 PIECE_MS = 2_000
 """Words without marks and pauses are kept together for so long."""
+SURE = 0.5
+"""Probability of a word from which on a speech model is sure of it."""
 _MID_SENTENCE_COST = 3.0
 _CLAUSE_COST = 1.0
 _LENGTH_COST = 1.0
@@ -62,10 +64,25 @@ def make_passages(transcript: Transcript, cuts_ms: Sequence[int] = ()) -> list[P
     groups = [
         group for run in _split_runs(ordered) for group in _cut_run(list(_make_pieces(run, shots)))
     ]
+    # Words that share the time of their utterance have no probabilities.
+    is_heard = any(word.probability > 0 for word in ordered)
     return [
-        Passage(number, PassageTrack.SPEECH, start_ms, end_ms, text, transcript.caption_language)
-        for number, (start_ms, end_ms, text) in enumerate(_time_groups(groups))
+        Passage(
+            number=number,
+            track=PassageTrack.SPEECH,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            text=join_words(words),
+            language=transcript.caption_language,
+            unsure_words=_list_unsure(words) if is_heard else None,
+        )
+        for number, (start_ms, end_ms, words) in enumerate(_time_groups(groups))
     ]
+
+
+def _list_unsure(words: Iterable[Word]) -> tuple[str, ...]:
+    unsure = (word.text.strip() for word in words if word.probability < SURE)
+    return tuple(dict.fromkeys(unsure))
 
 
 def _order(words: Iterable[Word]) -> list[Word]:
@@ -144,8 +161,8 @@ def _cost_group(pieces: Sequence[_Piece], start: int, end: int, length_ms: int) 
     return cost + (pieces[end - 1].cost if end < len(pieces) else 0.0)
 
 
-def _time_groups(groups: Sequence[Sequence[_Piece]]) -> Iterator[tuple[int, int, str]]:
-    """Yield start, end and text: from the first word to the last, never into the next passage."""
+def _time_groups(groups: Sequence[Sequence[_Piece]]) -> Iterator[tuple[int, int, list[Word]]]:
+    """Yield start, end and words: from the first word to the last, never into the next passage."""
     starts: list[int] = []
     for group in groups:
         earliest_ms = starts[-1] + 1 if starts else 0
@@ -155,4 +172,4 @@ def _time_groups(groups: Sequence[Sequence[_Piece]]) -> Iterator[tuple[int, int,
         if at + 1 < len(starts):
             end_ms = min(end_ms, starts[at + 1])
         words = [word for piece in group for word in piece.words]
-        yield starts[at], max(end_ms, starts[at] + 1), join_words(words)
+        yield starts[at], max(end_ms, starts[at] + 1), words
