@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import Connection, text
 from tests.integration.storage.intelligence_rows import (
@@ -11,7 +13,9 @@ from tests.integration.storage.intelligence_rows import (
     tell,
 )
 
+from cinemill.core.retrieval.hits import SearchScope
 from cinemill.core.retrieval.passages import PassageTrack
+from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.errors import NotFound
 from cinemill.storage.database import Database
 from cinemill.storage.media import assets
@@ -20,6 +24,7 @@ from cinemill.storage.retrieval.passages import (
     list_passages,
     save_passages,
 )
+from cinemill.storage.retrieval.search import find_candidates
 
 
 def list_words(database: Database) -> list[str]:
@@ -45,6 +50,35 @@ def test_passages_are_read_as_they_were_stored(database: Database) -> None:
     assert [one.id for one in stored] == ids
     assert {(one.asset_id, one.owner) for one in stored} == {("film", "ann")}
     assert collection == "news"
+
+
+def test_words_that_were_unsure_are_stored_with_a_passage_that_stays(database: Database) -> None:
+    register(database, "film")
+    (plain,) = make_passages(["Verizon sold it."])
+    found = []
+    for unsure in (None, ("Verizon",), (), None):
+        with database.begin() as connection:
+            (identity,) = save_passages(
+                connection, "film", SPEECH, [replace(plain, unsure_words=unsure)]
+            )
+        with database.begin() as connection:
+            (stored,) = list_passages(connection, "film", SPEECH)
+        found.append((identity, stored.passage.unsure_words))
+    assert [unsure for _, unsure in found] == [None, ("Verizon",), (), None]
+    assert len({identity for identity, _ in found}) == 1
+
+
+def test_search_finds_the_words_that_were_unsure(database: Database) -> None:
+    register(database, "film")
+    heard, written = make_passages(["Verizon sold it.", "Verizon bought it."])
+    with database.begin() as connection:
+        save_passages(
+            connection, "film", SPEECH, [replace(heard, unsure_words=("Verizon",)), written]
+        )
+    asked = CandidateQuery(scope=SearchScope("ann"), text="Verizon", limit=10)
+    with database.begin() as connection:
+        found = find_candidates(connection, asked)
+    assert {one.number: one.unsure_words for one in found} == {0: ("Verizon",), 1: None}
 
 
 def test_unchanged_passages_stay_and_others_are_replaced(database: Database) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cinemill.capabilities.search.language.numbers import list_numbers
 from cinemill.capabilities.search.language.words import (
     MONTHS,
@@ -11,6 +13,7 @@ from cinemill.capabilities.search.language.words import (
     find_stem,
     fold,
     list_words,
+    make_word_set,
 )
 from cinemill.capabilities.search.query import ParsedQuery, QueryClass
 
@@ -40,6 +43,45 @@ _PLACES = frozenset(
     {"in", "at", "on", "under", "near", "behind", "inside", "outside", "into", "between", "above"}
 )
 _ARTICLES = frozenset({"a", "an", "the", "his", "her", "their", "its"})
+_UNITS_OF_TIME = make_word_set(
+    """
+    second seconds minute minutes hour hours day days night nights week weeks weekend month months
+    season seasons summer winter autumn year years decade decades century centuries
+    """
+)
+_COUNTING_WORDS = make_word_set(
+    """
+    a an one half quarter couple several few many some all whole entire dozen dozens hundreds
+    thousands
+    """
+)
+_WHOLE_DURATIONS = make_word_set("overnight forever decades centuries years months weeks hours")
+_FURTHEST_UNIT = 3
+"""Words after a number in which its unit follows: "three and a half weeks"."""
+_ASKS_DURATION = re.compile(
+    r"\bhow long (?:do|does|did|has|have|had|will|would|can|could|should|must|may|might)\b"
+    r"|\bhow long (?:is|are|was|were) .+(?:ing|ed|open|under|in|on|at|away|there)\b"
+    r"|\bfor how long\b|\bhow much time\b"
+)
+_SPAN = re.compile(
+    r"\b(?:from|between) [^.]{1,40}? (?:to|until|till|and) \w+(?: \w+){0,2}"
+    r"|\b(?:since|until|till) \w+(?: \w+){0,2}"
+)
+_ORDINAL = re.compile(r"first|second|third|.+th|\d+(?:st|nd|rd)")
+"""The fourth day is no duration."""
+DURATION_WORDS = make_word_set(
+    "long time last lasts lasted lasting take takes took taken need needs needed require required"
+)
+"""What a question for a duration is asked with, and its answer need not repeat."""
+
+
+def asks_for_duration(query: ParsedQuery) -> bool:
+    """Return whether a question asks how long something went on: "How long did the voyage take?".
+
+    "How long is the bridge?" does not: it may be answered in metres.
+    """
+    is_quantity = query.query_class is QueryClass.QUANTITY
+    return is_quantity and bool(_ASKS_DURATION.search(fold(query.text)))
 
 
 def has_answer(query: ParsedQuery, text: str) -> bool:
@@ -52,6 +94,8 @@ def has_answer(query: ParsedQuery, text: str) -> bool:
         return _has_new_name(query, text)
     if kind is QueryClass.PLACE:
         return _has_new_name(query, text) or _has_new_place(query, text)
+    if asks_for_duration(query):
+        return _has_duration(text)
     if kind is QueryClass.QUANTITY:
         return bool(set(list_numbers(text)) - set(query.numbers))
     words = {fold(word.text) for word in list_words(text)}
@@ -81,3 +125,22 @@ def _has_new_place(query: ParsedQuery, text: str) -> bool:
         if rest and rest[0] not in STOP_WORDS and find_stem(rest[0]) not in asked:
             return True
     return False
+
+
+def _has_duration(text: str) -> bool:
+    """Return whether a text says how long: "three weeks", "half an hour", "from May to July"."""
+    words = [part for word in list_words(text) for part in word.folded.split("-")]
+    for at, word in enumerate(words):
+        if word in _WHOLE_DURATIONS:
+            return True
+        is_number = bool(list_numbers(word)) and not _ORDINAL.fullmatch(word)
+        is_count = word in _COUNTING_WORDS or is_number
+        following = words[at + 1 : at + 1 + _FURTHEST_UNIT]
+        if is_count and any(one in _UNITS_OF_TIME for one in following):
+            return True
+    spans = (match[0] for match in _SPAN.finditer(fold(text)))
+    return any(_has_date(span) for span in spans)
+
+
+def _has_date(text: str) -> bool:
+    return bool({word.folded for word in list_words(text)} & _DATES or list_numbers(text))

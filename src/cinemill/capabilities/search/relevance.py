@@ -19,6 +19,7 @@ from cinemill.capabilities.search.relevance_features import (
     FEATURES,
     CompareWords,
     Features,
+    Measured,
     measure_features,
 )
 from cinemill.core.files.strict_model import StrictModel
@@ -31,6 +32,7 @@ __all__ = [
     "FEATURES",
     "CompareWords",
     "Features",
+    "Measured",
     "Relevance",
     "RelevanceModel",
     "judge",
@@ -60,6 +62,11 @@ class RelevanceModel(StrictModel):
     thresholds: Mapping[QueryClass, float] = Field(default_factory=dict)
     """Probabilities; a class without one has the threshold of all."""
     threshold: float = Field(ge=0, le=1)
+    heard_threshold: float | None = Field(default=None, ge=0, le=1)
+    """For sentences that a speech model heard, of all classes; None: the same as for others."""
+    heard_model: str = Field(default="", max_length=LONGEST_NAME)
+    """The speech model that this threshold was set for; empty where there is none."""
+    heard_examples: int = Field(default=0, ge=0)
     false_abstention_rate: float = Field(ge=0, le=1)
     """What the thresholds aim at, for questions like those they were fitted on."""
     examples: int = Field(default=0, ge=0)
@@ -84,8 +91,14 @@ class RelevanceModel(StrictModel):
             raise ValueError("thresholds must be from 0 to 1")
         return self
 
-    def find_threshold(self, query_class: QueryClass) -> float:
-        """Return the least probability at which a question of this class is answered."""
+    def find_threshold(self, query_class: QueryClass, *, is_heard: bool = False) -> float:
+        """Return the least probability at which a question of this class is answered.
+
+        ``is_heard``: from a sentence that a speech model heard. It may have misheard the names, so
+        that less must be enough.
+        """
+        if is_heard and self.heard_threshold is not None:
+            return self.heard_threshold
         return self.thresholds.get(query_class, self.threshold)
 
 
@@ -116,10 +129,10 @@ def judge(
     """
     if model is None:
         model = open_fitted_model(BY_WORDS if compare_words is None else BY_MEANING)
-    features = measure_features(query, candidates, compare_words=compare_words)
-    probability = judge_features(model, features) if candidates else 0.0
-    threshold = model.find_threshold(query.query_class)
-    return Relevance(probability=probability, threshold=threshold, features=features)
+    measured = measure_features(query, candidates, compare_words=compare_words)
+    probability = judge_features(model, measured.features) if candidates else 0.0
+    threshold = model.find_threshold(query.query_class, is_heard=measured.is_heard)
+    return Relevance(probability=probability, threshold=threshold, features=measured.features)
 
 
 @lru_cache(maxsize=2)

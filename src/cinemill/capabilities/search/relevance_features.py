@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 
-from cinemill.capabilities.search.answer_types import has_answer
+from cinemill.capabilities.search.answer_types import (
+    DURATION_WORDS,
+    asks_for_duration,
+    has_answer,
+)
+from cinemill.capabilities.search.language.misheard import find_misheard
 from cinemill.capabilities.search.language.numbers import list_numbers
 from cinemill.capabilities.search.language.sentences import split_sentences
 from cinemill.capabilities.search.language.statements import (
@@ -20,6 +25,7 @@ from cinemill.capabilities.search.language.statements import (
     find_relations,
     find_things,
     is_denied,
+    keep_parts,
     list_pairs,
     make_frame,
 )
@@ -72,8 +78,19 @@ _LIGHT_VERBS = make_word_set(
 )
 _META_STEMS = frozenset(find_stem(word) for word in REPORTING_WORDS | _TYPE_WORDS | _LIGHT_VERBS)
 """Of words that say what kind of answer is asked for, or hardly anything, and are seldom in it."""
+_DURATION_STEMS = frozenset(map(find_stem, DURATION_WORDS))
 _WRITTEN_STEM = find_stem("written")
 """All text in the picture is that; only where speech is found too may it be a deed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The features of a search."""
+
+    features: Features
+    """In the order of ``FEATURES``."""
+    is_heard: bool = False
+    """Whether they were read from a sentence that a speech model heard."""
 
 
 def measure_features(
@@ -81,15 +98,15 @@ def measure_features(
     candidates: Sequence[Candidate],
     *,
     compare_words: CompareWords | None = None,
-) -> Features:
-    """Return the features in the order of ``FEATURES``; all 0 without candidates.
+) -> Measured:
+    """Return the features; all 0 without candidates.
 
     ``candidates`` are in the order of the fused ranking.
     """
     if not candidates:
-        return (0.0,) * len(FEATURES)
+        return Measured((0.0,) * len(FEATURES))
     view = _View(query, candidates, compare_words)
-    return (
+    features = (
         view.measure_top(),
         view.compare(query.text, [view.unit.text]),
         view.measure_names(),
@@ -101,6 +118,7 @@ def measure_features(
         float(has_answer(query, view.unit.text)),
         float(view.is_contradicted),
     )
+    return Measured(features, is_heard=view.unit.unsure_words is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +129,8 @@ class _Unit:
     rank: int
     stems: frozenset[str]
     numbers: frozenset[str]
+    unsure_words: tuple[str, ...] | None = None
+    """Of its passage; None where no speech model heard it."""
 
 
 class _View:
@@ -129,6 +149,8 @@ class _View:
         stems = {find_stem(term): term for term in query.terms}
         is_text = candidates[0].track is PassageTrack.TEXT
         meta = _META_STEMS | {_WRITTEN_STEM} if is_text else _META_STEMS
+        if asks_for_duration(query):
+            meta |= _DURATION_STEMS
         self.asked = {key: term for key, term in stems.items() if key not in meta}
         """Terms by their stems, without those that only say what kind of answer is wanted."""
         self.unit = max(_list_units(candidates), key=self._score)
@@ -150,10 +172,11 @@ class _View:
         return [stem for stem in self.asked if stem not in self.matched]
 
     def _is_said(self, stem: str, term: str) -> bool:
-        """Return whether the sentence has a word; of a name that nobody says, one that is like it.
+        """Return whether the sentence has a word, or what it may be in another form."""
+        return self._is_written(stem, term) or stem in self._misheard
 
-        Speech models mishear names, and people misspell them.
-        """
+    def _is_written(self, stem: str, term: str) -> bool:
+        """Return whether the sentence has a word, perhaps misspelled."""
         if _has(self.unit, stem, term):
             return True
         if len(term) < _LEAST_LETTERS or list_numbers(term):
@@ -164,6 +187,23 @@ class _View:
         )
 
     @cached_property
+    def _misheard(self) -> set[str]:
+        """Stems of names and things that a speech model may have taken for something else."""
+        if self.unit.unsure_words is None:
+            return set()
+        return find_misheard(
+            self._query.text,
+            self.unit.text,
+            wanted=self._things & self.asked.keys(),
+            said={stem for stem, term in self.asked.items() if self._is_written(stem, term)},
+            unsure_words=self.unit.unsure_words,
+        )
+
+    @cached_property
+    def _things(self) -> set[str]:
+        return find_things(self._query.text) | self._name_stems
+
+    @cached_property
     def missing_things(self) -> list[str]:
         """Stems of names and things that the sentence lacks and other passages have.
 
@@ -171,8 +211,7 @@ class _View:
         passage has may be the same in other words.
         """
         unknown = {find_stem(word) for word in self._query.unknown_words}
-        things = find_things(self._query.text) | self._name_stems
-        return [stem for stem in self.missing if stem in things and stem not in unknown]
+        return [one for one in self.missing if one in self._things and one not in unknown]
 
     def measure_top(self) -> float:
         """Return the largest cosine of a passage."""
@@ -238,7 +277,7 @@ class _View:
         return (
             not set(self._query.numbers) <= self.unit.numbers
             or self.measure_names() < 1
-            or is_denied(self._query.text) != is_denied(self.unit.text)
+            or is_denied(self._query.text) != is_denied(keep_parts(self.unit.text, self.asked))
             or self._has_other_count()
             or self._has_other_neighbour()
             or self._has_other_order()
@@ -259,8 +298,8 @@ class _View:
             before.add(second)
             after.add(first)
         return any(
-            (second in before and first not in self.unit.stems)
-            or (first in after and second not in self.unit.stems)
+            (second in before and first not in self.matched)
+            or (first in after and second not in self.matched)
             for first, second in list_pairs(self._query.text)
             if first in self.asked and second in self.asked
         )
@@ -302,7 +341,7 @@ def _list_units(candidates: Sequence[Candidate]) -> Iterator[_Unit]:
             texts = [" · ".join([one.text, *_list_seen_with(one, candidates)])]
         for text in texts:
             stems = frozenset(find_stem(word.text) for word in _list_content(text))
-            yield _Unit(text, rank, stems, frozenset(list_numbers(text)))
+            yield _Unit(text, rank, stems, frozenset(list_numbers(text)), one.unsure_words)
 
 
 def _list_seen_with(one: Candidate, candidates: Sequence[Candidate]) -> list[str]:

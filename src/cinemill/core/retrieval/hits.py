@@ -68,6 +68,8 @@ class Candidate:
     scores: Scores
     frame_ms: int | None = None
     """When the picture of a key frame's passage is shown."""
+    unsure_words: tuple[str, ...] | None = None
+    """See :class:`~cinemill.core.retrieval.passages.Passage`."""
 
 
 @dataclass(frozen=True, slots=True)

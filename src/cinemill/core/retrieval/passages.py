@@ -42,3 +42,6 @@ class Passage:
     frame_ms: int | None = None
     """Of the track ``keyframe``, and only of it: when the picture is shown that stands for the
     passage. It may be outside of the passage, where an earlier shot shows the same."""
+    unsure_words: tuple[str, ...] | None = None
+    """Words that a speech model heard with a probability under 0.5, in order. None where no model
+    heard the text, or it gave no probabilities."""

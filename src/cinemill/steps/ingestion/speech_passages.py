@@ -28,6 +28,8 @@ PIECE_CHARACTERS = 1_000
 MOST_CHARACTERS = 10_000
 MOST_PIECES = 200
 """Of a passage. Nobody speaks so fast in 20 s: these bound captions that were made to be odd."""
+SURE = 0.5
+"""Probability of a word from which on a speech model is sure of it."""
 _MID_SENTENCE_COST = 3.0
 _CLAUSE_COST = 1.0
 _LENGTH_COST = 1.0
@@ -76,12 +78,27 @@ def make_passages(transcript: Transcript, cuts_ms: Sequence[int] = ()) -> list[P
             cut = _cut_run(list(_make_pieces(run, shots)))
             groups += cut
             speakers += [speaker] * len(cut)
-    language = transcript.caption_language
+    # Words that share the time of their utterance have no probabilities.
+    is_heard = any(word.probability > 0 for word in said)
     timed = zip(_time_groups(groups), speakers, strict=True)
     return [
-        Passage(number, PassageTrack.SPEECH, start_ms, end_ms, text, language, speaker)
-        for number, ((start_ms, end_ms, text), speaker) in enumerate(timed)
+        Passage(
+            number=number,
+            track=PassageTrack.SPEECH,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            text=join_words(words),
+            language=transcript.caption_language,
+            speaker=speaker,
+            unsure_words=_list_unsure(words) if is_heard else None,
+        )
+        for number, ((start_ms, end_ms, words), speaker) in enumerate(timed)
     ]
+
+
+def _list_unsure(words: Iterable[Word]) -> tuple[str, ...]:
+    unsure = (word.text.strip() for word in words if word.probability < SURE)
+    return tuple(dict.fromkeys(unsure))
 
 
 def _order(words: Iterable[Word], before: Sequence[Word]) -> list[Word]:
@@ -168,8 +185,8 @@ def _cost_group(pieces: Sequence[_Piece], start: int, end: int, length_ms: int) 
     return cost + (pieces[end - 1].cost if end < len(pieces) else 0.0)
 
 
-def _time_groups(groups: Sequence[Sequence[_Piece]]) -> Iterator[tuple[int, int, str]]:
-    """Yield start, end and text: from the first word to the last, never into the next passage."""
+def _time_groups(groups: Sequence[Sequence[_Piece]]) -> Iterator[tuple[int, int, list[Word]]]:
+    """Yield start, end and words: from the first word to the last, never into the next passage."""
     starts: list[int] = []
     for group in groups:
         earliest_ms = starts[-1] + 1 if starts else 0
@@ -179,4 +196,4 @@ def _time_groups(groups: Sequence[Sequence[_Piece]]) -> Iterator[tuple[int, int,
         if at + 1 < len(starts):
             end_ms = min(end_ms, starts[at + 1])
         words = [word for piece in group for word in piece.words]
-        yield starts[at], max(end_ms, starts[at] + 1), join_words(words)
+        yield starts[at], max(end_ms, starts[at] + 1), words

@@ -34,14 +34,15 @@ _DELETE = text(
 _INSERT = text(
     """
     INSERT INTO passage (id, asset_id, owner, collection, track, number, start_ms, end_ms, text,
-                         language, speaker, frame_ms)
+                         language, speaker, frame_ms, unsure_words)
     SELECT new.id, asset.id, asset.owner, asset.collection, :track, number, start_ms, end_ms,
-           new.text, language, speaker, frame_ms
+           new.text, language, speaker, frame_ms, unsure_words
     FROM asset CROSS JOIN jsonb_to_recordset(:passages) AS new (
         id uuid, number int, start_ms bigint, end_ms bigint, text text, language text, speaker text,
-        frame_ms bigint)
+        frame_ms bigint, unsure_words text[])
     WHERE asset.id = :asset_id
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT (id) DO UPDATE SET unsure_words = excluded.unsure_words
+    WHERE passage.unsure_words IS DISTINCT FROM excluded.unsure_words
     """
 ).bindparams(json_parameter("passages"))
 
@@ -241,6 +242,11 @@ def refresh_statistics(database: Database) -> None:
         connection.exec_driver_sql("ANALYZE passage")
 
 
+def read_words(words: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return an array of words as passages have it; None where the column is empty."""
+    return None if words is None else tuple(words)
+
+
 def parse_ids(ids: Collection[str]) -> list[UUID]:
     """Return ids as the database compares them; without texts that cannot be one."""
     found = []
@@ -262,6 +268,7 @@ def _write(identity: str, passage: Passage) -> dict[str, Any]:
         "language": passage.language,
         "speaker": passage.speaker,
         "frame_ms": passage.frame_ms,
+        "unsure_words": None if passage.unsure_words is None else [*passage.unsure_words],
     }
 
 
@@ -279,5 +286,6 @@ def _read(row: RowMapping) -> StoredPassage:
             language=row["language"],
             speaker=row["speaker"],
             frame_ms=row["frame_ms"],
+            unsure_words=read_words(row["unsure_words"]),
         ),
     )

@@ -18,6 +18,7 @@ from cinemill.core.retrieval.queries import MOST_CANDIDATES, MOST_HOPS, Candidat
 from cinemill.storage.retrieval.filters import Conditions, compose_conditions
 from cinemill.storage.retrieval.graph_search import compose_graph_search
 from cinemill.storage.retrieval.models import EmbeddingModel, get_model
+from cinemill.storage.retrieval.passages import read_words
 from cinemill.storage.retrieval.text_search import (
     LEAST_SIMILARITY,
     compose_text_search,
@@ -198,7 +199,7 @@ def _compose_statement(tables: Sequence[str], parts: dict[str, str]) -> str:
     return f"""
         WITH {", ".join([*tables, *parts.values()])}
         SELECT p.id, p.asset_id, p.track, p.number, p.start_ms, p.end_ms, p.text AS passage_text,
-               p.language, p.speaker, p.frame_ms, {scores}
+               p.language, p.speaker, p.frame_ms, p.unsure_words, {scores}
         FROM ({found}) AS found JOIN passage AS p ON p.id = found.id {joins}
         WHERE p.owner = :owner ORDER BY p.id
         """  # noqa: S608
@@ -222,4 +223,5 @@ def _read(row: RowMapping) -> Candidate:
             )
         ),
         frame_ms=row["frame_ms"],
+        unsure_words=read_words(row["unsure_words"]),
     )

@@ -59,6 +59,7 @@ passage = Table(
     Column("language", Text, nullable=False, server_default=_EMPTY),
     Column("speaker", Text, nullable=False, server_default=_EMPTY),
     Column("frame_ms", BigInteger),
+    Column("unsure_words", ARRAY(Text)),
     Column("words", TSVECTOR, Computed(_WORDS, persisted=True)),
     UniqueConstraint("asset_id", "track", "number", name="passage_asset_track_number_key"),
     CheckConstraint(

@@ -14,13 +14,13 @@ from cinemill.capabilities.knowledge.merging.similarity import (
     compare_trigrams,
     may_be_same,
 )
-from cinemill.capabilities.knowledge.merging.sounds import LONGEST_KEY, sound_key
 from cinemill.capabilities.knowledge.merging.suggestions import (
     EntityProfile,
     compare_entities,
     suggest_merges,
 )
 from cinemill.core.knowledge.graph import EntityKind
+from cinemill.core.text.sounds import LONGEST_KEY, sound_key
 from cinemill.errors import TooLarge, ToolMissing
 
 names = st.text(st.characters(codec="utf-8"), max_size=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -172,6 +173,19 @@ def test_passages_have_the_language_that_is_read() -> None:
         "tiny", "r", "fr", SpeechTask.TRANSLATE, transcript.utterances, {"device": "cpu"}
     )
     assert make_passages(translated)[0].language == "en"
+
+
+def test_passages_know_of_which_words_the_speech_model_was_unsure() -> None:
+    words = say("Verizon sold it.")
+    unsure = [replace(words[0], probability=0.05), *words[1:]]
+    assert [one.unsure_words for one in make_passages(make_transcript(unsure))] == [("Verizon",)]
+    assert [one.unsure_words for one in make_passages(make_transcript(words))] == [()]
+
+
+def test_words_without_probabilities_are_neither_sure_nor_unsure() -> None:
+    said = Utterance(0, 2000, "Horizon sold it.")
+    transcript = Transcript("truth", "", "en", SpeechTask.TRANSCRIBE, (said,), {})
+    assert [one.unsure_words for one in make_passages(transcript)] == [None]
 
 
 def test_half_a_day_of_speech_is_cut_in_proportion_to_its_length() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cinemill.capabilities.knowledge.merging.sounds import sound_key
+from cinemill.core.text.sounds import sound_key
 from cinemill.errors import ToolMissing
 
 CONTAINED_SCORE = 0.85

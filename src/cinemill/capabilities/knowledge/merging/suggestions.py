@@ -16,8 +16,8 @@ from cinemill.capabilities.knowledge.merging.similarity import (
     list_words,
     may_be_same,
 )
-from cinemill.capabilities.knowledge.merging.sounds import sound_key
 from cinemill.core.knowledge.graph import EntityKind
+from cinemill.core.text.sounds import sound_key
 from cinemill.errors import TooLarge
 
 MOST_ENTITIES = 50_000

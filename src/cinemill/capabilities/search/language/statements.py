@@ -26,6 +26,7 @@ _DENIALS = NEGATIONS | make_word_set(
     """
 )
 _TURNED_DOWN = re.compile(r"\bturn(?:s|ed)? \w* ?down\b")
+_COMMA = re.compile(r"[,;:–—]+\s")
 _ARTICLES = make_word_set("a an the his her its their of")
 _RELATIONS = make_word_set("to from by of for with against at in on and or according")
 
@@ -34,6 +35,19 @@ def is_denied(text: str) -> bool:
     """Return whether a sentence says that something is not so, or did not happen."""
     is_turned_down = bool(_TURNED_DOWN.search(text.lower()))
     return is_turned_down or any(word.folded in _DENIALS for word in list_words(text))
+
+
+def keep_parts(text: str, stems: Collection[str]) -> str:
+    """Return the parts of a sentence between commas that have one of these stems; else all of it.
+
+    Speech models join sentences: "Please stay with us, Julia Parker is a pilot."
+    """
+    parts = (
+        part
+        for part in _COMMA.split(text)
+        if any(find_stem(word.text) in stems for word in list_words(part))
+    )
+    return ", ".join(parts) or text
 
 
 def find_things(text: str) -> set[str]:

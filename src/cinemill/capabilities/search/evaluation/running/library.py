@@ -154,4 +154,5 @@ def _as_candidate(identity: str, asset_id: str, passage: Passage) -> Candidate:
         language=passage.language,
         speaker=passage.speaker,
         scores=Scores(),
+        unsure_words=passage.unsure_words,
     )

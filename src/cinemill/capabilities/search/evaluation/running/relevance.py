@@ -17,20 +17,20 @@ def make_examples(
     searched: Iterable[SearchedQuestion], compare_words: CompareWords | None
 ) -> list[RelevanceExample]:
     """Return the questions as examples for ``fit_relevance``."""
-    return [
-        RelevanceExample(
-            features=measure_features(
-                one.query,
-                [ranked.candidate for ranked in one.ranked],
-                compare_words=compare_words,
-            ),
-            is_answerable=one.asked.is_answerable,
-            query_class=one.query.query_class,
-            video=one.asked.video,
-            family=_find_family(one),
-        )
-        for one in searched
-    ]
+    return [_make_example(one, compare_words) for one in searched]
+
+
+def _make_example(one: SearchedQuestion, compare_words: CompareWords | None) -> RelevanceExample:
+    candidates = [ranked.candidate for ranked in one.ranked]
+    measured = measure_features(one.query, candidates, compare_words=compare_words)
+    return RelevanceExample(
+        features=measured.features,
+        is_answerable=one.asked.is_answerable,
+        query_class=one.query.query_class,
+        video=one.asked.video,
+        family=_find_family(one),
+        is_heard=measured.is_heard,
+    )
 
 
 def judge_outcomes(
