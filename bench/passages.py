@@ -33,6 +33,10 @@ STOP_WORDS = tuple("the of and to in a is that for it with as was on by at be th
 SHARES = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
 """Of the passages that a filter keeps: those of the speakers up to the one of this number."""
 
+_STRENGTHS = np.arange(1.0, DIMENSION + 1) ** -0.55
+NOISE = np.asarray(_STRENGTHS / np.linalg.norm(_STRENGTHS), np.float32)
+"""The strength of the noise in each direction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Library:
@@ -109,8 +113,14 @@ def _make_evidence(identity: str, passage: Passage, people: Sequence[int]) -> Pa
 
 
 def spread(random: np.random.Generator, centers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Vectors of length one whose cosine to their centers is about 0.7."""
-    noise = random.standard_normal(centers.shape, dtype=np.float32) / np.sqrt(DIMENSION)
+    """Vectors of length one whose cosine to their centers is about 0.7.
+
+    They differ more in some directions than in others, as texts do: with noise of one strength in
+    all 384, no vector is nearer than the rest. MiniLM's vectors of 20,000 paragraphs have an
+    intrinsic dimension of 21 (maximum likelihood over 50 neighbors, Levina and Bickel, 2004); this
+    noise has 22 and even noise 67.
+    """
+    noise = random.standard_normal(centers.shape, dtype=np.float32) * NOISE
     return normalize(centers + noise)
 
 

@@ -47,7 +47,7 @@ class DescribedModel(BaseModel):
         properties = handler.resolve_ref_schema(document).get("properties", {})
         for name, field in cls.model_fields.items():
             shown = properties.get(_alias_of(field), properties.get(name))
-            text = _find_docstring(cls, name)
+            text = find_docstring(cls, name)
             if shown is not None and text:
                 shown.setdefault("description", text)
         return document
@@ -58,7 +58,7 @@ def _alias_of(field: FieldInfo) -> str | None:
     return next((alias for alias in aliases if isinstance(alias, str)), None)
 
 
-def _find_docstring(model: type[BaseModel], name: str) -> str:
+def find_docstring(model: type[BaseModel], name: str) -> str:
     """Return the docstring below a field, in the last class that defines it."""
     for base in model.__mro__:
         if name in inspect.get_annotations(base):

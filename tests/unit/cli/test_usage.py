@@ -54,6 +54,7 @@ def test_command_names_are_complete() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
         "",
         "chapters",
+        "evaluate benchmark",
         "evaluate chapters",
         "scenes",
         "up",
