@@ -49,7 +49,7 @@ from cinemill.storage.retrieval.search import find_candidates, should_use_index
 PASSAGES = int(os.environ.get("CINEMILL_BENCH_PASSAGES", "20000"))
 FOLDER = os.environ.get("CINEMILL_BENCH_FOLDER")
 ROUNDS = 200
-FILTERED_ROUNDS = 20
+FILTERED_ROUNDS = 40
 CLIENTS = 4
 SCOPE = SearchScope("bench")
 LIMIT = 50
