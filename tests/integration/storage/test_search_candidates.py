@@ -31,6 +31,7 @@ from cinemill.storage.database import Database
 from cinemill.storage.knowledge.entities import find_entities
 from cinemill.storage.knowledge.evidence import PassageEvidence
 from cinemill.storage.retrieval import search, text_search
+from cinemill.storage.retrieval.filters import compose_conditions
 from cinemill.storage.retrieval.models import EmbeddingModel
 
 ANN = SearchScope("ann")
@@ -179,13 +180,26 @@ def test_common_words_fill_up_what_rarer_ones_find(
     assert len(found) == 50
 
 
-def test_passages_with_all_words_are_ranked_up_to_a_number(
+def count_gathered(database: Database, table: str, words: str, *, limit: int = 20) -> int:
+    """How many passages a part of the statement gathers to be ranked."""
+    conditions = compose_conditions(ANN, SearchFilters())
+    query = CandidateQuery(ANN, text=words, limit=limit)
+    tables, values = text_search.compose_text_search(query, conditions)
+    statement = text(f"WITH {tables} SELECT count(*) FROM {table}")
+    with database.begin() as connection:
+        return connection.execute(
+            statement, {"limit": limit, **conditions.values, **values}
+        ).scalar_one()
+
+
+def test_passages_that_are_ranked_are_bounded(
     talkative: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(find(talkative, text="people time", limit=700)) == 600
+    assert count_gathered(talkative, "with_all", "people time") == 600
+    assert count_gathered(talkative, "with_rare", "people time", limit=20) == 40
+    assert count_gathered(talkative, "with_two", "people time storm") == 150
     monkeypatch.setattr(text_search, "MOST_WITH_ALL", 30)
-    assert len(find(talkative, text="people time", limit=20)) == 20
-    assert 20 <= len(find(talkative, text="people time", limit=700)) < 700
+    assert count_gathered(talkative, "with_all", "people time") == 30
 
 
 def test_common_words_are_looked_for_in_a_number_of_passages(
@@ -224,16 +238,16 @@ def test_exact_search_and_index_find_the_same(
     vector = make_vector("anything").tolist()
     query: dict[str, Any] = {"vector": vector, "model_id": model.id, "limit": 4}
     exact = find(library, **query)
-    monkeypatch.setattr(search, "FEW_ROWS", 0)
+    monkeypatch.setattr(search, "_is_index_better", lambda *_: True)
     assert find(library, **query) == exact
     assert len(exact) == 4
 
 
-def test_what_an_index_gives_up_before_is_found(
+def test_vectors_that_the_index_does_not_reach_are_compared_exactly(
     library: Database, model: EmbeddingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Passages of a speaker that are far from a query lie behind all others."""
-    monkeypatch.setattr(search, "should_use_index", lambda *_: True)
+    monkeypatch.setattr(search, "_is_index_better", lambda *_: True)
     query = CandidateQuery(
         ANN,
         SearchFilters(speakers=("Obama",)),
@@ -274,6 +288,13 @@ def test_entity_leads_to_its_passages_and_to_those_of_its_relations(library: Dat
     assert best(found, "graph") == TALKS[1]
     assert {one.scores.graph for one in found} == {1.0, 0.5}
     assert texts(find(library, entity_ids=[zarif], hops=2)) == texts(found)
+
+
+def test_mention_whose_passage_is_gone_takes_no_place(library: Database) -> None:
+    register(library, "former")
+    save(library, "former", [PassageEvidence(None, [mention("Zarif")])])
+    found = find(library, entity_ids=[find_entity(library, "Zarif")], hops=1, limit=2)
+    assert texts(found) == {TALKS[1], NEWS[1]}
 
 
 def test_relation_of_a_collection_out_of_scope_leads_nowhere(library: Database) -> None:

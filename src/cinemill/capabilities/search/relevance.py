@@ -63,10 +63,13 @@ class RelevanceModel(StrictModel):
     """Probabilities; a class without one has the threshold of all."""
     threshold: float = Field(ge=0, le=1)
     heard_threshold: float | None = Field(default=None, ge=0, le=1)
-    """For sentences that a speech model heard, of all classes; None: the same as for others."""
+    """For sentences with a word of which the speech model was unsure, of all classes; None: the
+    same as for others."""
     heard_model: str = Field(default="", max_length=LONGEST_NAME)
     """The speech model that this threshold was set for; empty where there is none."""
     heard_examples: int = Field(default=0, ge=0)
+    heard_rate: float = Field(default=0.0, ge=0, le=1)
+    """What this threshold aims at, for all questions about what was heard."""
     false_abstention_rate: float = Field(ge=0, le=1)
     """What the thresholds aim at, for questions like those they were fitted on."""
     examples: int = Field(default=0, ge=0)
@@ -94,8 +97,8 @@ class RelevanceModel(StrictModel):
     def find_threshold(self, query_class: QueryClass, *, is_heard: bool = False) -> float:
         """Return the least probability at which a question of this class is answered.
 
-        ``is_heard``: from a sentence that a speech model heard. It may have misheard the names, so
-        that less must be enough.
+        ``is_heard``: from a sentence that a speech model heard, and in which it was unsure of a
+        word. It may have misheard the names, so that less must be enough.
         """
         if is_heard and self.heard_threshold is not None:
             return self.heard_threshold

@@ -34,6 +34,7 @@ from cinemill.capabilities.search.language.words import (
     STOP_WORDS,
     TextWord,
     find_stem,
+    fold,
     list_words,
     make_word_set,
 )
@@ -118,7 +119,7 @@ def measure_features(
         float(has_answer(query, view.unit.text)),
         float(view.is_contradicted),
     )
-    return Measured(features, is_heard=view.unit.unsure_words is not None)
+    return Measured(features, is_heard=view.may_be_misheard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,12 @@ class _View:
         return term in "".join(words) or bool(
             get_close_matches(term, words, n=1, cutoff=_LEAST_LIKENESS)
         )
+
+    @property
+    def may_be_misheard(self) -> bool:
+        """Return whether the speech model that heard the sentence was unsure of a word of it."""
+        unsure = {w.folded for one in self.unit.unsure_words or () for w in list_words(fold(one))}
+        return any(word.folded in unsure for word in list_words(self.unit.text))
 
     @cached_property
     def _misheard(self) -> set[str]:

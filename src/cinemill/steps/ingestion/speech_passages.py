@@ -97,7 +97,7 @@ def make_passages(transcript: Transcript, cuts_ms: Sequence[int] = ()) -> list[P
 
 
 def _list_unsure(words: Iterable[Word]) -> tuple[str, ...]:
-    unsure = (word.text.strip() for word in words if word.probability < SURE)
+    unsure = (word.text.strip() for word in words if 0 < word.probability < SURE)
     return tuple(dict.fromkeys(unsure))
 
 

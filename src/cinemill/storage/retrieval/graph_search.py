@@ -58,6 +58,7 @@ reached AS MATERIALIZED (
                 SELECT mention.passage_id AS id
                 FROM entity JOIN mention ON mention.entity_id = entity.id{{passages}}
                 WHERE entity.owner = :owner AND entity.canonical_id = reached.id
+                    AND mention.passage_id IS NOT NULL
                 LIMIT reached.most
             ) AS mentioned
         ) AS found

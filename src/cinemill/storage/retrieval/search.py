@@ -28,7 +28,7 @@ from cinemill.storage.retrieval.vectors import check_vector
 
 FEW_ROWS = 5_000
 """So many distances take less time than it takes to decide."""
-LEAST_EF_SEARCH, MOST_EF_SEARCH = 400, 1000
+LEAST_EF_SEARCH, MOST_EF_SEARCH = 600, 1000
 
 _SETTINGS = text(
     """

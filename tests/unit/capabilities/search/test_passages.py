@@ -180,6 +180,8 @@ def test_passages_know_of_which_words_the_speech_model_was_unsure() -> None:
     unsure = [replace(words[0], probability=0.05), *words[1:]]
     assert [one.unsure_words for one in make_passages(make_transcript(unsure))] == [("Verizon",)]
     assert [one.unsure_words for one in make_passages(make_transcript(words))] == [()]
+    untimed = [replace(words[0], probability=0.0), *words[1:]]
+    assert [one.unsure_words for one in make_passages(make_transcript(untimed))] == [()]
 
 
 def test_words_without_probabilities_are_neither_sure_nor_unsure() -> None:

@@ -12,6 +12,8 @@ import pytest
 from tests.searching import MemoryVocabulary, make_candidate
 
 from cinemill.capabilities.search.evaluation.plan.tune_families import TUNE_FAMILIES
+from cinemill.capabilities.search.language import misheard
+from cinemill.capabilities.search.language.words import find_stem
 from cinemill.capabilities.search.query import QueryClass, parse_query
 from cinemill.capabilities.search.relevance import (
     BY_MEANING,
@@ -223,20 +225,44 @@ def test_name_that_may_be_misheard_does_not_contradict(
     measured = measure_features(query, [replace(passage, unsure_words=unsure_words)])
     named = dict(zip(FEATURES, measured.features, strict=True))
     assert named["is_contradicted"] == is_contradicted
-    assert measured.is_heard == (unsure_words is not None)
+    assert measured.is_heard == bool(unsure_words)
 
 
-def test_what_was_heard_has_a_threshold_of_its_own() -> None:
+def test_sentence_with_an_unsure_word_has_a_threshold_of_its_own() -> None:
     query = parse_query("Who opened the silver ferry?")
-    (passage,) = found(("Alice Walker opened the solar ferry.", 0.8))
+    (passage,) = found(("Alice Walker opened the solar ferry. Nobody came.", 0.8))
     model = open_fitted_model(BY_WORDS)
     assert model.heard_threshold is not None
     assert model.heard_threshold < model.threshold
-    heard = judge(query, [replace(passage, unsure_words=())])
-    assert heard.threshold == model.heard_threshold
-    assert judge(query, [passage]).threshold == model.threshold
+    unsure = replace(passage, unsure_words=("solar",))
+    assert judge(query, [unsure]).threshold == model.heard_threshold
+    for others in (None, (), ("Nobody",)):  # written, sure, and unsure of another sentence
+        judged = judge(query, [replace(passage, unsure_words=others)])
+        assert judged.threshold == model.threshold
     without = model.model_copy(update={"heard_threshold": None})
-    assert judge(query, [replace(passage, unsure_words=())], without).threshold == model.threshold
+    assert judge(query, [unsure], without).threshold == model.threshold
+
+
+def test_misheard_names_are_looked_for_a_bounded_number_of_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+
+    def compare(first: str, second: str) -> float:
+        compared.append(second)
+        return 0.0
+
+    monkeypatch.setattr(misheard, "compare_sounds", compare)
+    letters = "abcdefghij"
+    names = [f"{a}{b}{c}xyz".capitalize() for a in letters for b in letters for c in letters]
+    misheard.find_misheard(
+        " said ".join(names),
+        " ".join(f"word{n}" for n in range(5000)),
+        wanted={find_stem(name) for name in names},
+        said=set(),
+        unsure_words=names,
+    )
+    assert 0 < len(compared) <= misheard.MOST_RUNS * misheard.MOST_WORDS * 6
 
 
 def test_nothing_found_is_not_relevant() -> None:

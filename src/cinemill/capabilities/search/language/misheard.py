@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from cinemill.capabilities.search.language.numbers import list_numbers
 from cinemill.capabilities.search.language.words import (
@@ -26,8 +27,10 @@ LEAST_ALIKE_NEXT = 0.1
 """Where it was, and the rest of the name is right before or after."""
 MOST_MORE_WORDS = 2
 """Of what was heard, more than the name has: "Pioneer" and "I'm here"."""
-MOST_WORDS = 60
+MOST_WORDS = 40
 """Of a sentence that are compared; it has fewer."""
+MOST_RUNS, LONGEST_RUN = 12, 4
+"""Names of a question that are looked for, and their words. It has fewer: this bounds the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def find_misheard(
     stems = [find_stem(word.text) for word in words]
     unsure = {word.folded for text in unsure_words for word in list_words(fold(text))}
     found: set[str] = set()
-    for run in _list_runs(question, wanted, said):
+    for run in islice(_list_runs(question, wanted, said), MOST_RUNS):
         for first, end in _list_spans(words, stems, said, len(run.words) + MOST_MORE_WORDS):
             span = words[first:end]
             is_unsure = any(word.folded in unsure for word in span)
@@ -95,7 +98,7 @@ def _list_runs(question: str, wanted: Collection[str], said: Collection[str]) ->
         end = first
         while end < len(words) and is_missing[end]:
             end += 1
-        if end > first:
+        if first < end <= first + LONGEST_RUN:
             yield _Run(words[first:end], find_said(first - 1), find_said(end))
         if end > first + 1:
             for at in range(first, end):
