@@ -34,7 +34,14 @@ from cinemill.steps.resources import StepResources
 from cinemill.storage.database import open_patient_connection
 from cinemill.storage.media.assets import delete_asset
 from cinemill.storage.projection import filling
-from cinemill.storage.projection.rows import Projection, find_ready, list_projections, list_unused
+from cinemill.storage.projection.pages import read_page
+from cinemill.storage.projection.rows import (
+    BEFORE_ALL,
+    Projection,
+    find_ready,
+    list_projections,
+    list_unused,
+)
 from cinemill.storage.projection.server import QdrantServer, QdrantUnavailable, open_server
 from cinemill.storage.retrieval.model_locks import ModelWork, try_lock_model
 from cinemill.storage.retrieval.models import EmbeddingModel, find_active_model
@@ -344,6 +351,25 @@ def test_qdrant_that_lost_its_data_is_filled_again(
     empty = replace(with_qdrant, qdrant=open_local())
     assert project_embeddings(empty, open_context(tmp_path)).result["count"] == len(TEXTS)
     assert count_points(empty) == len(TEXTS)
+
+
+def test_points_that_qdrant_lost_are_logged(
+    with_qdrant: StepResources,
+    model: EmbeddingModel,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    change(with_qdrant.database, f"ANALYZE {model.partition}")
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    assert "has lost vectors" not in caplog.text
+    ready = get_ready(with_qdrant)
+    assert ready is not None
+    with with_qdrant.database.begin() as connection:
+        points = read_page(connection, model, after=BEFORE_ALL, limit=5)
+    get_server(with_qdrant).delete(ready.collection, [one.passage_id for one in points])
+    assert project_embeddings(with_qdrant, open_context(tmp_path)).result["reused"]
+    assert "has lost vectors" in caplog.text
 
 
 def test_health_check_names_qdrant_where_it_is_set_up(

@@ -509,6 +509,17 @@ def test_health_says_what_qdrant_lacks(library: Library, monkeypatch: pytest.Mon
     assert examine_projections(database, gone).state is HealthState.UNAVAILABLE
 
 
+def test_health_says_that_qdrant_lost_points(projected: Projected) -> None:
+    library, projection = projected
+    change(library.database, f"ANALYZE {library.model.partition}")
+    points = sorted(library.list_points(projection))
+    library.server.delete(projection.collection, points[:1])
+    assert examine_projections(library.database, library.server).state is HealthState.OK
+    library.server.delete(projection.collection, points[1:2])
+    found = examine_projections(library.database, library.server)
+    assert (found.state, "has lost some" in found.message) == (HealthState.BEHIND, True)
+
+
 def test_two_installations_never_share_a_collection(projected: Projected) -> None:
     library, projection = projected
     with library.database.begin() as connection:

@@ -25,6 +25,7 @@ from cinemill.storage.projection.filling import (
     fill_projection,
     prepare_projection,
 )
+from cinemill.storage.projection.health import lacks_points
 from cinemill.storage.projection.rows import (
     Projection,
     ProjectionReplaced,
@@ -185,7 +186,13 @@ class _Projecting:
         if projection is None:
             return 0
         if projection.state is ProjectionState.READY:
-            return apply_changes(self.database, self.server, model, on_batch=self._check_batch)
+            applied = apply_changes(self.database, self.server, model, on_batch=self._check_batch)
+            if lacks_points(self.database, self.server, model, projection):
+                log.warning(
+                    "Qdrant has lost vectors; 'cinemill index rebuild' fills it again",
+                    model=model.name,
+                )
+            return applied
         words = f"Filling Qdrant with vectors of {model.name}"
 
         def report(done: float) -> None:
