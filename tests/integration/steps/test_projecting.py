@@ -34,7 +34,14 @@ from cinemill.steps.resources import StepResources
 from cinemill.storage.database import open_patient_connection
 from cinemill.storage.media.assets import delete_asset
 from cinemill.storage.projection import filling
-from cinemill.storage.projection.rows import Projection, find_ready, list_projections
+from cinemill.storage.projection.pages import read_page
+from cinemill.storage.projection.rows import (
+    BEFORE_ALL,
+    Projection,
+    find_ready,
+    list_projections,
+    list_unused,
+)
 from cinemill.storage.projection.server import QdrantServer, QdrantUnavailable, open_server
 from cinemill.storage.retrieval.model_locks import ModelWork, try_lock_model
 from cinemill.storage.retrieval.models import EmbeddingModel, find_active_model
@@ -242,8 +249,69 @@ def test_unequal_collection_is_not_searched(
     with pytest.raises(ProjectionUnequal, match="10 vectors of tiny and Qdrant 3"):
         rebuild_projection(with_qdrant, open_context(tmp_path, "rebuild"))
     assert get_ready(with_qdrant) == old
-    outcome = project_embeddings(with_qdrant, open_context(tmp_path))
-    assert outcome.result["gap"] == "projection_unequal"
+    # It is compared no more, and the one that is searched is kept up to date.
+    assert project_embeddings(with_qdrant, open_context(tmp_path)).result["gap"] == ""
+
+
+def test_another_collection_is_filled_some_hours_after_an_unequal_one(
+    with_qdrant: StepResources,
+    model: EmbeddingModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(get_server(with_qdrant), "count", lambda _collection: 3)
+        outcome = project_embeddings(with_qdrant, open_context(tmp_path))
+        assert outcome.result["gap"] == "projection_unequal"
+    with with_qdrant.database.begin() as connection:
+        assert list_projections(connection, model.id) == []
+        (failed,) = list_unused(connection)
+    for _ in range(2):
+        assert project_embeddings(with_qdrant, open_context(tmp_path)).result["reused"]
+        assert get_ready(with_qdrant) is None
+        assert not get_server(with_qdrant).exists(failed.collection)
+    change(
+        with_qdrant.database,
+        "UPDATE vector_projection SET failed_at = failed_at - interval '7 hours'",
+    )
+    assert project_embeddings(with_qdrant, open_context(tmp_path)).result["count"] == len(TEXTS)
+    ready = get_ready(with_qdrant)
+    assert ready is not None
+    assert ready.collection != failed.collection
+    with with_qdrant.database.begin() as connection:
+        assert list_unused(connection) == []
+
+
+def test_rebuild_does_not_wait_after_an_unequal_collection(
+    with_qdrant: StepResources,
+    model: EmbeddingModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(get_server(with_qdrant), "count", lambda _collection: 3)
+        project_embeddings(with_qdrant, open_context(tmp_path))
+    rebuild_projection(with_qdrant, open_context(tmp_path, "rebuild"))
+    assert count_points(with_qdrant) == len(TEXTS)
+
+
+def test_collection_that_is_given_up_while_it_is_compared_is_begun_again(
+    with_qdrant: StepResources,
+    model: EmbeddingModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def give_up(_collection: str) -> int:
+        change(with_qdrant.database, "UPDATE vector_projection SET state = 'retired'")
+        return len(TEXTS)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(get_server(with_qdrant), "count", give_up)
+        with pytest.raises(Postponed, match="given up"):
+            project_embeddings(with_qdrant, open_context(tmp_path))
+    assert get_ready(with_qdrant) is None
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    assert count_points(with_qdrant) == len(TEXTS)
 
 
 def test_job_waits_until_qdrant_has_built_its_index(
@@ -283,6 +351,25 @@ def test_qdrant_that_lost_its_data_is_filled_again(
     empty = replace(with_qdrant, qdrant=open_local())
     assert project_embeddings(empty, open_context(tmp_path)).result["count"] == len(TEXTS)
     assert count_points(empty) == len(TEXTS)
+
+
+def test_points_that_qdrant_lost_are_logged(
+    with_qdrant: StepResources,
+    model: EmbeddingModel,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    change(with_qdrant.database, f"ANALYZE {model.partition}")
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    assert "has lost vectors" not in caplog.text
+    ready = get_ready(with_qdrant)
+    assert ready is not None
+    with with_qdrant.database.begin() as connection:
+        points = read_page(connection, model, after=BEFORE_ALL, limit=5)
+    get_server(with_qdrant).delete(ready.collection, [one.passage_id for one in points])
+    assert project_embeddings(with_qdrant, open_context(tmp_path)).result["reused"]
+    assert "has lost vectors" in caplog.text
 
 
 def test_health_check_names_qdrant_where_it_is_set_up(

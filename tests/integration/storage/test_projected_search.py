@@ -243,7 +243,7 @@ def test_what_is_proposed_against_the_filters_is_not_found(library: Library) -> 
     assert find(library, vector, scope=scope, filters=filters, index=Liar()) == exact
 
 
-def test_point_of_a_passage_that_is_gone_is_not_found(library: Library) -> None:
+def test_point_of_a_passage_that_is_gone_takes_no_place(library: Library) -> None:
     (vector,) = draw_queries(1)
     with library.database.begin() as connection:
         (point,) = read_page(connection, library.model, after=BEFORE_ALL, limit=1)
@@ -257,7 +257,46 @@ def test_point_of_a_passage_that_is_gone_is_not_found(library: Library) -> None:
     finally:
         library.server.delete(collection, [ghost.passage_id])
     assert ghost.passage_id not in found
-    assert len(found) == 19
+    assert len(found) == 20
+    assert found == find(library, vector)
+
+
+@pytest.mark.parametrize("by_index", [True, False], ids=["by index", "exactly"])
+def test_postgresql_searches_where_qdrant_lost_points(
+    library: Library, by_index: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_is_index_better", lambda *_: by_index)
+
+    class Lossy:
+        """Proposes no more than one passage."""
+
+        def propose(self, *_: object) -> list[UUID]:
+            return [UUID(list_ids(library.database, "owner = 'ann'")[0])]
+
+    (vector,) = draw_queries(1)
+    for name in ("none", "many", "nobody"):
+        found = find(library, vector, filters=FILTERS[name], index=Lossy())
+        assert found == find(library, vector, filters=FILTERS[name])
+        assert len(found) == {"none": 20, "nobody": 0}.get(name, len(found))
+
+
+@pytest.mark.parametrize("by_index", [True, False], ids=["by index", "exactly"])
+def test_postgresql_does_not_search_where_qdrant_proposes_enough(
+    library: Library, by_index: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_is_index_better", lambda *_: by_index)
+    ids = [UUID(one) for one in list_ids(library.database, "owner = 'ann'")[:25]]
+
+    class Few:
+        """Proposes passages that are there, near or not: what else is found is PostgreSQL's."""
+
+        def propose(self, *_: object) -> list[UUID]:
+            return ids
+
+    (vector,) = draw_queries(1)
+    found = find(library, vector, index=Few())
+    assert len(found) == 20
+    assert {*found} <= {*map(str, ids)}
 
 
 def test_few_passages_are_compared_without_qdrant(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -26,13 +27,20 @@ from tests.integration.storage.intelligence_rows import (
     without_models,
 )
 from tests.integration.storage.rows import change
-from tests.qdrant_servers import NO_INDEXES, find_closed_address, open_local, project
+from tests.qdrant_servers import (
+    NO_INDEXES,
+    Request,
+    find_closed_address,
+    open_local,
+    project,
+    run_double,
+)
 
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.storage.database import Database
 from cinemill.storage.media.assets import delete_asset, set_collection
-from cinemill.storage.projection import filling, nearest
+from cinemill.storage.projection import filling, nearest, rows
 from cinemill.storage.projection.filling import (
     apply_changes,
     drop_unused,
@@ -45,6 +53,7 @@ from cinemill.storage.projection.points import Point
 from cinemill.storage.projection.rows import (
     BEFORE_ALL,
     Projection,
+    ProjectionReplaced,
     begin_projection,
     find_ready,
     give_up_projections,
@@ -392,14 +401,87 @@ def test_postgresql_searches_alone_while_too_much_has_changed(
 def test_projection_that_nobody_keeps_up_to_date_is_given_up(projected: Projected) -> None:
     library, old = projected
     library.tell("second", ["one", "two", "three"])
+    assert give_up_projections(library.database, most_noted=3) == []
+    assert give_up_projections(library.database, most_noted=2) == [library.model.name]
     with library.database.begin() as connection:
-        assert give_up_projections(connection, most_noted=3) == []
-        assert give_up_projections(connection, most_noted=2) == [library.model.name]
         assert [one.id for one in list_unused(connection)] == [old.id]
     library.tell("third", ["four"])
     assert library.count_changes() == 0
     again = project(library.database, library.server, library.model)
     assert library.server.count(again.collection) == len(TEXTS) + 4
+
+
+def test_giving_up_waits_for_no_change_that_is_being_written(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, _ = projected
+    monkeypatch.setattr(rows, "FORGOTTEN_AT_ONCE", 2)
+    library.tell("second", ["one", "two", "three", "four", "five"])
+    with library.database.begin() as writing:
+        writing.execute(text("SELECT FROM vector_change ORDER BY passage_id LIMIT 1 FOR UPDATE"))
+        assert give_up_projections(library.database, most_noted=4) == [library.model.name]
+        assert library.count_changes() == 1
+        assert library.find_ready() is None
+    library.tell("third", ["six"])
+    assert library.count_changes() == 1
+    assert give_up_projections(library.database, most_noted=0) == [library.model.name]
+    assert library.count_changes() == 0
+
+
+def test_projection_that_was_given_up_meanwhile_is_not_switched_to(projected: Projected) -> None:
+    library, old = projected
+    first = begin(library)
+    second = begin(library)
+    with library.database.begin() as connection, pytest.raises(ProjectionReplaced):
+        switch_projection(connection, first)
+    ready = library.find_ready()
+    assert ready is not None
+    assert ready.id == old.id
+    with library.database.begin() as connection:
+        switch_projection(connection, second)
+    ready = library.find_ready()
+    assert ready is not None
+    assert ready.id == second.id
+
+
+def test_collection_of_a_dropped_model_is_not_switched_to(projected: Projected) -> None:
+    library, _ = projected
+    begun = begin(library)
+    change(library.database, f"UPDATE vector_projection SET model_id = NULL WHERE id = {begun.id}")
+    with library.database.begin() as connection, pytest.raises(ProjectionReplaced):
+        switch_projection(connection, begun)
+    assert library.find_ready() is not None
+
+
+def test_search_asks_the_collection_that_took_the_place_of_one_that_is_gone(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, old = projected
+    replies: list[int] = []
+
+    def reply(request: Request) -> tuple[int, bytes]:
+        found = new.collection in request.path
+        replies.append(200 if found else 404)
+        return replies[-1], json.dumps({"result": {"points": []}, "status": "ok"}).encode()
+
+    new = begin(library)
+    with run_double(reply) as double:
+        opened = open_server(double.url, None)
+        assert opened is not None
+        index = ProjectedIndex(opened)
+        query = CandidateQuery(ANN, vector=make_vector("one").tolist(), model_id=library.model.id)
+        with library.database.begin() as connection:
+            # Nothing took its place: PostgreSQL searches, and says why.
+            assert index.propose(connection, library.model, query) is None
+        assert index.failure != ""
+        switched = iter([old, new, new])
+        monkeypatch.setattr(nearest, "find_ready", lambda *_: next(switched))
+        index = ProjectedIndex(opened)
+        with library.database.begin() as connection:
+            assert index.propose(connection, library.model, query) == []
+            assert index.propose(connection, library.model, query) == []
+        assert index.failure == ""
+    assert replies == [404, 404, 200, 200]
 
 
 def test_tracks_that_a_model_no_longer_has_leave_qdrant(projected: Projected) -> None:
@@ -425,6 +507,17 @@ def test_health_says_what_qdrant_lacks(library: Library, monkeypatch: pytest.Mon
     gone = open_server(find_closed_address(), None)
     assert gone is not None
     assert examine_projections(database, gone).state is HealthState.UNAVAILABLE
+
+
+def test_health_says_that_qdrant_lost_points(projected: Projected) -> None:
+    library, projection = projected
+    change(library.database, f"ANALYZE {library.model.partition}")
+    points = sorted(library.list_points(projection))
+    library.server.delete(projection.collection, points[:1])
+    assert examine_projections(library.database, library.server).state is HealthState.OK
+    library.server.delete(projection.collection, points[1:2])
+    found = examine_projections(library.database, library.server)
+    assert (found.state, "has lost some" in found.message) == (HealthState.BEHIND, True)
 
 
 def test_two_installations_never_share_a_collection(projected: Projected) -> None:

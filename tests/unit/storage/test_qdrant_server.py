@@ -13,7 +13,13 @@ from tests.qdrant_servers import Request, find_closed_address, run_double, run_s
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.errors import ToolMissing
 from cinemill.storage.projection import server
-from cinemill.storage.projection.server import Near, QdrantServer, QdrantUnavailable, open_server
+from cinemill.storage.projection.server import (
+    CollectionMissing,
+    Near,
+    QdrantServer,
+    QdrantUnavailable,
+    open_server,
+)
 
 ANN = SearchScope("ann")
 KEY = SecretStr("correct horse")
@@ -79,6 +85,15 @@ def test_server_is_asked_again_after_a_rest(monkeypatch: pytest.MonkeyPatch) -> 
     with run_double(lambda _: next(answers)) as double:
         opened = open_at(double.url)
         with pytest.raises(QdrantUnavailable):
+            find(opened)
+        assert find(opened) == [Near(PASSAGE, 0.5)]
+
+
+def test_server_without_this_collection_is_asked_for_the_next_one_at_once() -> None:
+    answers = iter([(404, b"{}"), (200, write_points(PASSAGE))])
+    with run_double(lambda _: next(answers)) as double:
+        opened = open_at(double.url)
+        with pytest.raises(CollectionMissing):
             find(opened)
         assert find(opened) == [Near(PASSAGE, 0.5)]
 

@@ -25,10 +25,14 @@ from cinemill.storage.projection.filling import (
     fill_projection,
     prepare_projection,
 )
+from cinemill.storage.projection.health import lacks_points
 from cinemill.storage.projection.rows import (
     Projection,
+    ProjectionReplaced,
     ProjectionState,
     begin_projection,
+    fail_projection,
+    has_failed_lately,
     list_projections,
     retire_projections,
     switch_projection,
@@ -74,7 +78,8 @@ def project_embeddings(resources: StepResources, context: StepContext) -> StepOu
     """Bring to Qdrant what changed, and fill collections of models that have none.
 
     Without Qdrant nothing is done. Where it does not respond, that is logged and said as the
-    result's ``gap``: the next run does it. So is a filled collection that is not equal.
+    result's ``gap``: the next run does it. So is a filled collection that is not equal; it is
+    dropped, and another one begun after ``HOURS_AFTER_FAILURE``.
 
     Raises Postponed while a collection is filled, in turns of ``SECONDS_AT_ONCE``.
     """
@@ -178,8 +183,16 @@ class _Projecting:
 
     def _complete(self, model: EmbeddingModel, choose: Choose, begin: float, share: float) -> int:
         projection = self._find(model, choose)
+        if projection is None:
+            return 0
         if projection.state is ProjectionState.READY:
-            return apply_changes(self.database, self.server, model, on_batch=self._check_batch)
+            applied = apply_changes(self.database, self.server, model, on_batch=self._check_batch)
+            if lacks_points(self.database, self.server, model, projection):
+                log.warning(
+                    "Qdrant has lost vectors; 'cinemill index rebuild' fills it again",
+                    model=model.name,
+                )
+            return applied
         words = f"Filling Qdrant with vectors of {model.name}"
 
         def report(done: float) -> None:
@@ -206,7 +219,8 @@ class _Projecting:
         self._switch(model, projection, begin + share * FILL_SHARE, share * (1 - FILL_SHARE))
         return self.server.count(projection.collection)
 
-    def _find(self, model: EmbeddingModel, choose: Choose) -> Projection:
+    def _find(self, model: EmbeddingModel, choose: Choose) -> Projection | None:
+        """Return the projection to complete; None where another attempt has to wait."""
         with self.database.begin() as connection:
             known = list_projections(connection, model.id)
         ready = [one for one in known if one.state is ProjectionState.READY]
@@ -218,6 +232,9 @@ class _Projecting:
         if (found := choose(known)) is not None:
             return found
         with self.database.begin() as connection:
+            # Who asks for one gets it at once; by itself, a large library is not copied all day.
+            if not self.job_id and has_failed_lately(connection, model.id):
+                return None
             return begin_projection(connection, model, self.job_id)
 
     def _switch(
@@ -230,12 +247,18 @@ class _Projecting:
 
         found = compare(self.database, self.server, projection, model, on_sample=report)
         if not found.is_equal:
+            # It would be compared again and again, and never be another one.
+            with self.database.begin() as connection:
+                fail_projection(connection, projection.id)
             raise ProjectionUnequal(
                 f"PostgreSQL has {found.vectors} vectors of {model.name} and Qdrant {found.points}"
                 f", with {found.changes} to come; of the nearest it finds {found.recall:.0%}."
             )
-        with self.database.begin() as connection:
-            switch_projection(connection, projection)
+        try:
+            with self.database.begin() as connection:
+                switch_projection(connection, projection)
+        except ProjectionReplaced as replaced:
+            raise Postponed(replaced.message, delay_seconds=LOOK_AGAIN_SECONDS) from replaced
 
     def _list_active(self) -> list[EmbeddingModel]:
         with self.database.begin() as connection:

@@ -75,13 +75,16 @@ def count_ended_work(database: Database) -> None:
 def give_up_stale_projections(database: Database) -> None:
     """Forget what changed for collections in Qdrant that nobody has brought up to date for long."""
     try:
-        with database.begin() as connection:
-            models = give_up_projections(connection)
+        models = give_up_projections(database)
     except LockTimeout:
         log.info("changes of vectors are forgotten the next time: they are being written")
         return
     if models:
-        log.warning("Qdrant is too far behind; it will be filled from the start", models=models)
+        log.warning(
+            "too many changes wait for Qdrant and are forgotten; where it is still set up, it is"
+            " filled from the start",
+            models=models,
+        )
 
 
 def collect_garbage(database: Database, files: LocalFiles) -> dict[str, int]:

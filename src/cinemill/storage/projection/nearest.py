@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.errors import DependencyUnavailable
 from cinemill.storage.projection.points import can_filter
-from cinemill.storage.projection.rows import find_ready, list_changes
-from cinemill.storage.projection.server import QdrantServer
+from cinemill.storage.projection.rows import Projection, find_ready, list_changes
+from cinemill.storage.projection.server import CollectionMissing, Near, QdrantServer
 from cinemill.storage.retrieval.models import EmbeddingModel
 
 MOST_CHANGES = 5000
@@ -46,20 +46,29 @@ class ProjectedIndex:
         changes = list_changes(connection, model.id, limit=MOST_CHANGES + 1)
         if len(changes) > MOST_CHANGES:
             return None
+        # So many of them may be out of date.
+        limit = query.limit + len(changes)
         try:
-            found = self._server.find_nearest(
-                ready.collection,
-                _round(query.vector),
-                query.scope,
-                query.filters,
-                # So many of them may be out of date.
-                limit=query.limit + len(changes),
-            )
+            try:
+                found = self._ask(ready, query, limit)
+            except CollectionMissing:
+                # It may have been dropped since, when another one took its place.
+                other = find_ready(connection, model.id)
+                if other is None:
+                    return None
+                if other == ready:
+                    raise
+                found = self._ask(other, query, limit)
         except DependencyUnavailable as error:
             self.failure = f"PostgreSQL's own index was searched. {error.message} {error.hint}"
             return None
         proposed = [one.passage_id for one in found] + [one.passage_id for one in changes]
         return [UUID(one) for one in dict.fromkeys(proposed)]
+
+    def _ask(self, projection: Projection, query: CandidateQuery, limit: int) -> list[Near]:
+        return self._server.find_nearest(
+            projection.collection, _round(query.vector), query.scope, query.filters, limit=limit
+        )
 
 
 def _round(vector: Sequence[float]) -> list[float]:

@@ -14,14 +14,26 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, select, text
 
+from cinemill.errors import Conflict
+from cinemill.storage.database import Database
 from cinemill.storage.projection import tables
 from cinemill.storage.retrieval.models import EmbeddingModel, get_model
 
 BEFORE_ALL = str(UUID(int=0))
 MOST_NOTED = 1_000_000
 """Changes of a model. With more, filling its collection from the start takes less."""
+FORGOTTEN_AT_ONCE = 20_000
+HOURS_AFTER_FAILURE = 6
+"""Before another collection is filled by itself where one was not what PostgreSQL has."""
 
 _COLUMNS = tables.vector_projection.c
+
+
+class ProjectionReplaced(Conflict):
+    """A projection that was being filled was given up meanwhile."""
+
+    code = "projection_replaced"
+    hint = "No action is needed; another collection is filled."
 
 
 class ProjectionState(StrEnum):
@@ -109,12 +121,58 @@ def save_progress(connection: Connection, projection_id: int, filled_to: str | N
 
 
 def switch_projection(connection: Connection, projection: Projection) -> None:
-    """Make a filled projection the one that searches ask, and retire the one before."""
-    if projection.model_id is not None:
-        retire_projections(connection, projection.model_id, ProjectionState.READY)
-    connection.execute(
-        text("UPDATE vector_projection SET state = 'ready' WHERE id = :id AND state = 'filling'"),
+    """Make a filled projection the one that searches ask, and retire the one before.
+
+    Raises ProjectionReplaced, with nothing changed, where it is no longer being filled.
+    """
+    model_id = connection.execute(
+        text(
+            """
+            SELECT model_id FROM vector_projection
+            WHERE id = :id AND state = 'filling' AND model_id IS NOT NULL FOR UPDATE
+            """
+        ),
         {"id": projection.id},
+    ).scalar_one_or_none()
+    if model_id is None:
+        raise ProjectionReplaced("The collection was given up, or its model, while it was filled.")
+    retire_projections(connection, model_id, ProjectionState.READY)
+    connection.execute(
+        text("UPDATE vector_projection SET state = 'ready' WHERE id = :id"), {"id": projection.id}
+    )
+    # What failed before matters no more.
+    connection.execute(
+        text("UPDATE vector_projection SET failed_at = NULL WHERE model_id = :model_id"),
+        {"model_id": model_id},
+    )
+
+
+def fail_projection(connection: Connection, projection_id: int) -> None:
+    """Retire a filled projection that is not what PostgreSQL has, and note when that was."""
+    connection.execute(
+        text(
+            """
+            UPDATE vector_projection SET state = 'retired', failed_at = clock_timestamp()
+            WHERE id = :id
+            """
+        ),
+        {"id": projection_id},
+    )
+
+
+def has_failed_lately(connection: Connection, model_id: int) -> bool:
+    """Check whether a projection of a model failed less than ``HOURS_AFTER_FAILURE`` ago."""
+    return bool(
+        connection.execute(
+            text(
+                """
+                SELECT EXISTS (
+                    SELECT FROM vector_projection WHERE model_id = :id
+                      AND failed_at > clock_timestamp() - make_interval(hours => :hours))
+                """
+            ),
+            {"id": model_id, "hours": HOURS_AFTER_FAILURE},
+        ).scalar_one()
     )
 
 
@@ -138,7 +196,17 @@ def list_unused(connection: Connection) -> list[Projection]:
 
 
 def forget_projection(connection: Connection, projection_id: int) -> None:
-    connection.execute(text("DELETE FROM vector_projection WHERE id = :id"), {"id": projection_id})
+    """Forget a projection whose collection was dropped, once its failure matters no more."""
+    connection.execute(
+        text(
+            """
+            DELETE FROM vector_projection WHERE id = :id AND (
+                model_id IS NULL OR failed_at IS NULL
+                OR failed_at <= clock_timestamp() - make_interval(hours => :hours))
+            """
+        ),
+        {"id": projection_id, "hours": HOURS_AFTER_FAILURE},
+    )
 
 
 def list_changes(
@@ -185,13 +253,32 @@ def forget_changes(connection: Connection, model_id: int, changes: Sequence[Vect
     )
 
 
-def give_up_projections(connection: Connection, most_noted: int = MOST_NOTED) -> list[str]:
+def give_up_projections(database: Database, most_noted: int = MOST_NOTED) -> list[str]:
     """Retire the projections of models with more changes than this; return the models' names.
 
     That is so where Qdrant was away for long, or is no longer set up. Changes are no longer noted
     then, and the next projection begins with all vectors.
-    Raises LockTimeout, with nothing done, where a writer holds the vectors for too long.
+    Raises DatabaseUnavailable, and LockTimeout, with nothing done, where a writer holds the vectors
+    for too long.
     """
+    with database.begin() as connection:
+        models = _list_changed(connection, most_noted)
+        for model in models:
+            for state in (ProjectionState.FILLING, ProjectionState.READY):
+                retire_projections(connection, model.id, state)
+        # At the end, for nobody reads or writes the vectors from here to the commit.
+        for model in models:
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS vector_change ON {model.partition}")
+    for model in models:
+        more = True
+        while more:
+            with database.begin() as connection:
+                more = _forget_useless(connection, model.id) > 0
+    return [model.name for model in models]
+
+
+def _list_changed(connection: Connection, most_noted: int) -> list[EmbeddingModel]:
+    """Return the models with more changes than this."""
     ids = connection.execute(
         text(
             """
@@ -202,13 +289,29 @@ def give_up_projections(connection: Connection, most_noted: int = MOST_NOTED) ->
         ),
         {"most": most_noted},
     )
-    models = [get_model(connection, model_id) for model_id in ids.scalars().all()]
-    for model in models:
-        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS vector_change ON {model.partition}")
-        for state in (ProjectionState.FILLING, ProjectionState.READY):
-            retire_projections(connection, model.id, state)
-        connection.execute(text("DELETE FROM vector_change WHERE model_id = :id"), {"id": model.id})
-    return [model.name for model in models]
+    return [get_model(connection, model_id) for model_id in ids.scalars().all()]
+
+
+def _forget_useless(connection: Connection, model_id: int) -> int:
+    """Forget some changes of a model unless it has a projection; return how many."""
+    # By the version too: one that is noted again meanwhile is for a projection that began since.
+    return connection.execute(
+        text(
+            """
+            DELETE FROM vector_change USING (
+                SELECT passage_id, version FROM vector_change
+                WHERE model_id = :model_id AND NOT EXISTS (
+                    SELECT FROM vector_projection
+                    WHERE model_id = :model_id AND state <> 'retired')
+                LIMIT :limit FOR UPDATE OF vector_change SKIP LOCKED
+            ) AS useless
+            WHERE vector_change.model_id = :model_id
+              AND vector_change.passage_id = useless.passage_id
+              AND vector_change.version = useless.version
+            """
+        ),
+        {"model_id": model_id, "limit": FORGOTTEN_AT_ONCE},
+    ).rowcount
 
 
 def _read(row: RowMapping) -> Projection:

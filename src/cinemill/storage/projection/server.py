@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -43,6 +44,10 @@ class QdrantUnavailable(DependencyUnavailable):
         "Check that Qdrant runs, CINEMILL_QDRANT_URL and CINEMILL_QDRANT_KEY. Searches use "
         "PostgreSQL's own index meanwhile."
     )
+
+
+class CollectionMissing(QdrantUnavailable):
+    """Qdrant responds, and does not have this collection, or no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,11 @@ class QdrantServer:
         with _translated():
             return int(self._writes.count(collection, exact=True).count)
 
+    def estimate_count(self, collection: str) -> int:
+        """Return about how many points there are, without going through them."""
+        with _translated():
+            return int(self._searches.count(collection, exact=False).count)
+
     def is_indexing(self, collection: str) -> bool:
         """Check whether Qdrant still builds its index, without which it compares every vector."""
         with _translated():
@@ -146,6 +156,9 @@ class QdrantServer:
 
         Filters that points do not carry are not applied: see ``points.can_filter``. After a search
         that got no answer, others are refused at once for ``REST_SECONDS``.
+
+        Raises CollectionMissing as well, after which others are not refused: the collection may
+        just have been dropped for another one.
         """
         if time.monotonic() < self._rests_until:
             raise QdrantUnavailable("Qdrant did not respond a moment ago.")
@@ -161,6 +174,8 @@ class QdrantServer:
                 return [
                     Near(str(UUID(str(one.id))), float(one.score)) for one in found.points[:limit]
                 ]
+        except CollectionMissing:
+            raise
         except QdrantUnavailable as error:
             self._rests_until = time.monotonic() + REST_SECONDS
             log.warning("a search goes on without Qdrant", why=error.message)
@@ -209,6 +224,8 @@ def _translated() -> Iterator[None]:
     # AssertionError: one without a result.
     except (ApiException, QdrantException, ValueError, AssertionError) as error:
         reason = " ".join(str(getattr(error, "source", error)).split())[:LONGEST_REASON]
-        raise QdrantUnavailable(
+        is_missing = getattr(error, "status_code", None) == HTTPStatus.NOT_FOUND
+        kind = CollectionMissing if is_missing else QdrantUnavailable
+        raise kind(
             f"Qdrant does not do what it was asked for: {reason or type(error).__name__}."
         ) from error

@@ -34,6 +34,7 @@ vector_projection = Table(
         nullable=False,
         server_default=text("clock_timestamp()"),
     ),
+    Column("failed_at", DateTime(timezone=True)),
     CheckConstraint(
         "state IN ('filling', 'ready', 'retired')", name="vector_projection_state_check"
     ),

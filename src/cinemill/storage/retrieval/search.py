@@ -46,7 +46,7 @@ _NEAREST = """
     WHERE {conditions}{unless}
     ORDER BY (v.embedding <=> CAST(:vector AS halfvec)) + 0 LIMIT :limit"""
 _EXACT = f"""
-vector_hit AS MATERIALIZED ({_NEAREST}
+{{name}} AS MATERIALIZED ({_NEAREST}
 )"""
 # Passages that the filters keep may all be far from the query, and the index gives up before them.
 _BY_INDEX = f"""
@@ -55,21 +55,27 @@ vector_by_index AS MATERIALIZED (
     FROM {{partition}} AS v JOIN passage AS p ON p.id = v.passage_id
     WHERE {{conditions}}
     ORDER BY v.embedding <=> CAST(:vector AS halfvec) LIMIT :limit
-), vector_hit AS MATERIALIZED (
+), {{name}} AS MATERIALIZED (
     SELECT id, score FROM vector_by_index
     WHERE (SELECT count(*) FROM vector_by_index) >= :limit
     UNION ALL ({_NEAREST})
 )"""  # noqa: S608
 _UNLESS = " AND (SELECT count(*) FROM vector_by_index) < :limit"
 
+# What is proposed may be gone or may not pass the filters, and its index may have lost points. Then
+# PostgreSQL searches as it does alone, which costs no more than being without the other index.
 _AMONG = """
-vector_hit AS MATERIALIZED (
+vector_among AS MATERIALIZED (
     SELECT p.id, 1 - (v.embedding <=> CAST(:vector AS halfvec)) AS score
     FROM unnest(CAST(:near AS uuid[])) AS near (id)
     JOIN passage AS p ON p.id = near.id JOIN {partition} AS v ON v.passage_id = near.id
     WHERE {conditions}
     ORDER BY (v.embedding <=> CAST(:vector AS halfvec)) + 0 LIMIT :limit
+), {alone}, vector_hit AS MATERIALIZED (
+    SELECT id, score FROM vector_among WHERE (SELECT count(*) FROM vector_among) >= :limit
+    UNION ALL SELECT id, score FROM vector_alone
 )"""
+_UNLESS_AMONG = " AND (SELECT count(*) FROM vector_among) < :limit"
 
 _RETRIEVERS = ("vector", "text", "trigram", "graph")
 
@@ -143,15 +149,21 @@ def _compose_vector_search(
     values: dict[str, Any] = {"vector": HalfVector(vector).to_text()}
     kept = _estimate_kept(connection, conditions)
     near = None if index is None or kept <= FEW_ROWS else index.propose(connection, model, query)
-    if near is not None:
-        template = _AMONG
-        values["near"] = [*near]
-    else:
-        by_index = _is_index_better(connection, model, kept, query.limit)
-        template = _BY_INDEX if by_index else _EXACT
-    unless = _UNLESS if template is _BY_INDEX else ""
-    sql = template.format(partition=model.partition, conditions=conditions.sql, unless=unless)
+    by_index = _is_index_better(connection, model, kept, query.limit)
+    if near is None:
+        return _compose_alone("vector_hit", model, conditions.sql, by_index=by_index), values
+    values["near"] = [*near]
+    alone = _compose_alone("vector_alone", model, conditions.sql + _UNLESS_AMONG, by_index=by_index)
+    sql = _AMONG.format(partition=model.partition, conditions=conditions.sql, alone=alone)
     return sql.strip(), values
+
+
+def _compose_alone(name: str, model: EmbeddingModel, conditions: str, *, by_index: bool) -> str:
+    """Return the common table expressions of which the last has what PostgreSQL finds."""
+    template, unless = (_BY_INDEX, _UNLESS) if by_index else (_EXACT, "")
+    return template.format(
+        name=name, partition=model.partition, conditions=conditions, unless=unless
+    ).strip()
 
 
 def should_use_index(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cinemill.config import Settings
 
-FIRST_SCHEMA = "0019"
-"""Of the database that knows of Qdrant."""
+FIRST_SCHEMA = "0021"
+"""Of the database that knows of Qdrant all that is read here."""
 
 
 def describe_qdrant(settings: Settings) -> tuple[str, str] | None:
