@@ -187,9 +187,8 @@ def count_gathered(database: Database, table: str, words: str, *, limit: int = 2
     tables, values = text_search.compose_text_search(query, conditions)
     statement = text(f"WITH {tables} SELECT count(*) FROM {table}")
     with database.begin() as connection:
-        return connection.execute(
-            statement, {"limit": limit, **conditions.values, **values}
-        ).scalar_one()
+        rows = connection.execute(statement, {"limit": limit, **conditions.values, **values})
+        return int(rows.scalar_one())
 
 
 def test_passages_that_are_ranked_are_bounded(
