@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,11 +26,12 @@ from tests.model_servers import (
 )
 
 from cinemill.capabilities import knowledge
-from cinemill.capabilities.knowledge import model_handlers
+from cinemill.capabilities.knowledge import handlers, model_handlers
 from cinemill.capabilities.knowledge.model_inquiry import ask_about, divide
+from cinemill.capabilities.knowledge.video_texts import VideoText, list_texts
 from cinemill.core.job import ClaimedRun
 from cinemill.core.retrieval.passages import PassageTrack
-from cinemill.errors import CinemillError, InputRejected
+from cinemill.errors import CinemillError, InputRejected, Postponed
 from cinemill.inference.language.spacy_parser import CARD
 from cinemill.inference.language_models.address import LanguageModelAddress
 from cinemill.inference.language_models.connection import ServerLimits
@@ -39,6 +41,7 @@ from cinemill.steps.costs.cost import CostCapReached
 from cinemill.steps.ingestion.kinds import EXTRACT_ENTITIES
 from cinemill.steps.resources import StepResources
 from cinemill.steps.service_settings import ServiceSettings, TokenDollars
+from cinemill.storage.database import Connection
 
 KINDS = {"Marie Curie": "person", "Warsaw": "place", "Pierre": "person", "Paris": "place"}
 WORDS = ["Marie Curie left Warsaw.", "Pierre waited. In Paris it rained, and Pierre waited."]
@@ -228,6 +231,39 @@ def test_model_that_obeys_a_passage_adds_nothing_that_no_passage_has(step: Step)
     with serve_replies(obey) as server:
         assert step.run(server)["count"] == 5
     assert "Mallory Quux" not in step.names
+
+
+@pytest.mark.parametrize("odd", ["Curie\x00", "Curie\ud800"])
+def test_names_that_cannot_be_stored_are_left_out(step: Step, odd: str) -> None:
+    """Nor does the name under which the server serves its model fail the step."""
+
+    def reply(request: ServerRequest) -> ServerReply:
+        entity = {"name": odd, "kind": "person"}
+        listed = [{**one, "entities": [entity, *one["entities"]]} for one in list_known(request)]
+        return reply_json({**openai_document(json.dumps({"passages": listed})), "model": odd})
+
+    with serve_replies(reply) as server:
+        assert step.run(server)["count"] == 5
+    assert step.read("SELECT revision FROM finding_set") == [("small-model",)]
+
+
+@pytest.mark.parametrize("module", [handlers, model_handlers])
+def test_edit_between_reading_ids_and_texts_is_noticed(
+    step: Step, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def list_and_edit(connection: Connection, asset_id: str) -> list[VideoText]:
+        texts = list_texts(connection, asset_id)
+        tell(step.resources.database, asset_id, ["Marie Curie left Paris."])
+        return texts
+
+    monkeypatch.setattr(module, "list_texts", list_and_edit)
+    models = fetch_models("en-core-web-sm")
+    with serve_replies(reply_well) as server:
+        having = replace(step.resources, entity_model=address(server), models_dir=models)
+        outcome = module.find_entities(having, open_context(step.folder))
+    with pytest.raises(Postponed), having.database.begin() as connection:
+        outcome.write(connection)
+    assert step.names == set()
 
 
 def test_passage_that_names_somebody_mentions_them_itself_only(step: Step) -> None:

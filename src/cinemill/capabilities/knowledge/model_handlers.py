@@ -102,8 +102,9 @@ def _read_video(
     asset = find_asset(resources, context)
     address = _get_address(resources)
     with resources.database.begin() as connection:
-        texts = list_texts(connection, asset.id)
+        # Ids first: an edit between the two queries has other ids, and is noticed in the end.
         ids = list_read_ids(connection, asset.id)
+        texts = list_texts(connection, asset.id)
     names = read_name_list(resources.names_file) if resources.names_file else None
     passages = {one.id: one.passage.text for text in texts for one in text.passages}
     listed: JsonObject = {"names": names.digest} if names else {}

@@ -23,7 +23,7 @@ from cinemill.capabilities.knowledge.model_entities import (
     make_prompt,
     read_reply,
 )
-from cinemill.core.documents import JsonObject
+from cinemill.core.documents import JsonObject, find_text_problem
 from cinemill.errors import CinemillError, TooLarge
 from cinemill.inference.language_models.errors import LanguageModelBusy, LanguageModelRefused
 from cinemill.inference.language_models.protocol import Completion, LanguageModel
@@ -228,12 +228,17 @@ def _ask(
     answers.unknown_ids += read.unknown_ids
     kept = _KeptReply(
         entities={asked.passages[key]: [*found] for key, found in read.entities.items()},
-        served=completion.model,
+        served=_name_served(completion, model),
     )
     with resources.database.begin() as connection:
         calls.open_call(connection, batch.key, asset_id=asset_id, provider=PROVIDER)
         calls.save_ticket(connection, batch.key, kept.model_dump(mode="json"))
     return kept
+
+
+def _name_served(completion: Completion, model: LanguageModel) -> str:
+    """Return the model's name as the server has it; as it was asked for where it is no text."""
+    return model.model_id if find_text_problem(completion.model) else completion.model
 
 
 def _consume_at_most(asked: EntityPrompt) -> Iterator[Consumption]:

@@ -176,7 +176,8 @@ class ServerConnection:
                     break
         except httpx.RequestError:
             return ""
-        text = " ".join(content[:LONGEST_ERROR_BYTES].decode("utf-8", "replace").split())
+        said = content[:LONGEST_ERROR_BYTES].decode("utf-8", "replace").replace("\x00", " ")
+        text = " ".join(said.split())
         for value in self.headers.values():
             secret = value.removeprefix("Bearer ")
             text = text.replace(secret, "…") if secret else text
