@@ -27,7 +27,7 @@ from tests.model_servers import (
 
 from cinemill.capabilities import knowledge
 from cinemill.capabilities.knowledge import handlers, model_handlers
-from cinemill.capabilities.knowledge.model_inquiry import ask_about, divide
+from cinemill.capabilities.knowledge.model_inquiry import ask_about
 from cinemill.capabilities.knowledge.video_texts import VideoText, list_texts
 from cinemill.core.job import ClaimedRun
 from cinemill.core.retrieval.passages import PassageTrack
@@ -152,7 +152,7 @@ def test_entities_are_stored_where_we_find_them_with_the_model_that_named_them(s
     assert all(name == written for name, _kind, _start, written in found)
     sets = "SELECT provider, model, revision FROM finding_set WHERE kind = 'knowledge'"
     assert step.read(sets) == [("language-model", "small-model", "served-model")]
-    assert step.read("SELECT * FROM provider_call") == []
+    assert step.read("SELECT count(*) FROM provider_call") == [(2,)]
     body = server.requests[0].document
     assert body["response_format"]["json_schema"]["schema"]["required"] == ["passages"]
 
@@ -212,15 +212,16 @@ def test_busy_server_is_asked_again_after_the_time_that_it_names(step: Step) -> 
     with serve_replies(reply_json({}, 429, Retry_After="0"), reply_well) as server:
         assert step.run(server)["count"] == 5
     assert len(server.requests) == 2
+    assert step.read("SELECT requests FROM provider_cost") == [(2,)]
 
 
 def test_server_that_does_not_reply_in_time_fails_the_step(step: Step) -> None:
     release = threading.Event()
-    batches = divide("small-model", "talk", {"00000000-0000-0000-0000-000000000001": WORDS[0]})
+    passages = {"00000000-0000-0000-0000-000000000001": WORDS[0]}
     with serve_replies(ServerReply(hold=release)) as server:
         model = OpenAIModel(server.url, "m", limits=ServerLimits(read_seconds=0.2, attempts=1))
         with pytest.raises(CinemillError) as failed:
-            ask_about(step.resources, open_context(step.folder), "talk", model, batches)
+            ask_about(step.resources, open_context(step.folder), "talk", model, passages)
         release.set()
         model.close()
     assert failed.value.code == "language_model_timeout"
@@ -294,7 +295,50 @@ def test_failed_step_goes_on_with_what_was_not_answered(step: Step) -> None:
         assert step.run(server, attempt=2)["count"] == 60
     sizes = [len(read_passages(request)) for request in server.requests]
     assert sizes == [12, 12, 12, 6]
-    assert step.read("SELECT * FROM provider_call") == []
+    assert step.read("SELECT count(*) FROM provider_call") == [(30,)]
+
+
+def test_only_passages_that_became_others_are_asked_about(step: Step) -> None:
+    words = [*tell_much(step)]
+    with serve_replies(reply_well) as server:
+        step.run(server)
+        words[7] = "Pierre met visitor 7 in Paris."
+        tell(step.resources.database, "talk", words)
+        assert step.run(server)["count"] == 60
+    assert [[*read_passages(one).values()] for one in server.requests[3:]] == [[words[7]]]
+    # What is kept goes with its passage.
+    assert step.read("SELECT count(*) FROM provider_call") == [(30,)]
+    assert {"Pierre", "Paris"} <= step.names
+
+
+def fail_about(word: str, reply: Script) -> Script:
+    """Return a script that replies so where a passage has this word, and well elsewhere."""
+
+    def choose(request: ServerRequest) -> ServerReply:
+        is_dense = any(word in one for one in read_passages(request).values())
+        return (reply if is_dense else reply_well)(request)
+
+    return choose
+
+
+def test_passages_whose_reply_is_cut_off_are_asked_about_in_halves(step: Step) -> None:
+    """A passage that fails alone is left out, with a gap, until it is asked about again."""
+    tell_much(step)
+    cut_off = cut("length", lambda whole: whole)
+    with serve_replies(fail_about("visitor 7 ", cut_off)) as server:
+        result = step.run(server, services=PRICED)
+    assert (result["count"], result["gap"]) == (58, "passages_left_out")
+    sizes = [len(read_passages(request)) for request in server.requests]
+    assert sizes == [12, 6, 6, 3, 1, 2, 1, 1, 3, 12, 6]
+    ((subject, code, message),) = step.read("SELECT subject, code, message FROM finding_gap")
+    assert (subject, code) == ("entities", "passages_left_out")
+    assert "1 of 30 passages" in message
+    costs = step.read("SELECT requests, is_settled FROM provider_cost")
+    assert costs == [(len(sizes), True)]
+    with serve_replies(reply_well) as server:
+        assert step.run(server, attempt=2)["count"] == 60
+    assert [len(read_passages(one)) for one in server.requests] == [1]
+    assert step.read("SELECT * FROM finding_gap") == []
 
 
 PRICED = ServiceSettings(language_model=TokenDollars(3.0, 15.0))
