@@ -18,18 +18,9 @@ from tests.integration.worker.ingestion_rows import read_all_rows
 from tests.integration.worker.test_ingestion import MODELS, ingest, read_rows, run_alone, search
 from tests.integration.worker.walk import Walk, read_probe
 from tests.model_files import link_models, without_model
-from tests.model_servers import (
-    ModelServer,
-    ServerReply,
-    ServerRequest,
-    openai_document,
-    reply_json,
-    serve_replies,
-)
 from tests.waiting import PATIENCE_SECONDS, wait_until
 from tools.samples import fetch
 
-from cinemill.capabilities import knowledge
 from cinemill.capabilities.captions.caption_files import read_caption_file
 from cinemill.capabilities.captions.edit_store import (
     CaptionStore,
@@ -46,11 +37,7 @@ from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.core.retrieval.queries import CandidateQuery
 from cinemill.core.text.segmentation import Cue
 from cinemill.errors import Postponed
-from cinemill.inference.language_models.address import LanguageModelAddress
 from cinemill.inference.text.onnx_embedder import open_text_embedder
-from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.steps.ingestion.kinds import APPLY_CAPTION_EDITS, EXTRACT_RELATIONS
-from cinemill.steps.resources import StepResources
 from cinemill.storage.findings.gaps import list_gaps
 from cinemill.storage.media import assets
 from cinemill.storage.media.captions import CaptionSet, find_captions
@@ -385,91 +372,6 @@ def test_edit_without_its_model_is_saved_and_searches_know_the_old_words_until_i
     complete(stack, failed.id)
     assert find_words(stack, editor.asset_id, WRITTEN)
     assert find_words(stack, editor.asset_id, HEARD) == []
-
-
-def test_language_model_is_asked_only_about_what_was_edited(
-    stack: Stack, known: Ingest, tmp_path: Path
-) -> None:
-    """Until it replied, and where it refuses, nothing is known from the words of before."""
-    editor = known("edited for a model", "quick")
-    asset_id = editor.asset_id
-    walk = Walk(stack, tmp_path, asset_id, {"probe": read_probe(stack, asset_id)})
-
-    def take_step(kind: str, server: ModelServer, number: int) -> Sequence[StepSpec]:
-        def handle(resources: StepResources, context: StepContext) -> StepOutcome:
-            address = LanguageModelAddress("small-model", url=server.url)
-            having = replace(resources, entity_model=address)
-            return knowledge.CAPABILITY.build_handlers(having)[kind](context)
-
-        return walk.run(handle, StepSpec(f"{kind} {number}", kind))
-
-    def edit(server: ModelServer, number: int, *pairs: tuple[str, str]) -> None:
-        """Edit captions as the job does that follows an edit, without the workers' parser."""
-        asset = assets.get_asset(stack.database, asset_id)
-        cues = [replace_words(cue, pairs) for cue in editor.read()]
-        job_id = correct_captions(editor.store, asset, "en", cues, "*").job_id
-        assert job_id is not None
-        stack.service.cancel_job(job_id)
-        steps = take_step(APPLY_CAPTION_EDITS, server, number)
-        assert EXTRACT_RELATIONS in {one.kind for one in steps}
-
-    with serve_replies(name_places) as server:
-        take_step(EXTRACT_RELATIONS, server, 0)
-        assert PLACE_HEARD in list_names(stack, asset_id)
-        before = len(server.requests)
-        edit(server, 1, (PLACE_HEARD, PLACE_WRITTEN))
-        assert PLACE_HEARD not in list_names(stack, asset_id)
-        assert PLACE_HEARD not in list_all_names(stack, asset_id)
-        assert find_words(stack, asset_id, PLACE_HEARD) == []
-        assert len(server.requests) == before
-        take_step(EXTRACT_RELATIONS, server, 1)
-        assert PLACE_WRITTEN in list_names(stack, asset_id)
-        asked = [one for request in server.requests[before:] for one in read_texts(request)]
-    assert asked
-    assert all(PLACE_WRITTEN in one for one in asked)
-
-    with serve_replies(reply_json({}, 401)) as server:
-        edit(server, 2, (PLACE_WRITTEN, "Norway"))
-        take_step(EXTRACT_RELATIONS, server, 2)
-    assert walk.list_gaps() == {"knowledge": "language_model_refused"}
-    assert not {PLACE_WRITTEN, PLACE_HEARD} & list_all_names(stack, asset_id)
-    assert find_words(stack, asset_id, "Norway")
-    # Words that come back are read, although they were before.
-    with serve_replies(name_places) as server:
-        edit(server, 3, ("Norway", PLACE_WRITTEN))
-        take_step(EXTRACT_RELATIONS, server, 3)
-    assert PLACE_WRITTEN in list_names(stack, asset_id)
-
-
-def read_texts(request: ServerRequest) -> list[str]:
-    """Return the passages of a prompt."""
-    message = request.document["messages"][-1]["content"]
-    return [json.loads(line)["text"] for line in message.splitlines()[1:-1]]
-
-
-def name_places(request: ServerRequest) -> ServerReply:
-    """Reply as a model does that finds the two places."""
-    message = request.document["messages"][-1]["content"]
-    passages = [json.loads(line) for line in message.splitlines()[1:-1]]
-    listed = [
-        {
-            "id": one["id"],
-            "entities": [
-                {"name": name, "kind": "place"}
-                for name in (PLACE_HEARD, PLACE_WRITTEN)
-                if name in one["text"]
-            ],
-        }
-        for one in passages
-    ]
-    return reply_json(openai_document(json.dumps({"passages": listed})))
-
-
-def list_all_names(stack: Stack, asset_id: str) -> set[str]:
-    """Return names of mentions, also of those whose passage is gone."""
-    with stack.database.begin() as connection:
-        query = text("SELECT name FROM mention WHERE asset_id = :id")
-        return set(connection.execute(query, {"id": asset_id}).scalars())
 
 
 def test_edited_video_is_deleted_with_all_that_is_known_of_it(stack: Stack, known: Ingest) -> None:
