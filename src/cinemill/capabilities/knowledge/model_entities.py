@@ -3,8 +3,8 @@
 The passages are somebody else's words and may give orders to the model; they stand in a block that
 they cannot leave. What comes back is only believed as far as the passages bear it out: a name that
 does not stand in its passage is dropped, and where it stands is looked up here. A reply that is
-empty, cut off, of another form or without some of the passages is a failure of the step, so that no
-video counts as read which was not.
+empty, of another form or without some of the passages is a failure of the step, so that no video
+counts as read which was not.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cinemill.capabilities.knowledge import model_entities
 from cinemill.capabilities.knowledge.model_entities import (
@@ -224,8 +224,12 @@ def _find_kept(
     with resources.database.begin() as connection:
         for passage, text in texts.items():
             record = calls.find_call(connection, _make_key(model, asset_id, text))
-            if record is not None and record.ticket is not None:
+            if record is None or record.ticket is None:
+                continue
+            try:
                 found[passage] = _KeptReply.model_validate(record.ticket)
+            except ValidationError:  # of another version: asked again
+                log.info("what was kept of a reply has another form", passage=passage)
     return found
 
 
