@@ -11,17 +11,24 @@ from tests.integration.storage.intelligence_rows import register, tell
 from tests.model_files import fetch_models
 from tools.samples import fetch
 
-from cinemill.capabilities.captions.handlers import transcribe_speech
+from cinemill.capabilities import captions
+from cinemill.capabilities.captions.handlers import transcribe_speech, transcript_key
+from cinemill.capabilities.captions.request import SpeechRequest
 from cinemill.capabilities.knowledge.handlers import find_entities
 from cinemill.core.job import ClaimedRun
+from cinemill.core.knowledge.gazetteer import MOST_NAMES
+from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.errors import InputRejected
+from cinemill.inference.models.catalog import get_card
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext
 from cinemill.media.probe.probe import probe
+from cinemill.steps.ingestion.kinds import TRANSCRIBE_SPEECH
+from cinemill.steps.ingestion.name_list import LARGEST_FILE_BYTES
 from cinemill.steps.resources import StepResources
 from cinemill.steps.source.results import ProbeResult
-from cinemill.storage.media.assets import register_asset
-from cinemill.storage.media.findings import get_transcript
+from cinemill.storage.media.assets import get_asset, register_asset
+from cinemill.storage.media.findings import get_transcript, save_transcript
 
 WORDS = "Yesterday the flux capacitor of Oddbody Lane was repaired in Oslo."
 
@@ -124,3 +131,53 @@ def test_another_list_of_names_has_the_speech_heard_again(
     with pytest.raises(InputRejected) as refused:
         hear(with_list)
     assert refused.value.code == "name_invalid"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"hero Zarif\n", "name_invalid"),
+        (b"person \xff\n", "names_unreadable"),
+        (b"#" * (LARGEST_FILE_BYTES + 1), "names_too_large"),
+        (b"".join(b"person A%d\n" % n for n in range(MOST_NAMES + 1)), "too_many_names"),
+    ],
+)
+def test_list_that_cannot_be_used_costs_an_ingestion_the_names_only(
+    resources: StepResources, tmp_path: Path, content: bytes, code: str
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_bytes(content)
+    having = replace(resources, models_dir=fetch_models("tiny.en"), names_file=names)
+    context = open_speech(having, tmp_path / "work")
+    store_speech(having, context)
+    ingestion = replace(context, run=replace(context.run, job_params={"profile": "standard"}))
+    handler = captions.CAPABILITY.build_handlers(having)[TRANSCRIBE_SPEECH]
+
+    def ingest() -> list[tuple[str, str]]:
+        outcome = handler(ingestion)
+        with having.database.begin() as connection:
+            outcome.write(connection)
+            rows = connection.execute(text("SELECT subject, code FROM finding_gap"))
+            found = [(row.subject, row.code) for row in rows]
+        assert outcome.result["transcript_id"]
+        return found
+
+    assert ingest() == [("names", code)]
+    with pytest.raises(InputRejected) as refused:
+        handler(context)
+    assert refused.value.code == code
+    names.write_text("# none\n", "utf-8")
+    assert ingest() == []
+
+
+def store_speech(resources: StepResources, context: StepContext) -> None:
+    """Store what an earlier step heard without names, so that nobody has to listen."""
+    without = replace(resources, names_file=None)
+    asset_id = str(context.run.asset_id)
+    with without.database.begin() as connection:
+        sha256 = get_asset(without.database, asset_id).sha256
+        request = context.parameters(SpeechRequest)
+        key = transcript_key(sha256, request, get_card(request.model).revision)
+        said = Utterance(0, 1500, "Good morning.")
+        heard = Transcript(request.model, "", "en", SpeechTask.TRANSCRIBE, (said,), {})
+        save_transcript(connection, asset_id=asset_id, step_key=key, transcript=heard)

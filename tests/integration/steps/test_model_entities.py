@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,11 +26,12 @@ from tests.model_servers import (
 )
 
 from cinemill.capabilities import knowledge
-from cinemill.capabilities.knowledge import model_handlers
-from cinemill.capabilities.knowledge.model_inquiry import ask_about, divide
+from cinemill.capabilities.knowledge import handlers, model_handlers
+from cinemill.capabilities.knowledge.model_inquiry import ask_about
+from cinemill.capabilities.knowledge.video_texts import VideoText, list_texts
 from cinemill.core.job import ClaimedRun
 from cinemill.core.retrieval.passages import PassageTrack
-from cinemill.errors import CinemillError, InputRejected
+from cinemill.errors import CinemillError, InputRejected, Postponed
 from cinemill.inference.language.spacy_parser import CARD
 from cinemill.inference.language_models.address import LanguageModelAddress
 from cinemill.inference.language_models.connection import ServerLimits
@@ -39,6 +41,7 @@ from cinemill.steps.costs.cost import CostCapReached
 from cinemill.steps.ingestion.kinds import EXTRACT_ENTITIES
 from cinemill.steps.resources import StepResources
 from cinemill.steps.service_settings import ServiceSettings, TokenDollars
+from cinemill.storage.database import Connection
 
 KINDS = {"Marie Curie": "person", "Warsaw": "place", "Pierre": "person", "Paris": "place"}
 WORDS = ["Marie Curie left Warsaw.", "Pierre waited. In Paris it rained, and Pierre waited."]
@@ -149,7 +152,7 @@ def test_entities_are_stored_where_we_find_them_with_the_model_that_named_them(s
     assert all(name == written for name, _kind, _start, written in found)
     sets = "SELECT provider, model, revision FROM finding_set WHERE kind = 'knowledge'"
     assert step.read(sets) == [("language-model", "small-model", "served-model")]
-    assert step.read("SELECT * FROM provider_call") == []
+    assert step.read("SELECT count(*) FROM provider_call") == [(2,)]
     body = server.requests[0].document
     assert body["response_format"]["json_schema"]["schema"]["required"] == ["passages"]
 
@@ -209,15 +212,16 @@ def test_busy_server_is_asked_again_after_the_time_that_it_names(step: Step) -> 
     with serve_replies(reply_json({}, 429, Retry_After="0"), reply_well) as server:
         assert step.run(server)["count"] == 5
     assert len(server.requests) == 2
+    assert step.read("SELECT requests FROM provider_cost") == [(2,)]
 
 
 def test_server_that_does_not_reply_in_time_fails_the_step(step: Step) -> None:
     release = threading.Event()
-    batches = divide("small-model", "talk", {"00000000-0000-0000-0000-000000000001": WORDS[0]})
+    passages = {"00000000-0000-0000-0000-000000000001": WORDS[0]}
     with serve_replies(ServerReply(hold=release)) as server:
         model = OpenAIModel(server.url, "m", limits=ServerLimits(read_seconds=0.2, attempts=1))
         with pytest.raises(CinemillError) as failed:
-            ask_about(step.resources, open_context(step.folder), "talk", model, batches)
+            ask_about(step.resources, open_context(step.folder), "talk", model, passages)
         release.set()
         model.close()
     assert failed.value.code == "language_model_timeout"
@@ -228,6 +232,39 @@ def test_model_that_obeys_a_passage_adds_nothing_that_no_passage_has(step: Step)
     with serve_replies(obey) as server:
         assert step.run(server)["count"] == 5
     assert "Mallory Quux" not in step.names
+
+
+@pytest.mark.parametrize("odd", ["Curie\x00", "Curie\ud800"])
+def test_names_that_cannot_be_stored_are_left_out(step: Step, odd: str) -> None:
+    """Nor does the name under which the server serves its model fail the step."""
+
+    def reply(request: ServerRequest) -> ServerReply:
+        entity = {"name": odd, "kind": "person"}
+        listed = [{**one, "entities": [entity, *one["entities"]]} for one in list_known(request)]
+        return reply_json({**openai_document(json.dumps({"passages": listed})), "model": odd})
+
+    with serve_replies(reply) as server:
+        assert step.run(server)["count"] == 5
+    assert step.read("SELECT revision FROM finding_set") == [("small-model",)]
+
+
+@pytest.mark.parametrize("module", [handlers, model_handlers])
+def test_edit_between_reading_ids_and_texts_is_noticed(
+    step: Step, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def list_and_edit(connection: Connection, asset_id: str) -> list[VideoText]:
+        texts = list_texts(connection, asset_id)
+        tell(step.resources.database, asset_id, ["Marie Curie left Paris."])
+        return texts
+
+    monkeypatch.setattr(module, "list_texts", list_and_edit)
+    models = fetch_models("en-core-web-sm")
+    with serve_replies(reply_well) as server:
+        having = replace(step.resources, entity_model=address(server), models_dir=models)
+        outcome = module.find_entities(having, open_context(step.folder))
+    with pytest.raises(Postponed), having.database.begin() as connection:
+        outcome.write(connection)
+    assert step.names == set()
 
 
 def test_passage_that_names_somebody_mentions_them_itself_only(step: Step) -> None:
@@ -258,7 +295,50 @@ def test_failed_step_goes_on_with_what_was_not_answered(step: Step) -> None:
         assert step.run(server, attempt=2)["count"] == 60
     sizes = [len(read_passages(request)) for request in server.requests]
     assert sizes == [12, 12, 12, 6]
-    assert step.read("SELECT * FROM provider_call") == []
+    assert step.read("SELECT count(*) FROM provider_call") == [(30,)]
+
+
+def test_only_passages_that_became_others_are_asked_about(step: Step) -> None:
+    words = [*tell_much(step)]
+    with serve_replies(reply_well) as server:
+        step.run(server)
+        words[7] = "Pierre met visitor 7 in Paris."
+        tell(step.resources.database, "talk", words)
+        assert step.run(server)["count"] == 60
+    assert [[*read_passages(one).values()] for one in server.requests[3:]] == [[words[7]]]
+    # What is kept goes with its passage.
+    assert step.read("SELECT count(*) FROM provider_call") == [(30,)]
+    assert {"Pierre", "Paris"} <= step.names
+
+
+def fail_about(word: str, reply: Script) -> Script:
+    """Return a script that replies so where a passage has this word, and well elsewhere."""
+
+    def choose(request: ServerRequest) -> ServerReply:
+        is_dense = any(word in one for one in read_passages(request).values())
+        return (reply if is_dense else reply_well)(request)
+
+    return choose
+
+
+def test_passages_whose_reply_is_cut_off_are_asked_about_in_halves(step: Step) -> None:
+    """A passage that fails alone is left out, with a gap, until it is asked about again."""
+    tell_much(step)
+    cut_off = cut("length", lambda whole: whole)
+    with serve_replies(fail_about("visitor 7 ", cut_off)) as server:
+        result = step.run(server, services=PRICED)
+    assert (result["count"], result["gap"]) == (58, "passages_left_out")
+    sizes = [len(read_passages(request)) for request in server.requests]
+    assert sizes == [12, 6, 6, 3, 1, 2, 1, 1, 3, 12, 6]
+    ((subject, code, message),) = step.read("SELECT subject, code, message FROM finding_gap")
+    assert (subject, code) == ("entities", "passages_left_out")
+    assert "1 of 30 passages" in message
+    costs = step.read("SELECT requests, is_settled FROM provider_cost")
+    assert costs == [(len(sizes), True)]
+    with serve_replies(reply_well) as server:
+        assert step.run(server, attempt=2)["count"] == 60
+    assert [len(read_passages(one)) for one in server.requests] == [1]
+    assert step.read("SELECT * FROM finding_gap") == []
 
 
 PRICED = ServiceSettings(language_model=TokenDollars(3.0, 15.0))

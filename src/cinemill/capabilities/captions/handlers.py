@@ -18,14 +18,14 @@ from cinemill.core.findings.finding import FindingKind
 from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
 from cinemill.core.text.segmentation import make_cues
 from cinemill.core.transcript import SpeechTask, Transcript, list_words
-from cinemill.errors import MediaRejected, ToolMissing
+from cinemill.errors import InputRejected, MediaRejected, ToolMissing
 from cinemill.inference.models.catalog import get_card
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.steps.content_key import content_key
 from cinemill.steps.ingestion.finding_work import list_active
-from cinemill.steps.ingestion.gaps import is_ingestion
+from cinemill.steps.ingestion.gaps import is_ingestion, make_gap
 from cinemill.steps.ingestion.spoken_text import (
     WRITING,
     captions_key,
@@ -45,6 +45,8 @@ from cinemill.steps.resources import (
 from cinemill.steps.source.audio_samples import BYTES_PER_SECOND, extract_samples
 from cinemill.steps.source.results import PROBE
 from cinemill.steps.stored_video import find_artifact_path
+from cinemill.storage.database import Connection
+from cinemill.storage.findings.gaps import Gap, close_gap, save_gap
 from cinemill.storage.media import assets, findings
 from cinemill.storage.media.assets import AssetRecord
 
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from cinemill.inference.speech.model import SpeechModel
 
 SPEECH = "speech"
+NAMES = "names"
+"""Of the gap where speech was heard without the list of names."""
 STAGE = "transcribe"
 STAGE_VERSION = 1
 """Increase it when the same video, model and request would give another transcript."""
@@ -65,7 +69,8 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
     """Transcribe the speech of the job's video, unless the same model has done so before.
 
     With another list of names, it is transcribed again. An ingestion does not listen where a person
-    has written what is said.
+    has written what is said; it listens without names, and leaves a gap, where the list of names
+    cannot be used.
 
     Result: ``asset_id``, ``transcript_id``, ``language``, ``model``, ``stages`` in seconds,
     ``reused``. Raises MediaRejected (``media_no_sound`` and others), InputRejected
@@ -82,7 +87,7 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
     spoken = _find_spoken(resources, context, asset)
     if spoken is not None:
         key = content_key(key, [(one.start_ms, one.end_ms) for one in spoken])
-    likely = find_likely_names(resources, asset)
+    likely, gap = _find_names(resources, context, asset)
     if likely is not None:
         key = content_key(key, "names", likely.digest)
     known = findings.find_transcript(resources.database, key)
@@ -95,8 +100,30 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
         stages=stages,
         reused=known is not None,
     )
-    save = partial(findings.save_transcript, asset_id=asset.id, step_key=key, transcript=transcript)
+
+    def save(connection: Connection) -> None:
+        findings.save_transcript(connection, asset_id=asset.id, step_key=key, transcript=transcript)
+        if gap is not None:
+            save_gap(connection, asset.id, gap)
+        elif is_ingestion(context):
+            close_gap(connection, asset.id, NAMES)
+
     return StepOutcome(write_result(result), save)
+
+
+def _find_names(
+    resources: StepResources, context: StepContext, asset: AssetRecord
+) -> tuple[LikelyNames | None, Gap | None]:
+    """Return likely names; in an ingestion, the gap that a list leaves which cannot be used.
+
+    A line of the list must not cost an ingestion all that is said.
+    """
+    try:
+        return find_likely_names(resources, asset), None
+    except InputRejected as error:
+        if not is_ingestion(context):
+            raise
+        return None, make_gap(NAMES, error)
 
 
 def _find_written(resources: StepResources, asset: AssetRecord) -> TranscribeResult | None:

@@ -2,7 +2,9 @@
 
 Passages, their vectors and what they say of entities are made next to those that searches use, and
 take their place in one transaction. Where anything fails, the former stay. A language model that
-finds entities is asked afterwards, in a step of its own, so that an edit does not wait for it.
+finds entities is asked afterwards, in a step of its own, so that an edit does not wait for it: that
+transaction takes away what the former passages said of entities, and the step adds what the new
+ones say. Where it fails, there is a gap, and nothing of the former words.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.core.retrieval.spaces import Space
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.steps.ingestion.finding_work import list_active
+from cinemill.steps.ingestion.finding_work import FindingWork, list_active, store_findings
 from cinemill.steps.ingestion.gaps import StepReport
 from cinemill.steps.ingestion.kinds import EXTRACT_RELATIONS, FUSE_EMBEDDINGS
 from cinemill.steps.ingestion.speech_passages import make_passages
@@ -43,6 +45,7 @@ from cinemill.storage.database import Connection, Database
 from cinemill.storage.findings.gaps import Gap, close_gap, save_gap
 from cinemill.storage.findings.ingestions import was_ingested
 from cinemill.storage.findings.sets import find_active, lock_asset
+from cinemill.storage.knowledge.evidence import forget_evidence
 from cinemill.storage.media.assets import AssetRecord
 from cinemill.storage.retrieval.models import list_models
 from cinemill.storage.retrieval.passages import (
@@ -78,7 +81,7 @@ def apply_caption_edits(resources: StepResources, context: StepContext) -> StepO
         if not was_ingested(connection, asset.id):
             return StepOutcome(write_result(StepReport(reused=True)))
         known = list_read_ids(connection, asset.id)
-        texts = [one.keep_english() for one in list_texts(connection, asset.id)]
+        texts = list_texts(connection, asset.id)
     heard = find_heard(database, asset.id)
     transcript = None if heard is None else heard.transcript
     spoken = read_spoken_text(database, resources.files, asset.id, transcript)
@@ -95,6 +98,8 @@ def apply_caption_edits(resources: StepResources, context: StepContext) -> StepO
         lock_asset(connection, asset.id)
         require_unchanged(connection, asset.id, spoken)
         require_same_passages(connection, asset.id, known)
+        if is_read_later:
+            _forget_entities(connection, asset.id, texts, passages)
         listed = [one.passage for one in passages]
         save_passages(connection, asset.id, PassageTrack.SPEECH, listed)
         vectors.store(connection)
@@ -132,9 +137,30 @@ def _prepare_reading(
     if not _is_read(resources.database, asset_id):
         return None
     said = VideoText(Modality.SPEECH, passages).keep_english()
-    others = [one for one in texts if one.modality is not Modality.SPEECH]
+    others = [one.keep_english() for one in texts if one.modality is not Modality.SPEECH]
     reading = KnowledgeReading.prepare(resources, [said, *others], RELATIONS)
     return None if reading.is_done(resources.database, asset_id) else reading
+
+
+def _forget_entities(
+    connection: Connection,
+    asset_id: str,
+    texts: Sequence[VideoText],
+    passages: Sequence[StoredPassage],
+) -> None:
+    """Delete what passages that disappear say of entities, and count what is known as a part.
+
+    Otherwise captions that become again what they were would count as read.
+    """
+    kept = {one.id for one in passages}
+    said = [one for text in texts if text.modality is Modality.SPEECH for one in text.ids]
+    gone = [one for one in said if one not in kept]
+    active = find_active(connection, asset_id, FindingKind.KNOWLEDGE)
+    if not gone or active is None:
+        return
+    forget_evidence(connection, asset_id, gone)
+    part = FindingWork(FindingKind.KNOWLEDGE, active.model, {"what": "part"})
+    store_findings(connection, asset_id, part, [])
 
 
 def _is_read(database: Database, asset_id: str) -> bool:

@@ -49,8 +49,9 @@ def _read_video(
 ) -> StepOutcome:
     asset = find_asset(resources, context)
     with resources.database.begin() as connection:
-        texts = [one.keep_english() for one in list_texts(connection, asset.id)]
+        # Ids first: an edit between the two queries has other ids, and is noticed in the end.
         ids = list_read_ids(connection, asset.id)
+        texts = [one.keep_english() for one in list_texts(connection, asset.id)]
     reading = KnowledgeReading.prepare(resources, texts, extraction)
     if reading.is_done(resources.database, asset.id):
         return StepOutcome(write_result(StepReport(reused=True)))

@@ -3,8 +3,8 @@
 The passages are somebody else's words and may give orders to the model; they stand in a block that
 they cannot leave. What comes back is only believed as far as the passages bear it out: a name that
 does not stand in its passage is dropped, and where it stands is looked up here. A reply that is
-empty, cut off, of another form or without some of the passages is a failure of the step, so that no
-video counts as read which was not.
+empty, of another form or without some of the passages is a failure of the step, so that no video
+counts as read which was not.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cinemill.capabilities.knowledge.entities import LONGEST_NAME_CHARACTERS, MOST_MENTIONS
 from cinemill.capabilities.knowledge.source_text import SourceText
+from cinemill.core.documents import find_text_problem
 from cinemill.core.knowledge.gazetteer import Gazetteer
 from cinemill.core.knowledge.graph import EntityKind, Mention, TextSpan
 from cinemill.errors import WorkFailed
@@ -45,9 +46,23 @@ class FoundEntity(_Strict):
     kind: EntityKind
 
 
+def _drop_unstorable(listed: object) -> object:
+    """Leave out names that the database cannot store; no passage has one."""
+    if not isinstance(listed, list):
+        return listed
+    return [one for one in listed if not (isinstance(one, dict) and _is_unstorable(one))]
+
+
+def _is_unstorable(entity: Mapping[object, object]) -> bool:
+    name = entity.get("name")
+    return isinstance(name, str) and find_text_problem(name) is not None
+
+
 class _ReadPassage(_Strict):
     id: str
-    entities: Annotated[list[FoundEntity], Field(max_length=MOST_MENTIONS)]
+    entities: Annotated[
+        list[FoundEntity], Field(max_length=MOST_MENTIONS), BeforeValidator(_drop_unstorable)
+    ]
 
 
 class _Reply(_Strict):

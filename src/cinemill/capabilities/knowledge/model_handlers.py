@@ -10,10 +10,8 @@ from cinemill.capabilities.knowledge.model_entities import locate_entities
 from cinemill.capabilities.knowledge.model_inquiry import (
     PROVIDER,
     Answers,
-    Batch,
     ask_about,
-    divide,
-    forget_replies,
+    forget_others,
 )
 from cinemill.capabilities.knowledge.reading import BATCH, Save, relate
 from cinemill.capabilities.knowledge.video_texts import (
@@ -39,9 +37,14 @@ from cinemill.steps.ingestion.name_list import read_name_list
 from cinemill.steps.models import ensure_model
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.database import Connection, Database
+from cinemill.storage.findings.gaps import Gap, close_gap, save_gap
 from cinemill.storage.findings.sets import find_active
 from cinemill.storage.knowledge.evidence import PassageEvidence, save_evidence, save_mentions
 from cinemill.telemetry import get_logger
+
+SUBJECT = "entities"
+"""Of the gap of passages that were left out; apart from that of all entities and scenes."""
+LEFT_OUT = "passages_left_out"
 
 Mentions = Mapping[str, Sequence[Mention]]
 """By the ids of passages."""
@@ -102,8 +105,9 @@ def _read_video(
     asset = find_asset(resources, context)
     address = _get_address(resources)
     with resources.database.begin() as connection:
-        texts = list_texts(connection, asset.id)
+        # Ids first: an edit between the two queries has other ids, and is noticed in the end.
         ids = list_read_ids(connection, asset.id)
+        texts = list_texts(connection, asset.id)
     names = read_name_list(resources.names_file) if resources.names_file else None
     passages = {one.id: one.passage.text for text in texts for one in text.passages}
     listed: JsonObject = {"names": names.digest} if names else {}
@@ -115,25 +119,40 @@ def _read_video(
         return StepOutcome(write_result(StepReport(reused=True)))
     if passages:
         extraction.prepare(resources, context)
-    batches = divide(address.name, asset.id, passages)
-    answers = _ask(resources, context, asset.id, address, batches)
+    answers = _ask(resources, context, asset.id, address, passages)
     mentions = _locate(texts, answers, names.gazetteer if names else None)
     found = {
         text.modality: extraction.complete(resources, context, text, mentions) for text in texts
     }
     revision = ", ".join(answers.served)
     model = FindingModel(PROVIDER, address.name, revision, model_entities.VERSION)
-    work = FindingWork(FindingKind.KNOWLEDGE, model, asked[0])
+    # What is not complete counts as other work, so that the next ingestion asks again.
+    part: JsonObject = {"left_out": len(answers.left_out)} if answers.left_out else {}
+    work = FindingWork(FindingKind.KNOWLEDGE, model, {**asked[0], **part})
 
     def write(connection: Connection) -> None:
         require_same_passages(connection, asset.id, ids)
         for modality, evidence in found.items():
             extraction.save(connection, asset.id, modality, evidence)
         store_findings(connection, asset.id, work, [])
-        forget_replies(connection, batches)
+        forget_others(connection, address.name, asset.id, passages.values())
+        _note_left_out(connection, asset.id, answers, len(passages))
 
     count = sum(len(one.mentions) for evidence in found.values() for one in evidence)
-    return StepOutcome(write_result(StepReport(count=count)), write)
+    gap = LEFT_OUT if answers.left_out else ""
+    return StepOutcome(write_result(StepReport(gap=gap, count=count)), write)
+
+
+def _note_left_out(connection: Connection, asset_id: str, answers: Answers, total: int) -> None:
+    if not answers.left_out:
+        close_gap(connection, asset_id, SUBJECT)
+        return
+    message = (
+        f"The language model came to no end about {len(answers.left_out)} of {total} passages; "
+        "their entities are missing."
+    )
+    hint = "Ingest the video again, or have the parser find entities."
+    save_gap(connection, asset_id, Gap(SUBJECT, LEFT_OUT, message, hint))
 
 
 def _get_address(resources: StepResources) -> LanguageModelAddress:
@@ -163,11 +182,11 @@ def _ask(
     context: StepContext,
     asset_id: str,
     address: LanguageModelAddress,
-    batches: Sequence[Batch],
+    passages: Mapping[str, str],
 ) -> Answers:
     model = open_language_model(address)
     try:
-        return ask_about(resources, context, asset_id, model, batches)
+        return ask_about(resources, context, asset_id, model, passages)
     finally:
         model.close()
 

@@ -1,15 +1,16 @@
 """Passages of a video passed to a language model, some at a time; no reply is paid for twice.
 
-A reply is kept in the database from the moment that it has been checked, so that a step that fails
-later, or is stopped, goes on with the passages after it. What an attempt may cost is reserved
-before anything is sent.
+What a reply says of a passage is kept in the database from the moment that it has been checked, and
+for as long as the video has a passage of this text: a step that fails later, or is stopped, goes on
+with the other passages, and after an edit only those are asked about that became others. What an
+attempt may cost is reserved before anything is sent.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,10 +24,15 @@ from cinemill.capabilities.knowledge.model_entities import (
     make_prompt,
     read_reply,
 )
-from cinemill.core.documents import JsonObject
-from cinemill.errors import CinemillError, TooLarge
-from cinemill.inference.language_models.errors import LanguageModelBusy, LanguageModelRefused
-from cinemill.inference.language_models.protocol import Completion, LanguageModel
+from cinemill.core.documents import JsonObject, find_text_problem
+from cinemill.errors import CinemillError, TooLarge, WorkFailed
+from cinemill.inference.language_models.errors import (
+    LanguageModelBusy,
+    LanguageModelRefused,
+    LanguageModelUnavailable,
+)
+from cinemill.inference.language_models.protocol import Completion
+from cinemill.inference.language_models.server_model import ServerModel
 from cinemill.jobs.step import StepContext
 from cinemill.steps.content_key import content_key
 from cinemill.steps.costs.cost import Charge, Consumption, estimate_cost, reserve_cost
@@ -49,8 +55,14 @@ MOST_PASSAGES = 12
 MOST_CHARACTERS = 4_000
 """Of a request; a longer passage goes alone."""
 LONGEST_PASSAGE_CHARACTERS = 20_000
+MOST_TIMEOUTS = 3
+"""Of single passages, one after another: then it is the server, not what they say."""
 _SPARE_TOKENS = 64
 """Of a protocol's own marks around a prompt."""
+
+_TIMEOUT = "language_model_timeout"
+_TOO_MUCH = frozenset({"model_reply_cut_off", "language_model_reply_cut_off", _TIMEOUT})
+"""Errors that fewer passages in a request may avoid."""
 
 Found = dict[str, Sequence[FoundEntity]]
 """By the ids of passages."""
@@ -59,23 +71,17 @@ log = get_logger(__name__)
 
 
 class _KeptReply(BaseModel):
-    """What is kept of a reply until the entities of all passages are stored."""
+    """What is kept of a reply about one passage."""
 
     model_config = ConfigDict(frozen=True)
 
-    entities: dict[str, list[FoundEntity]]
+    entities: list[FoundEntity]
     served: str
     """The model's name as the server has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Passages that are asked about together."""
-
-    key: str
-    """Of the reply: the same passages asked of the same model have the same one."""
-    texts: Mapping[str, str]
-    """By the ids of passages."""
+Batch = Mapping[str, str]
+"""Texts of passages that are asked about together, by the ids of the passages."""
 
 
 @dataclass(slots=True)
@@ -86,9 +92,11 @@ class Answers:
     served: list[str] = field(default_factory=list)
     """Names of the models that replied, as the server has them."""
     unknown_ids: int = 0
+    left_out: list[str] = field(default_factory=list)
+    """Ids of passages about which the model does not come to an end, even alone."""
 
-    def add(self, kept: _KeptReply) -> None:
-        self.found.update(kept.entities)
+    def add(self, passage: str, kept: _KeptReply) -> None:
+        self.found[passage] = kept.entities
         if kept.served not in self.served:
             self.served.append(kept.served)
 
@@ -100,25 +108,33 @@ class _Books:
     resources: StepResources
     key: str
     asset_id: str
+    reserved: list[str] = field(default_factory=list)
+    """Keys of charges."""
     spent: list[Consumption] = field(default_factory=list)
 
     def reserve(self, batches: Sequence[Batch]) -> None:
-        """Reserve all requests at once. Raises CostCapReached, and nothing was sent then."""
+        """Reserve requests. Raises CostCapReached, and none of them was sent then."""
         services = self.resources.services
-        most = [one for batch in batches for one in _consume_at_most(make_prompt(batch.texts))]
+        most = [one for batch in batches for one in _consume_at_most(make_prompt(batch))]
         estimate = estimate_cost(most, read_prices(services))
         day = datetime.now(UTC).date()
-        charge = Charge(self.key, PROVIDER, self.asset_id, day, estimate)
+        key = f"{self.key}:{len(self.reserved)}" if self.reserved else self.key
+        charge = Charge(key, PROVIDER, self.asset_id, day, estimate)
         reserve_cost(DatabaseLedger(self.resources.database), charge, read_caps(services))
+        self.reserved.append(key)
 
     def settle(self) -> None:
-        """Replace the estimate by what was spent."""
+        """Replace the estimates by what was spent."""
         total = estimate_cost(self.spent, read_prices(self.resources.services))
         ledger = DatabaseLedger(self.resources.database)
-        ledger.settle(self.key, total.micros, total.requests)
+        for number, key in enumerate(self.reserved):
+            if number == 0:
+                ledger.settle(key, total.micros, total.requests)
+            else:
+                ledger.release(key)
 
 
-def divide(model: str, asset_id: str, texts: Mapping[str, str]) -> list[Batch]:
+def divide(texts: Mapping[str, str]) -> list[Batch]:
     """Return texts in batches, in order. Texts without a letter are left out.
 
     Raises TooLarge (``text_too_long``).
@@ -140,45 +156,47 @@ def divide(model: str, asset_id: str, texts: Mapping[str, str]) -> list[Batch]:
             batches.append({})
             size = len(text)
         batches[-1][passage] = text
-    return [
-        Batch(
-            content_key("entities", model_entities.VERSION, model, asset_id, list(one.items())), one
-        )
-        for one in batches
-    ]
+    return [*batches]
 
 
 def ask_about(
     resources: StepResources,
     context: StepContext,
     asset_id: str,
-    model: LanguageModel,
-    batches: Sequence[Batch],
+    model: ServerModel,
+    texts: Mapping[str, str],
 ) -> Answers:
-    """Return what a model finds in these passages; it is asked where no reply is kept.
+    """Return what a model finds in these passages; what is kept is not asked again.
 
-    Raises CostCapReached (and nothing was sent), InputRejected where the server refuses the key or
-    the model, DependencyUnavailable, WorkFailed for a reply that cannot be used, and what
-    ``should_stop`` returns.
+    A request about several passages whose reply is cut off or comes too late is made again as two.
+
+    Raises CostCapReached (and nothing was sent, or nothing more), InputRejected where the server
+    refuses the key or the model, DependencyUnavailable, WorkFailed for a reply that cannot be used,
+    TooLarge (``text_too_long``), and what ``should_stop`` returns.
     """
     answers = Answers()
-    left: list[Batch] = []
-    for batch in batches:
-        kept = _find_kept(resources, batch)
-        if kept is None:
-            left.append(batch)
-        else:
-            answers.add(kept)
-    if not left:
+    left = dict(texts)
+    for passage, kept in _find_kept(resources, model.model_id, asset_id, texts).items():
+        answers.add(passage, kept)
+        del left[passage]
+    batches = divide(left)
+    if not batches:
         return answers
     books = _Books(resources, f"{context.run.step_id}:{context.run.attempt}", asset_id)
-    books.reserve(left)
+    books.reserve(batches)
+    inquiry = _Inquiry(resources, model, books, answers)
+    total = sum(len(batch) for batch in batches)
+    waiting = batches[::-1]
     try:
-        for number, batch in enumerate(left, start=len(batches) - len(left)):
+        while waiting:
             if (stop := context.should_stop()) is not None:
                 raise stop
-            context.report(number / len(batches), f"Asking about {len(batch.texts)} passages")
-            answers.add(_ask(resources, asset_id, model, batch, books, answers))
+            batch = waiting.pop()
+            asked = total - len(batch) - sum(len(one) for one in waiting)
+            context.report(asked / total, f"Asking about {len(batch)} passages")
+            waiting += inquiry.ask(batch)[::-1]
+        if inquiry.failure is not None and not answers.served:
+            raise inquiry.failure
     except LanguageModelRefused as refused:
         raise reject_model(refused) from refused
     finally:
@@ -186,54 +204,111 @@ def ask_about(
     return answers
 
 
-def forget_replies(connection: Connection, batches: Sequence[Batch]) -> None:
-    """Delete the replies that are kept, once what they say is stored."""
-    for batch in batches:
-        calls.delete_call(connection, batch.key)
+def forget_others(
+    connection: Connection, model: str, asset_id: str, texts: Collection[str]
+) -> None:
+    """Delete what is kept of the video's passages, but for this model and these texts."""
+    keys = [_make_key(model, asset_id, one) for one in texts]
+    calls.delete_other_calls(connection, asset_id, PROVIDER, keys)
 
 
-def _find_kept(resources: StepResources, batch: Batch) -> _KeptReply | None:
+def _make_key(model: str, asset_id: str, text: str) -> str:
+    return content_key("entities", model_entities.VERSION, model, asset_id, text)
+
+
+def _find_kept(
+    resources: StepResources, model: str, asset_id: str, texts: Mapping[str, str]
+) -> dict[str, _KeptReply]:
+    """Return what is kept by the ids of passages."""
+    found: dict[str, _KeptReply] = {}
     with resources.database.begin() as connection:
-        record = calls.find_call(connection, batch.key)
-    if record is None or record.ticket is None:
-        return None
-    try:
-        kept = _KeptReply.model_validate(record.ticket)
-    except ValidationError:  # of another version
-        return None
-    return kept if kept.entities.keys() == batch.texts.keys() else None
+        for passage, text in texts.items():
+            record = calls.find_call(connection, _make_key(model, asset_id, text))
+            if record is None or record.ticket is None:
+                continue
+            try:
+                found[passage] = _KeptReply.model_validate(record.ticket)
+            except ValidationError:  # of another version: asked again
+                log.info("what was kept of a reply has another form", passage=passage)
+    return found
 
 
-def _ask(
-    resources: StepResources,
-    asset_id: str,
-    model: LanguageModel,
-    batch: Batch,
-    books: _Books,
-    answers: Answers,
-) -> _KeptReply:
-    """Return the checked reply about a batch, after storing it."""
-    asked = make_prompt(batch.texts)
-    most = list(_consume_at_most(asked))
-    try:
-        completion = model.complete(asked.prompt)
-    except (LanguageModelBusy, LanguageModelRefused):
-        raise
-    except CinemillError:
-        # A reply that cannot be used is paid for as well; how much of it was written is not known.
-        books.spent += most
-        raise
-    books.spent += _consume(completion, most)
-    read = read_reply(completion.text, asked.passages)
-    answers.unknown_ids += read.unknown_ids
-    kept = _KeptReply(
-        entities={asked.passages[key]: [*found] for key, found in read.entities.items()},
-        served=completion.model,
-    )
-    with resources.database.begin() as connection:
-        calls.open_call(connection, batch.key, asset_id=asset_id, provider=PROVIDER)
-        calls.save_ticket(connection, batch.key, kept.model_dump(mode="json"))
-    return kept
+@dataclass(slots=True)
+class _Inquiry:
+    """Requests of one attempt of a step."""
+
+    resources: StepResources
+    model: ServerModel
+    books: _Books
+    answers: Answers
+    timeouts: int = 0
+    """Of single passages, one after another."""
+    failure: CinemillError | None = None
+    """Of the last passage that was left out."""
+
+    def ask(self, batch: Batch) -> list[Batch]:
+        """Ask about a batch and keep what is said; return what is to be asked instead.
+
+        A passage that fails alone is left out. Raises where the server seems to be down.
+        """
+        try:
+            self._complete(batch)
+        except (WorkFailed, LanguageModelUnavailable) as failed:
+            if failed.code not in _TOO_MUCH:
+                raise
+            if len(batch) > 1:
+                halves = _halve(batch)
+                self.books.reserve(halves)
+                return halves
+            self.timeouts = self.timeouts + 1 if failed.code == _TIMEOUT else 0
+            if self.timeouts == MOST_TIMEOUTS:
+                raise
+            self.failure = failed
+            log.warning("language model, a passage left out", code=failed.code)
+            self.answers.left_out += batch
+        else:
+            self.timeouts = 0
+        return []
+
+    def _complete(self, batch: Batch) -> None:
+        asked = make_prompt(batch)
+        most = list(_consume_at_most(asked))
+        before = self.model.requests_sent
+        spent: Sequence[Consumption] = most
+        try:
+            completion = self.model.complete(asked.prompt)
+            spent = list(_consume(completion, most))
+        except (LanguageModelBusy, LanguageModelRefused):
+            spent = [Consumption(LANGUAGE_MODEL_INPUT)]
+            raise
+        finally:
+            # A reply that cannot be used is paid for as well; how much of it was written is not
+            # known. Attempts that the client repeats count as requests of their own.
+            sent = self.model.requests_sent - before
+            self.books.spent += [replace(spent[0], requests=sent), *spent[1:]]
+        read = read_reply(completion.text, asked.passages)
+        self.answers.unknown_ids += read.unknown_ids
+        served = _name_served(completion, self.model)
+        asset_id = self.books.asset_id
+        with self.resources.database.begin() as connection:
+            for key, found in read.entities.items():
+                passage = asked.passages[key]
+                kept = _KeptReply(entities=[*found], served=served)
+                name = _make_key(self.model.model_id, asset_id, batch[passage])
+                calls.open_call(connection, name, asset_id=asset_id, provider=PROVIDER)
+                calls.save_ticket(connection, name, kept.model_dump(mode="json"))
+                self.answers.add(passage, kept)
+
+
+def _halve(batch: Batch) -> list[Batch]:
+    listed = [*batch.items()]
+    middle = len(listed) // 2
+    return [dict(listed[:middle]), dict(listed[middle:])]
+
+
+def _name_served(completion: Completion, model: ServerModel) -> str:
+    """Return the model's name as the server has it; as it was asked for where it is no text."""
+    return model.model_id if find_text_problem(completion.model) else completion.model
 
 
 def _consume_at_most(asked: EntityPrompt) -> Iterator[Consumption]:

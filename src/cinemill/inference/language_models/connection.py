@@ -79,6 +79,8 @@ class ServerConnection:
     """Of the model, for sentences."""
     limits: ServerLimits = field(default_factory=ServerLimits)
     clock: Clock = field(default_factory=Clock)
+    sent: int = field(default=0, init=False)
+    """Requests, also those that were repeated or refused. Exact where one thread sends them."""
     _http: httpx.Client = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -142,6 +144,7 @@ class ServerConnection:
 
     def _attempt(self, path: str, body: JsonObject) -> httpx.Response:
         request = self._http.build_request("POST", f"{self.base_url}{path}", json=body)
+        self.sent += 1
         try:
             response = self._http.send(request, stream=True)
         except httpx.RequestError as error:
@@ -176,7 +179,8 @@ class ServerConnection:
                     break
         except httpx.RequestError:
             return ""
-        text = " ".join(content[:LONGEST_ERROR_BYTES].decode("utf-8", "replace").split())
+        said = content[:LONGEST_ERROR_BYTES].decode("utf-8", "replace").replace("\x00", " ")
+        text = " ".join(said.split())
         for value in self.headers.values():
             secret = value.removeprefix("Bearer ")
             text = text.replace(secret, "…") if secret else text
@@ -184,7 +188,9 @@ class ServerConnection:
 
     def unreachable(self, error: httpx.RequestError) -> LanguageModelUnavailable:
         """Return what an error of the transport means."""
-        if isinstance(error, httpx.TimeoutException):
+        if isinstance(error, httpx.TimeoutException) and not isinstance(
+            error, httpx.ConnectTimeout
+        ):
             return LanguageModelUnavailable(
                 f"{self.name} did not reply in time.", code="language_model_timeout"
             )

@@ -52,6 +52,11 @@ class ServerModel(ABC):
         self._connection = connection
         self._schemas = SchemaSupport()
 
+    @property
+    def requests_sent(self) -> int:
+        """How many requests were sent so far, each attempt counted; exact in a single thread."""
+        return self._connection.sent
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

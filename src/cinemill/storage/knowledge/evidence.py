@@ -92,6 +92,10 @@ _REST_OF_RELATIONS = text(
     WHERE asset_id = :asset_id AND modality = :modality AND number >= :count
     """
 )
+_FORGET_MENTIONS = text("DELETE FROM mention WHERE asset_id = :asset_id AND passage_id = ANY(:ids)")
+_FORGET_RELATIONS = text(
+    "DELETE FROM relation_evidence WHERE asset_id = :asset_id AND passage_id = ANY(:ids)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,18 @@ def save_mentions(
     mentions = [replace(one, relations=()) for one in evidence]
     rows = _make_rows(connection, asset_id, modality, mentions)
     _replace(connection, asset_id, modality, [MENTIONS], rows)
+
+
+def forget_evidence(connection: Connection, asset_id: str, passage_ids: Iterable[str]) -> None:
+    """Delete what passages of a video say of entities, before the passages themselves.
+
+    Entities that nothing refers to any more are removed. A passage that is deleted first leaves its
+    evidence in the graph, for evidence can be without one.
+    """
+    values = {"asset_id": asset_id, "ids": [UUID(one) for one in passage_ids]}
+    connection.execute(_LOCK, {"asset_id": asset_id})
+    connection.execute(_FORGET_RELATIONS, values)
+    connection.execute(_FORGET_MENTIONS, values)
 
 
 def _make_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -32,6 +33,12 @@ _RESTART = text(
     UPDATE provider_call
     SET ticket = NULL, is_asked = false, restarts = restarts + 1, updated_at = clock_timestamp()
     WHERE key = :key AND restarts = :restarts
+    """
+)
+_DELETE_OTHERS = text(
+    """
+    DELETE FROM provider_call
+    WHERE asset_id = :asset_id AND provider = :provider AND NOT key = ANY(:keys)
     """
 )
 
@@ -92,3 +99,11 @@ def restart_call(connection: Connection, key: str, *, restarts: int) -> None:
 def delete_call(connection: Connection, key: str) -> None:
     """Delete what is kept of an analysis, if it is there."""
     connection.execute(text("DELETE FROM provider_call WHERE key = :key"), {"key": key})
+
+
+def delete_other_calls(
+    connection: Connection, asset_id: str, provider: str, keys: Collection[str]
+) -> None:
+    """Delete what is kept of a video's analyses by a provider, but for those of these keys."""
+    values = {"asset_id": asset_id, "provider": provider, "keys": [*keys]}
+    connection.execute(_DELETE_OTHERS, values)
