@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.unit.conftest import Exchange
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
@@ -84,7 +86,7 @@ def serve(server: LittleServer, line: str) -> None:
         f"GET {api}/entities/{ENTITY_ID}/evidence": {"statements": [state(line)]},
     }
     for request, document in documents.items():
-        server.on(request, lambda one, document=document: one.send_json(document))
+        server.on(request, partial(Exchange.send_json, document=document))
 
 
 @pytest.mark.parametrize("line", LINES)
