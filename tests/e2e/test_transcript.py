@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from tests.model_files import link_models
 
 from .conftest import Instance, make_own_film, process, write_captions
@@ -89,13 +90,74 @@ def test_line_of_the_transcript_is_edited_where_it_stands(
     assert [(one["start"], one["text"]) for one in hits["hits"]] == [(4, "of carpentry.")]
 
 
+def test_line_that_is_being_saved_stays_and_chapters_follow(lines: Page, captions: str) -> None:
+    page = lines
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "PUT":
+            held.append(route)
+        else:
+            route.continue_()
+
+    problems: list[str] = []
+    page.on("pageerror", lambda problem: problems.append(str(problem)))
+    page.route(captions, hold)
+    page.get_by_role("button", name="Edit line 2").click()
+    field = page.get_by_label("Text of line 2")
+    field.fill("of carpentry.")
+    field.press("Enter")
+    expect(field).to_have_js_property("readOnly", True)
+    field.press("Escape")
+    page.get_by_role("button", name="Cancel").click()
+    expect(field).to_have_value("of carpentry.")
+    page.get_by_role("button", name="Edit line 1").click()
+    expect(page.locator("#transcript .edit-message")).to_have_text("This line is being saved.")
+    expect(page.get_by_label("Text of line 1")).to_have_count(0)
+    with page.expect_response(lambda reply: reply.url.endswith("/chapters")):
+        held[0].continue_()
+        expect(field).to_have_count(0)
+        expect(page.locator("#transcript li").last).to_contain_text("of carpentry.")
+    page.unroute(captions)
+    expect(page.locator("#transcript-message")).to_have_text(
+        "Saved. Search and answers know the new words."
+    )
+    assert problems == []
+
+
+def test_message_is_about_the_line_that_was_saved_last(lines: Page) -> None:
+    """The events of the first save's job arrive after the second one was saved."""
+    page = lines
+    held: list[Route] = []
+    page.route(re.compile("/events"), lambda route: held.append(route))
+    message = page.locator("#transcript-message")
+    message.evaluate(
+        """place => {
+            window.shown = [];
+            const remember = () => window.shown.push(place.textContent);
+            new MutationObserver(remember).observe(place, { childList: true });
+        }"""
+    )
+    for number, words in ((1, "Tomorrow,"), (2, "of carpentry.")):
+        page.get_by_role("button", name=f"Edit line {number}").click()
+        page.get_by_label(f"Text of line {number}").fill(words)
+        page.keyboard.press("Enter")
+        expect(page.locator("#transcript li").nth(number - 1)).to_contain_text(words)
+        expect(message).to_have_text("Saved. Search and answers follow.")
+    ended = 'event: progress\ndata: {"status": "cancelled", "message": "An older job."}\n\n'
+    held[0].fulfill(body=ended, content_type="text/event-stream")
+    held[1].continue_()
+    expect(message).to_have_text("Saved. Search and answers know the new words.")
+    assert not [words for words in page.evaluate("window.shown") if "An older job." in words]
+
+
 def test_other_lines_that_were_saved_elsewhere_are_kept(lines: Page, captions: str) -> None:
     page = lines
     page.get_by_role("button", name="Edit line 2").click()
     page.get_by_label("Text of line 2").fill("of carpentry.")
     elsewhere = {**LINES[0], "lines": ["Yesterday,"]}
     write_captions(page, captions, [elsewhere, LINES[1]])
-    page.get_by_role("button", name="Save").click()
+    page.locator("#transcript").get_by_role("button", name="Save").click()
     expect(page.locator("#transcript li").first).to_contain_text("Ann: Yesterday,")
     mine = {**LINES[1], "lines": ["of carpentry."]}
     assert page.request.get(captions).json()["captions"] == [elsewhere, mine]
@@ -103,10 +165,10 @@ def test_other_lines_that_were_saved_elsewhere_are_kept(lines: Page, captions: s
     page.get_by_role("button", name="Edit line 1").click()
     page.get_by_label("Text of line 1").fill("Tomorrow,")
     write_captions(page, captions, [{**LINES[0], "lines": ["Now,"]}, mine])
-    page.get_by_role("button", name="Save").click()
+    page.locator("#transcript").get_by_role("button", name="Save").click()
     message = page.locator("#transcript .edit-message")
     expect(message).to_contain_text("Someone else changed this line to “Now,”.")
-    page.get_by_role("button", name="Save").click()
+    page.locator("#transcript").get_by_role("button", name="Save").click()
     expect(page.locator("#transcript li").first).to_contain_text("Ann: Tomorrow,")
 
 

@@ -34,10 +34,13 @@ def remember_json(context: typer.Context, value: bool) -> bool:
 
 
 def console() -> Console:
-    """Return a console for tables on the current stdout, which tests and pipes replace."""
+    """Return a console for tables on the current stdout, which tests and pipes replace.
+
+    It prints text as it is: what videos say may look like markup ("[music]") or emoji (":fire:").
+    """
     from rich.console import Console
 
-    screen = Console(highlight=False)
+    screen = Console(highlight=False, markup=False, emoji=False)
     if not screen.is_terminal:
         screen.width = PIPE_WIDTH
     return screen
@@ -47,7 +50,7 @@ def stderr() -> Console:
     """Return a console on stderr for everything but results: progress bars, hints, errors."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def print_json(document: Any, *, on_one_line: bool = False) -> None:

@@ -167,7 +167,7 @@ def _read_found(result: Result) -> Found | None:
 def show_outcome(outcome: Outcome) -> None:
     """Print the output files, their locations and the time of each stage; or the error."""
     screen = console()
-    screen.print(f"\n{outcome.name}: {outcome.status}", style="bold", markup=False)
+    screen.print(f"\n{outcome.name}: {outcome.status}", style="bold")
     if outcome.error is not None:
         print_error(outcome.error, about=outcome.name)
         return
@@ -183,7 +183,7 @@ def show_outcome(outcome: Outcome) -> None:
     screen.print(outputs)
     for file in outcome.files:
         for change in file.facts.get("changes") or ():
-            screen.print(f"· {change}", markup=False)
+            screen.print(f"· {change}")
     if outcome.stages:
         screen.print()
         stages = make_table("Stage", ">Took")
@@ -200,15 +200,15 @@ def _show_found(found: Found) -> None:
         for kind, count in found.findings.items()
         if kind in FOUND_WORDS
     ]
-    screen.print(f"Found: {', '.join(counts) or 'nothing'}", markup=False)
+    screen.print(f"Found: {', '.join(counts) or 'nothing'}")
     passages = [
         f"{count} from {TRACK_WORDS.get(one, one)}" for one, count in found.passages.items()
     ]
-    screen.print(f"Passages for search: {', '.join(passages) or 'none'}", markup=False)
+    screen.print(f"Passages for search: {', '.join(passages) or 'none'}")
     for gap in found.gaps:
-        screen.print(f"Missing: {gap.get('subject')}: {gap.get('message')}", markup=False)
+        screen.print(f"Missing: {gap.get('subject')}: {gap.get('message')}")
         if gap.get("hint"):
-            screen.print(f"→ {gap['hint']}", markup=False)
+            screen.print(f"→ {gap['hint']}")
 
 
 def _find_files(

@@ -44,11 +44,13 @@ class SearchCalls(Calls):
         limit: int = 10,
         asset_ids: Sequence[str] = (),
         collections: Sequence[str] = (),
+        speakers: Sequence[str] = (),
     ) -> SearchDocument:
         """Find moments of all videos, or of some.
 
         ``mode`` is ``hybrid``, ``semantic`` or ``graph``; ``limit`` is the most hits to return,
-        1 to 100.
+        1 to 100. With ``speakers``, only what one of these people says is found, by the name that
+        captions give them.
         """
         body: dict[str, Any] = {
             "q": query,
@@ -56,6 +58,7 @@ class SearchCalls(Calls):
             "limit": limit,
             "asset": list(asset_ids),
             "collection": list(collections),
+            "speaker": list(speakers),
         }
         return cast("SearchDocument", self._post(f"{API}/search", body))
 

@@ -44,6 +44,7 @@ class FakeSearchCalls(Client):
         limit: int = 10,
         asset_ids: Sequence[str] = (),
         collections: Sequence[str] = (),
+        speakers: Sequence[str] = (),
     ) -> SearchDocument:
         members = {
             "q": query,
@@ -51,6 +52,7 @@ class FakeSearchCalls(Client):
             "limit": limit,
             "asset": list(asset_ids),
             "collection": list(collections),
+            "speaker": list(speakers),
         }
         asked = read_body(server.SearchQuery, members)
         with as_client_errors():

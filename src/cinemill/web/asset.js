@@ -58,7 +58,7 @@ async function show(asset, captions) {
   find("collection").replaceChildren(buildCollectionForm(asset));
   find("downloads").replaceChildren(...listDownloads(asset));
   const lanes = buildLanes(asset);
-  const transcript = buildTranscript(lanes);
+  const transcript = buildTranscript(lanes, { onIndexed: () => chapters.refresh().catch(showBanner) });
   const panel = new AnalysisPanel(find("analysis"), asset, { lanes, onProblem: showBanner });
   const chapters = new ChaptersPanel(find("chapters"), assetId, {
     onSeek: (ms) => lanes.seek(ms), onLanes: (rows) => lanes.setChapters(rows),
@@ -129,7 +129,7 @@ function buildLanes(asset) {
 }
 
 // The lines of what is said, editable where they stand; the lane and the player show an edit at once.
-function buildTranscript(lanes) {
+function buildTranscript(lanes, { onIndexed }) {
   let player = null;
   const show = (found) => {
     lanes.setSpeech(found ? [captionsLane(nameLanguage(found.language), found)] : []);
@@ -143,6 +143,7 @@ function buildTranscript(lanes) {
         .then((all) => player?.setCaptions(sortByPreferredLanguage(all).map(trackOf)))
         .catch(showBanner);
     },
+    onIndexed,
   });
   const lines = new Transcript(find("transcript"), {
     onSeek: (ms) => lanes.seek(ms),

@@ -10,22 +10,26 @@ const STALE = "captions_changed";
 export class LineEditor {
   #assetId;
   #onSaved;
+  #onIndexed;
   #document = null;
   #place;
   #open = null;
   #isSaving = false;
+  #stopFollowing = () => {};
 
-  // ``place`` shows what became of the last edit; onSaved(document) is called after every save.
-  constructor(place, assetId, { onSaved }) {
+  // ``place`` shows what became of the last edit; onSaved(document) is called after every save, and
+  // onIndexed() when the job has ended that indexes the words of the last one.
+  constructor(place, assetId, { onSaved, onIndexed }) {
     this.#place = place;
     this.#assetId = assetId;
     this.#onSaved = onSaved;
+    this.#onIndexed = onIndexed;
     addEventListener("beforeunload", (event) => { if (this.isChanged) event.preventDefault(); });
   }
 
-  // Whether a line has words that are not saved.
+  // Whether a line has words that are not saved, or not yet.
   get isChanged() {
-    return this.#open !== null && this.#open.field.value !== this.#open.cue.text;
+    return this.#isSaving || (this.#open !== null && this.#open.field.value !== this.#open.cue.text);
   }
 
   // The captions whose lines are shown; null if there are none.
@@ -39,7 +43,7 @@ export class LineEditor {
     if (this.#open) {
       if (this.isChanged) {
         this.#open.field.focus();
-        this.#show(this.#open.message, "Save or cancel this line first.");
+        this.#show(this.#open.message, this.#isSaving ? "This line is being saved." : "Save or cancel this line first.");
         return;
       }
       this.#close();
@@ -50,7 +54,7 @@ export class LineEditor {
     field.setAttribute("aria-label", `Text of line ${at + 1}`);
     const form = element("div", { className: "line-form" }, field, element("div", { className: "actions" },
       button("Save", () => this.#save(), "button primary"),
-      button("Cancel", () => this.#close(true))), message);
+      button("Cancel", () => this.#cancel())), message);
     form.addEventListener("keydown", (event) => this.#onKey(event));
     item.append(form);
     item.classList.add("editing");
@@ -61,9 +65,14 @@ export class LineEditor {
   #onKey(event) {
     const isSaved = event.key === "Enter" && !event.shiftKey && event.target === this.#open.field;
     if (isSaved && !event.isComposing) this.#save();
-    else if (event.key === "Escape") this.#close(true);
+    else if (event.key === "Escape") this.#cancel();
     else return;
     event.preventDefault();
+  }
+
+  // What is being saved cannot be taken back.
+  #cancel() {
+    if (!this.#isSaving) this.#close(true);
   }
 
   #close(hasFocus = false) {
@@ -82,7 +91,8 @@ export class LineEditor {
       this.#close(true);
       return;
     }
-    const { field, message } = this.#open;
+    const edit = this.#open;
+    const { field, message } = edit;
     if (!field.value.trim()) {
       this.#show(message, "A line needs some text.");
       return;
@@ -90,7 +100,7 @@ export class LineEditor {
     this.#isSaving = true;
     field.readOnly = true;
     try {
-      await this.#send(field.value);
+      await this.#send(edit);
     } catch (problem) {
       this.#show(message, `${problem.message} ${problem.hint ?? ""}`);
     } finally {
@@ -100,8 +110,9 @@ export class LineEditor {
   }
 
   // Other lines may have been saved elsewhere meanwhile: those are kept, and this one is put into them.
-  async #send(text) {
-    const { cue } = this.#open;
+  async #send(edit) {
+    const { cue } = edit;
+    const text = edit.field.value.trim();
     const { language } = this.#document;
     for (;;) {
       const cues = fromDocument(this.#document);
@@ -112,8 +123,8 @@ export class LineEditor {
         throw new Error(`Someone else changed this line to “${cue.text}”. Save again to replace it.`);
       }
       try {
-        const sent = toDocument(cues.with(at, { ...cues[at], text: text.trim() }));
-        this.#finish(await saveCaptions(this.#assetId, language, this.#document.version, sent), at);
+        const sent = toDocument(cues.with(at, { ...cues[at], text }));
+        this.#finish(edit, await saveCaptions(this.#assetId, language, this.#document.version, sent), at);
         return;
       } catch (problem) {
         if (problem.code !== STALE) throw problem;
@@ -122,20 +133,23 @@ export class LineEditor {
     }
   }
 
-  #finish(saved, at) {
-    const list = this.#open.item.parentElement;
+  #finish({ item }, saved, at) {
+    const list = item.parentElement;
     this.setDocument(saved);
     this.#onSaved(saved);
-    list.children[at]?.querySelector(".edit-line").focus();
+    list?.children[at]?.querySelector(".edit-line").focus();
     this.#show(this.#place, saved.job_id ? "Saved. Search and answers follow." : "Saved.");
-    if (saved.job_id) this.#follow(saved.job_id);
+    this.#stopFollowing();
+    if (saved.job_id) this.#stopFollowing = this.#follow(saved.job_id);
   }
 
+  // Returns a function that stops it: an earlier job says nothing of the words that were saved last.
   #follow(jobId) {
-    watchJob(jobId, {
+    return watchJob(jobId, {
       onProgress: ({ status, message }) => {
         if (!isFinal(status)) return;
         const isDone = status === "completed";
+        this.#onIndexed();
         this.#show(this.#place, isDone
           ? "Saved. Search and answers know the new words."
           : `Saved. Search and answers still know the former words: ${message}`);

@@ -93,8 +93,9 @@ def test_videos_are_ranked_by_their_captions(cinemill: Run, videos: Path, tmp_pa
     assert search["recall_at_5"]["interval"] is None  # of two videos
     shown = cinemill("msr-vtt", table, videos, "--limit", 1)
     assert shown.exit_code == 0
-    assert "1 of 4 videos were used; 1 are missing." in shown.stderr
-    assert "1 questions were left out: of videos that are missing" in shown.stderr
+    assert "1 of 4 videos was used; 1 is missing." in shown.stderr
+    assert "1 question was left out: of videos that are missing" in shown.stderr
+    assert "1 question was measured." in shown.stderr
     assert "2 questions were left out: of videos beyond the limit" in shown.stderr
 
 

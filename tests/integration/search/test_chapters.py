@@ -111,6 +111,23 @@ def test_chapter_begins_at_the_last_cut_before_its_words(unindexed: Database, fi
     assert list_starts(read(unindexed)) == [0, CHANGE_MS - 2_000]
 
 
+def test_cut_that_would_shorten_the_chapter_before_too_much_begins_none(
+    unindexed: Database, film: str
+) -> None:
+    """The second subject begins at 48 s, after five seconds of silence."""
+    fast = [
+        replace(one, start_ms=one.start_ms * 6 // 10, end_ms=one.end_ms * 6 // 10 - 5_000)
+        for one in make_passages(TALK)
+    ]
+    fast[-1] = replace(fast[-1], end_ms=96_000)
+    with unindexed.begin() as connection:
+        save_passages(connection, film, SPEECH, fast)
+    cut(unindexed, [0, 44_000])
+    assert list_starts(read(unindexed)) == [0, 48_000]
+    cut(unindexed, [0, 44_000, 45_000])
+    assert list_starts(read(unindexed)) == [0, 45_000]
+
+
 def test_real_model_divides_the_same_talk(indexed: Database, models_dir: Path) -> None:
     register(indexed, "film")
     tell(indexed, "film", TALK)

@@ -9,6 +9,7 @@ import pytest
 
 from cinemill.capabilities.search.evaluation.metrics.records import AskedQuestion, Moment
 from cinemill.cli.commands.evaluate.benchmark_run import (
+    MOST_NARROWED,
     Library,
     measure_captions,
     measure_moments,
@@ -55,6 +56,18 @@ def test_videos_are_ranked_by_speech_and_by_pictures(
     assert report["pictures"]["recall_at_1"].value == 0.5
     body = json.loads(next(one.body for one in server.seen if one.method == "POST"))
     assert body["collection"] == ["benchmark msr-vtt"]
+    assert body["asset"] == ["a", "b"]
+
+
+def test_more_videos_than_fit_into_an_address_are_looked_for_in_their_collection(
+    server: LittleServer, client: Client
+) -> None:
+    server.on(SEARCH, lambda one: one.send_json({"hits": [hit("a1")]}))
+    assets = {f"v{number}": f"a{number}" for number in range(MOST_NARROWED + 1)}
+    library = Library(client, "benchmark msr-vtt", assets, has_pictures=False)
+    report = measure_captions(library, [ask(1, "v1"), ask(2, "v2")]).groups
+    assert json.loads(server.seen[0].body)["asset"] == []
+    assert report["search"]["recall_at_10"].value == 0.5
 
 
 def test_without_a_model_that_understands_words_pictures_are_left_out(
@@ -84,6 +97,7 @@ def test_query_that_cannot_be_searched_for_finds_nothing(
     server.on(PICTURES, refuse("query_invalid", 422))
     report = measure_captions(library, [ask(1, "v1")]).groups
     assert report["search"]["median_rank"].value == 2
+    assert report["search"]["recall_at_5"].value == 0
     assert report["pictures"]["median_rank"].value == 2
 
 

@@ -65,6 +65,19 @@ def test_search_has_exactly_one_subject(cinemill: Run, arguments: tuple[str, ...
     assert "--like" in refused.output or "ID@12.5" in refused.output
 
 
+def test_moments_that_look_alike_are_not_narrowed_to_a_speaker(cinemill: Run) -> None:
+    refused = cinemill("search", "--like", "film@1", "--speaker", "Ann")
+    assert refused.exit_code == 2
+    assert "pictures have no speaker" in refused.output
+
+
+def test_speakers_are_sent(cinemill: Run, fake_server: LittleServer) -> None:
+    fake_server.on("POST /api/v1/search", lambda x: x.send_json({"hits": []}))
+    shown = cinemill("search", "roses", "--speaker", "Ann", "--speaker", "Bob")
+    assert shown.exit_code == 0, shown.output
+    assert json.loads(fake_server.seen[0].body)["speaker"] == ["Ann", "Bob"]
+
+
 def test_picture_is_sent_and_moments_are_shown(
     cinemill: Run, fake_server: LittleServer, tmp_path: Path
 ) -> None:

@@ -90,7 +90,7 @@ def test_methods_of_a_client_and_their_parameters() -> None:
         "review_queue": "limit",
         "reviews": "analysis_id",
         "scenes": "asset_id",
-        "search": "query, mode, limit, asset_ids, collections",
+        "search": "query, mode, limit, asset_ids, collections, speakers",
         "search_by_picture": "picture, limit, asset_ids, collections",
         "search_pictures": "words, limit, asset_ids, collections",
         "set_collection": "asset_id, collection",

@@ -10,13 +10,18 @@ import html
 import re
 from collections.abc import Iterator
 
-from cinemill.capabilities.captions.edits import make_cue
+from cinemill.capabilities.captions.edits import LONGEST_SPEAKER, make_cue
 from cinemill.core.text.segmentation import Cue
 from cinemill.core.text.subtitle_parser import decode_text, read_srt_blocks, read_times
 from cinemill.errors import InputRejected
 
-_VTT_TAG = re.compile(r"<[^<>]{0,200}>")
-_VTT_VOICE = re.compile(r"<v(?:\.[^<>\s]{0,100})?[ \t]([^<>]{1,200})>")
+# A name as it is written: each of its characters may be an escape, as long as "&amp;" at most.
+_LONGEST_NAME = LONGEST_SPEAKER * len("&amp;")
+_LONGEST_CLASSES = 100
+_VTT_TAG = re.compile(rf"<[^<>]{{0,{_LONGEST_NAME + _LONGEST_CLASSES + 3}}}>")
+_VTT_VOICE = re.compile(
+    rf"<v(?:\.[^<>\s]{{0,{_LONGEST_CLASSES}}})?[ \t]([^<>]{{1,{_LONGEST_NAME}}})>"
+)
 _SRT_MARKUP = re.compile(r"(?i)</?(?:[bius]|font(?:\s[^<>]{0,200})?)>|\{\\an?\d{1,2}\}")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cinemill.capabilities.captions.caption_files import read_caption_file
-from cinemill.capabilities.captions.edits import make_cue
+from cinemill.capabilities.captions.edits import LONGEST_SPEAKER, make_cue
 from cinemill.errors import InputRejected
 from cinemill.media.text_tracks import write_srt, write_vtt
 
@@ -116,3 +116,21 @@ def test_caption_files_round_trip(texts: list[list[str]]) -> None:
     cues = [make_cue(at * 10, at * 10 + 10, "\n".join(lines)) for at, lines in enumerate(texts)]
     for content in (write_vtt(cues), write_srt(cues)):
         assert list(read_caption_file(content.encode())) == cues
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("&<>; "), max_size=120)
+
+
+@given(NAMES)
+@example("&" * 60)
+@example("&" * LONGEST_SPEAKER)
+def test_names_of_speakers_round_trip(name: str) -> None:
+    cue = make_cue(0, 1000, "Hello.", name)
+    assert read_caption_file(write_vtt([cue]).encode()) == (cue,)
+
+
+def test_longest_name_is_read_with_classes() -> None:
+    name, classes = "&" * LONGEST_SPEAKER, "c" * 100
+    written = write_vtt([make_cue(0, 1000, "Hello.", name)]).replace("<v ", f"<v.{classes} ")
+    (cue,) = read_caption_file(written.encode())
+    assert (cue.speaker, cue.lines) == (name, ("Hello.",))

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from cinemill.capabilities.search.chapters.boundaries import WINDOW, find_boundaries
+from cinemill.capabilities.search.chapters.boundaries import (
+    LEAST_CHAPTER_MS,
+    WINDOW,
+    find_boundaries,
+)
 from cinemill.capabilities.search.chapters.key_moments import KeyMoment, choose_key_moments
 from cinemill.capabilities.search.chapters.terms import Term, compare_windows, list_terms
 from cinemill.capabilities.search.chapters.titles import ChapterWords, choose_titles
@@ -110,7 +114,7 @@ def divide_passages(
                 for first, end in pairwise(bounds)
             ]
         )
-        times = [0, *_place(connection, asset.id, passages, firsts), end_ms]
+        times = [*_place(connection, asset.id, passages, firsts), end_ms]
         chapters = [
             Chapter(start_ms, until_ms, words)
             for (start_ms, until_ms), words in zip(pairwise(times), titles, strict=True)
@@ -147,15 +151,20 @@ def _find_end(asset: AssetRecord, passages: Sequence[StoredPassage]) -> int:
 def _place(
     connection: Connection, asset_id: str, passages: Sequence[StoredPassage], firsts: Sequence[int]
 ) -> list[int]:
-    """Return when the chapters begin that have these first passages.
+    """Return when the chapters begin: at 0, and then those that have these first passages.
 
-    Each at the last cut between two passages, as far as it is near, else with the first word.
+    Each at the last cut between two passages, as far as it is near and leaves the chapter before
+    long enough, else with the first word.
     """
     shots = find_active(connection, asset_id, FindingKind.SHOT)
-    places = []
+    places = [0]
     for first in firsts:
         start_ms = passages[first].passage.start_ms
-        earliest_ms = max(passages[first - 1].passage.end_ms, start_ms - _SNAP_MS)
+        earliest_ms = max(
+            passages[first - 1].passage.end_ms,
+            start_ms - _SNAP_MS,
+            places[-1] + LEAST_CHAPTER_MS,
+        )
         cuts = [] if shots is None else _list_cuts(connection, shots.id, earliest_ms, start_ms)
         places.append(max(cuts, default=start_ms))
     return places

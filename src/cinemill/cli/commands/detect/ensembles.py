@@ -118,6 +118,6 @@ def _print_ensemble(ensemble: Ensemble) -> None:
         table.add_row(one.name, one.head.name if one.head else "missing", f"{one.weight:.3f}")
     screen = console()
     screen.print(table)
-    screen.print(f"Weights from: {ensemble.weight_source.value}.", markup=False)
+    screen.print(f"Weights from: {ensemble.weight_source.value}.")
     valid = ensemble.calibration if is_calibrated(ensemble) else None
-    screen.print(f"Calibrated: {write_calibration(valid)}.", markup=False)
+    screen.print(f"Calibrated: {write_calibration(valid)}.")

@@ -62,12 +62,12 @@ def show_verdict(outcome: Detection, frames: Sequence[FrameScoreDocument]) -> No
     meaning, *sentences = outcome.list_sentences() or [""]
     screen.print(heading + label_verdict(outcome.verdict) + Text(f". {meaning}"))
     for sentence in sentences:
-        screen.print(f"· {sentence}", markup=False)
+        screen.print(f"· {sentence}")
     if outcome.score is not None:
-        screen.print(f"· {_describe_score(outcome)}", markup=False)
+        screen.print(f"· {_describe_score(outcome)}")
     _show_faces(outcome, frames)
     _show_regions(outcome)
-    screen.print(f"\n{_describe_work(outcome)}", style="dim", markup=False)
+    screen.print(f"\n{_describe_work(outcome)}", style="dim")
     if outcome.verdict == "no_model":
         print_message(f"→ {GET_A_HEAD}")
 
@@ -112,7 +112,7 @@ def _show_faces(outcome: Detection, frames: Sequence[FrameScoreDocument]) -> Non
     if end_ms:
         first, last = STEPS[0], STEPS[-1]
         legend = f"0:00.0 to {format_time(end_ms)}; {first} low to {last} high score, {SEEN} none"
-        screen.print(legend, style="dim", markup=False)
+        screen.print(legend, style="dim")
 
 
 def draw_time_line(frames: Sequence[FrameScoreDocument], end_ms: int) -> str:
@@ -140,7 +140,7 @@ def _show_regions(outcome: Detection) -> None:
     screen = console()
     screen.print("\nLooks manipulated:")
     for line in _describe_regions(outcome):
-        screen.print(f"· {line}", markup=False)
+        screen.print(f"· {line}")
 
 
 def _describe_regions(outcome: Detection) -> Iterator[str]:
@@ -173,7 +173,7 @@ def show_table(outcomes: Sequence[Detection]) -> None:
     for verdict, sentences in _collect_sentences(outcomes).items():
         screen.print(label_verdict(verdict))
         for sentence in sentences:
-            screen.print(f"· {sentence}", markup=False)
+            screen.print(f"· {sentence}")
     for outcome in outcomes:
         if outcome.error is not None:
             print_error(outcome.error, about=outcome.name)

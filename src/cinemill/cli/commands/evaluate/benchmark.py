@@ -232,27 +232,34 @@ def _count_left_out(
 
 
 def _print_questions(measured: int, left_out: Mapping[str, int]) -> None:
-    print_message(f"{measured} questions were measured.")
+    were = _agree(measured, "question was", "questions were")
+    print_message(f"{were} measured.")
     for reason, count in left_out.items():
-        print_message(f"{count} questions were left out: {reason}")
+        print_message(f"{_agree(count, 'question was', 'questions were')} left out: {reason}")
 
 
 def _print_videos(found: FoundVideos, run: _Run) -> None:
     missing, ingested = found.missing, run.ingested
-    named = len(found.files) + len(missing)
-    print_message(
-        f"{len(ingested.assets)} of {named} videos were used; {len(missing)} are missing."
-    )
+    used, named = len(ingested.assets), len(found.files) + len(missing)
+    videos = f"{used} of {_agree(named, 'video', 'videos')} {'was' if used == 1 else 'were'} used"
+    print_message(f"{videos}; {_agree(len(missing), 'is', 'are')} missing.")
     if missing:
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         print_message(f"Missing: {', '.join(missing[:MOST_NAMED])}{more}")
     for name, code in ingested.failed.items():
         print_message(f"{name} could not be ingested ({code}).")
     for gap, count in ingested.gaps.items():
-        print_message(f"In {count} videos something could not be found out: {gap}")
+        videos = _agree(count, "video", "videos")
+        print_message(f"In {videos} something could not be found out: {gap}")
     if run.pictures_missing:
         print_message(f"Pictures could not be found by words ({run.pictures_missing}).")
     if run.unanswered:
         print_message(
-            f"To {run.unanswered} questions the model chose no option; they count as wrong."
+            f"To {_agree(run.unanswered, 'question', 'questions')} the model chose no option; "
+            f"{'it counts' if run.unanswered == 1 else 'they count'} as wrong."
         )
+
+
+def _agree(count: int, one: str, several: str) -> str:
+    """Return a number with the words that agree with it."""
+    return f"{count} {one if count == 1 else several}"

@@ -28,6 +28,8 @@ MOMENTS = 10
 """Of a video, that windows are compared with."""
 EVIDENCE = 8
 """Hits that a language model is shown, as many as an answer is drawn from."""
+MOST_NARROWED = 100
+"""Videos that a search is narrowed to by their ids: so many fit into an address, with a query."""
 LONGEST_QUERY = 1_000
 PROGRESS_EVERY = 50
 PICTURES_IMPOSSIBLE = frozenset({"text_tower_missing", "model_missing"})
@@ -143,19 +145,24 @@ def ingest_videos(
 
 
 def measure_captions(library: Library, questions: Sequence[AskedQuestion]) -> EvaluationReport:
-    """Return how high the video of each caption is ranked among all of them."""
+    """Return how high the video of each caption is ranked among all of them.
+
+    The collection may hold videos of an earlier run. They are not searched if this run has at most
+    100 videos, and never counted.
+    """
     from cinemill.capabilities.search.evaluation.benchmarks.ranks import find_rank, measure_ranks
     from cinemill.capabilities.search.evaluation.metrics.report import EvaluationReport
 
     known = set(library.assets.values())
-    ranks: dict[str, list[int]] = {}
+    narrowed = sorted(known) if len(known) <= MOST_NARROWED else ()
+    ranks: dict[str, list[int | None]] = {}
     for question in _count(questions):
-        for name, found in library.find(question.text, (), HITS).items():
+        for name, found in library.find(question.text, narrowed, HITS).items():
             ranked = [one["asset_id"] for one in found if one["asset_id"] in known]
-            rank = find_rank(ranked, library.assets[question.video], len(known))
+            rank = find_rank(ranked, library.assets[question.video])
             ranks.setdefault(name, []).append(rank)
     return EvaluationReport(
-        {name: measure_ranks(questions, found) for name, found in ranks.items()}
+        {name: measure_ranks(questions, found, last=len(known)) for name, found in ranks.items()}
     )
 
 

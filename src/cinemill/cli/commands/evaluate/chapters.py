@@ -79,7 +79,7 @@ def _evaluate(
 
 def _print(title: str, found: ChapterEvaluation) -> None:
     screen = console()
-    screen.print(f"{title}: {found.talks} talks, {found.passages} passages", markup=False)
+    screen.print(f"{title}: {found.talks} talks, {found.passages} passages")
     heads = ("!>Pk", "!>WindowDiff", "!>Precision", "!>Recall", "!>F1", "!>Needless")
     table = make_table("Divided", *heads)
     for way, one in found.figures.items():

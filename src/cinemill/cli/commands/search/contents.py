@@ -46,7 +46,7 @@ def _show_chapters(found: ChaptersDocument) -> None:
             table.add_row(format_clock(one["start"]), one["title"])
         console().print(table)
     if moments := found["key_moments"]:
-        console().print("\nKey moments", markup=False)
+        console().print("\nKey moments")
         table = make_table("!Time", "Text", "Why")
         for moment in moments:
             clocks = format_range(moment["start"], moment["end"])

@@ -93,10 +93,10 @@ def _find_titles(client: Client, asset_ids: Iterable[str]) -> dict[str, str]:
 
 def _show_entity(entity: EntityDocument, titles: dict[str, str]) -> None:
     screen = console()
-    screen.print(f"{entity['name']} ({entity['kind']})", markup=False)
+    screen.print(f"{entity['name']} ({entity['kind']})")
     others = entity["names"][1:]
     if others:
-        screen.print(f"Also: {', '.join(others)}", markup=False)
+        screen.print(f"Also: {', '.join(others)}")
     screen.print()
     if statements := entity["statements"]:
         table = make_table("!Time", "!Video", "!Asset", "Statement")
@@ -111,7 +111,7 @@ def _show_entity(entity: EntityDocument, titles: dict[str, str]) -> None:
     screen.print(table)
     together = ", ".join(one["entity"]["name"] for one in entity["co_occurrences"][:10])
     if together:
-        screen.print(f"\nMentioned together with: {together}", markup=False)
+        screen.print(f"\nMentioned together with: {together}")
 
 
 def _describe_place(one: Mapping[str, object], titles: dict[str, str]) -> tuple[str, str, str]:

@@ -54,7 +54,7 @@ def show_evidence(
 ) -> None:
     """Print each relation with its moments."""
     for one in found:
-        console().print(describe_relation(entity, one.relation), markup=False)
+        console().print(describe_relation(entity, one.relation))
         table = make_table("!Time", "!Video", "!Asset", "Text")
         for statement in one.statements:
             table.add_row(

@@ -1,4 +1,4 @@
-"""Options that say which videos are searched."""
+"""Options that say which videos are searched, and whose words."""
 
 from __future__ import annotations
 
@@ -13,4 +13,12 @@ Assets = Annotated[
 Collections = Annotated[
     list[str] | None,
     typer.Option("--collection", help="Only videos of this collection; may be repeated."),
+]
+Speakers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--speaker",
+        metavar="NAME",
+        help="Only what this person says, by the name that captions give; may be repeated.",
+    ),
 ]

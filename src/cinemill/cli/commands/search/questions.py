@@ -67,6 +67,6 @@ def _show_answer(answer: AnswerDocument) -> None:
             print_message("Nearest:")
             show_moments(moments)
         return
-    console().print(answer.get("answer", ""), markup=False)
+    console().print(answer.get("answer", ""))
     console().print()
     show_moments(answer.get("citations", []), are_numbered=True)

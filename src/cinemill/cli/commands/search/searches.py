@@ -9,7 +9,7 @@ import typer
 
 from cinemill.cli import connect, options
 from cinemill.cli.commands.search.moments import show_moments, show_vectors_hint
-from cinemill.cli.commands.search.narrowing import Assets, Collections
+from cinemill.cli.commands.search.narrowing import Assets, Collections, Speakers
 from cinemill.cli.commands.search.pictures import (
     Like,
     Narrowing,
@@ -45,6 +45,7 @@ def search(
     like: Like = None,
     asset: Assets = None,
     collection: Collections = None,
+    speaker: Speakers = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Maximum number of moments.")] = 10,
     json: options.Json = False,
 ) -> None:
@@ -56,6 +57,8 @@ def search(
         raise typer.BadParameter(
             "give one of a query, --picture and --like", param_hint="QUERY/--picture/--like"
         )
+    if speaker and query is None:
+        raise typer.BadParameter("pictures have no speaker: give a query", param_hint="--speaker")
     with connect.connect() as client:
         if query is None:
             chosen = Narrowing(limit, asset or (), collection or ())
@@ -71,6 +74,7 @@ def search(
             limit=limit,
             asset_ids=asset or (),
             collections=collection or (),
+            speakers=speaker or (),
         )
     if json:
         print_json(found)

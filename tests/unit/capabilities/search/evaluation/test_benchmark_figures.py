@@ -34,13 +34,13 @@ def ask(number: int, *windows: Moment) -> AskedQuestion:
 
 
 def test_video_has_the_rank_of_its_best_hit() -> None:
-    assert find_rank(["a", "a", "b", "a", "c"], "c", 10) == 3
-    assert find_rank(["a", "b"], "z", 10) == 10
-    assert find_rank([], "z", 1) == 1
+    assert find_rank(["a", "a", "b", "a", "c"], "c") == 3
+    assert find_rank(["a", "b"], "z") is None
+    assert find_rank([], "a") is None
 
 
 def test_recall_and_median_rank() -> None:
-    figures = measure_ranks([ask(number) for number in range(6)], [1, 1, 2, 6, 11, 40])
+    figures = measure_ranks([ask(number) for number in range(6)], [1, 1, 2, 6, 11, None], last=40)
     values = {name: round(figure.value, 3) for name, figure in figures.items()}
     assert values == {
         "recall_at_1": 0.333,
@@ -51,6 +51,16 @@ def test_recall_and_median_rank() -> None:
     interval = figures["median_rank"].interval
     assert interval is not None
     assert 1 <= interval.lower <= 4 <= interval.upper <= 40
+
+
+def test_video_that_was_not_found_is_not_recalled_among_few() -> None:
+    figures = measure_ranks([ask(number) for number in range(3)], [None, 2, None], last=3)
+    assert {name: round(figure.value, 3) for name, figure in figures.items()} == {
+        "recall_at_1": 0.0,
+        "recall_at_5": 0.333,
+        "recall_at_10": 0.333,
+        "median_rank": 3.0,
+    }
 
 
 def moment(start: int, end: int, video: str = "v0") -> Moment:

@@ -15,24 +15,30 @@ from cinemill.capabilities.search.evaluation.metrics.records import AskedQuestio
 from cinemill.capabilities.search.evaluation.metrics.report import RECALL_CUTOFFS, Figure
 
 
-def find_rank(ranked: Sequence[str], video: str, videos: int) -> int:
-    """Return the rank of a video, from 1; that of the last of all ``videos`` if it was not found.
+def find_rank(ranked: Sequence[str], video: str) -> int | None:
+    """Return the rank of a video, from 1; None if it was not found.
 
     ``ranked`` are the videos of hits, the best first; one that has several counts by its best.
     """
     order = list(dict.fromkeys(ranked))
-    return order.index(video) + 1 if video in order else max(videos, len(order) + 1)
+    return order.index(video) + 1 if video in order else None
 
 
-def measure_ranks(questions: Sequence[AskedQuestion], ranks: Sequence[int]) -> Mapping[str, Figure]:
-    """Return recall and the median rank, given the rank of each question's video."""
+def measure_ranks(
+    questions: Sequence[AskedQuestion], ranks: Sequence[int | None], *, last: int
+) -> Mapping[str, Figure]:
+    """Return recall and the median rank, given the rank of each question's video.
+
+    A video that was not found counts for no recall, however few videos there are, and for the
+    median as the ``last`` of all that were looked through.
+    """
     videos = [one.video for one in questions]
     figures = {}
     for cutoff in RECALL_CUTOFFS:
-        found = [float(rank <= cutoff) for rank in ranks]
+        found = [float(rank is not None and rank <= cutoff) for rank in ranks]
         mean = sum(found) / len(found)
         figures[f"recall_at_{cutoff}"] = Figure(mean, len(found), bootstrap_mean(videos, found))
-    values = np.asarray(ranks, np.float64)
+    values = np.asarray([last if rank is None else rank for rank in ranks], np.float64)
     median = float(np.median(values))
     interval = bootstrap(videos, lambda weights: _find_median(values, weights))
     return {**figures, "median_rank": Figure(median, len(ranks), interval)}
