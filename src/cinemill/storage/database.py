@@ -29,6 +29,8 @@ ANSWER_SECONDS = 75.0
 """After so long without an answer a connection is given up: longer than any statement may take.
 The kernel finds a dead machine sooner; but where a proxy or a frozen server has taken the request
 and stays silent, nothing else would ever wake a waiting thread."""
+HEAD = "head"
+"""Alembic's name of the newest revision."""
 MIGRATION_LOCK = 0x43494E45  # any constant of ours: two supervisors migrate one after the other
 
 LOCK_WAIT_SECONDS = 2.0
@@ -197,8 +199,8 @@ def connection_parameters(url: str) -> tuple[str, dict[str, Any]]:
     return plain.render_as_string(hide_password=False), dict(_SOCKET_OPTIONS)
 
 
-def migrate(url: str) -> str:
-    """Bring the schema to this version's head and return its revision.
+def migrate(url: str, *, revision: str = HEAD) -> str:
+    """Bring the schema to a revision, this version's head if none is named, and return it.
 
     Raises DatabaseNewer where the data was written by a newer Cinemill, DatabaseUnavailable where
     there is no server.
@@ -215,13 +217,13 @@ def migrate(url: str) -> str:
         try:
             config = _alembic_config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
             connection.commit()
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
             connection.commit()
-    return _head_revision()
+    return _head_revision() if revision == HEAD else revision
 
 
 def check_version(url: str) -> str | None:

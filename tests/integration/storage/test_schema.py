@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
@@ -18,7 +17,7 @@ import cinemill.storage.projection.tables
 import cinemill.storage.providers.tables
 import cinemill.storage.retrieval.tables  # noqa: F401
 from cinemill.errors import DatabaseNewer, DatabaseUnavailable
-from cinemill.storage.database import Database, _alembic_config, check_version, migrate
+from cinemill.storage.database import Database, check_version, migrate
 from cinemill.storage.tables import metadata
 
 COMPARED = {"compare_type": True, "compare_server_default": True}
@@ -29,17 +28,6 @@ def set_version(url: str, version: str) -> None:
     with database.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
     database.close()
-
-
-def migrate_to(url: str, revision: str) -> None:
-    """Bring an empty database to the schema of an earlier version."""
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        config = _alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        connection.commit()
-    engine.dispose()
 
 
 def test_migrations_make_exactly_the_tables_that_the_code_sees(empty_url: str) -> None:
@@ -63,7 +51,7 @@ def test_migrating_again_changes_nothing(empty_url: str) -> None:
 
 
 def test_descriptions_are_embedded_by_the_models_that_are_there(empty_url: str) -> None:
-    migrate_to(empty_url, "0017")
+    migrate(empty_url, revision="0017")
     database = Database(empty_url)
     add = text(
         "INSERT INTO embedding_model (space, name, revision, dimension, tracks) "
