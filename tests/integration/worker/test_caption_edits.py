@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,18 @@ PLACE_HEARD, PLACE_WRITTEN = "United States", "Germany"
 @pytest.fixture(autouse=True)
 def models(stack: Stack) -> None:
     link_models(stack.home / "models", *MODELS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _remove_copies(stack: Stack) -> Iterator[None]:
+    """Delete the copies of one speech: other files look for moments that resemble it."""
+    query = text("SELECT id FROM asset")
+    with stack.database.begin() as connection:
+        before = set(connection.execute(query).scalars())
+    yield
+    with stack.database.begin() as connection:
+        for asset_id in set(connection.execute(query).scalars()) - before:
+            assets.delete_asset(connection, asset_id)
 
 
 def copy_speech(films_folder: Path, name: str) -> Path:
