@@ -269,6 +269,8 @@ def test_page_can_be_used_by_keyboard_alone(page: Page, films: Path) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_label("Find out what is in it")).to_be_focused()
     page.keyboard.press("Tab")
+    expect(page.get_by_label("Collection", exact=True)).to_be_focused()
+    page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Choose videos")).to_be_focused()
     choose_film(page, lambda: page.keyboard.press("Enter"), films / "short.mp4")
     wait_until_done(page, "short.mp4")

@@ -94,7 +94,7 @@ def test_data_survives_kills_of_servers_and_supervisor(tmp_path: Path) -> None:
             assert client.get("kept") == b"yes"
         supervisor.send_signal(signal.SIGTERM)
         assert supervisor.wait(timeout=PATIENCE_SECONDS) == 0
-        assert processes_of(home) == []
+        wait_until(lambda: processes_of(home) == [])
         assert not (home / "run" / "state.json").exists()
 
 
@@ -126,7 +126,7 @@ def test_start_right_after_a_kill_waits_for_the_old_servers(tmp_path: Path) -> N
         with supervised(home) as (_, again):
             assert again["db"] == state["db"]
             assert count_rows(again["db"], add=1) == 1
-    assert processes_of(home) == []
+    wait_until(lambda: processes_of(home) == [])
 
 
 def test_port_in_use_is_reported_before_anything_starts(tmp_path: Path) -> None:

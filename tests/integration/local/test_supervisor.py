@@ -45,7 +45,7 @@ def test_services_start_after_their_needs_and_stop_before_them(tmp_path: Path) -
     assert lines[0] == "started server"
     assert sorted(lines[1:3]) == ["started api", "started worker"]
     assert lines[3:] == ["stopped api", "stopped worker", "stopped server"]
-    assert processes_of(tmp_path) == []
+    wait_until(lambda: processes_of(tmp_path) == [])
 
 
 def test_killed_service_restarts_without_affecting_others(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_children_of_a_killed_service_are_killed(tmp_path: Path) -> None:
         wait_until(lambda: journal.events("worker").count("ready") == 2)
 
     run_supervised(tmp_path, [fake_service(tmp_path, "worker", family="yes")], kill_one)
-    assert processes_of(tmp_path) == []
+    wait_until(lambda: processes_of(tmp_path) == [])
 
 
 @pytest.mark.usefixtures("allow_error_logs")
@@ -101,7 +101,7 @@ def test_service_that_never_becomes_ready_fails_the_start_with_its_output(tmp_pa
     with pytest.raises(DependencyUnavailable, match="no such module") as caught:
         run_supervised(tmp_path, [broken, waiting, other], do_nothing)
     assert "api.log" in caught.value.hint
-    assert processes_of(tmp_path) == []
+    wait_until(lambda: processes_of(tmp_path) == [])
     assert "started worker" not in (tmp_path / "journal").read_text()
 
 
@@ -131,7 +131,7 @@ def test_service_that_does_not_stop_in_time_is_killed_with_its_children(tmp_path
     stubborn = fake_service(tmp_path, "worker", manner="stay", family="yes", grace_seconds=0.3)
     journal = run_supervised(tmp_path, [stubborn], do_nothing)
     assert journal.events("worker")[-1] == "killed"
-    assert processes_of(tmp_path) == []
+    wait_until(lambda: processes_of(tmp_path) == [])
 
 
 def test_second_stop_request_ends_the_grace(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_frozen_service_delays_a_stop_by_its_grace_only(tmp_path: Path) -> None:
     frozen = with_liveness_check(fake_service(tmp_path, "worker", grace_seconds=0.5))
     journal = run_supervised(tmp_path, [frozen], freeze)
     assert journal.events("worker") == ["ready", "killed"]
-    assert processes_of(tmp_path) == []
+    wait_until(lambda: processes_of(tmp_path) == [])
 
 
 KILLED = """

@@ -85,7 +85,7 @@ def test_killed_api_restarts_and_ctrl_c_leaves_no_process(tmp_path: Path) -> Non
         assert process.returncode == 0, errors
     assert "ready in" in errors
     assert "SIGKILL" in errors
-    assert processes_of(home) == []
+    wait_until(lambda: processes_of(home) == [])
     assert not (home / "run" / "state.json").exists()
 
 

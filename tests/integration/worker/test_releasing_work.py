@@ -78,7 +78,7 @@ def test_stopping_worker_releases_its_work_and_exits(
         worker.send_signal(signal.SIGTERM)
         worker.wait(timeout=PATIENCE_SECONDS)
         assert was_released(stack, job)
-        assert processes_of(stack.home / "work") == []
+        wait_until(lambda: processes_of(stack.home / "work") == [])
         assert list((stack.home / "work").iterdir()) == []
     assert stack.service.get_job(job.id).state is JobState.RUNNING
     assert errors_in_log(stack) == []

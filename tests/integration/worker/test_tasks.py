@@ -229,7 +229,7 @@ def test_cancel_during_ffmpeg_leaves_no_process_and_no_file(stack: Stack, long_f
     stored = {sha256 for sha256, _ in stack.files.walk()}
     stack.service.cancel_job(result.id, "wrong film")
     wait_until(lambda: result.state == "REVOKED")
-    assert processes_of(work) == []
+    wait_until(lambda: processes_of(work) == [])
     wait_until(lambda: list(work.iterdir()) == [])
     assert {sha256 for sha256, _ in stack.files.walk()} == stored
     assert stack.service.get_job(result.id).cancel_reason == "wrong film"
