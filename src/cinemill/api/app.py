@@ -49,6 +49,7 @@ from cinemill.jobs.service import JobService
 from cinemill.steps.discovery import LeftOut
 from cinemill.storage.database import Database
 from cinemill.storage.media.files import LocalFiles
+from cinemill.storage.metrics.live_workers import LiveWorkers
 from cinemill.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -136,7 +137,8 @@ def open_state(
     files = LocalFiles(settings.home / FILES_FOLDER)
     service = JobService(database, catalog=composition.catalog, limits=_read_retry_policy(settings))
     searches = SearchAccess(settings, database)
-    return AppState(settings, database, files, service, searches), settings.redis_url
+    workers = LiveWorkers(settings.redis_url)
+    return AppState(settings, database, files, service, searches, workers), settings.redis_url
 
 
 def check_routers(settings: Settings, composition: Composition) -> list[LeftOut]:

@@ -15,6 +15,7 @@ from cinemill.config import Settings
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database
 from cinemill.storage.media.files import LocalFiles
+from cinemill.storage.metrics.live_workers import LiveWorkers
 
 UPLOAD_THREADS = 4
 
@@ -28,6 +29,7 @@ class AppState:
     files: LocalFiles
     jobs: JobService
     search: SearchAccess
+    live_workers: LiveWorkers
     writers: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="upload")
     )
@@ -41,6 +43,7 @@ class AppState:
     def close(self) -> None:
         self.health.close()
         self.search.close()
+        self.live_workers.close()
         self.writers.shutdown(wait=False, cancel_futures=True)
         self.database.close()
 

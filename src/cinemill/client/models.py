@@ -260,6 +260,15 @@ class HardwareDocument(TypedDict, total=False):
     rests_seconds: float
 
 
+class WorkerDocument(TypedDict, total=False):
+    name: str
+    host: str
+    queues: list[str]
+    slots: int
+    busy: int
+    memory_bytes: int | None
+
+
 class QueueCounts(TypedDict, total=False):
     by_status: dict[str, int]
     by_type: dict[str, int]
@@ -267,12 +276,22 @@ class QueueCounts(TypedDict, total=False):
     total: int
 
 
+class OutcomeStatistics(TypedDict, total=False):
+    completed: int
+    failed: int
+    cancelled: int
+    completion_rate: float | None
+    failures: dict[str, int]
+
+
 class StatsDocument(TypedDict, total=False):
     queue: QueueCounts
+    outcomes: dict[str, OutcomeStatistics]
     processing_times: dict[str, dict[str, float]]
     memory: dict[str, dict[str, float]]
     stuck: list[JobDocument]
     hardware: list[HardwareDocument]
+    workers: list[WorkerDocument] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -340,6 +340,11 @@ class JobService:
         with self._database.begin() as connection:
             return statistics.measure_durations(connection)
 
+    def get_outcomes(self) -> dict[str, dict[str, Any]]:
+        """Return how jobs of the last days ended, their completion rate and why, by kind."""
+        with self._database.begin() as connection:
+            return statistics.count_outcomes(connection)
+
     def get_memory(self) -> dict[str, dict[str, float]]:
         """Return count, p50 and max in bytes of attempts that ended normally, by kind of step."""
         with self._database.begin() as connection:

@@ -1,12 +1,10 @@
-"""Which workers respond, on which queues they work and how busy they are, for the CLI."""
+"""Which workers respond, and on which queues, for ``doctor``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinemill.config import Settings
 from cinemill.errors import RedisUnavailable
@@ -15,19 +13,6 @@ if TYPE_CHECKING:
     from celery import Celery
 
 REPLY_SECONDS = 2.0
-INSPECT_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerReport:
-    """One worker as it describes itself."""
-
-    name: str
-    queues: tuple[str, ...]
-    slots: int
-    """Tasks that it works on at a time."""
-    busy: int
-    """Tasks that it works on now."""
 
 
 def workers_by_queue(settings: Settings) -> dict[str, list[str]]:
@@ -42,37 +27,6 @@ def workers_by_queue(settings: Settings) -> dict[str, list[str]]:
         for queue in queues:
             found.setdefault(queue["name"], []).append(worker)
     return found
-
-
-def inspect_workers(settings: Settings) -> list[WorkerReport]:
-    """Return every worker that replied within a second, sorted by name.
-
-    Raises RedisUnavailable if the broker cannot be queried.
-    """
-    commands = ("active_queues", "stats", "active")
-    with _control_app(settings) as app:
-
-        def inspect(command: str) -> dict[str, Any]:
-            return getattr(app.control.inspect(timeout=INSPECT_SECONDS), command)() or {}
-
-        # In parallel: each command waits its whole timeout for replies.
-        with ThreadPoolExecutor(len(commands)) as threads:
-            queues, stats, active = threads.map(inspect, commands)
-    return [
-        WorkerReport(
-            name=name,
-            queues=tuple(queue["name"] for queue in queues[name]),
-            slots=_count_slots(stats.get(name, {})),
-            busy=len(active.get(name, ())),
-        )
-        for name in sorted(queues)
-    ]
-
-
-def _count_slots(stats: Mapping[str, Any]) -> int:
-    """Return the number of slots; for an autoscaled worker, its maximum."""
-    maximum = stats.get("autoscaler", {}).get("max")
-    return int(maximum or stats.get("pool", {}).get("max-concurrency", 1))
 
 
 @contextmanager

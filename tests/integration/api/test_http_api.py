@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+from contextlib import closing
+from typing import Any
 
 import httpx
 import pytest
+import redis
 from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.dead_messages import DeadMessage
@@ -15,6 +19,7 @@ from cinemill.core.job import Failure
 from cinemill.storage import hardware
 from cinemill.storage.database import Database
 from cinemill.storage.jobs.dead_messages import insert_dead_message
+from cinemill.storage.metrics.live_workers import LiveWorker, LiveWorkers
 
 from .conftest import FILM_HEAD, RunningApi, StartApi, find_free_port, wait_for
 
@@ -222,8 +227,68 @@ class TestJobs:
         assert stats["queue"]["by_status"]["pending"] >= 1
         assert stats["queue"]["by_type"]["process_video"] >= 1
         assert stats["queue"]["total"] >= 1
-        assert set(stats) == {"queue", "processing_times", "memory", "stuck", "hardware"}
+        assert set(stats) == {
+            *("queue", "outcomes", "processing_times", "memory", "stuck", "hardware", "workers")
+        }
         assert stats["hardware"] == []
+
+    def test_statistics_have_completion_rates_and_reasons_of_failures(
+        self, api: RunningApi
+    ) -> None:
+        before = self.read_outcome(api)
+        for state, code in (("failed", "unreadable_media"), ("completed", ""), ("cancelled", "")):
+            failure = f"""'{{"code": "{code}", "message": "no"}}'""" if code else "NULL"
+            api.settle(api.submit(), state, finished_at="now()", failure=failure)
+        after = self.read_outcome(api)
+        for name in ("completed", "failed", "cancelled"):
+            assert after[name] == before[name] + 1
+        ended = after["completed"] + after["failed"]
+        assert after["completion_rate"] == pytest.approx(after["completed"] / ended)
+        code = "unreadable_media"
+        assert after["failures"][code] == before["failures"].get(code, 0) + 1
+
+    def read_outcome(self, api: RunningApi) -> dict[str, Any]:
+        none = {"completed": 0, "failed": 0, "cancelled": 0, "failures": {}}
+        outcomes: dict[str, dict[str, Any]] = api.http.get("/api/v1/stats").json()["outcomes"]
+        return outcomes.get("process_video", none)
+
+    def test_statistics_have_each_live_worker_and_its_memory(self, api: RunningApi) -> None:
+        worker = LiveWorker("celery@one", "one", 2, 1, ("proxy", "render"), memory_bytes=3 << 30)
+        earlier_version = {
+            "node": "celery@old",
+            "host": "old",
+            "slots": 1,
+            "busy": 0,
+            "queues": [],
+            "gpus": [],
+        }
+        with closing(LiveWorkers(api.redis_url)) as reports:
+            reports.write(worker)
+            with redis.Redis.from_url(api.redis_url) as client:
+                client.set("cinemill:worker:celery@old", json.dumps(earlier_version), ex=30)
+                client.sadd("cinemill:workers", "celery@old")
+            found = self.read_workers(api)
+            for name in ("celery@one", "celery@old"):
+                reports.withdraw(name)
+            assert not self.read_workers(api).keys() & {"celery@one", "celery@old"}
+        assert found["celery@one"] == {
+            "name": "celery@one",
+            "host": "one",
+            "queues": ["proxy", "render"],
+            "slots": 2,
+            "busy": 1,
+            "memory_bytes": 3 << 30,
+        }
+        assert found["celery@old"]["memory_bytes"] is None
+
+    def test_statistics_without_redis_have_no_workers(self, start_api: StartApi) -> None:
+        api = start_api(REDIS_URL=f"redis://127.0.0.1:{find_free_port()}/0")
+        stats = api.http.get("/api/v1/stats").json()
+        assert stats["workers"] is None
+        assert stats["queue"]["total"] >= 0
+
+    def read_workers(self, api: RunningApi) -> dict[str, dict[str, Any]]:
+        return {one["name"]: one for one in api.http.get("/api/v1/stats").json()["workers"]}
 
     def test_create_another_job_of_an_asset(self, api: RunningApi) -> None:
         asset_id = api.http.get(f"/api/v1/jobs/{api.submit()}").json()["asset_id"]

@@ -50,6 +50,49 @@ def test_without_jobs_all_counts_are_empty(database: Database) -> None:
     assert counts == {"by_status": {}, "by_type": {}, "by_queue": {}, "total": 0}
 
 
+def end_job(database: Database, state: str, code: str | None = None, days_ago: int = 0) -> None:
+    job = rows.accept(database, kind="render_video")
+    rows.change(
+        database,
+        "UPDATE job SET state = :state, finished_at = now() - make_interval(days => :days),"
+        " failure = CASE WHEN :code <> '' THEN jsonb_build_object('code', CAST(:code AS text)) END"
+        " WHERE id = :id",
+        state=state,
+        code=code or "",
+        days=days_ago,
+        id=job.id,
+    )
+
+
+def test_outcomes_of_recent_jobs_are_counted_with_codes_of_failures(database: Database) -> None:
+    for code in ("disk_full", "memory_limit", "disk_full"):
+        end_job(database, "failed", code)
+    end_job(database, "failed", "timed_out", days_ago=8)
+    end_job(database, "completed")
+    end_job(database, "cancelled")
+    rows.accept(database, kind="render_video")
+    complete(database, 1)
+    with database.begin() as connection:
+        outcomes = statistics.count_outcomes(connection)
+    assert outcomes["render_video"] == {
+        "completed": 1,
+        "failed": 3,
+        "cancelled": 1,
+        "completion_rate": 0.25,
+        "failures": {"disk_full": 2, "memory_limit": 1},
+    }
+    assert list(outcomes["render_video"]["failures"]) == ["disk_full", "memory_limit"]
+    assert outcomes["process_video"]["completion_rate"] == 1
+
+
+def test_without_ended_jobs_there_is_no_completion_rate(database: Database) -> None:
+    with database.begin() as connection:
+        assert statistics.count_outcomes(connection) == {}
+    end_job(database, "cancelled")
+    with database.begin() as connection:
+        assert statistics.count_outcomes(connection)["render_video"]["completion_rate"] is None
+
+
 def test_machines_that_work_or_have_worked_of_late_are_counted(database: Database) -> None:
     working, done, past = (rows.accept(database) for _ in range(3))
     rows.start(database, working)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -17,7 +18,7 @@ from tests.processes import find_encoders
 from tests.waiting import wait_until
 
 from cinemill.core.job import JobState
-from cinemill.worker.inspection import inspect_workers
+from cinemill.storage.metrics.live_workers import LiveWorkers
 
 pytestmark = pytest.mark.sandbox  # where a command's folder shows
 
@@ -69,7 +70,8 @@ def test_autoscaled_worker_grows_under_load_and_shrinks_when_idle(
     films = [make_film(films_folder / f"{n}.mp4", seconds=2, size=(64, 48 + n)) for n in (2, 4)]
     short = [submit(stack, film) for film in films]
     wait_until(lambda: count_processes(worker) == 3)
-    assert [one.slots for one in inspect_workers(stack.context.settings)] == [3]
+    with closing(LiveWorkers(stack.context.redis_url)) as reports:
+        wait_until(lambda: [one.slots for one in reports.list_workers()] == [3])
     wait_until(lambda: all(is_done(stack, job) for job in short))
     wait_until(lambda: count_processes(worker) == 1)
 

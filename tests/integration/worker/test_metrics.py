@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.detectors import install_detector, link_detector_models
@@ -71,6 +72,25 @@ def test_live_worker_is_reported(stack: Stack, scraper: MetricsScraper) -> None:
     assert samples["cinemill_queue_workers", 'queue="orchestration"'] == 1
     assert samples["cinemill_worker_slots", f'worker="celery@{socket.gethostname()}"'] == 2
     assert samples["cinemill_gpus", ""] == len(list_gpus())
+
+
+def find_worker() -> psutil.Process:
+    """Return the main process of the worker that the stack has started."""
+    own = psutil.Process().children()
+    return next(one for one in own if one.cmdline()[-1] == "cinemill.worker")
+
+
+@pytest.mark.usefixtures("stack")
+def test_memory_of_a_worker_is_that_of_all_its_processes(
+    scraper: MetricsScraper,
+) -> None:
+    node = f"celery@{socket.gethostname()}"
+    wait_until(lambda: scrape(scraper)["cinemill_workers", ""] == 1)
+    reported = scrape(scraper)["cinemill_worker_memory_bytes", f'worker="{node}"']
+    main = find_worker()
+    assert reported > main.memory_info().rss
+    whole = sum(one.memory_info().rss for one in (main, *main.children(recursive=True)))
+    assert reported < 2 * whole
 
 
 @pytest.mark.usefixtures("detector")

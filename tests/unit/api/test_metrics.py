@@ -57,7 +57,7 @@ DATABASE = DatabaseFigures(
 GPU = GpuFigures(0, "H200", 50, 1024, 2048, "GPU-1")
 MIG = GpuFigures(0, "H200 MIG 1g", None, 512, 1024, "MIG-1")
 WORKERS = [
-    LiveWorker("celery@one", "one", 2, 1, ("detection", "default"), (GPU, MIG)),
+    LiveWorker("celery@one", "one", 2, 1, ("detection", "default"), (GPU, MIG), 3 << 30),
     LiveWorker("second@one", "one", 4, 0, ("detection", "unknown"), (GPU, MIG)),
 ]
 REDIS = RedisFigures(0.0005, 1000, 0, 12, 345, 0, WORKERS, {("results", "hit"): 6})
@@ -163,6 +163,11 @@ def test_workers_and_their_queues_are_counted() -> None:
     assert value("queue_workers", queue="default") == 1
     assert value("queue_workers", queue="render") == 0
     assert value("worker_busy", worker="celery@one") == 1
+
+
+def test_memory_is_given_for_workers_that_report_it() -> None:
+    assert value("worker_memory_bytes", worker="celery@one") == 3 << 30
+    assert value("worker_memory_bytes", worker="second@one") is None
 
 
 def test_gpu_of_two_workers_is_one_and_an_instance_without_use_has_none() -> None:

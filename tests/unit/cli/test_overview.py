@@ -9,9 +9,7 @@ import pytest
 
 from cinemill.catalog import COMMON_QUEUES
 from cinemill.cli import console
-from cinemill.cli.commands import overview
 from cinemill.cli.exit_codes import ExitCode
-from cinemill.worker.inspection import WorkerReport
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
@@ -26,6 +24,16 @@ STATS: dict[str, Any] = {
         "total": 15,
     },
     "processing_times": {"process_video": {**TIMES, "p99_seconds": 4.5}},
+    "outcomes": {
+        "caption": {"completed": 5, "failed": 0, "cancelled": 1, "failures": {}},
+        "process_video": {
+            "completed": 2,
+            "failed": 7,
+            "cancelled": 0,
+            "completion_rate": 2 / 9,
+            "failures": {"disk_full": 3, "timed_out": 2, "memory_limit": 1, "unsupported": 1},
+        },
+    },
     "stuck": [{"id": "397dee33-f172-456c-8304-5e331e980c57"}],
     "hardware": [
         {"node": "celery@one", "encoder": "h264_qsv", "status": "serving", "rests_seconds": None},
@@ -39,36 +47,49 @@ STATS: dict[str, Any] = {
     ],
 }
 HEALTH = {"status": "degraded", "database": "ok", "redis": "unavailable", "version": "1.2"}
-EVERYWHERE = WorkerReport("celery@one", COMMON_QUEUES, slots=4, busy=3)
-PROXIES = WorkerReport("celery@two", ("proxy", "ingestion"), slots=2, busy=0)
+EVERYWHERE = {
+    "name": "celery@one",
+    "queues": [*COMMON_QUEUES],
+    "slots": 4,
+    "busy": 3,
+    "memory_bytes": 1_500_000_000,
+}
+PROXIES = {
+    "name": "celery@two",
+    "queues": ["proxy", "ingestion"],
+    "slots": 2,
+    "busy": 0,
+    "memory_bytes": None,
+}
 
 
 @pytest.fixture
 def stats_server(fake_server: LittleServer, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
     monkeypatch.setattr(console, "PIPE_WIDTH", 80)
-    fake_server.on("GET /api/v1/stats", lambda x: x.send_json(STATS))
+    set_workers(fake_server, [EVERYWHERE, PROXIES])
     fake_server.on("GET /api/v1/health", lambda x: x.send_json(HEALTH))
     return fake_server
 
 
-def set_workers(monkeypatch: pytest.MonkeyPatch, *reports: WorkerReport) -> None:
-    monkeypatch.setattr(overview, "query_workers", lambda: list(reports))
+def set_workers(server: LittleServer, workers: list[dict[str, Any]] | None) -> None:
+    server.on("GET /api/v1/stats", lambda x: x.send_json({**STATS, "workers": workers}))
 
 
 def test_status_shows_health_workers_jobs_queues_and_times(
-    stats_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+    stats_server: LittleServer, cinemill: Run
 ) -> None:
-    set_workers(monkeypatch, EVERYWHERE, PROXIES)
     shown = cinemill("status").stdout
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     for line in (
         f"Server {stats_server.url}, version 1.2",
         "Health degraded (database ok, redis unavailable)",
-        f"Workers celery@one: 3 of 4 busy, on all {len(COMMON_QUEUES)} queues",
+        f"Workers celery@one: 3 of 4 busy, 1.5 GB, on all {len(COMMON_QUEUES)} queues",
         "celery@two: 0 of 2 busy, on proxy, ingestion",
         "Hardware celery@one: h264_qsv serving",
         "celery@one: av1_qsv resting, retested in 1 min 00 s; device lost",
         "Jobs 12 pending, 2 completed, 1 failed",
+        "Failed process_video: 7 of 9 in the last 7 days (3 disk_full, 2 timed_out, 1",
+        "memory_limit, …)",
         "Stuck 1: 397dee33; see 'cinemill status JOB'",
         "proxy 7 2",
         "ingestion 5 2",
@@ -79,36 +100,40 @@ def test_status_shows_health_workers_jobs_queues_and_times(
     assert max(len(line) for line in shown.splitlines()) <= 80
 
 
-def test_status_names_queues_without_a_worker(
-    stats_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    set_workers(monkeypatch, PROXIES)
+def test_status_names_queues_without_a_worker(stats_server: LittleServer, cinemill: Run) -> None:
+    set_workers(stats_server, [PROXIES])
     shown = " ".join(cinemill("status").stdout.split())
     assert "No worker consumes: runtime, " in shown
     assert "proxy" not in shown.partition("No worker consumes:")[2].partition(".")[0]
 
 
 def test_status_without_workers_shows_how_to_start_one(
-    stats_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+    stats_server: LittleServer, cinemill: Run
 ) -> None:
-    set_workers(monkeypatch)
+    set_workers(stats_server, [])
     assert "none responds; start one with 'cinemill worker'" in cinemill("status").stdout
 
 
-def test_status_of_another_machine_shows_workers_as_unknown(
+def test_status_without_redis_shows_workers_as_unknown(
     stats_server: LittleServer, cinemill: Run
 ) -> None:
+    set_workers(stats_server, None)
     result = cinemill("status")
     assert result.exit_code == ExitCode.OK, result.output
-    assert "unknown: run this command" in result.stdout
+    assert "unknown: they report to Redis" in result.stdout
+
+
+def test_status_as_json_is_what_the_server_says(stats_server: LittleServer, cinemill: Run) -> None:
     status = json.loads(cinemill("status", "--json").stdout)
-    assert status["workers"] is None
+    assert status["workers"] == [EVERYWHERE, PROXIES]
     assert status["health"] == HEALTH
-    assert status["queue"] == STATS["queue"]
+    assert {name: status[name] for name in STATS} == STATS
 
 
-def test_status_with_unreachable_broker_shows_workers_as_unknown(
-    stats_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
+def test_server_of_an_earlier_version_has_unknown_workers(
+    stats_server: LittleServer, cinemill: Run
 ) -> None:
-    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    assert "unknown: run this command" in cinemill("status").stdout
+    earlier = {name: STATS[name] for name in STATS if name != "outcomes"}
+    stats_server.on("GET /api/v1/stats", lambda x: x.send_json(earlier))
+    assert "unknown: they report to Redis" in cinemill("status").stdout
+    assert json.loads(cinemill("status", "--json").stdout)["workers"] is None

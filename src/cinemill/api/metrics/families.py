@@ -186,6 +186,10 @@ def _write_workers(catalog: Catalog, workers: Sequence[LiveWorker]) -> Iterator[
     yield write_value(names.WORKERS, len(workers))
     yield write_gauge(names.WORKER_SLOTS, {(one.node,): one.slots for one in workers})
     yield write_gauge(names.WORKER_BUSY, {(one.node,): one.busy for one in workers})
+    memory: dict[Labels, float] = {
+        (one.node,): one.memory_bytes for one in workers if one.memory_bytes is not None
+    }
+    yield write_gauge(names.WORKER_MEMORY, memory)
     by_queue: dict[Labels, float] = dict.fromkeys(((name,) for name in catalog.queues), 0.0)
     for worker in workers:
         for queue in catalog.queues.keys() & set(worker.queues):

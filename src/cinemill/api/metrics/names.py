@@ -89,6 +89,12 @@ DEAD_MESSAGES = _gauge("dead_messages", "Messages that could not become a job.")
 WORKERS = _gauge("workers", "Workers that have reported within the last 30 seconds.")
 WORKER_SLOTS = _gauge("worker_slots", "Tasks that the worker works on at a time.", "worker")
 WORKER_BUSY = _gauge("worker_busy", "Tasks that the worker works on now.", "worker")
+WORKER_MEMORY = _gauge(
+    "worker_memory_bytes",
+    "Resident memory of all the worker's processes and of the commands that they run. Memory that"
+    " several of them share is counted for each.",
+    "worker",
+)
 ENCODERS = _gauge(
     "encoder_serving",
     "1 if the worker's hardware encoder is in service, 0 if it is suspended after failures.",
@@ -161,7 +167,8 @@ CACHE_LOOKUPS = _counter(
 METRICS = (
     *(BUILD, UP, ROUND_TRIP),
     *(JOBS, QUEUE_RUNS, QUEUE_OLDEST, QUEUE_WORKERS, ATTEMPTS, ATTEMPT_SECONDS, WAIT_SECONDS),
-    *(DEAD_STEPS, DEAD_MESSAGES, WORKERS, WORKER_SLOTS, WORKER_BUSY, ENCODERS),
+    *(DEAD_STEPS, DEAD_MESSAGES, WORKERS, WORKER_SLOTS, WORKER_BUSY, WORKER_MEMORY),
+    ENCODERS,
     *(ANALYSES, ANALYSIS_SECONDS, STAGE_SECONDS, FRAMES, VERDICTS, REVIEWS),
     *(GPUS, GPU_USE, GPU_USED, GPU_MEMORY, GPU_INFO),
     *(TRANSACTIONS, ACTIVE_SECONDS, DEADLOCKS, BLOCKS, CONNECTIONS, MOST_CONNECTIONS),

@@ -8,6 +8,7 @@ from cinemill.api.models.documents import Document, OpenObject
 from cinemill.api.models.jobs import JobDocument
 from cinemill.api.models.pages import Page
 from cinemill.core.hardware import Offer
+from cinemill.storage.metrics.live_workers import LiveWorker
 
 
 class HealthDocument(Document):
@@ -118,6 +119,18 @@ class MemoryStatistics(Document):
     max_bytes: int | None
 
 
+class OutcomeStatistics(Document):
+    """How jobs of one kind ended in the last seven days."""
+
+    completed: int
+    failed: int
+    cancelled: int
+    completion_rate: float | None
+    """0 to 1: the share of the completed among those that were not cancelled; null if none were."""
+    failures: dict[str, int]
+    """Counts of the failed by their error code, the most frequent first."""
+
+
 class HardwareDocument(Document):
     """One hardware encoder of one worker."""
 
@@ -135,11 +148,41 @@ class HardwareDocument(Document):
         return cls(status=values.pop("state"), **values)
 
 
+class WorkerDocument(Document):
+    """One live worker, as it described itself within the last 30 seconds."""
+
+    name: str
+    """Celery's name of it."""
+    host: str
+    queues: list[str]
+    slots: int
+    """Tasks that it works on at a time."""
+    busy: int
+    """Tasks that it works on now."""
+    memory_bytes: int | None
+    """Resident memory of all its processes and of the commands that they run; memory that several
+    of them share is counted for each. Null if it does not report it."""
+
+    @classmethod
+    def from_worker(cls, worker: LiveWorker) -> Self:
+        return cls(
+            name=worker.node,
+            host=worker.host,
+            queues=list(worker.queues),
+            slots=worker.slots,
+            busy=worker.busy,
+            memory_bytes=worker.memory_bytes,
+        )
+
+
 class StatsDocument(Document):
-    """Counts, times, memory, jobs that take suspiciously long, and hardware encoders."""
+    """Counts, outcomes, times, memory, jobs that take suspiciously long, workers, encoders."""
 
     queue: QueueCounts
+    outcomes: dict[str, OutcomeStatistics]
     processing_times: dict[str, DurationStatistics]
     memory: dict[str, MemoryStatistics]
     stuck: list[JobDocument]
     hardware: list[HardwareDocument]
+    workers: list[WorkerDocument] | None
+    """Null if Redis does not respond, where workers report."""

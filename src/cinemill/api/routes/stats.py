@@ -1,4 +1,4 @@
-"""Statistics of jobs, and the hardware encoders of workers."""
+"""Statistics of jobs, and workers with their memory and hardware encoders."""
 
 from __future__ import annotations
 
@@ -10,24 +10,31 @@ from cinemill.api.models.operations import (
     DurationStatistics,
     HardwareDocument,
     MemoryStatistics,
+    OutcomeStatistics,
     QueueCounts,
     StatsDocument,
+    WorkerDocument,
 )
-from cinemill.api.state import StateDep
+from cinemill.api.state import AppState, StateDep
+from cinemill.errors import RedisUnavailable
 
 router = APIRouter(tags=["operate"], route_class=BoundedRoute)
 
 
 @router.get("/stats")
 def read_stats(state: StateDep) -> StatsDocument:
-    """Return statistics of jobs and of the workers' hardware encoders.
+    """Return statistics of jobs, workers and their hardware encoders.
 
-    Counts by status, type and queue; seconds by type; memory by kind of step; jobs that take
-    suspiciously long; encoders, and which of them are suspended.
+    Counts by status, type and queue; how jobs ended, and why they failed; seconds by type; memory
+    by kind of step; jobs that take suspiciously long; encoders, and which of them are suspended;
+    live workers and their memory.
     """
     jobs = state.jobs
     return StatsDocument(
         queue=QueueCounts(**jobs.get_queue_stats()),
+        outcomes={
+            kind: OutcomeStatistics.model_validate(row) for kind, row in jobs.get_outcomes().items()
+        },
         processing_times={
             kind: DurationStatistics.model_validate(row)
             for kind, row in jobs.get_processing_times().items()
@@ -39,4 +46,13 @@ def read_stats(state: StateDep) -> StatsDocument:
             JobDocument.from_job(job) for job in jobs.get_stuck_jobs(state.settings.stuck_hours)
         ],
         hardware=[HardwareDocument.from_offer(offer) for offer in jobs.list_hardware()],
+        workers=_list_workers(state),
     )
+
+
+def _list_workers(state: AppState) -> list[WorkerDocument] | None:
+    try:
+        found = state.live_workers.list_workers()
+    except RedisUnavailable:
+        return None
+    return [WorkerDocument.from_worker(worker) for worker in found]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from cinemill.cli import connect
-from cinemill.cli.console import console, format_duration, make_table, print_json
+from cinemill.cli.console import console, format_duration, format_size, make_table, print_json
 from cinemill.cli.ids import shorten
 from cinemill.core.job import JobState
 
@@ -19,8 +16,8 @@ if TYPE_CHECKING:
         HealthDocument,
         QueueCounts,
         StatsDocument,
+        WorkerDocument,
     )
-    from cinemill.worker.inspection import WorkerReport
 
 _DURATIONS = ("average", "p50", "p90", "p99")
 _WORST_SHOWN = 3
@@ -29,11 +26,10 @@ _WORST_SHOWN = 3
 def show_overview(client: Client, *, json: bool) -> None:
     """Print health, workers, jobs by state, queues and processing times."""
     health, stats = client.health(), client.stats()
-    workers = query_workers()
     if json:
-        reports = None if workers is None else [asdict(worker) for worker in workers]
-        print_json({"url": client.base_url, "health": health, "workers": reports, **stats})
+        print_json({"url": client.base_url, "health": health, "workers": None, **stats})
         return
+    workers = stats.get("workers")
     screen = console()
     facts = make_table("", "")
     facts.show_header = False
@@ -44,30 +40,11 @@ def show_overview(client: Client, *, json: bool) -> None:
     _show_kinds(stats)
 
 
-def query_workers() -> list[WorkerReport] | None:
-    """Return this server's workers, or None if its broker is unknown or does not respond."""
-    from cinemill.config import apply_running_instance
-    from cinemill.errors import RedisUnavailable
-
-    settings = connect.load_settings()
-    # For a server on another machine, the broker of the one running here is of no use.
-    if not os.environ.get("CINEMILL_URL"):
-        settings = apply_running_instance(settings)
-    if settings.celery_broker_url is None:
-        return None
-    from cinemill.worker.inspection import inspect_workers
-
-    try:
-        return inspect_workers(settings)
-    except RedisUnavailable:
-        return None
-
-
 def _overview_rows(
     base_url: str,
     health: HealthDocument,
     stats: StatsDocument,
-    workers: Sequence[WorkerReport] | None,
+    workers: Sequence[WorkerDocument] | None,
 ) -> Iterator[tuple[str, str]]:
     parts = ", ".join(f"{name} {health[name]}" for name in ("database", "redis") if name in health)
     yield "Server", f"{base_url}, version {health.get('version', '?')}"
@@ -76,6 +53,8 @@ def _overview_rows(
     if offers := stats.get("hardware"):
         yield "Hardware", "\n".join(_describe_hardware(offers))
     yield "Jobs", _describe_jobs(stats.get("queue") or {})
+    if failures := "\n".join(_describe_failures(stats)):
+        yield "Failed", failures
     stuck = stats.get("stuck") or []
     if stuck:
         shown = ", ".join(shorten(str(job.get("id", ""))) for job in stuck[:_WORST_SHOWN])
@@ -83,19 +62,21 @@ def _overview_rows(
         yield "Stuck", f"{len(stuck)}: {shown}{more}; see 'cinemill status JOB'"
 
 
-def _describe_workers(workers: Sequence[WorkerReport] | None) -> Iterator[str]:
+def _describe_workers(workers: Sequence[WorkerDocument] | None) -> Iterator[str]:
     from cinemill.catalog import COMMON_QUEUES
 
     if workers is None:
-        yield "unknown: run this command on the server's machine, or set REDIS_URL"
+        yield "unknown: they report to Redis, which does not respond"
     elif not workers:
         yield "none responds; start one with 'cinemill worker'"
     for worker in workers or ():
-        special = sorted(set(worker.queues) - set(COMMON_QUEUES))
-        is_everywhere = set(COMMON_QUEUES) <= set(worker.queues)
+        special = sorted(set(worker["queues"]) - set(COMMON_QUEUES))
+        is_everywhere = set(COMMON_QUEUES) <= set(worker["queues"])
         all_common = f"all {len(COMMON_QUEUES)} queues"
-        queues = ", ".join([all_common, *special] if is_everywhere else worker.queues)
-        yield f"{worker.name}: {worker.busy} of {worker.slots} busy, on {queues}"
+        queues = ", ".join([all_common, *special] if is_everywhere else worker["queues"])
+        memory_bytes = worker.get("memory_bytes")
+        held = "" if memory_bytes is None else f", {format_size(memory_bytes)}"
+        yield f"{worker['name']}: {worker['busy']} of {worker['slots']} busy{held}, on {queues}"
 
 
 def _describe_hardware(offers: Sequence[HardwareDocument]) -> Iterator[str]:
@@ -112,13 +93,23 @@ def _describe_jobs(queue: QueueCounts) -> str:
     return ", ".join(shown) or "none yet; upload a video with 'cinemill submit FILE'"
 
 
-def _show_queues(depths: Mapping[str, int], workers: Sequence[WorkerReport] | None) -> None:
+def _describe_failures(stats: StatsDocument) -> Iterator[str]:
+    for kind, outcome in sorted((stats.get("outcomes") or {}).items()):
+        if outcome["failed"]:
+            codes = [f"{count} {code}" for code, count in outcome["failures"].items()]
+            more = ", …" if len(codes) > _WORST_SHOWN else ""
+            reasons = ", ".join(codes[:_WORST_SHOWN]) + more
+            ended = outcome["completed"] + outcome["failed"]
+            yield f"{kind}: {outcome['failed']} of {ended} in the last 7 days ({reasons})"
+
+
+def _show_queues(depths: Mapping[str, int], workers: Sequence[WorkerDocument] | None) -> None:
     """Print the queues that hold jobs, then whether the others are empty or have no worker."""
     from cinemill.catalog import COMMON_QUEUES, QUEUES
 
     screen = console()
     worker_counts = {
-        name: sum(name in worker.queues for worker in workers or ())
+        name: sum(name in worker["queues"] for worker in workers or ())
         for name in (*QUEUES, *(depths.keys() - QUEUES.keys()))
     }
     shown = [name for name in worker_counts if depths.get(name)]

@@ -6,12 +6,15 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from cinemill.core.job import Job
+from cinemill.core.job import Job, JobState
 from cinemill.storage.jobs.job_rows import listed_columns, read_job
 
 MOST_STUCK = 500
 MEMORY_DAYS = 3
 """Older attempts may have been made by an older version."""
+OUTCOME_DAYS = 7
+MOST_CODES = 1000
+"""Of all kinds of jobs together: packages may fail with codes of their own."""
 
 
 def count_jobs(connection: Connection) -> dict[str, Any]:
@@ -82,6 +85,37 @@ def measure_memory(connection: Connection) -> dict[str, dict[str, float]]:
         {"days": MEMORY_DAYS},
     ).mappings()
     return {row["kind"]: {name: row[name] for name in row if name != "kind"} for row in rows}
+
+
+def count_outcomes(connection: Connection) -> dict[str, dict[str, Any]]:
+    """Return how jobs ended that ended in the last days, by kind.
+
+    ``completed``, ``failed`` and ``cancelled`` are counts; ``completion_rate``, 0 to 1, is the
+    share of the completed among those that were not cancelled, None where there are none;
+    ``failures`` counts the failed by their code, the most frequent first.
+    """
+    rows = connection.execute(
+        text(
+            """
+            SELECT kind, state, failure ->> 'code' AS code, count(*) AS count
+            FROM job WHERE finished_at > now() - make_interval(days => :days)
+            GROUP BY kind, state, code ORDER BY count(*) DESC, kind, state, code LIMIT :limit
+            """
+        ),
+        {"days": OUTCOME_DAYS, "limit": MOST_CODES},
+    ).all()
+    found: dict[str, dict[str, Any]] = {}
+    for kind, state, code, count in rows:
+        outcome = found.setdefault(
+            kind, {"completed": 0, "failed": 0, "cancelled": 0, "failures": {}}
+        )
+        outcome[state] += count
+        if state == JobState.FAILED and code is not None:
+            outcome["failures"][code] = count
+    for outcome in found.values():
+        ended = outcome["completed"] + outcome["failed"]
+        outcome["completion_rate"] = outcome["completed"] / ended if ended else None
+    return found
 
 
 def list_stuck(connection: Connection, *, hours: float) -> list[Job]:

@@ -54,6 +54,8 @@ class LiveWorker:
     """Tasks that it works on now."""
     queues: tuple[str, ...]
     gpus: tuple[GpuFigures, ...] = field(default_factory=tuple)
+    memory_bytes: int | None = None
+    """Resident, of all its processes and the commands that they run; None if not reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,14 @@ class LiveWorkers:
         """Remove the report of a worker that ends; without Redis it expires."""
         with suppress(RedisError):
             self._redis.delete(_key(node))
+
+    def list_workers(self) -> list[LiveWorker]:
+        """Return the live workers, sorted by name. Raises RedisUnavailable."""
+        try:
+            return self._read_reports()
+        except RedisError as error:
+            drop_refusing(self._redis, error)
+            raise RedisUnavailable(f"Redis does not respond ({error}).") from error
 
     def read_figures(self) -> RedisFigures:
         """Return the figures of Redis and all live workers. Raises RedisUnavailable."""

@@ -1,7 +1,8 @@
-"""Reports to Redis that this worker lives, what it works on, and what GPUs its machine has.
+"""Reports to Redis that this worker lives, what it works on, its memory, and its machine's GPUs.
 
-``/metrics`` shows it. A report is written every ten seconds by a thread of the worker's main
-process, so it costs the processes that work nothing; a worker that died is gone after three.
+``/metrics`` and ``/stats`` show it. A report is written every ten seconds by a thread of the
+worker's main process, so it costs the processes that work nothing; a worker that died is gone after
+three.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from celery.worker import state
 from cinemill.capabilities.operations.gpus import list_gpus
 from cinemill.errors import CinemillError
 from cinemill.inference.sessions.process_device import is_driver_silent
+from cinemill.jobs.runs.memory import measure_tree_bytes
 from cinemill.storage.metrics.live_workers import GpuFigures, LiveWorker, LiveWorkers
 from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.throttle import ThrottledLog
@@ -81,6 +83,7 @@ class Reporter:
             busy=len(state.active_requests),
             queues=tuple(name for name in sorted(queues) if tasks and tasks.consuming_from(name)),
             gpus=_read_gpus(),
+            memory_bytes=measure_tree_bytes(),
         )
 
 
