@@ -27,7 +27,7 @@ MOST_DIMENSIONS = 4000
 """Of an index of half-precision vectors."""
 LONGEST_NAME = 200
 M, EF_CONSTRUCTION = 16, 64
-"""Of the HNSW index: a million vectors of 384 numbers take eight minutes and 1.4 GB."""
+"""Of the HNSW index: a million vectors of 384 numbers take six minutes and 1.4 GB."""
 LEAST_BUILD_MB, MOST_BUILD_MB = 64, 1536
 """Memory of PostgreSQL for building an index: one that does not fit takes much longer."""
 DISK_FULL = "53100"
