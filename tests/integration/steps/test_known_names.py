@@ -12,11 +12,13 @@ from tests.model_files import fetch_models
 from tools.samples import fetch
 
 from cinemill.capabilities import captions
+from cinemill.capabilities.captions.edit_store import CaptionStore, correct_captions
 from cinemill.capabilities.captions.handlers import transcribe_speech, transcript_key
 from cinemill.capabilities.captions.request import SpeechRequest
 from cinemill.capabilities.knowledge.handlers import find_entities
 from cinemill.core.job import ClaimedRun
 from cinemill.core.knowledge.gazetteer import MOST_NAMES
+from cinemill.core.text.segmentation import Cue
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
 from cinemill.errors import InputRejected
 from cinemill.inference.models.catalog import get_card
@@ -167,6 +169,31 @@ def test_list_that_cannot_be_used_costs_an_ingestion_the_names_only(
         handler(context)
     assert refused.value.code == code
     names.write_text("# none\n", "utf-8")
+    assert ingest() == []
+
+
+def test_gap_of_names_ends_where_a_person_has_written_what_is_said(
+    resources: StepResources, tmp_path: Path
+) -> None:
+    """Nobody listens then, with names or without."""
+    names = tmp_path / "names.txt"
+    names.write_text("hero Zarif\n", "utf-8")
+    having = replace(resources, models_dir=fetch_models("tiny.en"), names_file=names)
+    context = open_speech(having, tmp_path / "work")
+    store_speech(having, context)
+    ingestion = replace(context, run=replace(context.run, job_params={"profile": "standard"}))
+    handler = captions.CAPABILITY.build_handlers(having)[TRANSCRIBE_SPEECH]
+
+    def ingest() -> list[str]:
+        outcome = handler(ingestion)
+        with having.database.begin() as connection:
+            outcome.write(connection)
+            return [row.subject for row in connection.execute(text("SELECT * FROM finding_gap"))]
+
+    assert ingest() == ["names"]
+    asset = get_asset(having.database, str(context.run.asset_id))
+    store = CaptionStore(having.database, having.files, tmp_path, having.service)
+    correct_captions(store, asset, "en", [Cue(0, 1500, ("Good evening.",), ())], None)
     assert ingest() == []
 
 

@@ -38,7 +38,7 @@ from cinemill.inference.language_models.connection import ServerLimits
 from cinemill.inference.language_models.openai import OpenAIModel
 from cinemill.jobs.step import StepContext
 from cinemill.steps.costs.cost import CostCapReached
-from cinemill.steps.ingestion.kinds import EXTRACT_ENTITIES
+from cinemill.steps.ingestion.kinds import BUILD_SCENES, EXTRACT_ENTITIES
 from cinemill.steps.resources import StepResources
 from cinemill.steps.service_settings import ServiceSettings, TokenDollars
 from cinemill.storage.database import Connection
@@ -215,6 +215,16 @@ def test_busy_server_is_asked_again_after_the_time_that_it_names(step: Step) -> 
     assert step.read("SELECT requests FROM provider_cost") == [(2,)]
 
 
+def test_repeated_requests_stay_below_the_cap_of_a_day(step: Step) -> None:
+    """Two of three allowed requests are refused; the third one is what the last passages need."""
+    tell_much(step)
+    busy = reply_json({}, 429, Retry_After="0")
+    capped = replace(PRICED, requests_per_day=4)
+    with serve_replies(busy, busy, reply_well) as server, pytest.raises(CostCapReached):
+        step.run(server, services=capped)
+    assert len(server.requests) <= 4
+
+
 def test_server_that_does_not_reply_in_time_fails_the_step(step: Step) -> None:
     release = threading.Event()
     passages = {"00000000-0000-0000-0000-000000000001": WORDS[0]}
@@ -298,7 +308,7 @@ def test_failed_step_goes_on_with_what_was_not_answered(step: Step) -> None:
     assert step.read("SELECT count(*) FROM provider_call") == [(30,)]
 
 
-def test_only_passages_that_became_others_are_asked_about(step: Step) -> None:
+def test_only_changed_passages_are_asked_about(step: Step) -> None:
     words = [*tell_much(step)]
     with serve_replies(reply_well) as server:
         step.run(server)
@@ -339,6 +349,24 @@ def test_passages_whose_reply_is_cut_off_are_asked_about_in_halves(step: Step) -
         assert step.run(server, attempt=2)["count"] == 60
     assert [len(read_passages(one)) for one in server.requests] == [1]
     assert step.read("SELECT * FROM finding_gap") == []
+
+
+def test_passage_whose_replies_are_invalid_is_left_out(step: Step) -> None:
+    """A kind that is not in the schema must not cost the other passages their entities."""
+    tell_much(step)
+    other_kind = cut("stop", lambda whole: whole.replace('"person"', '"weather"'))
+    with serve_replies(fail_about("visitor 7 ", other_kind)) as server:
+        result = step.run(server)
+    assert (result["count"], result["gap"]) == (58, "passages_left_out")
+
+
+def test_model_whose_replies_are_all_invalid_fails_the_step(step: Step) -> None:
+    tell_much(step)
+    refusal = cut("stop", lambda _: "I cannot do that.")
+    with serve_replies(refusal) as server, pytest.raises(CinemillError) as failed:
+        step.run(server)
+    assert failed.value.code == "model_reply_invalid"
+    assert len(server.requests) < 12
 
 
 PRICED = ServiceSettings(language_model=TokenDollars(3.0, 15.0))
@@ -389,6 +417,12 @@ def test_refused_key_leaves_a_gap_in_an_ingestion_and_fails_a_job_of_its_own(ste
             handler(open_context(step.folder))
     assert outcome.result["gap"] == "language_model_refused"
     gaps = "SELECT subject, code FROM finding_gap"
+    assert step.read(gaps) == [("knowledge", "language_model_refused")]
+    # Scenes that are built later have a gap of their own.
+    scenes = knowledge.CAPABILITY.build_handlers(having)[BUILD_SCENES]
+    outcome = scenes(open_context(step.folder, job_params={"profile": "standard"}))
+    with having.database.begin() as connection:
+        outcome.write(connection)
     assert step.read(gaps) == [("knowledge", "language_model_refused")]
     with serve_replies(reply_well) as server:
         having = replace(step.resources, entity_model=address(server))

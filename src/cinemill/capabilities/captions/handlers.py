@@ -81,7 +81,10 @@ def transcribe_speech(resources: StepResources, context: StepContext) -> StepOut
     asset = find_asset(resources, context)
     stages = {**context.result_of(PROBE).stages, **stage_seconds(context)}
     if is_ingestion(context) and (written := _find_written(resources, asset)) is not None:
-        return StepOutcome(write_result(replace(written, stages=stages)))
+        return StepOutcome(
+            write_result(replace(written, stages=stages)),
+            lambda connection: close_gap(connection, asset.id, NAMES),
+        )
     request = context.parameters(SpeechRequest)
     key = transcript_key(asset.sha256, request, get_card(request.model).revision)
     spoken = _find_spoken(resources, context, asset)

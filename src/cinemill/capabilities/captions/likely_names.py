@@ -21,7 +21,7 @@ from cinemill.storage.media.assets import AssetRecord
 
 @dataclass(frozen=True, slots=True)
 class LikelyNames:
-    """Names, the likeliest first, and what tells their list from another one."""
+    """Names, the likeliest first, and what identifies their list."""
 
     names: tuple[str, ...]
     digest: str

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["CAPABILITY"]
 
 SUBJECT = "knowledge"
-"""Of the gap that is left where entities, relations or scenes are missing."""
+"""Of the gap that is left where entities or relations are missing."""
+SCENES_SUBJECT = "scenes"
+"""Of the gap that is left where scenes are missing: each step closes its own."""
 
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
@@ -36,7 +38,8 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.knowledge.merge_handler import merge_graphs
     from cinemill.steps.ingestion.gaps import leave_gap
 
-    works = {BUILD_SCENES: leave_gap(handlers.build_scenes, SUBJECT), **_choose_readers(resources)}
+    scenes = leave_gap(handlers.build_scenes, SCENES_SUBJECT)
+    works = {BUILD_SCENES: scenes, **_choose_readers(resources)}
     return {
         **{kind: partial(work, resources) for kind, work in works.items()},
         kinds.MERGE_GRAPHS: partial(merge_graphs, resources),

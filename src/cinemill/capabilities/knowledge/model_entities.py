@@ -10,6 +10,8 @@ counts as read which was not.
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -23,7 +25,13 @@ from cinemill.core.knowledge.gazetteer import Gazetteer
 from cinemill.core.knowledge.graph import EntityKind, Mention, TextSpan
 from cinemill.errors import WorkFailed
 from cinemill.inference.language_models.marked_lines import make_ids, mark_lines
-from cinemill.inference.language_models.protocol import Message, Prompt, ReplySchema, Speaker
+from cinemill.inference.language_models.protocol import (
+    Message,
+    Prompt,
+    ReplySchema,
+    Speaker,
+    closed_object,
+)
 
 VERSION = 1
 """Raise it whenever the same reply of the same model would give other entities."""
@@ -31,8 +39,13 @@ LONGEST_REPLY_CHARACTERS = 200_000
 MOST_REPLY_TOKENS = 4_096
 _LINE_ENDS = {0x85: " ", 0x2028: " ", 0x2029: " "}
 """JSON leaves them as they are, and some models read them as the end of a line."""
-_WITHOUT_SPACES = 0x0E00
-"""From here on are scripts that put no space between words: Thai, Chinese, Japanese."""
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+    "\u1100-\u11ff\u3130-\u318f\uac00-\ud7ff]"
+)
+"""Scripts that put no space between words: Thai, Lao, Tibetan, Burmese, Khmer, Japanese, Chinese.
+And Korean, which writes particles after a name without one."""
 
 
 class _Strict(BaseModel):
@@ -69,42 +82,11 @@ class _Reply(_Strict):
     passages: list[_ReadPassage]
 
 
-REPLY_SCHEMA = ReplySchema(
-    "entities",
-    {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["passages"],
-        "properties": {
-            "passages": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["id", "entities"],
-                    "properties": {
-                        "id": {"type": "string"},
-                        "entities": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "additionalProperties": False,
-                                "required": ["name", "kind"],
-                                "properties": {
-                                    "name": {"type": "string"},
-                                    "kind": {
-                                        "type": "string",
-                                        "enum": [kind.value for kind in EntityKind],
-                                    },
-                                },
-                            },
-                        },
-                    },
-                },
-            }
-        },
-    },
+_ENTITY = closed_object(
+    name={"type": "string"}, kind={"type": "string", "enum": [kind.value for kind in EntityKind]}
 )
+_PASSAGE = closed_object(id={"type": "string"}, entities={"type": "array", "items": _ENTITY})
+REPLY_SCHEMA = ReplySchema("entities", closed_object(passages={"type": "array", "items": _PASSAGE}))
 """In the part of JSON Schema that every server understands: lengths are only checked here."""
 
 _SYSTEM = """You list the entities that passages of a video name.
@@ -256,7 +238,12 @@ def _find_all(text: str, name: str) -> list[TextSpan]:
 
 def _goes_on(outside: str, inside: str) -> bool:
     """Return whether a word goes on beyond the end of a name."""
-    return all(char.isalnum() and ord(char) < _WITHOUT_SPACES for char in (outside or " ", inside))
+    return all(map(_is_of_spaced_word, (outside or " ", inside)))
+
+
+def _is_of_spaced_word(char: str) -> bool:
+    """Return whether a character is a letter, mark or number of a script with spaces."""
+    return unicodedata.category(char)[0] in "LMN" and not _WITHOUT_SPACES.match(char)
 
 
 def _mention(source: SourceText, span: TextSpan, kind: EntityKind) -> Mention:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cinemill.capabilities.knowledge import model_entities, reading
 from cinemill.capabilities.knowledge.model_entities import locate_entities
 from cinemill.capabilities.knowledge.model_inquiry import (
+    ASKING_SHARE,
     PROVIDER,
     Answers,
     ask_about,
@@ -148,8 +149,8 @@ def _note_left_out(connection: Connection, asset_id: str, answers: Answers, tota
         close_gap(connection, asset_id, SUBJECT)
         return
     message = (
-        f"The language model came to no end about {len(answers.left_out)} of {total} passages; "
-        "their entities are missing."
+        f"The language model gave no usable reply about {len(answers.left_out)} of {total} "
+        "passages; their entities are missing."
     )
     hint = "Ingest the video again, or have the parser find entities."
     save_gap(connection, asset_id, Gap(SUBJECT, LEFT_OUT, message, hint))
@@ -228,6 +229,7 @@ def _add_relations(
         for first in range(0, len(sources), BATCH):
             if (stop := context.should_stop()) is not None:
                 raise stop
+            context.report(ASKING_SHARE, f"Relating passage {first + 1} of {len(sources)}")
             part = slice(first, first + BATCH)
             parsed = parser.parse([one.text for one in sources[part]])
             named = [mentions[one] for one in ids[part]]

@@ -2,8 +2,8 @@
 
 What a reply says of a passage is kept in the database from the moment that it has been checked, and
 for as long as the video has a passage of this text: a step that fails later, or is stopped, goes on
-with the other passages, and after an edit only those are asked about that became others. What an
-attempt may cost is reserved before anything is sent.
+with the other passages, and after an edit only the changed ones are asked about. What a request
+may cost is reserved before it is sent.
 """
 
 from __future__ import annotations
@@ -55,13 +55,17 @@ MOST_PASSAGES = 12
 MOST_CHARACTERS = 4_000
 """Of a request; a longer passage goes alone."""
 LONGEST_PASSAGE_CHARACTERS = 20_000
-MOST_TIMEOUTS = 3
-"""Of single passages, one after another: then it is the server, not what they say."""
+ASKING_SHARE = 0.9
+"""Of the step's progress."""
+MOST_FAULTS = 3
+"""Of single passages, one after another: then it is not due to what they say."""
 _SPARE_TOKENS = 64
 """Of a protocol's own marks around a prompt."""
 
 _TIMEOUT = "language_model_timeout"
-_TOO_MUCH = frozenset({"model_reply_cut_off", "language_model_reply_cut_off", _TIMEOUT})
+_FAULTS = frozenset({_TIMEOUT, "model_reply_invalid", "model_reply_incomplete"})
+"""Errors that are the server's or the model's where they go on."""
+_TOO_MUCH = frozenset({"model_reply_cut_off", "language_model_reply_cut_off", *_FAULTS})
 """Errors that fewer passages in a request may avoid."""
 
 Found = dict[str, Sequence[FoundEntity]]
@@ -93,7 +97,7 @@ class Answers:
     """Names of the models that replied, as the server has them."""
     unknown_ids: int = 0
     left_out: list[str] = field(default_factory=list)
-    """Ids of passages about which the model does not come to an end, even alone."""
+    """Ids of passages about which no usable reply was received, even alone."""
 
     def add(self, passage: str, kept: _KeptReply) -> None:
         self.found[passage] = kept.entities
@@ -185,6 +189,7 @@ def ask_about(
     books = _Books(resources, f"{context.run.step_id}:{context.run.attempt}", asset_id)
     books.reserve(batches)
     inquiry = _Inquiry(resources, model, books, answers)
+    model.watch_repeats(inquiry.allow_repeat)
     total = sum(len(batch) for batch in batches)
     waiting = batches[::-1]
     try:
@@ -193,7 +198,7 @@ def ask_about(
                 raise stop
             batch = waiting.pop()
             asked = total - len(batch) - sum(len(one) for one in waiting)
-            context.report(asked / total, f"Asking about {len(batch)} passages")
+            context.report(ASKING_SHARE * asked / total, f"Asking about {len(batch)} passages")
             waiting += inquiry.ask(batch)[::-1]
         if inquiry.failure is not None and not answers.served:
             raise inquiry.failure
@@ -220,14 +225,14 @@ def _find_kept(
     resources: StepResources, model: str, asset_id: str, texts: Mapping[str, str]
 ) -> dict[str, _KeptReply]:
     """Return what is kept by the ids of passages."""
-    found: dict[str, _KeptReply] = {}
+    keys = {passage: _make_key(model, asset_id, text) for passage, text in texts.items()}
     with resources.database.begin() as connection:
-        for passage, text in texts.items():
-            record = calls.find_call(connection, _make_key(model, asset_id, text))
-            if record is None or record.ticket is None:
-                continue
+        tickets = calls.find_tickets(connection, keys.values())
+    found: dict[str, _KeptReply] = {}
+    for passage, key in keys.items():
+        if key in tickets:
             try:
-                found[passage] = _KeptReply.model_validate(record.ticket)
+                found[passage] = _KeptReply.model_validate(tickets[key])
             except ValidationError:  # of another version: asked again
                 log.info("what was kept of a reply has another form", passage=passage)
     return found
@@ -241,8 +246,10 @@ class _Inquiry:
     model: ServerModel
     books: _Books
     answers: Answers
-    timeouts: int = 0
+    faults: int = 0
     """Of single passages, one after another."""
+    asked: Batch = field(default_factory=dict)
+    """What the current request is about."""
     failure: CinemillError | None = None
     """Of the last passage that was left out."""
 
@@ -260,20 +267,30 @@ class _Inquiry:
                 halves = _halve(batch)
                 self.books.reserve(halves)
                 return halves
-            self.timeouts = self.timeouts + 1 if failed.code == _TIMEOUT else 0
-            if self.timeouts == MOST_TIMEOUTS:
+            self.faults = self.faults + 1 if failed.code in _FAULTS else 0
+            if self.faults == MOST_FAULTS:
                 raise
             self.failure = failed
             log.warning("language model, a passage left out", code=failed.code)
             self.answers.left_out += batch
         else:
-            self.timeouts = 0
+            self.faults = 0
         return []
+
+    def allow_repeat(self, failed: CinemillError) -> None:
+        """Reserve another attempt at the current request.
+
+        Raises ``failed`` where fewer passages are the better attempt, CostCapReached.
+        """
+        if failed.code in _TOO_MUCH:
+            raise failed
+        self.books.reserve([self.asked])
 
     def _complete(self, batch: Batch) -> None:
         asked = make_prompt(batch)
         most = list(_consume_at_most(asked))
         before = self.model.requests_sent
+        self.asked = batch
         spent: Sequence[Consumption] = most
         try:
             completion = self.model.complete(asked.prompt)
@@ -283,7 +300,8 @@ class _Inquiry:
             raise
         finally:
             # A reply that cannot be used is paid for as well; how much of it was written is not
-            # known. Attempts that the client repeats count as requests of their own.
+            # known. Attempts that the client repeats, after a refusal that costs nothing, count as
+            # requests of their own.
             sent = self.model.requests_sent - before
             self.books.spent += [replace(spent[0], requests=sent), *spent[1:]]
         read = read_reply(completion.text, asked.passages)

@@ -69,4 +69,4 @@ def require_same_passages(connection: Connection, asset_id: str, ids: Sequence[s
     """
     lock_asset(connection, asset_id)
     if list_read_ids(connection, asset_id) != list(ids):
-        raise Postponed("The passages became others meanwhile.", delay_seconds=0.0)
+        raise Postponed("The passages changed in the meantime.", delay_seconds=0.0)

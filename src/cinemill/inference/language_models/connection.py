@@ -14,6 +14,7 @@ import httpx
 
 from cinemill import __version__
 from cinemill.core.documents import JsonObject
+from cinemill.errors import CinemillError
 from cinemill.inference.language_models.errors import (
     LanguageModelBusy,
     LanguageModelRefused,
@@ -65,6 +66,10 @@ class _TryAgain(Exception):
         self.wait_seconds = wait
 
 
+BeforeRepeat = Callable[[CinemillError], None]
+"""Called with the error of an attempt before another one is made; what it raises prevents that."""
+
+
 class RequestRejected(LanguageModelRefused):
     """The server refuses this request (400, 422), maybe for a part of it that can be left out."""
 
@@ -81,6 +86,7 @@ class ServerConnection:
     clock: Clock = field(default_factory=Clock)
     sent: int = field(default=0, init=False)
     """Requests, also those that were repeated or refused. Exact where one thread sends them."""
+    before_repeat: BeforeRepeat = field(default=lambda _failed: None, init=False)
     _http: httpx.Client = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -138,6 +144,7 @@ class ServerConnection:
                 is_last = attempt == self.limits.attempts
                 if is_last or is_late or wait > self.limits.longest_wait_seconds:
                     raise failed.error from failed.__cause__
+                self.before_repeat(failed.error)
                 log.warning("language model, another attempt", model=self.name, wait_seconds=wait)
                 self.clock.sleep(wait)
         raise LanguageModelUnavailable(f"No attempt to reach {self.name} was allowed.")

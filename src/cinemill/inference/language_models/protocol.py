@@ -34,6 +34,16 @@ class ReplySchema:
     schema: JsonObject
 
 
+def closed_object(**members: JsonObject) -> JsonObject:
+    """Return the JSON schema of an object that has all of these members, and no others."""
+    return {
+        "type": "object",
+        "properties": {**members},
+        "required": [*members],
+        "additionalProperties": False,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What a model is asked."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cinemill.core.documents import JsonObject, JsonValue
-from cinemill.inference.language_models.connection import ServerConnection
+from cinemill.inference.language_models.connection import BeforeRepeat, ServerConnection
 from cinemill.inference.language_models.errors import ReplyInvalid, cut_off_reply, empty_reply
 from cinemill.inference.language_models.events import read_events
 from cinemill.inference.language_models.protocol import Completion, Prompt, ReplySchema
@@ -56,6 +56,10 @@ class ServerModel(ABC):
     def requests_sent(self) -> int:
         """How many requests were sent so far, each attempt counted; exact in a single thread."""
         return self._connection.sent
+
+    def watch_repeats(self, before_repeat: BeforeRepeat) -> None:
+        """Have a function called before each attempt but the first; what it raises is raised."""
+        self._connection.before_repeat = before_repeat
 
     def close(self) -> None:
         """Close the connection."""

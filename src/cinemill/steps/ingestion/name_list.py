@@ -17,7 +17,7 @@ _HINT = f"Write a kind and a name, such as 'person Alice Walker'; kinds: {', '.j
 
 @dataclass(frozen=True, slots=True)
 class NameList:
-    """Known names, and what tells this list from another one."""
+    """Known names, and what identifies this list."""
 
     gazetteer: Gazetteer
     digest: str
@@ -25,7 +25,7 @@ class NameList:
 
     @property
     def spoken_digest(self) -> str:
-        """Return what tells the names apart by ear: neither kinds nor comments change it."""
+        """Return what identifies the names as they are spoken, without kinds and comments."""
         return content_key("names", [one.name for one in self.gazetteer.names])
 
 

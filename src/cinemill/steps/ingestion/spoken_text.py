@@ -42,7 +42,8 @@ class SpokenText:
     is_written: bool
     """Whether a person wrote it."""
     is_certain: bool
-    """Whether nothing that a model hears could change which captions are chosen."""
+    """Whether an ingestion may go without listening: the language that was heard is known, or there
+    are captions in one language only."""
     versions: Mapping[str, str]
     """Of all captions that a person had written by then, by their languages."""
 

@@ -39,7 +39,9 @@ class TextVectors:
         """
         for model in _list_used(connection):
             if model.id not in self.by_model:
-                raise Postponed(f"{model.name} embeds texts by now, too.", delay_seconds=0.0)
+                raise Postponed(
+                    f"The model {model.name} was added in the meantime.", delay_seconds=0.0
+                )
             save_vectors(connection, model, self.by_model[model.id])
 
 

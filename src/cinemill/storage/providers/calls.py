@@ -19,6 +19,9 @@ _OPEN = text(
     """
 )
 _FIND = text("SELECT ticket, is_asked, restarts FROM provider_call WHERE key = :key")
+_FIND_TICKETS = text(
+    "SELECT key, ticket FROM provider_call WHERE key = ANY(:keys) AND ticket IS NOT NULL"
+)
 _ASK = text(
     "UPDATE provider_call SET is_asked = true, updated_at = clock_timestamp() WHERE key = :key"
 )
@@ -71,6 +74,15 @@ def find_call(connection: Connection, key: str) -> CallRecord | None:
     """Return the analysis of this key, if it was ever entered."""
     row = connection.execute(_FIND, {"key": key}).first()
     return None if row is None else CallRecord(row.ticket, row.is_asked, row.restarts)
+
+
+def find_tickets(connection: Connection, keys: Collection[str]) -> dict[str, JsonObject]:
+    """Return what is stored of these analyses, by their keys; those without a ticket are left out.
+
+    It is all read at once: not for tickets of many megabytes.
+    """
+    rows = connection.execute(_FIND_TICKETS, {"keys": [*keys]})
+    return {row.key: row.ticket for row in rows}
 
 
 def note_asked(connection: Connection, key: str) -> None:

@@ -66,6 +66,13 @@ def test_names_that_the_passage_does_not_have_are_dropped_and_counted() -> None:
         ("Ann left", " Ann", False),
         ("昨日東京で会った", "東京", True),
         ("이재용은 서울에서", "서울", True),
+        ("이재용은 서울에서", "이재용", True),
+        ("ไปกรุงเทพเมื่อวาน", "กรุงเทพ", True),
+        ("Ông Tuấn đã đến", "Tu", False),
+        ("Ông Tuấn đã đến", "Tuấn", True),
+        ("ანანია", "ანა", False),
+        ("रामायण", "राम", False),
+        ("राम ने", "राम", True),
         ("Café Noir", "Café", True),
     ],
 )

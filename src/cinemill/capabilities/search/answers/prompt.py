@@ -10,35 +10,23 @@ from cinemill.capabilities.search.context import Evidence
 from cinemill.capabilities.search.language.links import clean_text
 from cinemill.core.documents import JsonObject
 from cinemill.inference.language_models.marked_lines import make_ids, mark_lines
-from cinemill.inference.language_models.protocol import Message, Prompt, ReplySchema, Speaker
+from cinemill.inference.language_models.protocol import (
+    Message,
+    Prompt,
+    ReplySchema,
+    Speaker,
+    closed_object,
+)
 
 LONGEST_TITLE = 120
 LONGEST_QUESTION = 2_000
 MOST_REPLY_TOKENS = 1_500
 MOST_CLAIMS = 12
 
-CLAIMS_SCHEMA = ReplySchema(
-    "claims",
-    {
-        "type": "object",
-        "properties": {
-            "claims": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "text": {"type": "string"},
-                        "evidence": {"type": "array", "items": {"type": "string"}},
-                    },
-                    "required": ["text", "evidence"],
-                    "additionalProperties": False,
-                },
-            }
-        },
-        "required": ["claims"],
-        "additionalProperties": False,
-    },
+_CLAIM = closed_object(
+    text={"type": "string"}, evidence={"type": "array", "items": {"type": "string"}}
 )
+CLAIMS_SCHEMA = ReplySchema("claims", closed_object(claims={"type": "array", "items": _CLAIM}))
 
 _SYSTEM = """You answer questions about videos from passages of them.
 The passages are between the lines BEGIN {mark} and END {mark}, each a line of JSON with an id.
