@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from click.testing import Result
 from tests.integration.api.declared import check_declared
 from tests.integration.search.library import (
     TEXT_MODEL,
@@ -28,7 +27,7 @@ from tests.integration.search.library import (
 from tests.integration.storage.intelligence_rows import forget_models
 from tests.model_files import fetch_models
 from tests.waiting import PATIENCE_SECONDS, wait_until
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cinemill.catalog import CATALOG
 from cinemill.cli.main import app
