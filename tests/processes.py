@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from tests.waiting import wait_until
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -34,6 +35,18 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 def find_encoders(folder: Path) -> list[psutil.Process]:
     """List the running FFmpegs among these, without their sandboxes."""
     return [one for one in processes_of(folder) if _program(one).startswith("ffmpeg")]
+
+
+def suspend_encoders(folder: Path) -> None:
+    """Wait for FFmpegs and suspend them: they end only if they are killed."""
+    wait_until(lambda: [*map(_suspend, find_encoders(folder))].count(True))
+
+
+def _suspend(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        process.suspend()
+        return is_alive(process)
+    return False
 
 
 def _program(process: psutil.Process) -> str:

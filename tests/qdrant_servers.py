@@ -17,7 +17,7 @@ from qdrant_client import QdrantClient
 from cinemill.storage.database import Database
 from cinemill.storage.projection.filling import apply_changes, fill_projection, prepare_projection
 from cinemill.storage.projection.rows import Projection, begin_projection, switch_projection
-from cinemill.storage.projection.server import QdrantServer
+from cinemill.storage.projection.server import QdrantServer, open_server
 from cinemill.storage.retrieval.models import EmbeddingModel
 
 NO_INDEXES = "ignore:Payload indexes have no effect:UserWarning"
@@ -102,8 +102,11 @@ def run_silent() -> Iterator[tuple[str, socket.socket]]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}", listening
 
 
-def find_closed_address() -> str:
-    """An address where nobody listens."""
+@contextmanager
+def open_closed() -> Iterator[QdrantServer]:
+    """A Qdrant whose port refuses connections, and is kept so that nobody else listens there."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+        opened = open_server(f"http://127.0.0.1:{taken.getsockname()[1]}", None)
+        assert opened is not None
+        yield opened

@@ -15,7 +15,7 @@ ROSES = (
 MONEY = (
     "Now to the bank, whose loans have become more expensive this year.",
     "Harbor Bank raised the interest on its loans, said Thomas Rossi.",
-    "Whoever borrows money from the bank pays four percent of interest.",
+    "Anyone who borrows money from the bank pays four percent of interest.",
     "The interest on savings is lower, so the bank earns money on loans.",
     "A loan for a house is paid back to the bank over thirty years.",
     "Savings are safe: the state pays them back if a bank has no money.",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.model_files import link_models
+from tests.waiting import PATIENCE_SECONDS
 
 from .conftest import Instance, make_own_film, process, write_captions
 from .test_page import check_layout
@@ -125,11 +127,20 @@ def test_line_that_is_being_saved_stays_and_chapters_follow(lines: Page, caption
     assert problems == []
 
 
+def wait_for_route(page: Page, held: list[Route], number: int) -> None:
+    """Wait until so many requests are held: a request is seen before its route is called."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(held) < number:
+        assert time.monotonic() < deadline, f"{len(held)} of {number} requests were held"
+        page.wait_for_timeout(20)
+
+
 def test_message_is_about_the_line_that_was_saved_last(lines: Page) -> None:
     """The events of the first save's job arrive after the second one was saved."""
     page = lines
     held: list[Route] = []
-    page.route(re.compile("/events"), lambda route: held.append(route))
+    events = re.compile("/events")
+    page.route(events, lambda route: held.append(route))
     message = page.locator("#transcript-message")
     message.evaluate(
         """place => {
@@ -141,7 +152,9 @@ def test_message_is_about_the_line_that_was_saved_last(lines: Page) -> None:
     for number, words in ((1, "Tomorrow,"), (2, "of carpentry.")):
         page.get_by_role("button", name=f"Edit line {number}").click()
         page.get_by_label(f"Text of line {number}").fill(words)
-        page.keyboard.press("Enter")
+        with page.expect_request(events):
+            page.keyboard.press("Enter")
+        wait_for_route(page, held, number)
         expect(page.locator("#transcript li").nth(number - 1)).to_contain_text(words)
         expect(message).to_have_text("Saved. Search and answers follow.")
     ended = 'event: progress\ndata: {"status": "cancelled", "message": "An older job."}\n\n'

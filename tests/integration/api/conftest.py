@@ -27,8 +27,11 @@ from tests.integration.search.library import (
 from tests.integration.storage.intelligence_rows import forget_models
 from tests.model_files import fetch_models
 from tests.waiting import PATIENCE_SECONDS, wait_until
+from typer.testing import CliRunner, Result
 
 from cinemill.catalog import CATALOG
+from cinemill.cli.main import app
+from cinemill.client import Client
 from cinemill.core.job import Progress
 from cinemill.jobs.events import EventPublisher
 from cinemill.storage.database import Database
@@ -110,6 +113,7 @@ class RunningApi:
 
 
 StartApi = Callable[..., RunningApi]
+Cinemill = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")
@@ -135,6 +139,21 @@ def start_api(
 def api(start_api: StartApi) -> RunningApi:
     """The server that most tests share."""
     return start_api()
+
+
+@pytest.fixture
+def client(api: RunningApi) -> Iterator[Client]:
+    with Client(api.address, api.token) as opened:
+        yield opened
+
+
+@pytest.fixture
+def cinemill(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> Cinemill:
+    """Return a function ``cinemill(*arguments)`` that runs the command line against the server."""
+    monkeypatch.setenv("CINEMILL_URL", api.address)
+    monkeypatch.setenv("CINEMILL_TOKEN", api.token)
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(app, [str(one) for one in arguments])
 
 
 @pytest.fixture(scope="module")

@@ -26,12 +26,6 @@ def asset_id(api: RunningApi) -> str:
     return upload(api)
 
 
-@pytest.fixture
-def client(api: RunningApi) -> Iterator[Client]:
-    with Client(api.address, api.token) as opened:
-        yield opened
-
-
 @pytest.fixture(scope="module")
 def database(api: RunningApi) -> Iterator[Database]:
     opened = Database(api.database_url)

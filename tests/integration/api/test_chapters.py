@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.integration.storage.intelligence_rows import (
@@ -15,9 +14,7 @@ from tests.integration.storage.intelligence_rows import (
     tell,
 )
 from tests.subjects import CHANGE_MS, MONEY, TALK
-from typer.testing import CliRunner
 
-from cinemill.cli.main import app
 from cinemill.client import Client, ClientError
 from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.knowledge.graph import EntityKind
@@ -26,10 +23,11 @@ from cinemill.storage.knowledge.evidence import PassageEvidence
 from cinemill.storage.knowledge.scenes import Scene, SceneObject, SceneRelation, save_scenes
 from cinemill.storage.media.assets import delete_asset
 
-from .conftest import RunningApi
+from .conftest import Cinemill, RunningApi
 
 V1 = "/api/v1"
 END_MS = 10_000 * len(TALK)
+Print = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +63,11 @@ def talk(database: Database) -> Iterator[str]:
 
 
 @pytest.fixture
-def client(api: RunningApi) -> Iterator[Client]:
-    with Client(api.address, api.token) as opened:
-        yield opened
-
-
-@pytest.fixture
-def cinemill(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("CINEMILL_URL", api.address)
-    monkeypatch.setenv("CINEMILL_TOKEN", api.token)
-    monkeypatch.setenv("COLUMNS", "200")
+def print_out(cinemill: Cinemill) -> Print:
+    """Return a function that runs a command, checks its exit code and returns what it prints."""
 
     def run(*arguments: str, code: int = 0) -> str:
-        result = CliRunner().invoke(app, arguments)
+        result = cinemill(*arguments)
         assert result.exit_code == code, result.output
         return result.output
 
@@ -134,42 +124,42 @@ def test_video_of_which_nothing_is_known_has_none(api: RunningApi, database: Dat
     assert (missing.status_code, missing.json()["code"]) == (404, "asset_not_found")
 
 
-def test_chapters_command_shows_both_lists(cinemill: Any, talk: str) -> None:
-    shown = cinemill("chapters", talk)
+def test_chapters_command_shows_both_lists(print_out: Print, talk: str) -> None:
+    shown = print_out("chapters", talk)
     assert "00:01:20" in shown
     assert "names Harbor Bank, Thomas Rossi; states 1 relation" in shown
-    assert json.loads(cinemill("chapters", talk, "--json"))["chapters"][1]["start"] == 80
-    assert "asset_not_found" in cinemill("chapters", "none", code=2)
+    assert json.loads(print_out("chapters", talk, "--json"))["chapters"][1]["start"] == 80
+    assert "asset_not_found" in print_out("chapters", "none", code=2)
 
 
-def test_chapters_command_says_why_there_are_none(cinemill: Any, database: Database) -> None:
+def test_chapters_command_says_why_there_are_none(print_out: Print, database: Database) -> None:
     asset_id = register(database, "short", owner=DEFAULT_OWNER)
     try:
-        assert "Too little is known" in cinemill("chapters", asset_id)
+        assert "Too little is known" in print_out("chapters", asset_id)
         tell(database, asset_id, TALK[:5])
-        assert "it has one subject, or is too short" in cinemill("chapters", asset_id)
+        assert "it has one subject, or is too short" in print_out("chapters", asset_id)
     finally:
         with database.begin() as connection:
             delete_asset(connection, asset_id)
 
 
 def test_scenes_are_read_by_the_client_and_the_command(
-    client: Client, cinemill: Any, talk: str
+    client: Client, print_out: Print, talk: str
 ) -> None:
     scenes = list(client.scenes(talk))
     assert [(one["start"], one["end"]) for one in scenes] == [(0, 0.9), (0.9, 4)]
     assert [one["label"] for one in scenes[0]["objects"]] == ["car", "person", "car"]
-    shown = cinemill("scenes", talk)
+    shown = print_out("scenes", talk)
     assert "2 × car, person" in shown
     assert shown.count("car left of person") == 1
-    assert json.loads(cinemill("scenes", talk, "--json")) == scenes
+    assert json.loads(print_out("scenes", talk, "--json")) == scenes
     with pytest.raises(ClientError) as refused:
         list(client.scenes("none"))
     assert refused.value.code == "asset_not_found"
 
 
 def test_evidence_is_read_by_the_client_and_the_command(
-    client: Client, cinemill: Any, talk: str
+    client: Client, print_out: Print, talk: str
 ) -> None:
     (bank,) = (one for one in client.entities("Harbor Bank") if one["score"] == 1)
     entity = client.entity(bank["id"])
@@ -180,13 +170,13 @@ def test_evidence_is_read_by_the_client_and_the_command(
     with pytest.raises(ClientError) as refused:
         list(client.evidence("none", trust))
     assert refused.value.code == "entity_not_found"
-    shown = cinemill("graph", "harbor bank", "--with", "thomas rossi")
+    shown = print_out("graph", "harbor bank", "--with", "thomas rossi")
     assert "Harbor Bank · trust · Thomas Rossi" in shown
     assert shown.count("two-subjects.mp4") == 2
-    (found,) = json.loads(cinemill("graph", "Harbor Bank", "--with", "Thomas Rossi", "--json"))
+    (found,) = json.loads(print_out("graph", "Harbor Bank", "--with", "Thomas Rossi", "--json"))
     assert found == {"relation": trust, "statements": statements}
-    (reverse,) = json.loads(cinemill("graph", "Thomas Rossi", "--with", bank["id"], "--json"))
+    (reverse,) = json.loads(print_out("graph", "Thomas Rossi", "--with", bank["id"], "--json"))
     assert reverse["relation"]["is_subject"] is False
-    refusal = cinemill("graph", "Harbor Bank", "--with", "Oslo", code=2)
+    refusal = print_out("graph", "Harbor Bank", "--with", "Oslo", code=2)
     assert "relation_not_found" in refusal
     assert "It has relations with: Thomas Rossi." in refusal

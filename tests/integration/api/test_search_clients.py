@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.integration.api.conftest import RunningApi
+from tests.integration.api.conftest import Cinemill
 from tests.integration.storage.intelligence_rows import find_things
-from typer.testing import CliRunner
 
-from cinemill.cli.main import app
 from cinemill.client import Client, ClientError
 from cinemill.storage.database import Database
 
 pytestmark = pytest.mark.usefixtures("library")
 WHO = "Who opened the rose garden in Oslo?"
-Run = Callable[..., Any]
-
-
-@pytest.fixture
-def client(api: RunningApi) -> Iterator[Client]:
-    with Client(api.address, api.token) as opened:
-        yield opened
-
-
-@pytest.fixture
-def cinemill(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("CINEMILL_URL", api.address)
-    monkeypatch.setenv("CINEMILL_TOKEN", api.token)
-    return lambda *arguments: CliRunner().invoke(app, [str(one) for one in arguments])
 
 
 def test_client_searches_and_asks(client: Client, library: Database) -> None:
@@ -69,7 +52,7 @@ def read_json(result: Any) -> dict[str, Any]:
     return document
 
 
-def test_search_command_prints_moments(cinemill: Run) -> None:
+def test_search_command_prints_moments(cinemill: Cinemill) -> None:
     found = read_json(cinemill("search", "flower park", "--json"))
     hit = found["hits"][0]
     assert {"asset_id", "start", "end", "score", "text"} <= hit.keys()
@@ -79,7 +62,7 @@ def test_search_command_prints_moments(cinemill: Run) -> None:
     assert shown.exit_code == 0
 
 
-def test_search_command_says_that_nothing_was_found(cinemill: Run) -> None:
+def test_search_command_says_that_nothing_was_found(cinemill: Cinemill) -> None:
     shown = cinemill("search", "quantum chromodynamics lattice")
     assert shown.exit_code == 0
     assert "Nothing found. Nearest:" in shown.output
@@ -87,7 +70,7 @@ def test_search_command_says_that_nothing_was_found(cinemill: Run) -> None:
     assert "Nothing found." in shown.output
 
 
-def test_ask_command_cites_and_goes_on(cinemill: Run) -> None:
+def test_ask_command_cites_and_goes_on(cinemill: Cinemill) -> None:
     first = read_json(cinemill("ask", WHO, "--json"))
     assert first["abstained"] is False
     assert first["citations"][0]["asset_id"] == "garden"
@@ -99,13 +82,13 @@ def test_ask_command_cites_and_goes_on(cinemill: Run) -> None:
     assert "Understood as: When did Alice Walker open" in shown.output
 
 
-def test_ask_command_says_that_there_is_no_answer(cinemill: Run) -> None:
+def test_ask_command_says_that_there_is_no_answer(cinemill: Cinemill) -> None:
     shown = cinemill("ask", "Who won the chess tournament in Peru?")
     assert shown.exit_code == 0
     assert "No answer was found in the videos." in shown.output
 
 
-def test_ask_command_cannot_go_on_with_nothing(cinemill: Run, client: Client) -> None:
+def test_ask_command_cannot_go_on_with_nothing(cinemill: Cinemill, client: Client) -> None:
     for one in client.conversations():
         client.delete_conversation(one["id"])
     refused = cinemill("ask", "When?", "--continue")
@@ -113,7 +96,7 @@ def test_ask_command_cannot_go_on_with_nothing(cinemill: Run, client: Client) ->
     assert "conversation_not_found" in refused.output
 
 
-def test_graph_command_shows_an_entity(cinemill: Run) -> None:
+def test_graph_command_shows_an_entity(cinemill: Cinemill) -> None:
     entity = read_json(cinemill("graph", "alice walker", "--json"))
     assert entity["name"] == "Alice Walker"
     shown = cinemill("graph", "alice walker")
@@ -123,14 +106,14 @@ def test_graph_command_shows_an_entity(cinemill: Run) -> None:
     assert "Alice Walker (person)" in by_id.stdout
 
 
-def test_graph_command_suggests_similar_names(cinemill: Run) -> None:
+def test_graph_command_suggests_similar_names(cinemill: Cinemill) -> None:
     refused = cinemill("graph", "Alise Walkr")
     assert refused.exit_code == 2
     assert "Did you mean: Alice Walker?" in refused.output
     assert "Vienna" not in cinemill("graph", "Vienna").stdout
 
 
-def test_wrong_input_is_an_error_of_the_command(cinemill: Run) -> None:
+def test_wrong_input_is_an_error_of_the_command(cinemill: Cinemill) -> None:
     refused = cinemill("search", " ", "--json")
     assert refused.exit_code == 4
     assert json.loads(refused.stderr)["error"]["code"] == "query_empty"

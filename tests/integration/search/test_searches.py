@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from tests.integration.search.library import open_resources
-from tests.qdrant_servers import NO_INDEXES, find_closed_address, open_local, project
+from tests.qdrant_servers import NO_INDEXES, open_closed, open_local, project
 
 from cinemill.capabilities.search.relevance import open_fitted_model, save_model
 from cinemill.capabilities.search.routing import RouteOverrides
@@ -27,7 +27,6 @@ from cinemill.core.retrieval.hits import SearchFilters
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.errors import InputRejected, TooLarge
 from cinemill.storage.database import Database
-from cinemill.storage.projection.server import open_server
 from cinemill.storage.retrieval import search as candidate_search
 
 
@@ -294,8 +293,8 @@ def test_search_goes_on_and_says_so_where_qdrant_does_not_respond(
     project(indexed, server := open_local(), model)
     try:
         with_qdrant = hybrid_search(replace(resources, qdrant=server), asked)
-        away = open_server(find_closed_address(), None)
-        without = hybrid_search(replace(resources, qdrant=away), asked)
+        with open_closed() as away:
+            without = hybrid_search(replace(resources, qdrant=away), asked)
     finally:
         with indexed.begin() as connection:
             connection.execute(text("DELETE FROM vector_projection"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,19 @@ def resources(migrated: Database, tmp_path: Path) -> Iterator[StepResources]:
     forget_everything(migrated)
 
 
+def make_run(job_kind: str, **changes: Any) -> ClaimedRun:
+    """Return what a worker claimed of a job of this kind: a step without parameters or inputs."""
+    run = ClaimedRun(
+        *("run", "token", "job", job_kind, "step", "name", "kind", "ann"),
+        asset_id=None,
+        attempt=1,
+        params={},
+        job_params={},
+        inputs={},
+    )
+    return replace(run, **changes)
+
+
 @pytest.fixture
 def open_context(tmp_path: Path) -> Opener:
     """Return a function that creates the step context of a render of ``timeline``.
@@ -75,13 +89,8 @@ def open_context(tmp_path: Path) -> Opener:
         inputs: Mapping[str, Mapping[str, Any]] | None = None,
         report: ProgressCallback = lambda fraction, message: None,
     ) -> StepContext:
-        run = ClaimedRun(
-            *("run", "token", "job", "render_video", "step", "name", "kind", "ann"),
-            asset_id=None,
-            attempt=1,
-            params=params or {},
-            job_params={"job": timeline},
-            inputs=inputs or {},
+        run = make_run(
+            "render_video", params=params or {}, job_params={"job": timeline}, inputs=inputs or {}
         )
         folder = tmp_path / "work"
         folder.mkdir()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from tests.integration.steps.conftest import make_run
 from tests.integration.storage.intelligence_rows import register, tell
 from tests.model_files import fetch_models
 from tools.samples import fetch
@@ -16,7 +17,6 @@ from cinemill.capabilities.captions.edit_store import CaptionStore, correct_capt
 from cinemill.capabilities.captions.handlers import transcribe_speech, transcript_key
 from cinemill.capabilities.captions.request import SpeechRequest
 from cinemill.capabilities.knowledge.handlers import find_entities
-from cinemill.core.job import ClaimedRun
 from cinemill.core.knowledge.gazetteer import MOST_NAMES
 from cinemill.core.text.segmentation import Cue
 from cinemill.core.transcript import SpeechTask, Transcript, Utterance
@@ -36,10 +36,7 @@ WORDS = "Yesterday the flux capacitor of Oddbody Lane was repaired in Oslo."
 
 
 def open_context(folder: Path) -> StepContext:
-    run = ClaimedRun(
-        "run", "token", "job", "extract_entities", "step", "name", "kind", "ann",
-        asset_id="talk", attempt=1, params={}, job_params={}, inputs={},
-    )  # fmt: skip
+    run = make_run("extract_entities", asset_id="talk")
     return StepContext(run, folder, lambda *_: None, lambda: None, memory_bytes=4 << 30)
 
 
@@ -90,11 +87,9 @@ def open_speech(resources: StepResources, folder: Path) -> StepContext:
     media = probe(resources.files.path(stored.sha256), resources.limits, sandbox=resources.sandbox)
     probed = dict(write_result(ProbeResult(asset.id, media, {})))
     folder.mkdir(exist_ok=True)
-    run = ClaimedRun(
-        "run", "token", "job", "caption", "step", "name", "kind", "ann",
-        asset_id=asset.id, attempt=1, params={"model": "tiny.en"}, job_params={},
-        inputs={"probe": probed},
-    )  # fmt: skip
+    run = make_run(
+        "caption", asset_id=asset.id, params={"model": "tiny.en"}, inputs={"probe": probed}
+    )
     return StepContext(run, folder, lambda *_: None, lambda: None, memory_bytes=4 << 30)
 
 

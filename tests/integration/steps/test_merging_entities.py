@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.steps.conftest import make_run
 from tests.integration.storage import rows
 from tests.integration.storage.intelligence_rows import mention, register, relation, save
 
 from cinemill.capabilities.knowledge import merge_handler
 from cinemill.capabilities.knowledge.merge_handler import merge_graphs
 from cinemill.capabilities.knowledge.merging.suggestions import MergeSuggestion, suggest_merges
-from cinemill.core.job import ClaimedRun
 from cinemill.errors import NotFound, TooLarge
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.resources import StepResources
@@ -35,14 +35,7 @@ def handle(resources: StepResources, tmp_path: Path) -> Handle:
     rows.accept(resources.database, id="job")
 
     def handle(**params: Any) -> StepOutcome:
-        claimed = ClaimedRun(
-            *("run", "token", "job", "merge_knowledge_graphs", "step", "name", "kind", "ann"),
-            asset_id=None,
-            attempt=1,
-            params=params,
-            job_params=params,
-            inputs={},
-        )
+        claimed = make_run("merge_knowledge_graphs", params=params, job_params=params)
         nothing = StepContext(
             claimed, tmp_path, lambda *_: None, lambda: None, memory_bytes=1 << 30
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from tests.integration.steps.conftest import make_run
 from tests.integration.steps.test_model_entities import (
     address,
     read_passages,
@@ -19,7 +20,6 @@ from tests.model_servers import ModelServer, reply_json, serve_replies
 
 from cinemill.capabilities import knowledge
 from cinemill.capabilities.captions.edit_store import CaptionStore, correct_captions
-from cinemill.core.job import ClaimedRun
 from cinemill.core.text.segmentation import Cue
 from cinemill.jobs.step import StepContext
 from cinemill.steps.ingestion.kinds import APPLY_CAPTION_EDITS, EXTRACT_RELATIONS
@@ -58,10 +58,7 @@ class Editor:
             entity_model=address(server),
             models_dir=fetch_models("en-core-web-sm"),
         )
-        run = ClaimedRun(
-            "run", "token", "job", APPLY_CAPTION_EDITS, "step", "name", kind, "ann",
-            asset_id="talk", attempt=1, params={}, job_params={}, inputs={},
-        )  # fmt: skip
+        run = make_run(APPLY_CAPTION_EDITS, step_kind=kind, asset_id="talk")
         context = StepContext(run, self.folder, lambda *_: None, lambda: None, 4 << 30)
         outcome = knowledge.CAPABILITY.build_handlers(having)[kind](context)
         with having.database.begin() as connection:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.engine import Engine
+from tests.integration.steps.conftest import make_run
 from tests.integration.storage.intelligence_rows import begin_model, register, tell, without_models
 from tests.model_files import link_models
 from tests.onnx_files import write_mean_model
@@ -19,7 +20,6 @@ from cinemill.capabilities.embeddings.handlers import generate_text_embeddings, 
 from cinemill.capabilities.embeddings.moment_handler import generate_multimodal_embeddings
 from cinemill.capabilities.embeddings.picture_handler import BATCH_SIZE, generate_visual_embeddings
 from cinemill.core.frames import Frame
-from cinemill.core.job import ClaimedRun
 from cinemill.core.media import ArtifactKind
 from cinemill.core.parameter_reader import read_parameters
 from cinemill.core.retrieval.passages import Passage, PassageTrack
@@ -70,14 +70,8 @@ def open_context(
     should_stop: Callable[[], Exception | None] = lambda: None,
 ) -> StepContext:
     """Return the context of an ingestion of a video; without one, of a job for all of them."""
-    run = ClaimedRun(
-        *("run", "token", "job", "generate_visual_embeddings", "step", "name", "kind", "ann"),
-        asset_id=asset_id,
-        attempt=1,
-        params={},
-        job_params={} if asset_id is None else {"profile": "full"},
-        inputs={},
-    )
+    job_params = {} if asset_id is None else {"profile": "full"}
+    run = make_run("generate_visual_embeddings", asset_id=asset_id, job_params=job_params)
     return StepContext(run, folder, lambda *_: None, should_stop, memory_bytes=1 << 30)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from tests.integration.steps.conftest import make_run
 from tests.integration.storage.intelligence_rows import register, tell
 from tests.model_files import fetch_models
 from tests.model_servers import (
@@ -29,7 +30,6 @@ from cinemill.capabilities import knowledge
 from cinemill.capabilities.knowledge import handlers, model_handlers
 from cinemill.capabilities.knowledge.model_inquiry import ask_about
 from cinemill.capabilities.knowledge.video_texts import VideoText, list_texts
-from cinemill.core.job import ClaimedRun
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.errors import CinemillError, InputRejected, Postponed
 from cinemill.inference.language.spacy_parser import CARD
@@ -118,10 +118,9 @@ def address(server: ModelServer) -> LanguageModelAddress:
 def open_context(
     folder: Path, attempt: int = 1, job_params: Mapping[str, Any] | None = None
 ) -> StepContext:
-    run = ClaimedRun(
-        "run", "token", "job", "extract_entities", "step", "name", "kind", "ann",
-        asset_id="talk", attempt=attempt, params={}, job_params=job_params or {}, inputs={},
-    )  # fmt: skip
+    run = make_run(
+        "extract_entities", asset_id="talk", attempt=attempt, job_params=job_params or {}
+    )
     return StepContext(run, folder, lambda *_: None, lambda: None, memory_bytes=4 << 30)
 
 

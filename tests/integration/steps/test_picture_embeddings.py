@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.integration.steps.conftest import make_run
 from tests.integration.storage.intelligence_rows import register, without_models
 from tests.onnx_files import write_mean_model
 
 from cinemill.capabilities.embeddings.picture_handler import BATCH_SIZE, generate_visual_embeddings
 from cinemill.core.frames import Frame
-from cinemill.core.job import ClaimedRun
 from cinemill.core.media import ArtifactKind
 from cinemill.core.parameter_reader import read_parameters
 from cinemill.core.retrieval.passages import Passage, PassageTrack
@@ -66,14 +66,7 @@ def open_context(folder: Path, *, stop_after: int = 10**6) -> StepContext:
     def should_stop() -> Exception | None:
         return JobCancelled("stop") if next(asked) >= stop_after else None
 
-    run = ClaimedRun(
-        *("run", "token", "job", "generate_visual_embeddings", "step", "name", "kind", "ann"),
-        asset_id=None,
-        attempt=1,
-        params={},
-        job_params={},
-        inputs={},
-    )
+    run = make_run("generate_visual_embeddings")
     return StepContext(run, folder, lambda *_: None, should_stop, memory_bytes=1 << 30)
 
 

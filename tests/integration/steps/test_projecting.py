@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.integration.steps.conftest import make_run
 from tests.integration.storage.intelligence_rows import (
     activate,
     begin_model,
@@ -16,7 +17,7 @@ from tests.integration.storage.intelligence_rows import (
     without_models,
 )
 from tests.integration.storage.rows import change
-from tests.qdrant_servers import NO_INDEXES, find_closed_address, open_local
+from tests.qdrant_servers import NO_INDEXES, open_closed, open_local
 
 from cinemill.capabilities.embeddings import projection_handler
 from cinemill.capabilities.embeddings.handlers import index_embeddings
@@ -27,7 +28,6 @@ from cinemill.capabilities.embeddings.projection_handler import (
     rebuild_projection,
 )
 from cinemill.capabilities.operations.health import check_all
-from cinemill.core.job import ClaimedRun
 from cinemill.errors import JobCancelled, Postponed
 from cinemill.jobs.step import StepContext
 from cinemill.steps.resources import StepResources
@@ -42,7 +42,7 @@ from cinemill.storage.projection.rows import (
     list_projections,
     list_unused,
 )
-from cinemill.storage.projection.server import QdrantServer, QdrantUnavailable, open_server
+from cinemill.storage.projection.server import QdrantServer, QdrantUnavailable
 from cinemill.storage.retrieval.model_locks import ModelWork, try_lock_model
 from cinemill.storage.retrieval.models import EmbeddingModel, find_active_model
 
@@ -73,14 +73,7 @@ def open_context(
     *,
     should_stop: Callable[[], Exception | None] = lambda: None,
 ) -> StepContext:
-    run = ClaimedRun(
-        *("run", "token", job_id, "project_embeddings", "step", "name", "kind", "ann"),
-        asset_id=None,
-        attempt=1,
-        params={},
-        job_params={},
-        inputs={},
-    )
+    run = make_run("project_embeddings", job_id=job_id)
     return StepContext(run, folder, lambda *_: None, should_stop, memory_bytes=1 << 30)
 
 
@@ -108,9 +101,24 @@ def add_video(resources: StepResources, model: EmbeddingModel) -> None:
     fill(resources.database, model)
 
 
-def away(resources: StepResources) -> StepResources:
+@pytest.fixture
+def away(with_qdrant: StepResources) -> Iterator[StepResources]:
     """Return the same with a Qdrant that does not respond."""
-    return replace(resources, qdrant=open_server(find_closed_address(), None))
+    with open_closed() as gone:
+        yield replace(with_qdrant, qdrant=gone)
+
+
+def postpone_and_finish(
+    resources: StepResources, folder: Path, method: str, found: Callable[[str], object], why: str
+) -> None:
+    """Check that the job waits while this method of Qdrant finds this, and finishes afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(get_server(resources), method, found)
+        with pytest.raises(Postponed, match=why):
+            project_embeddings(resources, open_context(folder))
+    assert get_ready(resources) is None
+    project_embeddings(resources, open_context(folder))
+    assert count_points(resources) == len(TEXTS)
 
 
 def test_nothing_is_done_without_qdrant(
@@ -167,15 +175,15 @@ def test_ingestion_leaves_the_rest_when_its_time_is_up(
 
 
 def test_ingestion_does_not_fail_for_a_qdrant_that_is_away(
-    with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
+    with_qdrant: StepResources, away: StepResources, model: EmbeddingModel, tmp_path: Path
 ) -> None:
     project_embeddings(with_qdrant, open_context(tmp_path))
     add_video(with_qdrant, model)
-    assert index_embeddings(away(with_qdrant), open_context(tmp_path)).result["gap"] == ""
-    outcome = project_embeddings(away(with_qdrant), open_context(tmp_path))
+    assert index_embeddings(away, open_context(tmp_path)).result["gap"] == ""
+    outcome = project_embeddings(away, open_context(tmp_path))
     assert outcome.result["gap"] == "qdrant_unavailable"
     with pytest.raises(QdrantUnavailable):
-        rebuild_projection(away(with_qdrant), open_context(tmp_path))
+        rebuild_projection(away, open_context(tmp_path))
     assert project_embeddings(with_qdrant, open_context(tmp_path)).result["count"] == 1
     assert count_points(with_qdrant) == len(TEXTS) + 1
 
@@ -296,37 +304,19 @@ def test_rebuild_does_not_wait_after_an_unequal_collection(
 
 
 def test_collection_that_is_given_up_while_it_is_compared_is_begun_again(
-    with_qdrant: StepResources,
-    model: EmbeddingModel,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    with_qdrant: StepResources, tmp_path: Path
 ) -> None:
     def give_up(_collection: str) -> int:
         change(with_qdrant.database, "UPDATE vector_projection SET state = 'retired'")
         return len(TEXTS)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(get_server(with_qdrant), "count", give_up)
-        with pytest.raises(Postponed, match="given up"):
-            project_embeddings(with_qdrant, open_context(tmp_path))
-    assert get_ready(with_qdrant) is None
-    project_embeddings(with_qdrant, open_context(tmp_path))
-    assert count_points(with_qdrant) == len(TEXTS)
+    postpone_and_finish(with_qdrant, tmp_path, "count", give_up, "given up")
 
 
 def test_job_waits_until_qdrant_has_built_its_index(
-    with_qdrant: StepResources,
-    model: EmbeddingModel,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    with_qdrant: StepResources, tmp_path: Path
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(get_server(with_qdrant), "is_indexing", lambda _collection: True)
-        with pytest.raises(Postponed, match="builds its index"):
-            project_embeddings(with_qdrant, open_context(tmp_path))
-    assert get_ready(with_qdrant) is None
-    project_embeddings(with_qdrant, open_context(tmp_path))
-    assert count_points(with_qdrant) == len(TEXTS)
+    postpone_and_finish(with_qdrant, tmp_path, "is_indexing", lambda _: True, "builds its index")
 
 
 def test_new_model_gets_a_collection_and_the_old_ones_is_dropped(
@@ -373,11 +363,11 @@ def test_points_that_qdrant_lost_are_logged(
 
 
 def test_health_check_names_qdrant_where_it_is_set_up(
-    with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
+    with_qdrant: StepResources, away: StepResources
 ) -> None:
     assert "qdrant" not in check_all(replace(with_qdrant, qdrant=None))["checks"]
     assert check_all(with_qdrant)["checks"]["qdrant"]["healthy"]
-    found = check_all(away(with_qdrant))["checks"]["qdrant"]
+    found = check_all(away)["checks"]["qdrant"]
     assert not found["healthy"]
     assert "CINEMILL_QDRANT_URL" in found["message"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.credentials import make_signer, sign
 from tests.films import make_film
+from tests.integration.steps.conftest import make_run
 
 from cinemill.capabilities.ingest.probe_handler import probe_source
-from cinemill.core.job import ClaimedRun
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.core.origin.provenance import ProvenanceReport, ProvenanceState
 from cinemill.jobs.step import StepContext
@@ -43,14 +43,7 @@ def store(resources: StepResources, film: Path, *, owner: str = "ann") -> AssetR
 
 def run_probe(resources: StepResources, asset: AssetRecord, folder: Path) -> None:
     """Run the step and commit its outcome, as the runner does."""
-    run = ClaimedRun(
-        *("run", "token", "job", "process_video", "step", "probe", "probe_source", "ann"),
-        asset_id=asset.id,
-        attempt=1,
-        params={},
-        job_params={},
-        inputs={},
-    )
+    run = make_run("process_video", step_name="probe", step_kind="probe_source", asset_id=asset.id)
     folder.mkdir()
     outcome = probe_source(
         resources, StepContext(run, folder, lambda *_: None, lambda: None, memory_bytes=4 << 30)

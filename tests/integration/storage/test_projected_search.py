@@ -18,7 +18,7 @@ from tests.integration.storage.intelligence_rows import (
     without_models,
 )
 from tests.integration.storage.rows import change, forget_everything
-from tests.qdrant_servers import NO_INDEXES, find_closed_address, open_local, project
+from tests.qdrant_servers import NO_INDEXES, open_closed, open_local, project
 
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.core.retrieval.passages import PassageTrack
@@ -30,7 +30,7 @@ from cinemill.storage.projection.filling import compare
 from cinemill.storage.projection.nearest import ProjectedIndex
 from cinemill.storage.projection.pages import read_page
 from cinemill.storage.projection.rows import BEFORE_ALL, Projection
-from cinemill.storage.projection.server import QdrantServer, open_server
+from cinemill.storage.projection.server import QdrantServer
 from cinemill.storage.retrieval import search
 from cinemill.storage.retrieval.models import EmbeddingModel
 from cinemill.storage.retrieval.search import NearestIndex, find_candidates
@@ -311,10 +311,9 @@ def test_few_passages_are_compared_without_qdrant(
 def test_postgresql_searches_alone_where_qdrant_does_not_respond(library: Library) -> None:
     (vector,) = draw_queries(1)
     alone = find(library, vector)
-    gone = open_server(find_closed_address(), None)
-    assert gone is not None
-    index = ProjectedIndex(gone)
-    assert find(library, vector, index=index) == alone
+    with open_closed() as gone:
+        index = ProjectedIndex(gone)
+        assert find(library, vector, index=index) == alone
     assert index.failure.startswith("PostgreSQL's own index was searched.")
 
 

@@ -30,17 +30,18 @@ from tests.integration.storage.rows import change
 from tests.qdrant_servers import (
     NO_INDEXES,
     Request,
-    find_closed_address,
+    open_closed,
     open_local,
     project,
     run_double,
 )
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.core.retrieval.queries import CandidateQuery
-from cinemill.storage.database import Database
+from cinemill.storage.database import Database, migrate
 from cinemill.storage.media.assets import delete_asset, set_collection
-from cinemill.storage.projection import filling, nearest, rows
+from cinemill.storage.projection import filling, nearest, rows, server
 from cinemill.storage.projection.filling import (
     apply_changes,
     drop_unused,
@@ -212,11 +213,9 @@ def test_deleted_video_is_not_found_and_hides_nothing(projected: Projected) -> N
 
 def test_deletion_reaches_qdrant_once_it_is_there_again(projected: Projected) -> None:
     library, projection = projected
-    gone = open_server(find_closed_address(), None)
-    assert gone is not None
     library.delete("film")
     for _ in range(2):
-        with pytest.raises(QdrantUnavailable):
+        with open_closed() as gone, pytest.raises(QdrantUnavailable):
             apply_changes(library.database, gone, library.model)
         assert library.count_changes() == len(TEXTS)
     assert apply_changes(library.database, library.server, library.model) == len(TEXTS)
@@ -465,6 +464,7 @@ def test_search_asks_the_collection_that_took_the_place_of_one_that_is_gone(
         return replies[-1], json.dumps({"result": {"points": []}, "status": "ok"}).encode()
 
     new = begin(library)
+    monkeypatch.setattr(server, "SEARCH_SECONDS", int(PATIENCE_SECONDS))
     with run_double(reply) as double:
         opened = open_server(double.url, None)
         assert opened is not None
@@ -504,9 +504,8 @@ def test_health_says_what_qdrant_lacks(library: Library, monkeypatch: pytest.Mon
     assert examine_projections(database, server).state is HealthState.OK
     monkeypatch.setattr("cinemill.storage.projection.health.MOST_CHANGES", 1)
     assert examine_projections(database, server).state is HealthState.BEHIND
-    gone = open_server(find_closed_address(), None)
-    assert gone is not None
-    assert examine_projections(database, gone).state is HealthState.UNAVAILABLE
+    with open_closed() as gone:
+        assert examine_projections(database, gone).state is HealthState.UNAVAILABLE
 
 
 def test_health_says_that_qdrant_lost_points(projected: Projected) -> None:
@@ -520,12 +519,16 @@ def test_health_says_that_qdrant_lost_points(projected: Projected) -> None:
     assert (found.state, "has lost some" in found.message) == (HealthState.BEHIND, True)
 
 
-def test_two_installations_never_share_a_collection(projected: Projected) -> None:
-    library, projection = projected
+def test_two_installations_never_share_a_collection(library: Library, empty_url: str) -> None:
+    """The other one has a model with the same id and name, and a projection with the same id."""
     with library.database.begin() as connection:
-        names = connection.execute(
-            text("SELECT collection FROM vector_projection WHERE model_id = :id"),
-            {"id": library.model.id},
-        ).scalars()
-        assert [*names] == [projection.collection]
-    assert begin(library).collection != projection.collection
+        ours = begin_projection(connection, library.model)
+    migrate(empty_url)
+    with closing(Database(empty_url)) as other:
+        for table, row in (("embedding_model", library.model), ("vector_projection", ours)):
+            change(other, f"ALTER TABLE {table} ALTER COLUMN id RESTART WITH {row.id}")
+        model = begin_model(other)
+        with other.begin() as connection:
+            theirs = begin_projection(connection, model)
+    assert (model.id, model.name, theirs.id) == (library.model.id, library.model.name, ours.id)
+    assert theirs.collection != ours.collection

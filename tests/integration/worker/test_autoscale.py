@@ -14,7 +14,7 @@ from tests.integration.redis_databases import take_redis_database
 from tests.integration.storage import rows
 from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
 from tests.integration.worker.test_releasing_work import errors_in_log
-from tests.processes import find_encoders
+from tests.processes import suspend_encoders
 from tests.waiting import wait_until
 
 from cinemill.core.job import JobState
@@ -64,9 +64,7 @@ def test_autoscaled_worker_grows_under_load_and_shrinks_when_idle(
 ) -> None:
     assert count_processes(worker) == 1
     long = submit(stack, long_film)
-    wait_until(lambda: find_encoders(stack.home / "work"))
-    for encoder in find_encoders(stack.home / "work"):
-        encoder.suspend()  # it lasts as long as everything else, however busy the machine
+    suspend_encoders(stack.home / "work")  # so this one lasts longest, however busy the machine
     films = [make_film(films_folder / f"{n}.mp4", seconds=2, size=(64, 48 + n)) for n in (2, 4)]
     short = [submit(stack, film) for film in films]
     wait_until(lambda: count_processes(worker) == 3)

@@ -14,7 +14,7 @@ import pytest
 from tests.integration.redis_databases import take_redis_database
 from tests.integration.storage import rows
 from tests.integration.worker.conftest import Stack, open_stack, start_service, stop_service
-from tests.processes import find_encoders, processes_of
+from tests.processes import processes_of, suspend_encoders
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.core.job import Job, JobState, StepState
@@ -43,18 +43,20 @@ def stack(database_url: str, redis_url: str, films_folder: Path, tmp_path: Path)
 def worker_at_work(
     stack: Stack, film: Path, pool: str
 ) -> Iterator[tuple[Job, subprocess.Popen[bytes]]]:
-    """Yield a worker that runs FFmpeg, and its job."""
+    """Yield a worker whose FFmpeg ends only if it is killed, and its job."""
     stack.environment["CELERY_WORKER_POOL"] = pool
     worker = start_service("cinemill.worker", stack)
     try:
         task = stack.app.tasks["process_video"]
         job_id = task.apply_async(args=[str(film)]).id
         wait_until(lambda: stack.service.get_job(job_id).stage == "prepare")
-        wait_until(lambda: find_encoders(stack.home / "work"))
+        suspend_encoders(stack.home / "work")
         yield stack.service.get_job(job_id), worker
     finally:
         worker.kill()
         worker.wait()
+        for process in processes_of(stack.home / "work"):
+            process.kill()
 
 
 def errors_in_log(stack: Stack) -> list[str]:

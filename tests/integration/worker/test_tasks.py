@@ -17,7 +17,7 @@ from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
 from tests import films
 from tests.integration.worker.conftest import Stack
-from tests.processes import find_encoders, processes_of
+from tests.processes import processes_of, suspend_encoders
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.capabilities.operations.verify import verify_files
@@ -224,7 +224,7 @@ def test_cancel_during_ffmpeg_leaves_no_process_and_no_file(stack: Stack, long_f
     result = send(stack, str(long_film))
     work = stack.home / "work"
     wait_until(lambda: stack.service.get_job(result.id).stage == "prepare")
-    wait_until(lambda: find_encoders(work))
+    suspend_encoders(work)
     assert result.state == "PROGRESS"
     stored = {sha256 for sha256, _ in stack.files.walk()}
     stack.service.cancel_job(result.id, "wrong film")

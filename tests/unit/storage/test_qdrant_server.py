@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 
 import pytest
 from pydantic import SecretStr
-from tests.qdrant_servers import Request, find_closed_address, run_double, run_silent
+from tests.qdrant_servers import open_closed, run_double, run_silent
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.errors import ToolMissing
@@ -24,6 +24,12 @@ from cinemill.storage.projection.server import (
 ANN = SearchScope("ann")
 KEY = SecretStr("correct horse")
 PASSAGE = "0d1c4a52-7d0b-4b0e-9f5a-6a8f0a5b1c2d"
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine takes longer to reply than a person waits."""
+    monkeypatch.setattr(server, "SEARCH_SECONDS", int(PATIENCE_SECONDS))
 
 
 def open_at(url: str) -> QdrantServer:
@@ -55,12 +61,12 @@ def test_nothing_is_set_up_without_an_address() -> None:
 
 
 def test_address_where_nobody_listens_is_unavailable() -> None:
-    opened = open_at(find_closed_address())
-    with pytest.raises(QdrantUnavailable) as refused:
-        opened.check()
-    assert "CINEMILL_QDRANT_URL" in refused.value.hint
-    with pytest.raises(QdrantUnavailable):
-        find(opened)
+    with open_closed() as opened:
+        with pytest.raises(QdrantUnavailable, match="refused") as refused:
+            opened.check()
+        assert "CINEMILL_QDRANT_URL" in refused.value.hint
+        with pytest.raises(QdrantUnavailable, match="refused"):
+            find(opened)
 
 
 def test_silent_server_is_given_up_and_not_asked_again_at_once(
@@ -99,23 +105,26 @@ def test_server_without_this_collection_is_asked_for_the_next_one_at_once() -> N
 
 
 @pytest.mark.parametrize(
-    "reply",
+    ("status", "content", "why"),
     [
-        lambda _: (401, b"Invalid API key"),
-        lambda _: (404, b'{"status": {"error": "Not found: Collection `films`"}, "time": 0}'),
-        lambda _: (429, b"{}"),
-        lambda _: (500, b"\xff\x00" * 50_000),
-        lambda _: (200, b"<html>a proxy's page</html>"),
-        lambda _: (200, b"[]"),
-        lambda _: (200, b'{"result": {"points": [{"id": {}, "score": "high"}]}}'),
-        lambda _: (200, write_points("films-7")),
-        lambda _: (200, write_points(7)),
-        lambda _: (200, b'{"result": null}'),
+        (401, b"Invalid API key", r"401 .*Invalid API key"),
+        (404, b'{"status": {"error": "Not found: Collection `films`"}, "time": 0}', r"404 .*films"),
+        (429, b"{}", r"429 "),
+        (500, b"\xff\x00" * 50_000, r"500 "),
+        (200, b"<html>a proxy's page</html>", r"Expecting value: line 1"),
+        (200, b"[]", r"valid dictionary"),
+        (200, b'{"result": {"points": [{"id": {}, "score": "high"}]}}', r"points\.0\.id"),
+        (200, write_points("films-7"), r"UUID"),
+        (200, write_points(7), r"UUID"),
+        (200, b'{"result": null}', r"returned None"),
     ],
     ids=["key", "collection", "busy", "bytes", "page", "list", "shape", "id", "number", "null"],
 )
-def test_other_replies_are_refused(reply: Callable[[Request], tuple[int, bytes]]) -> None:
-    with run_double(reply) as double, pytest.raises(QdrantUnavailable) as refused:
+def test_other_replies_are_refused(status: int, content: bytes, why: str) -> None:
+    with (
+        run_double(lambda _: (status, content)) as double,
+        pytest.raises(QdrantUnavailable, match=why) as refused,
+    ):
         find(open_at(double.url))
     assert len(refused.value.message) < 500
 
