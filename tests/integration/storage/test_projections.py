@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ from cinemill.storage.projection.filling import (
     fill_projection,
     prepare_projection,
 )
-from cinemill.storage.projection.health import HealthState, examine_projections
+from cinemill.storage.projection.health import HealthState, examine_projections, lacks_points
 from cinemill.storage.projection.nearest import ProjectedIndex
 from cinemill.storage.projection.points import Point
 from cinemill.storage.projection.rows import (
@@ -370,6 +370,28 @@ def test_another_projection_takes_the_place_of_one_that_is_being_filled(library:
     with library.database.begin() as connection:
         assert list_projections(connection, library.model.id) == [second]
         assert [one.collection for one in list_unused(connection)] == [first.collection]
+
+
+def test_video_may_be_deleted_while_the_stores_are_compared(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, projection = projected
+    find_sample = filling._find_sample
+
+    def delete_meanwhile(*given: Any) -> Any:
+        sample = find_sample(*given)
+        library.delete("film")
+        return sample
+
+    monkeypatch.setattr(filling, "_find_sample", delete_meanwhile)
+    found = filling.compare(library.database, library.server, projection, library.model)
+    assert (found.vectors, found.recall) == (len(TEXTS), 1.0)
+
+
+def test_model_may_be_dropped_while_its_collection_is_examined(projected: Projected) -> None:
+    library, projection = projected
+    dropped = replace(library.model, id=2**31 - 1)
+    assert not lacks_points(library.database, library.server, dropped, projection)
 
 
 def test_collection_of_a_model_that_was_dropped_is_dropped(projected: Projected) -> None:
