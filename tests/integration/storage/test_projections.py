@@ -238,6 +238,28 @@ def test_moved_video_is_found_in_its_new_collection_only(projected: Projected) -
     assert len(nearest) == len(TEXTS)
 
 
+def test_changes_of_a_moved_video_are_noted_in_the_order_of_ids(projected: Projected) -> None:
+    """As those of vectors are: else the two transactions could wait for each other."""
+    library, _ = projected
+    noted = text("SELECT passage_id FROM vector_change ORDER BY version")
+    stored = text("SELECT id FROM passage ORDER BY ctid")
+    # A row that changes is stored behind the others.
+    change(library.database, "UPDATE passage SET language = 'de' WHERE number < 5")
+    assert library.count_changes() == 0
+    with library.database.begin() as connection:
+        ids = connection.execute(stored).scalars().all()
+        assert [*ids] != sorted(ids)
+        # As with many passages, these few are not found by an index, whose order is another one.
+        for setting in ("enable_indexscan", "enable_indexonlyscan"):
+            connection.exec_driver_sql(f"SET LOCAL {setting} = off")
+        connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
+        for collection in ("first", "second"):
+            set_collection(connection, "film", collection)
+            assert connection.execute(noted).scalars().all() == sorted(ids)
+        set_collection(connection, "film", "second")
+        assert connection.execute(noted).scalars().all() == sorted(ids)
+
+
 def test_passage_that_changes_while_it_is_brought_is_brought_again(
     projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
