@@ -44,7 +44,7 @@ from cinemill.storage.knowledge.names import entity_id, entity_key
 from cinemill.storage.media import assets
 from cinemill.storage.retrieval import models
 from cinemill.storage.retrieval.filters import compose_conditions
-from cinemill.storage.retrieval.search import find_candidates, should_use_index
+from cinemill.storage.retrieval.search import estimate_kept, find_candidates, is_index_better
 
 PASSAGES = int(os.environ.get("CINEMILL_BENCH_PASSAGES", "20000"))
 FOLDER = os.environ.get("CINEMILL_BENCH_FOLDER")
@@ -175,7 +175,8 @@ def _measure_share(library: Library, random: np.random.Generator, share: float |
         right += len(expected & {one.passage_id for one in found[:TOP]})
     with library.database.begin() as connection:
         conditions = compose_conditions(SCOPE, filters)
-        by_index = should_use_index(connection, library.model, conditions, LIMIT)
+        kept = estimate_kept(connection, conditions)
+        by_index = is_index_better(connection, library.model, kept, LIMIT)
     how = f"{'by index' if by_index else 'all distances'}, p95 {_percentile(took, 0.95):.0f} ms"
     name = "all passages" if share is None else f"a filter that keeps {share * 100:g} %"
     recall = right / wanted if wanted else None

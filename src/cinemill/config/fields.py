@@ -9,7 +9,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, FilePath, PlainSerializer
@@ -119,6 +119,16 @@ def _url(schemes: tuple[str, ...], example: str) -> AfterValidator:
     return AfterValidator(partial(parsers.check_url, schemes=schemes, example=example))
 
 
+def _check_no_credentials(url: str) -> str:
+    """Return the URL of a Qdrant server. Raises ValueError, without it, for a user or password."""
+    if "@" in urlsplit(url).netloc:
+        raise ValueError(
+            "names a user or a password, which Qdrant does not take: set its API key as "
+            "CINEMILL_QDRANT_KEY"
+        )
+    return url
+
+
 _MASKED = PlainSerializer(parsers.mask_url)
 
 Folders = Annotated[
@@ -144,7 +154,9 @@ RedisUrl = Annotated[str, _url(("redis", "rediss", "sentinel", "unix"), _REDIS),
 BrokerUrl = Annotated[str, _url(_BROKER_SCHEMES, _REDIS), _MASKED]
 ResultUrl = Annotated[str, _url(_RESULT_SCHEMES, _REDIS), _MASKED]
 HttpUrl = Annotated[str, _url(("http", "https"), _HTTP), _MASKED]
-QdrantUrl = Annotated[str, _url(("http", "https"), _QDRANT), _MASKED]
+QdrantUrl = Annotated[
+    str, _url(("http", "https"), _QDRANT), AfterValidator(_check_no_credentials), _MASKED
+]
 Host = Annotated[str, AfterValidator(parsers.check_host)]
 Autoscale = Annotated[
     str, AfterValidator(lambda written: "{},{}".format(*parsers.parse_autoscale(written)))

@@ -1,6 +1,6 @@
 """The settings: one frozen model, each field with its public name and its description.
 
-Fields are documented in the order of the bases' resolution: those of the last base come first.
+Fields are documented in the reverse order of the bases' resolution: the last base's come first.
 """
 
 from __future__ import annotations

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 from tests.integration.storage.intelligence_rows import (
     MODEL,
     SPEECH,
@@ -20,6 +22,7 @@ from tests.integration.storage.intelligence_rows import (
 )
 from tests.subjects import CHANGE_MS, MONEY, ROSES, TALK
 
+from cinemill.capabilities.search.chapters import video_chapters
 from cinemill.capabilities.search.chapters.video_chapters import (
     Comparison,
     VideoChapters,
@@ -40,6 +43,12 @@ from cinemill.storage.retrieval.vectors import fill_model
 from .library import TEXT_MODEL
 
 LENGTH_MS = 10_000 * len(TALK)
+IDLING = text(
+    """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+    """
+)
 
 
 @pytest.fixture
@@ -79,6 +88,29 @@ def test_subjects_are_chapters_without_gaps(unindexed: Database, film: str) -> N
     assert "garden" in roses
     assert "bank" in money
     assert found.key_moments == []
+
+
+@pytest.mark.parametrize(
+    "long_work",
+    ["list_terms", "compare_windows", "find_boundaries", "choose_titles", "choose_key_moments"],
+)
+def test_no_transaction_is_open_while_chapters_are_computed(
+    unindexed: Database, film: str, monkeypatch: pytest.MonkeyPatch, long_work: str
+) -> None:
+    """PostgreSQL ends one that idles for 15 s."""
+    tell(unindexed, film, TALK)
+    cut(unindexed, [0, CHANGE_MS])
+    work = getattr(video_chapters, long_work)
+    idling: list[int] = []
+
+    def count_idling(*given: Any, **named: Any) -> Any:
+        with unindexed.once() as connection:
+            idling.append(connection.execute(IDLING).scalar_one())
+        return work(*given, **named)
+
+    monkeypatch.setattr(video_chapters, long_work, count_idling)
+    assert len(read(unindexed).chapters) == 2
+    assert {*idling} == {0}
 
 
 def test_names_are_in_titles_and_make_key_moments(unindexed: Database, film: str) -> None:

@@ -28,7 +28,8 @@ from cinemill.capabilities.embeddings.projection_handler import (
     rebuild_projection,
 )
 from cinemill.capabilities.operations.health import check_all
-from cinemill.errors import JobCancelled, Postponed
+from cinemill.errors import InputRejected, JobCancelled, Postponed
+from cinemill.jobs.runs.failures import describe_failure
 from cinemill.jobs.step import StepContext
 from cinemill.steps.resources import StepResources
 from cinemill.storage.database import open_patient_connection
@@ -233,6 +234,52 @@ def test_rebuild_goes_on_where_it_was_and_drops_the_old_collection(
     assert get_ready(with_qdrant) != ready
 
 
+def test_two_rebuilds_complete_the_same_collections(
+    with_qdrant: StepResources,
+    model: EmbeddingModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pictures = begin_model(with_qdrant.database, "pictures", space="picture", dimension=12)
+    fill(with_qdrant.database, pictures)
+    pictures = activate(with_qdrant.database, pictures)
+    project_embeddings(with_qdrant, open_context(tmp_path))
+    monkeypatch.setattr(filling, "BATCH_SIZE", 4)
+    monkeypatch.setattr(projection_handler, "SECONDS_AT_ONCE", -1)
+    begun: set[str] = set()
+    # Three pages and then an empty one of each model, and each job is told that all is there.
+    turns = 0
+    waiting = ["first", "second"]
+    while waiting:
+        job_id = waiting.pop(0)
+        turns += 1
+        assert turns <= 10, "they give up each other's collections"
+        try:
+            rebuild_projection(with_qdrant, open_context(tmp_path, job_id))
+        except Postponed:
+            waiting.append(job_id)
+        with with_qdrant.database.begin() as connection:
+            for one in (model, pictures):
+                begun |= {known.collection for known in list_projections(connection, one.id)}
+    assert len(begun) == 4  # the old ones, and one of each model
+    assert count_points(with_qdrant) == len(TEXTS)
+
+
+def test_model_that_another_worker_is_at_does_not_keep_others_waiting(
+    with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
+) -> None:
+    pictures = begin_model(with_qdrant.database, "pictures", space="picture", dimension=12)
+    fill(with_qdrant.database, pictures)
+    pictures = activate(with_qdrant.database, pictures)
+    for locked, free in ((model, pictures), (pictures, model)):
+        with open_patient_connection(with_qdrant.database) as connection:
+            assert try_lock_model(connection, ModelWork.PROJECT, locked.id)
+            with pytest.raises(Postponed, match="Another job"):
+                rebuild_projection(with_qdrant, open_context(tmp_path))
+        with with_qdrant.database.begin() as connection:
+            assert find_ready(connection, free.id) is not None
+
+
 def test_rebuild_waits_for_another_worker(
     with_qdrant: StepResources, model: EmbeddingModel, tmp_path: Path
 ) -> None:
@@ -254,8 +301,11 @@ def test_unequal_collection_is_not_searched(
     project_embeddings(with_qdrant, open_context(tmp_path))
     old = get_ready(with_qdrant)
     monkeypatch.setattr(get_server(with_qdrant), "count", lambda _collection: 3)
-    with pytest.raises(ProjectionUnequal, match="10 vectors of tiny and Qdrant 3"):
+    with pytest.raises(ProjectionUnequal, match="10 vectors of tiny and Qdrant 3") as unequal:
         rebuild_projection(with_qdrant, open_context(tmp_path, "rebuild"))
+    # So it is not retried: each attempt would copy the whole library.
+    assert isinstance(unequal.value, InputRejected)
+    assert not describe_failure(unequal.value).retryable
     assert get_ready(with_qdrant) == old
     # It is compared no more, and the one that is searched is kept up to date.
     assert project_embeddings(with_qdrant, open_context(tmp_path)).result["gap"] == ""

@@ -346,12 +346,13 @@ def test_vectors_within_wide_filters_are_found_by_their_index(
 
 
 @pytest.mark.parametrize(
-    ("rows_kept", "few_rows", "limit", "expected"),
+    ("rows_kept", "few_rows", "most_scanned", "limit", "expected"),
     [
-        ("one asset", 10, 50, False),
-        ("all", 10**9, 1, False),
-        ("all", 100, 1, True),
-        ("all", 100, 50, False),
+        ("one asset", 10, 20_000, 50, False),
+        ("all", 10**9, 20_000, 1, False),
+        ("all", 100, 20_000, 1, True),
+        ("all", 100, 20_000, 50, False),
+        ("all", 100, 1, 1, False),  # it gives up before it has found one that fulfils the filters
     ],
 )
 def test_index_is_chosen_by_the_estimate_of_rows(
@@ -360,15 +361,18 @@ def test_index_is_chosen_by_the_estimate_of_rows(
     monkeypatch: pytest.MonkeyPatch,
     rows_kept: str,
     few_rows: int,
+    most_scanned: int,
     limit: int,
     expected: bool,
 ) -> None:
     monkeypatch.setattr(search, "FEW_ROWS", few_rows)
+    monkeypatch.setattr(search, "MOST_SCANNED", most_scanned)
     narrow = SearchFilters(asset_ids=("asset-7",))
     filters = narrow if rows_kept == "one asset" else SearchFilters()
     conditions = compose_conditions(SCOPE, filters)
     with filled.begin() as connection:
-        assert search.should_use_index(connection, model, conditions, limit) is expected
+        kept = search.estimate_kept(connection, conditions)
+        assert search.is_index_better(connection, model, kept, limit) is expected
 
 
 TABLES = [

@@ -265,7 +265,7 @@ def test_point_of_a_passage_that_is_gone_takes_no_place(library: Library) -> Non
 def test_postgresql_searches_where_qdrant_lost_points(
     library: Library, by_index: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "_is_index_better", lambda *_: by_index)
+    monkeypatch.setattr(search, "is_index_better", lambda *_: by_index)
 
     class Lossy:
         """Proposes no more than one passage."""
@@ -284,7 +284,7 @@ def test_postgresql_searches_where_qdrant_lost_points(
 def test_postgresql_does_not_search_where_qdrant_proposes_enough(
     library: Library, by_index: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "_is_index_better", lambda *_: by_index)
+    monkeypatch.setattr(search, "is_index_better", lambda *_: by_index)
     ids = [UUID(one) for one in list_ids(library.database, "owner = 'ann'")[:25]]
 
     class Few:

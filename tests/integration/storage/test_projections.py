@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ from cinemill.storage.projection.filling import (
     fill_projection,
     prepare_projection,
 )
-from cinemill.storage.projection.health import HealthState, examine_projections
+from cinemill.storage.projection.health import HealthState, examine_projections, lacks_points
 from cinemill.storage.projection.nearest import ProjectedIndex
 from cinemill.storage.projection.points import Point
 from cinemill.storage.projection.rows import (
@@ -237,6 +237,28 @@ def test_moved_video_is_found_in_its_new_collection_only(projected: Projected) -
     assert len(nearest) == len(TEXTS)
 
 
+def test_changes_of_a_moved_video_are_noted_in_the_order_of_ids(projected: Projected) -> None:
+    """As those of vectors are: else the two transactions could wait for each other."""
+    library, _ = projected
+    noted = text("SELECT passage_id FROM vector_change ORDER BY version")
+    stored = text("SELECT id FROM passage ORDER BY ctid")
+    # A row that changes is stored behind the others.
+    change(library.database, "UPDATE passage SET language = 'de' WHERE number < 5")
+    assert library.count_changes() == 0
+    with library.database.begin() as connection:
+        ids = connection.execute(stored).scalars().all()
+        assert [*ids] != sorted(ids)
+        # As with many passages, these few are not found by an index, whose order is another one.
+        for setting in ("enable_indexscan", "enable_indexonlyscan"):
+            connection.exec_driver_sql(f"SET LOCAL {setting} = off")
+        connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
+        for collection in ("first", "second"):
+            set_collection(connection, "film", collection)
+            assert connection.execute(noted).scalars().all() == sorted(ids)
+        set_collection(connection, "film", "second")
+        assert connection.execute(noted).scalars().all() == sorted(ids)
+
+
 def test_passage_that_changes_while_it_is_brought_is_brought_again(
     projected: Projected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,6 +391,28 @@ def test_another_projection_takes_the_place_of_one_that_is_being_filled(library:
     with library.database.begin() as connection:
         assert list_projections(connection, library.model.id) == [second]
         assert [one.collection for one in list_unused(connection)] == [first.collection]
+
+
+def test_video_may_be_deleted_while_the_stores_are_compared(
+    projected: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, projection = projected
+    find_sample = filling._find_sample
+
+    def delete_meanwhile(*given: Any) -> Any:
+        sample = find_sample(*given)
+        library.delete("film")
+        return sample
+
+    monkeypatch.setattr(filling, "_find_sample", delete_meanwhile)
+    found = filling.compare(library.database, library.server, projection, library.model)
+    assert (found.vectors, found.recall) == (len(TEXTS), 1.0)
+
+
+def test_model_may_be_dropped_while_its_collection_is_examined(projected: Projected) -> None:
+    library, projection = projected
+    dropped = replace(library.model, id=2**31 - 1)
+    assert not lacks_points(library.database, library.server, dropped, projection)
 
 
 def test_collection_of_a_model_that_was_dropped_is_dropped(projected: Projected) -> None:

@@ -237,7 +237,7 @@ def test_exact_search_and_index_find_the_same(
     vector = make_vector("anything").tolist()
     query: dict[str, Any] = {"vector": vector, "model_id": model.id, "limit": 4}
     exact = find(library, **query)
-    monkeypatch.setattr(search, "_is_index_better", lambda *_: True)
+    monkeypatch.setattr(search, "is_index_better", lambda *_: True)
     assert find(library, **query) == exact
     assert len(exact) == 4
 
@@ -246,7 +246,7 @@ def test_vectors_that_the_index_does_not_reach_are_compared_exactly(
     library: Database, model: EmbeddingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Passages of a speaker that are far from a query lie behind all others."""
-    monkeypatch.setattr(search, "_is_index_better", lambda *_: True)
+    monkeypatch.setattr(search, "is_index_better", lambda *_: True)
     query = CandidateQuery(
         ANN,
         SearchFilters(speakers=("Obama",)),

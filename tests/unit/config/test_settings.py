@@ -303,6 +303,7 @@ class TestProblems:
             {"DATABASE_URL": "mysql://h/d"},
             {"DATABASE_URL": "nonsense"},
             {"CINEMILL_QDRANT_URL": "qdrant.example:6333"},
+            {"CINEMILL_QDRANT_URL": "https://key@qdrant.example"},
             {"DATABASE_URL": "postgresql://"},
             {"DATABASE_URL": "postgresql://h:99999/d"},
             {"REDIS_URL": "amqp://h"},
@@ -330,6 +331,12 @@ class TestProblems:
     )
     def test_invalid_value_is_the_only_problem_reported(self, environ: dict[str, str]) -> None:
         assert set(problems_of(environ)) == set(environ)
+
+    def test_credentials_of_qdrant_are_refused_with_the_setting_for_its_key(self) -> None:
+        given = {"CINEMILL_QDRANT_URL": "https://ann:hunter2@qdrant.example:6333/prefix"}
+        (sentence,) = problems_of(given).values()
+        assert "CINEMILL_QDRANT_KEY" in sentence
+        assert "hunter2" not in sentence
 
     def test_autoscale_needs_the_prefork_pool(self) -> None:
         environ = {"CELERY_WORKER_AUTOSCALE": "4, 1", "CELERY_WORKER_POOL": "solo"}

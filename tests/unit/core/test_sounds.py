@@ -46,6 +46,10 @@ def test_similarity_is_symmetric_and_within_bounds(one: str, other: str) -> None
     assert 0 <= there <= 1
 
 
+def test_only_the_first_letters_of_a_word_are_spelled() -> None:
+    assert spell_sounds("b" + "x" * 39) == spell_sounds("b" + "x" * 35) == "b" + "ks" * 35
+
+
 @given(texts)
 def test_every_text_with_letters_sounds_like_itself(text: str) -> None:
     spelled = any(spell_sounds(word) for word in text.split())

@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 
-from cinemill.errors import DependencyUnavailable, InputRejected, Postponed, WorkFailed
+from cinemill.errors import DependencyUnavailable, InputRejected, Postponed
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.ingestion.gaps import StepReport
@@ -33,6 +34,7 @@ from cinemill.storage.projection.rows import (
     begin_projection,
     fail_projection,
     has_failed_lately,
+    join_projection,
     list_projections,
     retire_projections,
     switch_projection,
@@ -60,8 +62,11 @@ class QdrantUnset(InputRejected):
     hint = "Set CINEMILL_QDRANT_URL, for the workers as well."
 
 
-class ProjectionUnequal(WorkFailed):
-    """A filled collection is not what PostgreSQL has, so that searches do not ask it."""
+class ProjectionUnequal(InputRejected):
+    """A filled collection is not what PostgreSQL has, so that searches do not ask it.
+
+    Not WorkFailed: each of a job's attempts would copy the whole library again.
+    """
 
     code = "projection_unequal"
     hint = (
@@ -99,7 +104,7 @@ def rebuild_projection(resources: StepResources, context: StepContext) -> StepOu
     """Fill new collections for all models that searches use, next to those that are asked now.
 
     Each takes the other's place once it was compared with PostgreSQL. Interrupted, it goes on where
-    it was.
+    it was, and so it does with a collection that another job began and did not complete.
 
     Raises QdrantUnset (``qdrant_unset``), QdrantUnavailable, ProjectionUnequal
     (``projection_unequal``), Postponed while it is under way, and where another job projects.
@@ -110,7 +115,7 @@ def rebuild_projection(resources: StepResources, context: StepContext) -> StepOu
     job_id = context.run.job_id
     work = _Projecting(resources.database, server, context, job_id=job_id)
     server.check()
-    done = work.run(choose=lambda known: next((o for o in known if o.job_id == job_id), None))
+    done = work.run(choose=lambda known: _choose_requested(known, job_id))
     if done is None:
         raise Postponed("Another job brings vectors to Qdrant.", delay_seconds=LOOK_AGAIN_SECONDS)
     return StepOutcome(write_result(StepReport(count=done)))
@@ -141,6 +146,16 @@ def _choose_latest(known: list[Projection]) -> Projection | None:
     return known[-1] if known else None
 
 
+def _choose_requested(known: list[Projection], job_id: str) -> Projection | None:
+    """Return the one that a job asked for, else one that is being filled, whoever began it.
+
+    Two jobs that each began their own would give up the other's at every turn, and never end.
+    """
+    own = (one for one in known if job_id in one.job_ids)
+    filling = (one for one in known if one.state is ProjectionState.FILLING)
+    return next(chain(own, filling), None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Projecting:
     database: Database
@@ -153,15 +168,19 @@ class _Projecting:
     def run(self, *, choose: Choose) -> int | None:
         """Complete a projection of each active model; return how many vectors changed there.
 
-        None where another worker is at one of them.
+        None where another worker is at one of them; the others are completed nevertheless.
         """
         models = self._list_active()
-        done = 0
+        done, is_complete = 0, True
         for number, model in enumerate(models):
             with open_patient_connection(self.database) as connection:
-                if not try_lock_model(connection, ModelWork.PROJECT, model.id):
-                    return None
-                done += self._complete(model, choose, number / len(models), 1 / len(models))
+                if try_lock_model(connection, ModelWork.PROJECT, model.id):
+                    done += self._complete(model, choose, number / len(models), 1 / len(models))
+                else:
+                    is_complete = False
+        if not is_complete:
+            # What is unused may be what the other worker is still filling.
+            return None
         drop_unused(self.database, self.server)
         return done
 
@@ -230,6 +249,10 @@ class _Projecting:
                 retire_projections(connection, model.id, ProjectionState.READY)
             known = [one for one in known if one not in ready]
         if (found := choose(known)) is not None:
+            if self.job_id and self.job_id not in found.job_ids:
+                # Once it is complete, this job needs no other one.
+                with self.database.begin() as connection:
+                    join_projection(connection, found.id, self.job_id)
             return found
         with self.database.begin() as connection:
             # Who asks for one gets it at once; by itself, a large library is not copied all day.
@@ -265,7 +288,7 @@ class _Projecting:
             return [one for one in list_models(connection) if one.state is ModelState.ACTIVE]
 
     def _check(self) -> None:
-        """Raise what stops the step, if it shall stop."""
+        """Raise what stops the step, if it should stop."""
         if (stop := self.context.should_stop()) is not None:
             raise stop
 

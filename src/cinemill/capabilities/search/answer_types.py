@@ -60,8 +60,29 @@ _FURTHEST_UNIT = 3
 """Words after a number in which its unit follows: "three and a half weeks"."""
 _ASKS_DURATION = re.compile(
     r"\bhow long (?:do|does|did|has|have|had|will|would|can|could|should|must|may|might)\b"
-    r"|\bhow long (?:is|are|was|were) .+(?:ing|ed|open|under|in|on|at|away|there)\b"
     r"|\bfor how long\b|\bhow much time\b"
+)
+_ASKS_LENGTH = re.compile(r"\bhow long (?:is|are|was|were) (.+)")
+"""Of a thing or of a time: what follows says which."""
+_LASTING_WORDS = make_word_set(
+    """
+    open under in on at away there
+    being doing driving fighting filming flying going hiding living lying playing running sailing
+    serving sitting sleeping speaking standing staying studying talking teaching traveling
+    travelling trying using waiting walking working
+    banned blocked closed delayed detained displayed employed engaged exhibited flooded frozen gone
+    held hidden hospitalized imprisoned interrupted involved jailed kept locked lost married missing
+    occupied postponed scheduled shown stopped stranded suspended trapped used
+    briefing hearing meeting recording screening training wedding
+    """
+)
+"""After "how long is": a state, a deed or an event. Not every "-ing": a building has metres."""
+_UNITS_OF_LENGTH = make_word_set(
+    """
+    millimetre millimetres millimeter millimeters centimetre centimetres centimeter centimeters
+    metre metres meter meters kilometre kilometres kilometer kilometers mm cm m km inch inches
+    feet yard yards mile miles
+    """
 )
 _SPAN = re.compile(
     r"\b(?:from|between) [^.]{1,40}? (?:to|until|till|and) \w+(?: \w+){0,2}"
@@ -78,10 +99,17 @@ DURATION_WORDS = make_word_set(
 def asks_for_duration(query: ParsedQuery) -> bool:
     """Return whether a question asks how long something went on: "How long did the voyage take?".
 
-    "How long is the bridge?" does not: it may be answered in metres.
+    "How long is the building?" does not: it may be answered in metres.
     """
-    is_quantity = query.query_class is QueryClass.QUANTITY
-    return is_quantity and bool(_ASKS_DURATION.search(fold(query.text)))
+    if query.query_class is not QueryClass.QUANTITY:
+        return False
+    asked = fold(query.text)
+    if _ASKS_DURATION.search(asked):
+        return True
+    found = _ASKS_LENGTH.search(asked)
+    # The first word is what is asked about, or an article.
+    words = [] if found is None else [word.folded for word in list_words(found[1])][1:]
+    return bool(_LASTING_WORDS.intersection(words)) and _UNITS_OF_LENGTH.isdisjoint(words)
 
 
 def has_answer(query: ParsedQuery, text: str) -> bool:

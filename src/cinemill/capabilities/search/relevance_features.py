@@ -1,4 +1,4 @@
-"""What tells an answer from a near miss, read from the sentence that resembles the question most.
+"""What distinguishes an answer from a near miss, by the sentence that resembles the question most.
 
 A passage has several sentences: a name in one and a deed in another are no answer. So one sentence
 is chosen, or all that a shot shows, and everything is read from it.
@@ -91,7 +91,7 @@ class Measured:
     features: Features
     """In the order of ``FEATURES``."""
     is_heard: bool = False
-    """Whether they were read from a sentence that a speech model heard."""
+    """Whether they were read from a sentence with a word of which the speech model was unsure."""
 
 
 def measure_features(

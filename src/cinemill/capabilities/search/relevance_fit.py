@@ -37,7 +37,7 @@ class RelevanceExample:
     family: str = ""
     """The form of the question; empty where it has none."""
     is_heard: bool = False
-    """Whether its features are of a sentence that a speech model heard."""
+    """Whether its features are of a sentence with a word of which the speech model was unsure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def add_heard_threshold(
     heard: Sequence[RelevanceExample],
     settings: FitSettings | None = None,
 ) -> RelevanceModel:
-    """Return a fitted model with a threshold for sentences that a speech model heard.
+    """Return a fitted model with a threshold for sentences of which a speech model was unsure.
 
     ``examples`` are what the model was fitted on, ``heard`` the same questions where what is said
     was heard. Weights stay: of what was heard, a linear model learns to trust no word. The

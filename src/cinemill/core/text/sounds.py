@@ -75,7 +75,7 @@ def sound_key(word: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def spell_sounds(word: str) -> str:
-    """Return a word's sounds, a letter each; empty where it has no Latin letter. At most 36."""
+    """Return the sounds of a word's first 36 Latin letters, a letter each; empty without any."""
     return _apply(_SPELLING_RULES, word)
 
 

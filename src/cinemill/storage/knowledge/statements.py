@@ -94,7 +94,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class RelationKey:
-    """What tells one relation of an entity from its others; evidence is counted by it."""
+    """What distinguishes one relation of an entity from its others; evidence is counted by it."""
 
     other_id: str
     predicate: str

@@ -155,8 +155,9 @@ def compare(
         recalls = []
         for number in range(SAMPLES):
             sample = _find_sample(connection, model, (number + 0.5) / SAMPLES)
-            if sample is not None:
-                exact = _find_exactly(connection, model, sample)
+            exact = [] if sample is None else _find_exactly(connection, model, sample)
+            # The owner's videos may be deleted between the two statements.
+            if sample is not None and exact:
                 found = server.find_nearest(
                     projection.collection,
                     sample.vector,

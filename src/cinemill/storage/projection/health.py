@@ -85,7 +85,7 @@ def lacks_points(
     """
     with database.begin() as connection:
         # What was counted last, less what was deleted since: too few rather than too many.
-        vectors = connection.execute(
+        counted = connection.execute(
             text(
                 """
                 SELECT least(reltuples, pg_stat_get_live_tuples(oid))
@@ -93,7 +93,8 @@ def lacks_points(
                 """
             ),
             {"name": model.partition},
-        ).scalar_one()
+        ).scalar_one_or_none()
+        vectors = counted or 0  # none where the model was dropped meanwhile
         changes = len(list_changes(connection, model.id, limit=MOST_CHANGES))
     try:
         points = server.estimate_count(projection.collection)

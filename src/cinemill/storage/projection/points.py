@@ -83,7 +83,7 @@ def compose_filter(scope: SearchScope, filters: SearchFilters) -> models.Filter:
     must: list[models.Condition] = [match_any("owner", [scope.owner])]
     must += [match_any(key, wanted) for key, wanted in lists.items() if wanted]
     if filters.speakers:
-        # Nobody is no speaker whom one could look for.
+        # An empty speaker means unknown and cannot be searched for.
         must.append(match_any("speaker", [one for one in filters.speakers if one]))
     if filters.start_ms is not None:
         after = models.Range(gt=filters.start_ms)

@@ -58,8 +58,8 @@ class Projection:
     state: ProjectionState
     filled_to: str
     """Id of the last passage whose vector was copied while it is being filled."""
-    job_id: str
-    """Job that asked for it; empty where none did."""
+    job_ids: tuple[str, ...] = ()
+    """Jobs that asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,14 @@ def begin_projection(connection: Connection, model: EmbeddingModel, job_id: str 
         {"model_id": model.id, "job_id": job_id},
     )
     return _read(created.mappings().one())
+
+
+def join_projection(connection: Connection, projection_id: int, job_id: str) -> None:
+    """Note that one more job asked for a projection; its id must have no blank in it."""
+    connection.execute(
+        text("UPDATE vector_projection SET job_id = trim(job_id || ' ' || :job_id) WHERE id = :id"),
+        {"id": projection_id, "job_id": job_id},
+    )
 
 
 def save_progress(connection: Connection, projection_id: int, filled_to: str | None) -> None:
@@ -321,5 +329,5 @@ def _read(row: RowMapping) -> Projection:
         collection=row["collection"],
         state=ProjectionState(row["state"]),
         filled_to=BEFORE_ALL if row["filled_to"] is None else str(row["filled_to"]),
-        job_id=row["job_id"],
+        job_ids=tuple(row["job_id"].split()),
     )

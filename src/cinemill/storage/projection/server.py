@@ -193,12 +193,11 @@ def _connect(address: str, api_key: SecretStr | None, seconds: int) -> QdrantCli
     from qdrant_client import QdrantClient
 
     parts = urlsplit(address)
-    host = parts.netloc.rpartition("@")[2]
     with warnings.catch_warnings():
         # It warns of a key over plain HTTP, as our own settings do.
         warnings.simplefilter("ignore", UserWarning)
         return QdrantClient(
-            url=f"{parts.scheme}://{host}",
+            url=f"{parts.scheme}://{parts.netloc}",
             port=PORT,
             prefix=parts.path.rstrip("/") or None,
             api_key=None if api_key is None else api_key.get_secret_value(),
@@ -226,6 +225,4 @@ def _translated() -> Iterator[None]:
         reason = " ".join(str(getattr(error, "source", error)).split())[:LONGEST_REASON]
         is_missing = getattr(error, "status_code", None) == HTTPStatus.NOT_FOUND
         kind = CollectionMissing if is_missing else QdrantUnavailable
-        raise kind(
-            f"Qdrant does not do what it was asked for: {reason or type(error).__name__}."
-        ) from error
+        raise kind(f"The request to Qdrant failed: {reason or type(error).__name__}.") from error

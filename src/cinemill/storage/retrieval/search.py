@@ -29,11 +29,15 @@ from cinemill.storage.retrieval.vectors import check_vector
 FEW_ROWS = 5_000
 """So many distances take less time than it takes to decide."""
 LEAST_EF_SEARCH, MOST_EF_SEARCH = 600, 1000
+MOST_SCANNED = 20_000
+"""Vectors that an index looks at before it gives up. pgvector's default, and set nevertheless: the
+choice of the index reckons with it."""
 
 _SETTINGS = text(
     """
     SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),
            set_config('hnsw.ef_search', CAST(:ef_search AS text), true),
+           set_config('hnsw.max_scan_tuples', CAST(:most_scanned AS text), true),
            set_config('pg_trgm.similarity_threshold', CAST(:similarity AS text), true),
            set_config('plan_cache_mode', 'force_custom_plan', true)
     """
@@ -113,6 +117,7 @@ def find_candidates(
         _SETTINGS,
         {
             "ef_search": min(MOST_EF_SEARCH, max(LEAST_EF_SEARCH, 2 * query.limit)),
+            "most_scanned": MOST_SCANNED,
             "similarity": LEAST_SIMILARITY,
         },
     )
@@ -147,9 +152,9 @@ def _compose_vector_search(
 ) -> tuple[str, dict[str, Any]]:
     vector = check_vector(query.vector, model.dimension)
     values: dict[str, Any] = {"vector": HalfVector(vector).to_text()}
-    kept = _estimate_kept(connection, conditions)
+    kept = estimate_kept(connection, conditions)
     near = None if index is None or kept <= FEW_ROWS else index.propose(connection, model, query)
-    by_index = _is_index_better(connection, model, kept, query.limit)
+    by_index = is_index_better(connection, model, kept, query.limit)
     if near is None:
         return _compose_alone("vector_hit", model, conditions.sql, by_index=by_index), values
     values["near"] = [*near]
@@ -166,19 +171,7 @@ def _compose_alone(name: str, model: EmbeddingModel, conditions: str, *, by_inde
     ).strip()
 
 
-def should_use_index(
-    connection: Connection, model: EmbeddingModel, conditions: Conditions, limit: int
-) -> bool:
-    """Decide whether ``limit`` vectors are found by the index, from PostgreSQL's estimate of rows.
-
-    An index goes through the nearest vectors until enough of them fulfil the filters: if these keep
-    one in a hundred, through a hundred times ``limit``. The other way is to compute the distances
-    of all that fulfil them. What is less is chosen.
-    """
-    return _is_index_better(connection, model, _estimate_kept(connection, conditions), limit)
-
-
-def _estimate_kept(connection: Connection, conditions: Conditions) -> float:
+def estimate_kept(connection: Connection, conditions: Conditions) -> float:
     """Return how many passages fulfil the conditions, as PostgreSQL expects."""
     explained = connection.execute(
         text(
@@ -190,14 +183,20 @@ def _estimate_kept(connection: Connection, conditions: Conditions) -> float:
     return float(explained[0]["Plan"]["Plan Rows"])
 
 
-def _is_index_better(
-    connection: Connection, model: EmbeddingModel, kept: float, limit: int
-) -> bool:
+def is_index_better(connection: Connection, model: EmbeddingModel, kept: float, limit: int) -> bool:
+    """Decide whether ``limit`` vectors are found by the index where filters keep so many passages.
+
+    An index goes through the nearest vectors until enough of them fulfil the filters: if these keep
+    one in a hundred, through a hundred times ``limit``. The other way is to compute the distances
+    of all that fulfil them. What is less is chosen; and never the index where it would give up
+    before it has found enough, since all distances are computed then as well.
+    """
     all_rows = connection.execute(
         text("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = to_regclass(:name)"),
         {"name": model.partition},
     ).scalar_one()
-    return bool(kept > FEW_ROWS and kept * kept > limit * all_rows)
+    is_less = kept > FEW_ROWS and kept * kept > limit * all_rows
+    return bool(is_less and MOST_SCANNED * kept >= limit * all_rows)
 
 
 def _compose_statement(tables: Sequence[str], parts: dict[str, str]) -> str:

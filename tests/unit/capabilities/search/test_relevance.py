@@ -166,6 +166,14 @@ def test_sign_and_what_is_drawn_above_it_are_read_together() -> None:
         ("For how long were they away?", "They were away all night.", 1),
         ("How long were they staying?", "They stayed until noon.", 1),
         ("How long is the bridge?", "The bridge is 300 meters long.", 1),
+        ("How long is the building?", "The building is 300 meters long.", 1),
+        ("How long is the train?", "The train is 300 meters long.", 1),
+        ("How long is the bridge in metres?", "It has 300.", 1),
+        ("How long is the flooded road on the map, in miles?", "It has 300.", 1),
+        ("How long was the harbor closed?", "The harbor was closed by 300 people.", 0),
+        ("How long is the shop open?", "The shop opened with 300 guests.", 0),
+        ("How long were you in Oslo?", "We met 300 people in Oslo.", 0),
+        ("How long is the meeting?", "The meeting has 300 guests.", 0),
     ],
 )
 def test_answer_type_is_found(question: str, text: str, has_answer: float) -> None:

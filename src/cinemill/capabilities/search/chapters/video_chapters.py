@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -21,6 +21,7 @@ from cinemill.core.retrieval.spaces import Space
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.findings.sets import find_active, list_findings
 from cinemill.storage.knowledge.passage_facts import (
+    PassageName,
     count_passage_statements,
     list_passage_names,
 )
@@ -80,12 +81,14 @@ def read_chapters(database: Database, asset: AssetRecord) -> VideoChapters:
         for track in TRACKS:
             passages = list_passages(connection, asset.id, track, limit=MOST_PASSAGES)
             if len(passages) >= FEWEST_PASSAGES:
-                return divide_passages(connection, asset, passages, model)
-    return VideoChapters()
+                break
+        else:
+            return VideoChapters()
+    return divide_passages(database, asset, passages, model)
 
 
 def divide_passages(
-    connection: Connection,
+    database: Database,
     asset: AssetRecord,
     passages: Sequence[StoredPassage],
     model: EmbeddingModel | None,
@@ -94,52 +97,73 @@ def divide_passages(
 
     They are compared by the vectors of this model; without one, or where a vector is missing, by
     their words. There must be at least one passage.
+    Raises DatabaseUnavailable, LockTimeout.
     """
     track = passages[0].passage.track
+    # What takes long with many passages is computed outside of transactions, which must not idle.
+    with database.begin() as connection:
+        by_vectors = _compare_vectors(connection, passages, model)
+        names = list_passage_names(connection, asset.id)
+        statements = count_passage_statements(connection, asset.id)
     terms = [list_terms(one.passage.text) for one in passages]
-    comparison, similarities = _compare(connection, asset.id, track, terms, model)
+    comparison, similarities = _compare(terms, by_vectors)
     end_ms = _find_end(asset, passages)
-    starts_ms = [one.passage.start_ms for one in passages]
-    firsts = find_boundaries(similarities, starts_ms, end_ms)
-    names = list_passage_names(connection, asset.id)
+    firsts = find_boundaries(similarities, [one.passage.start_ms for one in passages], end_ms)
     chapters: list[Chapter] = []
     if firsts:
-        bounds = [0, *firsts, len(passages)]
-        titles = choose_titles(
-            [
-                ChapterWords(
-                    [term for listed in terms[first:end] for term in listed],
-                    [name for one in passages[first:end] for name in names.get(one.id, ())],
-                )
-                for first, end in pairwise(bounds)
-            ]
-        )
-        times = [*_place(connection, asset.id, passages, firsts), end_ms]
+        with database.begin() as connection:
+            times = [*_place(connection, asset.id, passages, firsts), end_ms]
+        titles = choose_titles(_list_words(passages, terms, names, firsts))
         chapters = [
             Chapter(start_ms, until_ms, words)
             for (start_ms, until_ms), words in zip(pairwise(times), titles, strict=True)
         ]
-    statements = count_passage_statements(connection, asset.id)
     moments = choose_key_moments(passages, names, statements)
     return VideoChapters(chapters, moments, track, comparison)
 
 
+def _compare_vectors(
+    connection: Connection, passages: Sequence[StoredPassage], model: EmbeddingModel | None
+) -> Sequence[float] | None:
+    """Return how alike both sides of each gap are by their vectors; None where some are missing."""
+    if model is None:
+        return None
+    first = passages[0]
+    found = measure_gap_similarities(
+        connection,
+        first.asset_id,
+        first.passage.track,
+        model,
+        window=WINDOW,
+        limit=MOST_PASSAGES,
+    )
+    # An ingestion may have replaced the passages between the two statements.
+    return found if found is not None and len(found) == len(passages) - 1 else None
+
+
 def _compare(
-    connection: Connection,
-    asset_id: str,
-    track: PassageTrack,
-    terms: Sequence[Sequence[Term]],
-    model: EmbeddingModel | None,
+    terms: Sequence[Sequence[Term]], by_vectors: Sequence[float] | None
 ) -> tuple[Comparison, Sequence[float]]:
-    """Return how alike both sides of each gap are, and what tells so."""
-    if model is not None:
-        found = measure_gap_similarities(
-            connection, asset_id, track, model, window=WINDOW, limit=MOST_PASSAGES
-        )
-        # An ingestion may have replaced the passages between the two statements.
-        if found is not None and len(found) == len(terms) - 1:
-            return Comparison.MEANING, found
+    """Return how alike both sides of each gap are, and by what they were compared."""
+    if by_vectors is not None:
+        return Comparison.MEANING, by_vectors
     return Comparison.WORDS, compare_windows(terms, window=WINDOW)
+
+
+def _list_words(
+    passages: Sequence[StoredPassage],
+    terms: Sequence[Sequence[Term]],
+    names: Mapping[str, Sequence[PassageName]],
+    firsts: Sequence[int],
+) -> list[ChapterWords]:
+    """Return the words and names of the chapters that begin with these passages, and the first."""
+    return [
+        ChapterWords(
+            [term for listed in terms[first:end] for term in listed],
+            [name for one in passages[first:end] for name in names.get(one.id, ())],
+        )
+        for first, end in pairwise([0, *firsts, len(passages)])
+    ]
 
 
 def _find_end(asset: AssetRecord, passages: Sequence[StoredPassage]) -> int:

@@ -186,6 +186,7 @@ VIDEO_MME_DAMAGES: dict[str, Any] = {
     "letter": [VIDEO_MME_ROW | {"answer": "Z"}],
     "no such option": [VIDEO_MME_ROW | {"options": ["A. Four.", "B. Five."]}],
     "one option": [VIDEO_MME_ROW | {"options": ["A. Four."], "answer": "A"}],
+    "nine options": [VIDEO_MME_ROW | {"options": [*"123456789"]}],
     "twice": [VIDEO_MME_ROW, VIDEO_MME_ROW],
     "empty": [],
     "an object": VIDEO_MME_ROW,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cinemill.capabilities.search.evaluation.benchmarks.records import ChoiceQuestion
+from cinemill.capabilities.search.evaluation.benchmarks.records import LETTERS, ChoiceQuestion
 from cinemill.capabilities.search.language.links import clean_text
 from cinemill.core.documents import JsonObject
 from cinemill.inference.language_models.errors import ReplyInvalid
@@ -23,7 +23,6 @@ from cinemill.inference.language_models.protocol import (
     Speaker,
 )
 
-LETTERS = "ABCDEFGH"
 MOST_REPLY_TOKENS = 200
 LONGEST_PASSAGE = 2_000
 
@@ -59,17 +58,16 @@ def make_prompt(question: ChoiceQuestion, passages: Sequence[JsonObject]) -> Pro
     block = mark_lines(
         {**one, "text": clean_text(str(one.get("text", "")))[:LONGEST_PASSAGE]} for one in passages
     )
+    letters = LETTERS[: len(question.options)]
     options = [
-        f"{letter}. {option}" for letter, option in zip(LETTERS, question.options, strict=False)
+        f"{letter}. {option}" for letter, option in zip(letters, question.options, strict=True)
     ]
     asked = "\n".join([*block.lines, f"Question: {question.text}", *options])
     schema: JsonObject = {
         "type": "object",
         "additionalProperties": False,
         "required": ["option"],
-        "properties": {
-            "option": {"type": "string", "enum": list(LETTERS[: len(question.options)])}
-        },
+        "properties": {"option": {"type": "string", "enum": list(letters)}},
     }
     return Prompt(
         _SYSTEM.format(mark=block.mark),

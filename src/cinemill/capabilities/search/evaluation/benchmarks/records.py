@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from cinemill.capabilities.search.evaluation.metrics.records import AskedQuestion
 from cinemill.errors import InputRejected
 
+LETTERS = "ABCDEFGH"
+"""Of options, in order."""
+
 
 class BenchmarkInvalid(InputRejected):
     """A file is not one of the benchmark's, as it is published, or it is damaged."""
@@ -41,7 +44,10 @@ class MomentBenchmark:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceQuestion:
-    """A question about one video, with options of which one is right."""
+    """A question about one video, with options of which one is right.
+
+    Raises BenchmarkInvalid for more options than there are ``LETTERS``.
+    """
 
     id: str
     video: str
@@ -51,6 +57,14 @@ class ChoiceQuestion:
     answer: int
     """Which of the options is right, from 0."""
     groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.options) > len(LETTERS):
+            raise BenchmarkInvalid(
+                f"Question {self.id} has {len(self.options)} options; at most {len(LETTERS)} "
+                "have a letter.",
+                hint="Leave the question out.",
+            )
 
 
 @dataclass(frozen=True, slots=True)

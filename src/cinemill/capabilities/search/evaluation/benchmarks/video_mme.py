@@ -20,13 +20,13 @@ from cinemill.capabilities.search.evaluation.benchmarks.files import (
     refuse_duplicates,
 )
 from cinemill.capabilities.search.evaluation.benchmarks.records import (
+    LETTERS,
     BenchmarkInvalid,
     ChoiceBenchmark,
     ChoiceQuestion,
 )
 
 NAME = "Video-MME"
-_LETTERS = "ABCDEFGH"
 _OPTION = re.compile(r"^\s*\(?([A-H])[.):]\s*")
 _PARQUET = b"PAR1"
 
@@ -39,7 +39,7 @@ class _Asked(Entry):
         list[Text],
         Field(
             min_length=2,
-            max_length=len(_LETTERS),
+            max_length=len(LETTERS),
             validation_alias=AliasChoices("options", "choices"),
         ),
     ]
@@ -100,7 +100,7 @@ def _list_questions(path: Path, entries: Iterable[_Video | _Row]) -> Iterator[Ch
 
 
 def _ask(path: Path, about: _About, asked: _Asked) -> ChoiceQuestion:
-    answer = _LETTERS.index(asked.answer)
+    answer = LETTERS.index(asked.answer)
     if answer >= len(asked.options):
         raise BenchmarkInvalid(
             f"{path}: question {asked.question_id} has no option for its answer."

@@ -115,11 +115,10 @@ def _read(library: CorpusLibrary, asset_id: str) -> list[StoredPassage]:
 def _divide(library: CorpusLibrary, said: Sequence[StoredPassage]) -> dict[str, list[int]]:
     """Return when chapters begin, by the way in which passages are compared."""
     asset = get_asset(library.database, said[0].asset_id)
-    with library.database.begin() as connection:
-        found = {
-            Comparison.MEANING.value: divide_passages(connection, asset, said, library.model),
-            Comparison.WORDS.value: divide_passages(connection, asset, said, None),
-        }
+    found = {
+        Comparison.MEANING.value: divide_passages(library.database, asset, said, library.model),
+        Comparison.WORDS.value: divide_passages(library.database, asset, said, None),
+    }
     return {way: _list_starts(one) for way, one in found.items()}
 
 
