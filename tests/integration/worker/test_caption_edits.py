@@ -51,21 +51,12 @@ HEARD, WRITTEN = "negotiations", "carpentry"
 PLACE_HEARD, PLACE_WRITTEN = "United States", "Germany"
 
 
+pytestmark = pytest.mark.usefixtures("own_videos")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def models(stack: Stack) -> None:
     link_models(stack.home / "models", *MODELS)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _remove_copies(stack: Stack) -> Iterator[None]:
-    """Delete the copies of one speech: other files look for moments that resemble it."""
-    query = text("SELECT id FROM asset")
-    with stack.database.begin() as connection:
-        before = set(connection.execute(query).scalars())
-    yield
-    with stack.database.begin() as connection:
-        for asset_id in set(connection.execute(query).scalars()) - before:
-            assets.delete_asset(connection, asset_id)
 
 
 def copy_speech(films_folder: Path, name: str) -> Path:
@@ -125,7 +116,11 @@ Ingest = Callable[..., Editor]
 
 @pytest.fixture(scope="module")
 def known(
-    stack: Stack, films_folder: Path, tmp_path_factory: pytest.TempPathFactory, models: None
+    stack: Stack,
+    films_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    models: None,
+    own_videos: None,
 ) -> Ingest:
     """Return a function that ingests the speech under a name of its own."""
     shelf = tmp_path_factory.mktemp("shelf")
