@@ -119,7 +119,7 @@ def test_stalled_command_is_detected(
     try:
         with pytest.raises(CommandStalled):
             arguments = ["-f", "mpegts", "-i", f"file:{pipe}", "-f", "null", "-"]
-            run(ffmpeg_binary, any_sandbox, tmp_path, arguments, limits=Limits(stall_seconds=1))
+            run(ffmpeg_binary, any_sandbox, tmp_path, arguments, limits=Limits(stall_seconds=0.3))
     finally:
         os.close(keep_open)
 
@@ -145,18 +145,20 @@ def test_command_output_file_size_is_limited(
 def test_command_total_output_size_is_limited(
     ffmpeg_binary: FfmpegBinary, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    raw: list[str] = ["-re", *ENDLESS[:4]]
-    for name in ("one.nut", "two.nut"):
-        raw += ["-t", "60", "-c:v", "rawvideo", "-f", "nut", name]
+    """Eight files of 4.2 MB each, which take four seconds."""
+    raw: list[str] = ["-re", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=12"]
+    for number in range(8):
+        raw += ["-t", "4", "-c:v", "rawvideo", "-f", "nut", f"{number}.nut"]
     with pytest.raises(CommandFailed) as failed:
-        run(ffmpeg_binary, sandbox, tmp_path, raw, limits=Limits(max_output_bytes=4_000_000))
+        run(ffmpeg_binary, sandbox, tmp_path, raw, limits=Limits(max_output_bytes=5_000_000))
     assert failed.value.code == "output_too_large"
 
 
 def test_command_memory_is_limited(
     ffmpeg_binary: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    huge = ["-f", "lavfi", "-i", "color=size=4096x4096:rate=25", "-vf", "reverse", "-t", "9"]
+    """All 466 MB of the frames are kept, until the last one is there."""
+    huge = ["-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=25:duration=6", "-vf", "reverse"]
     limits = Limits(memory_bytes=300_000_000)
     with pytest.raises(CommandFailed) as failed:
         run(ffmpeg_binary, any_sandbox, tmp_path, [*huge, "-f", "null", "-"], limits=limits)
@@ -192,7 +194,7 @@ def test_preparing_on_a_full_disk_leaves_an_empty_folder(
     processor: Processor, tmp_path: Path, tiny_disk: Path
 ) -> None:
     noise = "noise=alls=100:allf=t"
-    film = films.make_film(tmp_path / "film.mp4", seconds=3, size=(854, 480), filters=noise)
+    film = films.make_film(tmp_path / "film.mp4", seconds=1, size=(854, 480), filters=noise)
     work = tiny_disk / "work"
     work.mkdir()
     with pytest.raises(DiskFull):

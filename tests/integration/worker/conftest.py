@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
+from sqlalchemy import text
 from tests import films
 from tests.conftest import fresh_database
 from tests.instance_settings import UNSPACED
@@ -23,6 +24,7 @@ from tests.waiting import PATIENCE_SECONDS
 from cinemill.config import load
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Database, migrate
+from cinemill.storage.media.assets import delete_asset
 from cinemill.storage.media.files import LocalFiles
 from cinemill.worker.app_factory import build_app
 from cinemill.worker.context import WorkerContext
@@ -131,6 +133,18 @@ def open_stack(database_url: str, settings: dict[str, str]) -> Iterator[Stack]:
         undo.callback(app.close)
         undo.callback(stack.database.close)
         yield stack
+
+
+@pytest.fixture(scope="module")
+def own_videos(stack: Stack) -> Iterator[None]:
+    """Delete a file's videos after it: other files look for moments that resemble each other."""
+    query = text("SELECT id FROM asset")
+    with stack.database.begin() as connection:
+        before = set(connection.execute(query).scalars())
+    yield
+    with stack.database.begin() as connection:
+        for asset_id in set(connection.execute(query).scalars()) - before:
+            delete_asset(connection, asset_id)
 
 
 @pytest.fixture(scope="package")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,21 +51,12 @@ HEARD, WRITTEN = "negotiations", "carpentry"
 PLACE_HEARD, PLACE_WRITTEN = "United States", "Germany"
 
 
-@pytest.fixture(autouse=True)
-def models(stack: Stack) -> None:
-    link_models(stack.home / "models", *MODELS)
+pytestmark = pytest.mark.usefixtures("own_videos")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _remove_copies(stack: Stack) -> Iterator[None]:
-    """Delete the copies of one speech: other files look for moments that resemble it."""
-    query = text("SELECT id FROM asset")
-    with stack.database.begin() as connection:
-        before = set(connection.execute(query).scalars())
-    yield
-    with stack.database.begin() as connection:
-        for asset_id in set(connection.execute(query).scalars()) - before:
-            assets.delete_asset(connection, asset_id)
+def models(stack: Stack) -> None:
+    link_models(stack.home / "models", *MODELS)
 
 
 def copy_speech(films_folder: Path, name: str) -> Path:
@@ -122,16 +114,69 @@ def replace_words(cue: Cue, pairs: Sequence[tuple[str, str]]) -> Cue:
 Ingest = Callable[..., Editor]
 
 
-@pytest.fixture
-def known(stack: Stack, films_folder: Path, tmp_path: Path) -> Ingest:
+@pytest.fixture(scope="module")
+def known(
+    stack: Stack,
+    films_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    models: None,
+    own_videos: None,
+) -> Ingest:
     """Return a function that ingests the speech under a name of its own."""
+    shelf = tmp_path_factory.mktemp("shelf")
 
     def ingest_speech(name: str, profile: str = "standard") -> Editor:
         result = ingest(stack, copy_speech(films_folder, name), profile)
         assert result["gaps"] == []
-        return Editor(stack, tmp_path, result["asset_id"])
+        return Editor(stack, shelf, result["asset_id"])
 
     return ingest_speech
+
+
+@pytest.fixture(scope="module")
+def ingested_quickly(known: Ingest) -> Editor:
+    return known("edited and taken back, quick", "quick")
+
+
+@pytest.fixture(scope="module")
+def ingested(known: Ingest) -> Editor:
+    return known("edited and taken back")
+
+
+@pytest.fixture
+def quick(ingested_quickly: Editor) -> Iterator[Editor]:
+    """Yield the editor of a video of which little is known; no edit stays."""
+    with taking_back_edits(ingested_quickly) as editor:
+        yield editor
+
+
+@pytest.fixture
+def standard(ingested: Editor) -> Iterator[Editor]:
+    """Yield the editor of a video of which its passages and entities are known; no edit stays."""
+    with taking_back_edits(ingested) as editor:
+        yield editor
+
+
+@contextmanager
+def taking_back_edits(editor: Editor) -> Iterator[Editor]:
+    """Discard all edits afterwards, until the video is known as it was heard."""
+    before = read_all_rows(editor.stack, editor.asset_id)
+    yield editor
+    with editor.stack.database.begin() as connection:
+        captions = find_captions(connection, editor.asset_id)
+    for language, one in captions.items():
+        if one.is_corrected:
+            complete(editor.stack, editor.discard(language))
+    assert list_changes(editor, before) == set()
+
+
+def list_changes(editor: Editor, before: dict[str, list[str]]) -> set[str]:
+    """Return the tables that have other rows about the video than before, except for vectors.
+
+    How a vector is rounded depends on the texts that it was embedded with.
+    """
+    after = read_all_rows(editor.stack, editor.asset_id)
+    return {name for name in before if after[name] != before[name]} - {"embedding"}
 
 
 def wait_for(stack: Stack, job_id: str | None) -> Job:
@@ -222,26 +267,24 @@ def read_moments(stack: Stack, asset_id: str) -> list[str]:
     return moments
 
 
-def test_vectors_are_those_of_the_new_words(stack: Stack, known: Ingest) -> None:
-    editor = known("vectors of an edit", "quick")
-    complete(stack, editor.replace((HEARD, WRITTEN)))
+def test_vectors_are_those_of_the_new_words(stack: Stack, quick: Editor) -> None:
+    complete(stack, quick.replace((HEARD, WRITTEN)))
     embedder = open_text_embedder("minilm-l6-v2-int8", stack.home / "models")
-    owner = assets.get_asset(stack.database, editor.asset_id).owner
+    owner = assets.get_asset(stack.database, quick.asset_id).owner
     with stack.database.begin() as connection:
         model = find_active_model(connection, "text")
         assert model is not None
-        said = list_passages(connection, editor.asset_id, PassageTrack.SPEECH)
+        said = list_passages(connection, quick.asset_id, PassageTrack.SPEECH)
         stored = [get_vector(connection, model, owner, one.id) for one in said]
     expected = embedder.embed([one.passage.text for one in said])
     assert np.einsum("ij,ij->i", np.asarray(stored), expected) == pytest.approx(1, abs=0.01)
 
 
-def test_of_edits_in_quick_succession_the_last_one_wins(stack: Stack, known: Ingest) -> None:
-    editor = known("edited twice", "quick")
-    jobs = [editor.replace((HEARD, "first")), editor.replace(("first", "second"))]
+def test_of_edits_in_quick_succession_the_last_one_wins(stack: Stack, quick: Editor) -> None:
+    jobs = [quick.replace((HEARD, "first")), quick.replace(("first", "second"))]
     for job_id in jobs:
         complete(stack, job_id)
-    assert [bool(find_words(stack, editor.asset_id, one)) for one in ("first", "second")] == [
+    assert [bool(find_words(stack, quick.asset_id, one)) for one in ("first", "second")] == [
         False,
         True,
     ]
@@ -249,30 +292,29 @@ def test_of_edits_in_quick_succession_the_last_one_wins(stack: Stack, known: Ing
 
 @pytest.mark.parametrize("handler", [apply_caption_edits, write_passages, find_relationships])
 def test_step_whose_captions_are_edited_meanwhile_begins_again(
-    stack: Stack, known: Ingest, tmp_path: Path, handler: Callable[..., Any]
+    stack: Stack, standard: Editor, tmp_path: Path, handler: Callable[..., Any]
 ) -> None:
     """Whatever it found out before the edit is not stored over what follows from the edit."""
-    editor = known(f"edited during {handler.__name__}")
-    complete(stack, editor.replace((HEARD, "first")))
+    complete(stack, standard.replace((HEARD, "first")))
     with stack.database.begin() as connection:  # so that nothing is known already
         connection.execute(
             text("UPDATE finding_set SET id = gen_random_uuid() "
                  "WHERE kind = 'knowledge' AND asset_id = :id"),
-            {"id": editor.asset_id},
+            {"id": standard.asset_id},
         )  # fmt: skip
 
     def edit_meanwhile(*arguments: Any) -> Any:
         outcome = handler(*arguments)
-        complete(stack, editor.replace(("first", "second")))
+        complete(stack, standard.replace(("first", "second")))
         return outcome
 
-    walk = Walk(stack, tmp_path, editor.asset_id, {"probe": read_probe(stack, editor.asset_id)})
+    walk = Walk(stack, tmp_path, standard.asset_id, {"probe": read_probe(stack, standard.asset_id)})
     spec = StepSpec(handler.__name__, handler.__name__, {"profile": "standard"})
     with pytest.raises(Postponed):
         walk.run(edit_meanwhile, spec)
     walk.run(handler, replace(spec, name="again"))
-    assert find_words(stack, editor.asset_id, "first") == []
-    assert find_words(stack, editor.asset_id, "second")
+    assert find_words(stack, standard.asset_id, "first") == []
+    assert find_words(stack, standard.asset_id, "second")
 
 
 def test_ingesting_again_keeps_what_a_person_wrote_and_does_not_listen(
@@ -291,15 +333,12 @@ def test_ingesting_again_keeps_what_a_person_wrote_and_does_not_listen(
     assert PLACE_HEARD not in list_names(stack, editor.asset_id)
 
 
-def test_discarding_an_edit_brings_back_what_was_heard(stack: Stack, known: Ingest) -> None:
-    editor = known("edit taken back")
-    before = read_all_rows(stack, editor.asset_id)
-    complete(stack, editor.replace((HEARD, WRITTEN), (PLACE_HEARD, PLACE_WRITTEN)))
-    assert read_all_rows(stack, editor.asset_id)["passage"] != before["passage"]
-    complete(stack, editor.discard())
-    after = read_all_rows(stack, editor.asset_id)
-    # How a vector is rounded depends on the texts that it was embedded with.
-    assert {name for name in before if after[name] != before[name]} <= {"embedding"}
+def test_discarding_an_edit_brings_back_what_was_heard(stack: Stack, standard: Editor) -> None:
+    before = read_all_rows(stack, standard.asset_id)
+    complete(stack, standard.replace((HEARD, WRITTEN), (PLACE_HEARD, PLACE_WRITTEN)))
+    assert {"passage", "mention", "asset_word"} <= list_changes(standard, before)
+    complete(stack, standard.discard())
+    assert list_changes(standard, before) == set()
 
 
 def test_captions_of_a_video_that_was_never_ingested_start_nothing(
@@ -360,47 +399,45 @@ def test_captions_written_before_the_ingestion_are_what_is_said(
     assert find_words(stack, asset_id, HEARD)
 
 
-def test_captions_in_another_language_are_no_transcript(stack: Stack, known: Ingest) -> None:
-    editor = known("translated by hand", "quick")
-    said = list_said(stack, editor.asset_id)
-    complete(stack, editor.save([Cue(0, 4000, ("Nach zwei Jahren.",), ())], "de"))
-    assert list_said(stack, editor.asset_id) == said
+def test_captions_in_another_language_are_no_transcript(stack: Stack, quick: Editor) -> None:
+    said = list_said(stack, quick.asset_id)
+    complete(stack, quick.save([Cue(0, 4000, ("Nach zwei Jahren.",), ())], "de"))
+    assert list_said(stack, quick.asset_id) == said
 
 
 def test_edit_without_its_model_is_saved_and_searches_know_the_old_words_until_it_is_there(
-    stack: Stack, known: Ingest
+    stack: Stack, standard: Editor
 ) -> None:
-    editor = known("edited without a model")
-    before = read_rows(stack, editor.asset_id)
+    before = read_rows(stack, standard.asset_id)
     for model in ("minilm-l6-v2-int8", "en-core-web-sm"):
         with without_model(stack.home / "models", model):
-            failed = wait_for(stack, editor.replace((HEARD, WRITTEN), (WRITTEN, WRITTEN)))
+            failed = wait_for(stack, standard.replace((HEARD, WRITTEN), (WRITTEN, WRITTEN)))
         assert failed.state is JobState.FAILED
         assert failed.failure is not None
         assert failed.failure.code == "model_missing"
-        assert read_rows(stack, editor.asset_id) == before
-        assert editor.find().is_corrected
+        assert read_rows(stack, standard.asset_id) == before
+        assert standard.find().is_corrected
     stack.service.retry_job(failed.id)
     complete(stack, failed.id)
-    assert find_words(stack, editor.asset_id, WRITTEN)
-    assert find_words(stack, editor.asset_id, HEARD) == []
+    assert find_words(stack, standard.asset_id, WRITTEN)
+    assert find_words(stack, standard.asset_id, HEARD) == []
 
 
-def test_edited_video_is_deleted_with_all_that_is_known_of_it(stack: Stack, known: Ingest) -> None:
+def test_edited_video_is_deleted_with_all_that_is_known_of_it(
+    stack: Stack, known: Ingest, standard: Editor
+) -> None:
     editor = known("edited and deleted")
     complete(stack, editor.replace((HEARD, f"word{uuid4().hex[:8]}")))
-    others = known("left alone")
-    rows = read_all_rows(stack, others.asset_id)
+    rows = read_all_rows(stack, standard.asset_id)
     with stack.database.begin() as connection:
         assert assets.delete_asset(connection, editor.asset_id)
     assert not any(read_all_rows(stack, editor.asset_id).values())
-    assert read_all_rows(stack, others.asset_id) == rows
+    assert read_all_rows(stack, standard.asset_id) == rows
 
 
-def test_captions_without_end_or_pause_are_bounded_passages(stack: Stack, known: Ingest) -> None:
+def test_captions_without_end_or_pause_are_bounded_passages(stack: Stack, quick: Editor) -> None:
     """What nobody could say is stored all the same, in passages that the database accepts."""
-    editor = known("odd captions", "quick")
     cues = [Cue(at, at + 1, ("x" * 499,) * 10, ()) for at in range(300)]
-    complete(stack, editor.save(cues))
-    said = list_said(stack, editor.asset_id)
+    complete(stack, quick.save(cues))
+    said = list_said(stack, quick.asset_id)
     assert sum(len(one[2].split()) for one in said) == 3_000

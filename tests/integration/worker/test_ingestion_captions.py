@@ -194,13 +194,15 @@ def store_captions(stack: Stack, asset_id: str, said: str) -> None:
         assets.save_artifacts(connection, asset_id, "work", stored, variant=INGESTION_VARIANT)
 
 
-def test_music_has_no_captions_and_loses_those_that_were_misheard(
+def test_music_is_not_transcribed_and_loses_captions_that_were_misheard(
     stack: Stack, films_folder: Path
 ) -> None:
     film = make_music(films_folder / "captionless music.mp4")
     result = ingest(stack, film, "standard")
     assert result["gaps"] == []
+    assert result["passages"].get("speech", 0) == 0
     asset_id = result["asset_id"]
+    assert read_all_rows(stack, asset_id)["utterance"] == []
     transcript = findings.find_latest_transcript(stack.database, asset_id)
     assert transcript is not None
     assert transcript.transcript.utterances == ()
