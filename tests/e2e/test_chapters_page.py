@@ -86,7 +86,7 @@ def wait_for_time(page: Page, seconds: float) -> None:
 
 def wait_for_routes(page: Page, held: list[Route], number: int) -> None:
     """Wait until this many requests are held; they can come after the event of their request."""
-    for _ in range(PATIENCE_MILLISECONDS // 10):
+    for _ in range(int(PATIENCE_MILLISECONDS / 10)):
         if len(held) >= number:
             return
         page.wait_for_timeout(10)
