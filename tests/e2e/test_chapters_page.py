@@ -17,7 +17,7 @@ from cinemill.core.knowledge.graph import EntityKind
 from cinemill.storage.database import Database
 from cinemill.storage.knowledge.evidence import PassageEvidence
 
-from .conftest import Instance, make_own_film, process
+from .conftest import PATIENCE_MILLISECONDS, Instance, make_own_film, process
 from .test_page import check_layout, upload, wait_until_done
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -84,6 +84,15 @@ def wait_for_time(page: Page, seconds: float) -> None:
     )
 
 
+def wait_for_routes(page: Page, held: list[Route], number: int) -> None:
+    """Wait until this many requests are held; they can come after the event of their request."""
+    for _ in range(int(PATIENCE_MILLISECONDS / 10)):
+        if len(held) >= number:
+            return
+        page.wait_for_timeout(10)
+    pytest.fail(f"{len(held)} of {number} requests came")
+
+
 def read_body(request: Request) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(request.post_data or "{}")
     return body
@@ -147,7 +156,7 @@ def test_collection_is_seen_and_changed(talk_page: Page, instance: Instance, tal
     expect(save_button).to_be_disabled()
     field.fill("  economy ")
     field.press("Enter")
-    expect(page.get_by_role("status").filter(has_text="Saved.")).to_contain_text("“economy”")
+    expect(page.locator("#announcer")).to_contain_text("“economy”")
     expect(save_button).to_be_disabled()
     page.reload()
     expect(field).to_have_value("economy")
@@ -172,6 +181,43 @@ def test_collection_is_seen_and_changed(talk_page: Page, instance: Instance, tal
     assert page.request.get(address).json()["collection"] == ""
 
 
+def test_collection_that_is_typed_while_another_is_saved_stays(
+    talk_page: Page, instance: Instance, talk: str
+) -> None:
+    page = talk_page
+    field = page.get_by_label("Collection")
+    save_button = page.get_by_role("button", name="Save")
+    message = page.locator(".collection-message")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "PATCH":
+            held.append(route)
+        else:
+            route.fallback()
+
+    page.route(f"**/api/v1/assets/{talk}", hold)
+    field.fill("first")
+    field.press("Enter")
+    field.press_sequentially(" and more")
+    wait_for_routes(page, held, 1)
+    expect(save_button).to_be_disabled()
+    held[0].continue_()
+    expect(message).to_contain_text("“first”")
+    expect(field).to_have_value("first and more")
+    expect(save_button).to_be_enabled()
+    page.unroute_all()
+    # A button that is disabled loses the focus.
+    save_button.press("Enter")
+    expect(message).to_contain_text("“first and more”")
+    expect(field).to_be_focused()
+    # It is announced once.
+    assert message.get_attribute("role") is None
+    field.fill("")
+    field.press("Enter")
+    expect(message).to_contain_text("in no collection")
+
+
 def test_search_is_limited_to_a_collection(page: Page, instance: Instance, talk: str) -> None:
     page.goto(f"{instance.address}/search")
     choice = page.get_by_label("Collection")
@@ -181,6 +227,8 @@ def test_search_is_limited_to_a_collection(page: Page, instance: Instance, talk:
     page.request.patch(address, data={"collection": "money & more"}, headers=headers)
     page.goto(f"{instance.address}/search")
     choice.select_option("money & more (1)")
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Search the collection “money & more”")
     page.get_by_label("Words or a question").fill("white rose climbs the wall")
     with page.expect_request("**/api/v1/search") as asked:
         page.keyboard.press("Enter")
@@ -193,13 +241,89 @@ def test_search_is_limited_to_a_collection(page: Page, instance: Instance, talk:
     with page.expect_request("**/api/v1/search") as asked:
         choice.select_option("All videos")
     assert read_body(asked.value)["collection"] == []
-    page.go_back()
-    expect(choice).to_have_value("money & more")
+    expect(heading).to_have_text("Search all videos")
+    choice.select_option("money & more (1)")
     with page.expect_request("**/api/v1/ask") as asked:
         page.locator("#query-form").get_by_role("button", name="Ask").click()
     assert read_body(asked.value)["collections"] == ["money & more"]
     expect(page.locator(".turn .bar")).to_have_count(0)
     page.request.patch(address, data={"collection": ""}, headers=headers)
+
+
+def test_collections_that_are_passed_over_are_not_searched(
+    page: Page, instance: Instance, talk: str
+) -> None:
+    """An arrow key changes a closed list of choices at once."""
+    address = f"{instance.address}/api/v1/assets/{talk}"
+    headers = {"Origin": instance.address}
+    page.goto(instance.address)
+    page.request.patch(address, data={"collection": "money"}, headers=headers)
+    page.goto(f"{instance.address}/search?q=interest")
+    expect(page.get_by_label("Collection").locator("option[value=money]")).to_have_count(1)
+    expect(page.locator("#moments .moment").first).to_be_visible()
+    asked: list[Request] = []
+    page.on("request", lambda one: asked.append(one) if one.url.endswith("/search") else None)
+    visited = page.evaluate("history.length")
+    with page.expect_response("**/api/v1/search") as answered:
+        page.get_by_label("Collection").evaluate(
+            """select => {
+                for (const value of ["money", "", "money"]) {
+                    select.value = value;
+                    select.dispatchEvent(new Event("change", { bubbles: true }));
+                }
+            }"""
+        )
+    assert read_body(answered.value.request)["collection"] == ["money"]
+    expect(page.get_by_role("heading", level=1)).to_have_text("Search the collection “money”")
+    assert page.url.endswith("?q=interest&collection=money")
+    assert (len(asked), page.evaluate("history.length")) == (1, visited)
+    page.request.patch(address, data={"collection": ""}, headers=headers)
+
+
+def test_older_answer_does_not_replace_a_newer_one(talk_page: Page) -> None:
+    """Of two refreshes at a time, the later one counts; focus and scroll positions are kept."""
+    page = talk_page
+    held: list[Route] = []
+    page.route("**/api/v1/assets/other/chapters", lambda route: held.append(route))
+
+    def answer(at: int, title: str) -> None:
+        chapters = [{"start": 10 * n, "end": 10 * n + 10, "title": title} for n in range(40)]
+        moments = [{"start": 10, "end": 20, "text": title, "names": ["Ann"], "statement_count": 0}]
+        reply = {"track": "speech", "comparison": "words", "key_moments": moments}
+        held[at].fulfill(json={**reply, "chapters": chapters})
+
+    def refresh() -> None:
+        count = len(held)
+        page.evaluate("{ window.refreshes.push(window.panel.refresh()); }")
+        wait_for_routes(page, held, count + 1)
+
+    page.evaluate(
+        """async () => {
+            const { ChaptersPanel } = await import("/static/chapters.js");
+            const section = document.createElement("section");
+            section.id = "other";
+            document.querySelector("main").append(section);
+            window.refreshes = [];
+            window.panel = new ChaptersPanel(section, "other", { onSeek() {}, onLanes() {} });
+        }"""
+    )
+    place = page.locator("#other")
+    refresh()
+    refresh()
+    answer(1, "Newer")
+    expect(place.locator(".chapter-title").first).to_have_text("Newer")
+    answer(0, "Older")
+    page.evaluate("window.refreshes[0]")
+    expect(place.locator(".chapter-title").first).to_have_text("Newer")
+    refresh()
+    button = place.get_by_role("list", name="Key moments").get_by_role("button")
+    button.focus()
+    place.locator(".chapters").first.evaluate("list => { list.scrollTop = 300; }")
+    answer(2, "Newest")
+    page.evaluate("window.refreshes[2]")
+    expect(place.locator(".chapter-title").first).to_have_text("Newest")
+    expect(button).to_be_focused()
+    assert place.locator(".chapters").first.evaluate("list => list.scrollTop") == 300
 
 
 def test_video_is_uploaded_into_a_collection(

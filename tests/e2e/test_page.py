@@ -194,6 +194,17 @@ def test_interrupted_uploads_can_all_be_retried(page: Page, films: Path) -> None
     expect(recent.nth(1)).to_contain_text(re.compile("short.mp4.*Done"))
 
 
+def test_upkeep_is_not_among_the_videos(page: Page, instance: Instance, films: Path) -> None:
+    upload(page, films / "short.mp4")
+    wait_until_done(page, "short.mp4")
+    asked = {"kind": "check_stuck_jobs", "params": {}}
+    response = page.request.post(f"{instance.address}/api/v1/jobs", data=asked)
+    assert response.ok, response.text()
+    page.goto(instance.address)
+    expect(page.locator("#recent li").first).to_contain_text("short.mp4")
+    expect(page.locator("#recent")).not_to_contain_text("check_stuck_jobs")
+
+
 def test_failed_video_shows_the_reason_and_no_retry(page: Page, films: Path) -> None:
     upload(page, films / "sound only.mkv")
     error = page.locator("#task .error")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from tests.model_files import link_models
 from tests.waiting import PATIENCE_SECONDS
 
@@ -86,7 +87,7 @@ def test_line_of_the_transcript_is_edited_where_it_stands(
     assert kept["source"] == "person"
     assert kept["captions"] == [LINES[0], {**LINES[1], "lines": ["of carpentry."]}]
     expect(page.locator("#transcript-message")).to_have_text(
-        "Saved. Search and answers know the new words."
+        "Saved. Search and answers use the new text."
     )
     hits = page.request.get(f"{instance.address}/api/v1/search?q=carpentry&asset={video}").json()
     assert [(one["start"], one["text"]) for one in hits["hits"]] == [(4, "of carpentry.")]
@@ -122,7 +123,7 @@ def test_line_that_is_being_saved_stays_and_chapters_follow(lines: Page, caption
         expect(page.locator("#transcript li").last).to_contain_text("of carpentry.")
     page.unroute(captions)
     expect(page.locator("#transcript-message")).to_have_text(
-        "Saved. Search and answers know the new words."
+        "Saved. Search and answers use the new text."
     )
     assert problems == []
 
@@ -156,11 +157,11 @@ def test_message_is_about_the_line_that_was_saved_last(lines: Page) -> None:
             page.keyboard.press("Enter")
         wait_for_route(page, held, number)
         expect(page.locator("#transcript li").nth(number - 1)).to_contain_text(words)
-        expect(message).to_have_text("Saved. Search and answers follow.")
+        expect(message).to_have_text("Saved. Updating search…")
     ended = 'event: progress\ndata: {"status": "cancelled", "message": "An older job."}\n\n'
     held[0].fulfill(body=ended, content_type="text/event-stream")
     held[1].continue_()
-    expect(message).to_have_text("Saved. Search and answers know the new words.")
+    expect(message).to_have_text("Saved. Search and answers use the new text.")
     assert not [words for words in page.evaluate("window.shown") if "An older job." in words]
 
 
@@ -201,3 +202,75 @@ def test_line_cannot_be_emptied_and_one_that_is_being_written_stays(lines: Page)
     check_layout(page)
     page.get_by_role("button", name="Cancel").click()
     expect(field).to_have_count(0)
+
+
+def test_focus_and_other_lines_survive_what_was_saved_elsewhere(lines: Page, captions: str) -> None:
+    page = lines
+    message = page.locator("#transcript .edit-message")
+    rows = page.locator("#transcript li")
+
+    def meet_others(number: int, cues: list[dict[str, Any]]) -> Locator:
+        """Edit a line, and save it after others have saved theirs."""
+        page.get_by_role("button", name=f"Edit line {number}").click()
+        field = page.get_by_label(f"Text of line {number}")
+        field.fill("Mine.")
+        write_captions(page, captions, cues)
+        field.press("Enter")
+        expect(message).to_contain_text("Someone else changed this line")
+        return field
+
+    now, later, last = ({**LINES[0], "lines": [words]} for words in ("Now,", "Later,", "Last,"))
+    between = {**LINES[1], "start_ms": 2000, "end_ms": 3000, "lines": ["between"]}
+    meet_others(1, [now, LINES[1]]).press("Escape")
+    expect(rows.first).to_contain_text("Ann: Now,")
+    expect(page.get_by_role("button", name="Edit line 1")).to_be_focused()
+    # The line that is chosen next is found among the lines of the others.
+    meet_others(1, [later, between, LINES[1]]).fill("Later,")
+    page.get_by_role("button", name="Edit line 2").click()
+    expect(rows).to_have_count(3)
+    expect(page.get_by_label("Text of line 3")).to_have_value("of negociations.")
+    expect(page.get_by_label("Text of line 3")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Edit line 3")).to_be_focused()
+    meet_others(1, [last, LINES[1]]).fill("Last,")
+    page.get_by_role("button", name="Edit line 2").click()
+    expect(rows).to_have_count(2)
+    expect(page.locator("#transcript textarea")).to_have_count(0)
+    expect(page.locator("#transcript-message")).to_have_text(
+        "Someone else removed or moved this line."
+    )
+
+
+def test_current_line_stays_marked_when_it_was_edited(lines: Page) -> None:
+    page = lines
+    current = page.locator("#transcript li[aria-current]")
+    page.locator("#transcript .line").last.press("Enter")
+    expect(current).to_contain_text("of negociations.")
+    page.get_by_role("button", name="Edit line 2").click()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("of carpentry.")
+    page.keyboard.press("Enter")
+    expect(current).to_contain_text("of carpentry.")
+
+
+def test_speaker_of_a_line_that_is_edited_is_shown(lines: Page) -> None:
+    page = lines
+    page.get_by_role("button", name="Edit line 1").click()
+    row = page.locator("#transcript li").first
+    expect(row.locator(".line")).to_contain_text("Ann:", use_inner_text=True)
+    expect(row.locator(".words")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(row.locator(".words")).to_be_visible()
+
+
+def test_words_of_a_short_line_do_not_crowd_the_timeline(
+    reused_page: Page, instance: Instance, video: str, captions: str
+) -> None:
+    page = reused_page
+    short = {"start_ms": 0, "end_ms": 200, "lines": ["No room for this."], "speaker": ""}
+    write_captions(page, captions, [short, LINES[1]])
+    page.goto(f"{instance.address}/assets/{video}")
+    words = page.get_by_role("slider", name="Captions").locator(".span-text")
+    expect(words).to_have_text(["No room for this.", "of negociations."])
+    expect(words.last).to_be_visible()
+    expect(words.first).to_be_hidden()

@@ -220,6 +220,7 @@ class JobService:
         before: str | None = None,
         after: PagePosition | None = None,
         id_prefix: str | None = None,
+        of_videos: bool = False,
         limit: int = 50,
     ) -> list[Job]:
         """Return jobs, newest first: those older than the job ``before``, ``after`` a position."""
@@ -233,6 +234,7 @@ class JobService:
                 before=before,
                 after=after,
                 id_prefix=id_prefix,
+                of_videos=of_videos,
                 limit=limit,
             )
 

@@ -82,9 +82,10 @@ const API = "/api/v1";
 export const getStatus = (id) => call("GET", `${API}/jobs/${at(id)}/status`);
 export const getTimeline = (id) => call("GET", `${API}/jobs/${at(id)}/timeline`);
 export const getJob = (id) => call("GET", `${API}/jobs/${at(id)}`);
-// One clip is enough to name a job. Larger timelines are left out of lists; see needsParams.
+// Of videos, so not upkeep. One clip is enough to name a job. Larger timelines are left out of lists;
+// see needsParams.
 export const listJobs = (limit, cursor = "") =>
-  call("GET", `${API}/jobs?limit=${limit}&list_items=1${cursor ? `&cursor=${at(cursor)}` : ""}`);
+  call("GET", `${API}/jobs?of_videos=true&limit=${limit}&list_items=1${cursor ? `&cursor=${at(cursor)}` : ""}`);
 // Whether a job from a list lacks its parameters because they are too large for a list.
 export const needsParams = ({ clipped }) => clipped.includes("params");
 export const cancelJob = (id, reason) => call("POST", `${API}/jobs/${at(id)}/cancel`, { reason });

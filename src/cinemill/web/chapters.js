@@ -35,7 +35,9 @@ export class ChaptersPanel {
   #assetId;
   #chapters = [];
   #list = element("ol", { className: "chapters" });
+  #moments = element("ol", { className: "chapters key-moments" });
   #current = -1;
+  #latest = 0;
   #video = null;
 
   // ``section`` is hidden while there is nothing to show. ``onSeek(ms)`` is called for what a person
@@ -50,13 +52,41 @@ export class ChaptersPanel {
     });
   }
 
+  // Of several refreshes at a time, only the last one is shown.
   async refresh() {
-    const found = await getChapters(this.#assetId);
+    this.#latest += 1;
+    const number = this.#latest;
+    try {
+      const found = await getChapters(this.#assetId);
+      if (number === this.#latest) this.#keepPlace(() => this.#show(found));
+    } catch (problem) {
+      if (number === this.#latest) throw problem;
+    }
+  }
+
+  // Draws the lists again; they stay scrolled as they were, and the focus stays at its time.
+  #keepPlace(draw) {
+    const lists = [this.#list, this.#moments];
+    const isFirst = !lists.some((list) => list.isConnected);
+    const places = lists.map((list) => list.scrollTop);
+    const focused = document.activeElement;
+    const list = lists.find((one) => one.contains(focused));
+    draw();
+    if (isFirst) return;
+    lists.forEach((one, at) => { one.scrollTop = places[at]; });
+    if (!list) return;
+    const buttons = [...list.querySelectorAll("button")];
+    const start = Number(focused.dataset.start);
+    const same = buttons.findLast(({ dataset }) => Number(dataset.start) <= start) ?? buttons[0];
+    same?.focus({ preventScroll: true });
+  }
+
+  #show(found) {
     this.#chapters = found.chapters;
     this.#current = -1;
     this.#list.replaceChildren(...found.chapters.map(({ start, title }) =>
       element("li", {}, seekButton(start, element("span", { className: "chapter-title", textContent: title })))));
-    this.#section.replaceChildren(...this.#describe(found), ...listKeyMoments(found.key_moments));
+    this.#section.replaceChildren(...this.#describe(found), ...this.#describeMoments(found.key_moments));
     this.#section.hidden = this.#section.childElementCount === 0;
     this.onLanes(toChapterLanes(found.chapters));
     if (this.#video) this.#moveTo(this.#video.currentTime);
@@ -73,8 +103,23 @@ export class ChaptersPanel {
     this.#list.setAttribute("aria-label", "Chapters");
     return [
       element("h2", { textContent: "Chapters" }),
-      element("p", { className: "quiet", textContent: `A chapter begins where the subject changes, judged by the ${how} of ${SOURCES[track]}. Its title is names and words that few other chapters have.` }),
+      element("p", { className: "quiet", textContent: `A chapter begins where the subject changes, judged by the ${how} of ${SOURCES[track]}. Titles list words that are typical of the chapter.` }),
       this.#list,
+    ];
+  }
+
+  #describeMoments(moments) {
+    this.#moments.replaceChildren(...moments.map((one) =>
+      element("li", {}, seekButton(one.start,
+        element("span", { className: "key-moment" },
+          element("span", { className: "key-text", textContent: one.text }),
+          element("span", { className: "key-reason", textContent: explainMoment(one) }))))));
+    if (!moments.length) return [];
+    this.#moments.setAttribute("aria-label", "Key moments");
+    return [
+      element("h2", { textContent: "Key moments" }),
+      element("p", { className: "quiet", textContent: "Passages that introduce names or state relations, quoted." }),
+      this.#moments,
     ];
   }
 
@@ -89,21 +134,6 @@ export class ChaptersPanel {
     // The list scrolls, and never the page.
     this.#list.scrollTop = entry.offsetTop - (this.#list.clientHeight - entry.offsetHeight) / 2;
   }
-}
-
-function listKeyMoments(moments) {
-  if (!moments.length) return [];
-  const list = element("ol", { className: "chapters key-moments" }, ...moments.map((one) =>
-    element("li", {}, seekButton(one.start,
-      element("span", { className: "key-moment" },
-        element("span", { className: "key-text", textContent: one.text }),
-        element("span", { className: "key-reason", textContent: explainMoment(one) }))))));
-  list.setAttribute("aria-label", "Key moments");
-  return [
-    element("h2", { textContent: "Key moments" }),
-    element("p", { className: "quiet", textContent: "Where the video names or states most that is new, word for word." }),
-    list,
-  ];
 }
 
 function seekButton(start, words) {

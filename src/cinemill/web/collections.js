@@ -35,24 +35,32 @@ export function buildCollectionForm({ id, collection }) {
   const field = buildField(collection);
   const save = element("button", { className: "button", textContent: "Save", disabled: true });
   const message = element("p", { className: "collection-message quiet" });
-  message.setAttribute("role", "status");
   const form = element("form", { className: "collection-form" },
     element("label", {}, element("span", { textContent: "Collection" }), field), save, message);
   const refresh = offerNames(field);
   let stored = collection;
-  field.addEventListener("input", () => { save.disabled = field.value.trim() === stored; });
+  let isSaving = false;
+  const showState = () => { save.disabled = isSaving || field.value.trim() === stored; };
+  field.addEventListener("input", showState);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    save.disabled = true;
+    const sent = field.value.trim();
+    // A button that is disabled loses the focus.
+    if (document.activeElement === save) field.focus();
+    isSaving = true;
+    showState();
     try {
-      stored = (await setCollection(id, field.value.trim())).collection;
-      field.value = stored;
+      stored = (await setCollection(id, sent)).collection;
+      // What was typed meanwhile stays.
+      if (field.value.trim() === sent) field.value = stored;
       say(message, stored ? `Saved. Searches of “${stored}” find this video.` : "Saved. This video is in no collection.", false);
       (await refresh)();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      save.disabled = false;
       say(message, `${problem.message} ${problem.hint}`, true);
+    } finally {
+      isSaving = false;
+      showState();
     }
   });
   return form;

@@ -115,7 +115,8 @@ export class Lanes {
   }
 
   #span({ start, end, text = "", words, isMarked }) {
-    const made = element("span", { className: isMarked ? "span marked" : "span", textContent: text, title: words });
+    const made = element("span", { className: isMarked ? "span marked" : "span", title: words },
+      element("span", { className: "span-text", textContent: text }));
     return putAt(made, start, Math.max(1, end - start), 1000 * this.#seconds);
   }
 

@@ -46,9 +46,20 @@ export class LineEditor {
         this.#show(this.#open.message, this.#isSaving ? "This line is being saved." : "Save or cancel this line first.");
         return;
       }
+      const { cues } = this.#open;
+      const list = item.parentElement;
       this.#close();
+      const now = this.#find(cues[at]);
+      if (now < 0) this.#show(this.#place, "Someone else removed or moved this line.");
+      else this.#openLine(now, list.children[now]);
+      return;
     }
-    const cue = fromDocument(this.#document)[at];
+    this.#openLine(at, item);
+  }
+
+  #openLine(at, item) {
+    const cues = fromDocument(this.#document);
+    const cue = cues[at];
     const message = element("p", { className: "edit-message" });
     const field = element("textarea", { value: cue.text, rows: cue.text.split("\n").length, spellcheck: true });
     field.setAttribute("aria-label", `Text of line ${at + 1}`);
@@ -58,8 +69,13 @@ export class LineEditor {
     form.addEventListener("keydown", (event) => this.#onKey(event));
     item.append(form);
     item.classList.add("editing");
-    this.#open = { cue, item, form, field, message, version: this.#document.version };
+    this.#open = { cue, cues, item, form, field, message, version: this.#document.version };
     field.focus();
+  }
+
+  // The position of a line in the latest version; −1 if it is gone.
+  #find(line) {
+    return fromDocument(this.#document).findIndex(({ start, end }) => start === line.start && end === line.end);
   }
 
   #onKey(event) {
@@ -76,13 +92,19 @@ export class LineEditor {
   }
 
   #close(hasFocus = false) {
-    const { item, form, version } = this.#open;
+    const { cue, item, form, version } = this.#open;
+    const list = item.parentElement;
+    let at = [...list.children].indexOf(item);
     this.#open = null;
     form.remove();
     item.classList.remove("editing");
-    if (hasFocus) item.querySelector(".edit-line").focus();
-    // Someone else's version was loaded meanwhile.
-    if (version !== this.#document.version) this.#onSaved(this.#document);
+    // Someone else's version was loaded meanwhile: its lines are new ones.
+    if (version !== this.#document.version) {
+      this.#onSaved(this.#document);
+      const now = this.#find(cue);
+      at = now < 0 ? Math.min(at, list.children.length - 1) : now;
+    }
+    if (hasFocus) list.children[at]?.querySelector(".edit-line").focus();
   }
 
   async #save() {
@@ -116,7 +138,7 @@ export class LineEditor {
     const { language } = this.#document;
     for (;;) {
       const cues = fromDocument(this.#document);
-      const at = cues.findIndex(({ start, end }) => start === cue.start && end === cue.end);
+      const at = this.#find(cue);
       if (at < 0) throw new Error("Someone else removed or moved this line. Reload the page to see their version.");
       if (cues[at].text !== cue.text) {
         cue.text = cues[at].text;
@@ -138,7 +160,7 @@ export class LineEditor {
     this.setDocument(saved);
     this.#onSaved(saved);
     list?.children[at]?.querySelector(".edit-line").focus();
-    this.#show(this.#place, saved.job_id ? "Saved. Search and answers follow." : "Saved.");
+    this.#show(this.#place, saved.job_id ? "Saved. Updating search…" : "Saved.");
     this.#stopFollowing();
     if (saved.job_id) this.#stopFollowing = this.#follow(saved.job_id);
   }
@@ -151,8 +173,8 @@ export class LineEditor {
         const isDone = status === "completed";
         this.#onIndexed();
         this.#show(this.#place, isDone
-          ? "Saved. Search and answers know the new words."
-          : `Saved. Search and answers still know the former words: ${message}`);
+          ? "Saved. Search and answers use the new text."
+          : `Saved, but search still uses the old text: ${message}`);
       },
       onLost: () => {},
       onRefused: () => {},

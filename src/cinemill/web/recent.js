@@ -1,4 +1,4 @@
-// The list of recent jobs, updated regularly.
+// The list of the latest jobs of videos, updated regularly.
 
 import { assetAddress, getAsset, getJob, listJobs, needsParams } from "./api.js";
 import { element, find } from "./dom.js";
@@ -21,6 +21,7 @@ export class RecentList {
   #more = find("more");
   #jobs = new Map();
   #names = new Map();
+  #sought = new Set();
   #next = null;
   #selected = "";
   #timer = 0;
@@ -65,7 +66,9 @@ export class RecentList {
   update(taskId, progress) {
     const job = this.#jobs.get(taskId);
     if (!job) {
-      this.refresh();
+      // Once only: a job that is of no video is never listed.
+      if (!this.#sought.has(taskId)) this.refresh();
+      this.#sought.add(taskId);
       return;
     }
     Object.assign(job, { status: progress.status, progress: progress.progress });

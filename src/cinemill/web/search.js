@@ -9,9 +9,12 @@ import { Thread } from "./thread.js";
 
 // A longer query has no place in the page's address.
 const LONGEST_IN_ADDRESS = 1500;
+// A closed list of collections changes with each arrow key.
+const SETTLE_MS = 400;
 const field = find("query");
 const followUp = find("more-question");
 let latest = 0;
+let settling = 0;
 
 const thread = new Thread(find("turns"), {
   onBusy: (isBusy) => {
@@ -40,17 +43,30 @@ function writeAddress(query) {
   return Object.keys(values).length ? `?${new URLSearchParams(values)}` : location.pathname;
 }
 
-// Another collection was chosen: what was searched for is searched for there.
+// Another collection was chosen: what was searched for is searched for there, once the choice stays.
 function searchElsewhere() {
+  showPlace();
+  clearTimeout(settling);
   const query = field.value.trim();
   if (!query || find("found").hidden) return;
-  history.pushState(null, "", writeAddress(query));
-  search(query);
+  history.replaceState(null, "", writeAddress(query));
+  settling = setTimeout(() => search(query), SETTLE_MS);
+}
+
+function showPlace() {
+  const [collection] = choice.names;
+  find("searched").textContent = collection ? `Search the collection “${collection}”` : "Search all videos";
+}
+
+// Whatever is still looked for is not wanted any more.
+function startAnother() {
+  clearTimeout(settling);
+  latest += 1;
+  return latest;
 }
 
 async function search(query) {
-  latest += 1;
-  const number = latest;
+  const number = startAnother();
   const place = find("found");
   thread.clear();
   find("thread").hidden = true;
@@ -104,7 +120,7 @@ function showRefusal({ message, hint, code }) {
 }
 
 function askFirst(question) {
-  latest += 1;
+  startAnother();
   thread.clear();
   find("found").hidden = true;
   find("thread").hidden = false;
@@ -114,10 +130,11 @@ function askFirst(question) {
 function showAddressed() {
   const query = inAddress("q");
   choice.set(inAddress("collection"));
+  showPlace();
   field.value = query;
   if (query) search(query);
   else {
-    latest += 1;
+    startAnother();
     find("found").hidden = true;
     find("thread").hidden = true;
     field.focus();

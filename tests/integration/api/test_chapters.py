@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from tests.integration.storage.intelligence_rows import (
@@ -15,10 +16,13 @@ from tests.integration.storage.intelligence_rows import (
 )
 from tests.subjects import CHANGE_MS, MONEY, TALK
 
+from cinemill.api.routes.search import entities
+from cinemill.cli.commands.search.evidence import MOST_EVIDENCE, MOST_RELATIONS
 from cinemill.client import Client, ClientError
 from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.knowledge.graph import EntityKind
 from cinemill.storage.database import Database
+from cinemill.storage.knowledge import entities as stored
 from cinemill.storage.knowledge.evidence import PassageEvidence
 from cinemill.storage.knowledge.scenes import Scene, SceneObject, SceneRelation, save_scenes
 from cinemill.storage.media.assets import delete_asset
@@ -135,7 +139,10 @@ def test_chapters_command_shows_both_lists(print_out: Print, talk: str) -> None:
 def test_chapters_command_says_why_there_are_none(print_out: Print, database: Database) -> None:
     asset_id = register(database, "short", owner=DEFAULT_OWNER)
     try:
-        assert "Too little is known" in print_out("chapters", asset_id)
+        shown = print_out("chapters", asset_id)
+        assert "Too little is known" in shown
+        assert f"cinemill ingest {asset_id}" in shown
+        assert f"cinemill ingest {asset_id} --profile full" in print_out("scenes", asset_id)
         tell(database, asset_id, TALK[:5])
         assert "it has one subject, or is too short" in print_out("chapters", asset_id)
     finally:
@@ -180,3 +187,61 @@ def test_evidence_is_read_by_the_client_and_the_command(
     refusal = print_out("graph", "Harbor Bank", "--with", "Oslo", code=2)
     assert "relation_not_found" in refusal
     assert "It has relations with: Thomas Rossi." in refusal
+    # With the whole id, which other commands take.
+    assert talk in shown
+
+
+def test_evidence_is_found_with_each_entity_of_a_name(
+    print_out: Print, database: Database, talk: str
+) -> None:
+    """The one that is mentioned less has the relation."""
+    asset_id = register(database, "washington", owner=DEFAULT_OWNER)
+    try:
+        ids = tell(database, asset_id, TALK[:2])
+        place, person, bank = (
+            mention(name, kind)
+            for name, kind in (
+                ("Washington", EntityKind.PLACE),
+                ("Washington", EntityKind.PERSON),
+                ("First Bank", EntityKind.ORGANIZATION),
+            )
+        )
+        founded = relation("Washington", "found", "First Bank")
+        save(
+            database,
+            asset_id,
+            [
+                PassageEvidence(ids[0], [place, replace(place, start_ms=place.start_ms + 5)], []),
+                PassageEvidence(ids[1], [person, bank], [founded]),
+            ],
+        )
+        shown = print_out("graph", "Washington", "--with", "First Bank")
+        assert "Washington · found · First Bank" in shown
+        assert "relation_not_found" in print_out("graph", "Washington", "--with", "Oslo", code=2)
+        both = print_out("graph", "Washington")
+        assert "Others of this name:" in both
+        assert "Washington (person): cinemill graph " in both
+    finally:
+        with database.begin() as connection:
+            delete_asset(connection, asset_id)
+
+
+def test_weaker_relations_than_the_server_lists_are_not_denied(
+    print_out: Print, database: Database, talk: str
+) -> None:
+    assert (MOST_RELATIONS, MOST_EVIDENCE) == (entities.MOST_RELATIONS, stored.MOST_EVIDENCE)
+    asset_id = register(database, "many", owner=DEFAULT_OWNER)
+    try:
+        (passage,) = tell(database, asset_id, TALK[:1])
+        names = [f"Person {number:03}" for number in range(MOST_RELATIONS + 1)]
+        said = [relation("Ann Hub", "know", name) for name in [*names, *names[:-1]]]
+        mentions = [mention(name) for name in ("Ann Hub", *names)]
+        save(database, asset_id, [PassageEvidence(passage, mentions, said)])
+        assert "Ann Hub · know" in print_out("graph", "Ann Hub", "--with", names[0])
+        refusal = print_out("graph", "Ann Hub", "--with", names[-1], code=2)
+        assert "weaker ones were not looked at" in " ".join(refusal.split())
+        assert f"cinemill graph '{names[-1]}' --with 'Ann Hub'" in " ".join(refusal.split())
+        assert "Ann Hub · know" in print_out("graph", names[-1], "--with", "Ann Hub")
+    finally:
+        with database.begin() as connection:
+            delete_asset(connection, asset_id)

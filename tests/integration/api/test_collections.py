@@ -126,6 +126,24 @@ def test_collections_are_listed_by_pages(
             delete_asset(connection, other)
 
 
+@pytest.mark.parametrize("character", ["龍", "🐧"])
+def test_page_after_a_long_name_in_any_script_is_returned(
+    api: RunningApi, asset_id: str, database: Database, character: str
+) -> None:
+    name = 255 * character
+    api.http.patch(f"{V1}/assets/{asset_id}", json={"collection": name})
+    film = {"file": ("other.mkv", FILM_HEAD + os.urandom(64))}
+    last = chr(0x10FFFF)
+    other = api.http.post(f"{V1}/upload", files=film, data={"collection": last}).json()["asset_id"]
+    try:
+        first = api.http.get(f"{V1}/collections", params={"limit": "1"}).json()
+        assert [one["name"] for one in first["collections"]] == [name]
+        assert list_names(api, cursor=first["next"]) == [last]
+    finally:
+        with database.begin() as connection:
+            delete_asset(connection, str(other))
+
+
 @pytest.mark.parametrize(
     "body", [{}, {"collection": None}, {"collection": "x" * 256}, {"collection": "a\0b"}, []]
 )

@@ -192,6 +192,19 @@ class TestJobs:
             assert [job["id"] for job in found] == [kept]
         assert api.http.get("/api/v1/jobs", params={"id_prefix": "%"}).json()["jobs"] == []
 
+    def test_job_list_of_videos_leaves_out_upkeep(self, api: RunningApi) -> None:
+        def submit(kind: str, params: object) -> str:
+            body = {"kind": kind, "params": params}
+            return str(api.http.post("/api/v1/jobs", json=body).json()["id"])
+
+        upkeep = submit("check_stuck_jobs", {})
+        job = {"clips": [{"path": "/films/1.mp4", "start": 0, "end": 1}]}
+        videos = [api.submit(), submit("render_video", {"job": job})]
+        for job_id, is_listed in ((upkeep, False), *((one, True) for one in videos)):
+            wanted = {"id_prefix": job_id, "of_videos": "true"}
+            found = api.http.get("/api/v1/jobs", params=wanted).json()["jobs"]
+            assert [one["id"] for one in found] == [job_id] * is_listed
+
     def test_cancel_and_retry(self, api: RunningApi) -> None:
         job_id = api.submit()
         cancelled = api.http.post(

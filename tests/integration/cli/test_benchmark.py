@@ -86,8 +86,8 @@ def test_videos_are_ranked_by_their_captions(cinemill: Run, videos: Path, tmp_pa
     assert found["videos"]["gaps"] == {}
     assert found["questions"]["measured"] == 2
     assert found["questions"]["left_out"] == {
-        "of videos that are missing": 1,
-        "of videos that could not be ingested": 1,
+        "video missing": 1,
+        "video could not be ingested": 1,
     }
     search = found["figures"]["search"]
     assert search["recall_at_1"]["value"] == 1
@@ -100,9 +100,9 @@ def test_videos_are_ranked_by_their_captions(cinemill: Run, videos: Path, tmp_pa
     shown = cinemill("msr-vtt", table, videos, "--limit", 1)
     assert shown.exit_code == 0
     assert "1 of 4 videos was used; 1 is missing." in shown.stderr
-    assert "1 question was left out: of videos that are missing" in shown.stderr
+    assert "Left out 1 question: video missing." in shown.stderr
     assert "1 question was measured." in shown.stderr
-    assert "2 questions were left out: of videos beyond the limit" in shown.stderr
+    assert "Left out 2 questions: video beyond --limit." in shown.stderr
 
 
 def test_captions_of_the_other_video_are_measured_as_misses(
@@ -175,7 +175,7 @@ def test_options_are_chosen_by_the_language_model_from_what_is_found(
     assert figures["duration: short"]["accuracy"]["count"] == 2
     assert found["questions"] == {
         "measured": 2,
-        "left_out": {"of videos that are missing": 1},
+        "left_out": {"video missing": 1},
         "unanswered": 1,
     }
 

@@ -21,7 +21,8 @@ class HealthDocument(Document):
     messages: str
     version: str
     qdrant: str | None = None
-    """`ok`, `filling`, `behind` or `unavailable`; absent where `CINEMILL_QDRANT_URL` is not set."""
+    """`ok`, `filling`, `behind`, `unavailable`, or `unknown` where the database does not respond;
+    absent where `CINEMILL_QDRANT_URL` is not set."""
     capabilities: str | None = None
     """`left_out` where a package's capability cannot be used; otherwise absent."""
 

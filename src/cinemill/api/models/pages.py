@@ -57,7 +57,9 @@ def cut_page(found: Sequence[Entry], limit: int) -> tuple[list[Entry], bool]:
 
 def encode_cursor(*parts: str) -> str:
     """Return a cursor that holds these texts."""
-    return urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+    # Escaped, a name of 255 Chinese characters would be longer than a cursor may be.
+    text = json.dumps(parts, ensure_ascii=False)
+    return urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, count: int) -> list[str]:

@@ -36,6 +36,7 @@ def list_jobs(
     asset_id: str | None = None,
     before: Annotated[str | None, Query(description="List jobs older than this one.")] = None,
     id_prefix: Annotated[str | None, Query(max_length=100)] = None,
+    of_videos: bool = False,
     limit: PageLimit = 50,
     cursor: Cursor = None,
     list_items: Annotated[int | None, Query(ge=0)] = None,
@@ -43,8 +44,9 @@ def list_jobs(
     """List jobs, newest first.
 
     Several ``status`` list jobs in any of them. ``id_prefix`` finds a job by the first characters
-    of its id. ``list_items`` limits the items of each list in ``params`` and ``result``: a timeline
-    may have thousands of clips.
+    of its id. ``of_videos`` leaves out jobs such as upkeep, downloads of models and searches.
+    ``list_items`` limits the items of each list in ``params`` and ``result``: a timeline may have
+    thousands of clips.
     """
     found = state.jobs.list_jobs(
         states=[*(statuses or ()), *(states or ())],
@@ -54,6 +56,7 @@ def list_jobs(
         before=before,
         after=decode_position(cursor),
         id_prefix=id_prefix,
+        of_videos=of_videos,
         limit=limit + 1,
     )
     page, has_more = cut_page(found, limit)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Select, func, literal_column, select, text, tuple_
+from sqlalchemy import Connection, DateTime, Select, func, literal_column, or_, select, text, tuple_
 
 from cinemill.core.job import DeadStep, Job, JobState, Step
 from cinemill.core.page_position import PagePosition
@@ -20,6 +20,9 @@ from cinemill.storage.jobs.job_rows import (
     read_step,
     readable_time,
 )
+
+FILE_PARAMETERS = ("path", "job")
+"""Of jobs of files that are no asset yet: a video, or the timeline of a render."""
 
 
 def get_job(connection: Connection, job_id: str) -> Job:
@@ -54,10 +57,12 @@ def list_jobs(
     before: str | None = None,
     after: PagePosition | None = None,
     id_prefix: str | None = None,
+    of_videos: bool = False,
     limit: int = 50,
 ) -> list[Job]:
     """Return jobs, newest first: those older than the job ``before``, those ``after`` a position.
 
+    ``of_videos`` returns only those of an asset, or of files of their own.
     What is too large for a list is left out (``Job.clipped``): a page is bounded, whatever its
     rows are, and no row that cannot be read as it should be keeps the others from being listed.
     """
@@ -77,6 +82,9 @@ def list_jobs(
         query = query.where(column.queued_at < now - timedelta(seconds=older_than_seconds))
     if id_prefix is not None:
         query = query.where(column.id.startswith(id_prefix, autoescape=True))
+    if of_videos:
+        files = (column.params[name].astext.is_not(None) for name in FILE_PARAMETERS)
+        query = query.where(or_(column.asset_id.is_not(None), *files))
     if before is not None:
         cursor = select(column.queued_at, column.id).where(column.id == before).scalar_subquery()
         query = query.where(tuple_(column.queued_at, column.id) < cursor)

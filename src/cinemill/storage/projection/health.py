@@ -34,12 +34,30 @@ class HealthState(StrEnum):
     OK = "ok"
 
 
+_HINTS = {
+    HealthState.UNAVAILABLE: "Start Qdrant, and check CINEMILL_QDRANT_URL and CINEMILL_QDRANT_KEY.",
+    HealthState.FILLING: (
+        "The task 'project_embeddings' fills it, every ten minutes while 'cinemill beat' runs."
+    ),
+    HealthState.BEHIND: (
+        "The task 'project_embeddings' brings it up to date, every ten minutes while 'cinemill"
+        " beat' runs. If it stays behind, run 'cinemill index rebuild'."
+    ),
+    HealthState.OK: "",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectionHealth:
     """A state, and a sentence about it."""
 
     state: HealthState
     message: str
+
+    @property
+    def hint(self) -> str:
+        """Return what to do about it; empty if all is well."""
+        return _HINTS[self.state]
 
 
 def examine_projections(database: Database, server: QdrantServer) -> ProjectionHealth:

@@ -1,4 +1,4 @@
-"""Passages in which a video says most that is new. Pure.
+"""Passages of a video that introduce names or state relations. Pure.
 
 A passage counts by the names that it is the first to mention, and by the relations that it states.
 Both can be read in it: a key moment says why it is one.

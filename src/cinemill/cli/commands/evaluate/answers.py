@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from cinemill.cli import options
 from cinemill.cli.commands.evaluate import setup, tables
@@ -11,7 +12,6 @@ from cinemill.cli.console import print_json, print_message
 if TYPE_CHECKING:
     from cinemill.capabilities.search.evaluation.metrics.report import EvaluationReport
     from cinemill.capabilities.search.evaluation.plan.records import Split
-    from cinemill.storage.database import Database
 
 
 def evaluate_answers(
@@ -22,20 +22,9 @@ def evaluate_answers(
 ) -> None:
     """Answer the corpus' questions without a language model, and check answers and citations."""
     opened = setup.open_setup(folder, final=final)
-    transcripts = setup.transcribe(opened, heard) if heard else None
-    with setup.open_database(opened.settings) as (database, owner):
-        tracks = {setup.TRUE_TRACK: _evaluate(opened, database, owner, None)}
-        if heard is not None:
-            tracks[heard] = _evaluate(opened, database, f"{owner}-heard", transcripts)
+    tracks = setup.evaluate_tracks(opened, heard, partial(_evaluate, opened))
     if json:
-        print_json(
-            {
-                "tracks": {
-                    track: {split.value: report.to_json() for split, report in reports.items()}
-                    for track, reports in tracks.items()
-                }
-            }
-        )
+        print_json({"tracks": setup.write_tracks(tracks)})
         return
     for track, reports in tracks.items():
         for split, report in reports.items():
@@ -43,13 +32,13 @@ def evaluate_answers(
 
 
 def _evaluate(
-    opened: setup.EvaluationSetup, database: Database, owner: str, heard: Any
+    opened: setup.EvaluationSetup, place: setup.TrackPlace
 ) -> dict[Split, EvaluationReport]:
     from cinemill.capabilities.search.evaluation.metrics.report import measure_answers
     from cinemill.capabilities.search.evaluation.running.answers import answer_questions
     from cinemill.capabilities.search.evaluation.running.searches import search_questions
 
-    with setup.open_track(opened, database, owner, heard) as library:
+    with setup.open_track(opened, place) as library:
         reports = {}
         for split, questions in opened.questions.items():
             print_message(f"Answering {len(questions)} questions of the split {split.value}")

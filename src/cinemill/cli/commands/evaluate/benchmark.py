@@ -65,7 +65,7 @@ def evaluate_benchmark(
         Path,
         typer.Argument(
             metavar="VIDEOS",
-            help="Folder of its videos, called as the annotations call them.",
+            help="Folder of its videos, with the file names that the annotations use.",
             file_okay=False,
         ),
     ],
@@ -74,7 +74,7 @@ def evaluate_benchmark(
         str, typer.Option(help="Of msr-vtt: train, validate or test. The table 1k-A has none.")
     ] = SPLIT,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Use the first so many videos that are there.")
+        int | None, typer.Option(min=1, help="Use at most this many of the videos that are found.")
     ] = None,
     json: options.Json = False,
 ) -> None:
@@ -223,11 +223,11 @@ def _count_left_out(
         if question.video in ingested.assets:
             continue
         if question.video in missing:
-            left_out["of videos that are missing"] += 1
+            left_out["video missing"] += 1
         elif question.video in used.files:
-            left_out["of videos that could not be ingested"] += 1
+            left_out["video could not be ingested"] += 1
         else:
-            left_out["of videos beyond the limit"] += 1
+            left_out["video beyond --limit"] += 1
     return dict(left_out)
 
 
@@ -235,7 +235,7 @@ def _print_questions(measured: int, left_out: Mapping[str, int]) -> None:
     were = _agree(measured, "question was", "questions were")
     print_message(f"{were} measured.")
     for reason, count in left_out.items():
-        print_message(f"{_agree(count, 'question was', 'questions were')} left out: {reason}")
+        print_message(f"Left out {_agree(count, 'question', 'questions')}: {reason}.")
 
 
 def _print_videos(found: FoundVideos, run: _Run) -> None:
@@ -255,7 +255,7 @@ def _print_videos(found: FoundVideos, run: _Run) -> None:
         print_message(f"Pictures could not be found by words ({run.pictures_missing}).")
     if run.unanswered:
         print_message(
-            f"To {_agree(run.unanswered, 'question', 'questions')} the model chose no option; "
+            f"The model chose no option for {_agree(run.unanswered, 'question', 'questions')}; "
             f"{'it counts' if run.unanswered == 1 else 'they count'} as wrong."
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.cli import options
@@ -9,12 +10,8 @@ from cinemill.cli.commands.evaluate import setup
 from cinemill.cli.console import console, make_table, print_json, print_message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cinemill.capabilities.search.evaluation.plan.records import Split
     from cinemill.capabilities.search.evaluation.running.chapters import ChapterEvaluation
-    from cinemill.core.transcript import Transcript
-    from cinemill.storage.database import Database
 
 TALKS = 20
 """Of several subjects, and as many of one."""
@@ -31,18 +28,9 @@ def evaluate_chapters(
     Each chapter of a talk has eight to fourteen scenes of one kind of fact.
     """
     opened = setup.open_setup(folder, final=final)
-    transcripts = setup.transcribe(opened, heard) if heard else None
-    with setup.open_database(opened.settings) as (database, owner):
-        tracks = {setup.TRUE_TRACK: _evaluate(opened, database, owner, None)}
-        if heard is not None:
-            tracks[heard] = _evaluate(opened, database, f"{owner}-heard", transcripts)
+    tracks = setup.evaluate_tracks(opened, heard, partial(_evaluate, opened))
     if json:
-        print_json(
-            {
-                track: {split.value: one.to_json() for split, one in splits.items()}
-                for track, splits in tracks.items()
-            }
-        )
+        print_json({"tracks": setup.write_tracks(tracks)})
         return
     for track, splits in tracks.items():
         for split, one in splits.items():
@@ -50,10 +38,7 @@ def evaluate_chapters(
 
 
 def _evaluate(
-    opened: setup.EvaluationSetup,
-    database: Database,
-    owner: str,
-    transcripts: Mapping[str, Transcript] | None,
+    opened: setup.EvaluationSetup, place: setup.TrackPlace
 ) -> dict[Split, ChapterEvaluation]:
     from cinemill.capabilities.search.evaluation.making.talks import join_talks
     from cinemill.capabilities.search.evaluation.running import chapters
@@ -62,14 +47,14 @@ def _evaluate(
     found = {}
     for split in opened.questions:
         videos = [one for one in opened.videos.values() if one.split is split]
-        talks = join_talks(videos, transcripts, number=TALKS)
-        single = join_talks(videos, transcripts, number=TALKS, chapters=1, name="single")
+        talks = join_talks(videos, place.heard, number=TALKS)
+        single = join_talks(videos, place.heard, number=TALKS, chapters=1, name="single")
         print_message(f"Dividing {len(talks)} talks of the split {split.value}")
         with open_library(
-            database,
+            place.database,
             opened.embedder,
             chapters.make_talk_passages([*talks, *single]),
-            owner=owner,
+            owner=place.owner,
             name=opened.model_name,
             revision=opened.model_revision,
         ) as library:

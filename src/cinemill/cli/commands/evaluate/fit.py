@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +14,6 @@ from cinemill.cli.console import print_json, print_message
 
 if TYPE_CHECKING:
     from cinemill.capabilities.search.evaluation.running.searches import SearchedQuestion
-    from cinemill.core.transcript import Transcript
-    from cinemill.storage.database import Database
 
 
 def fit_relevance(
@@ -38,18 +36,15 @@ def fit_relevance(
     from cinemill.capabilities.search.relevance import BY_MEANING, BY_WORDS, save_model
 
     opened = setup.open_setup(folder, final=False)
-    transcripts = setup.transcribe(opened, heard) if heard else None
-    with setup.open_database(opened.settings) as (database, owner):
-        searched = _search(opened, database, owner, None)
-        heard_searched = _search(opened, database, owner, transcripts) if heard else []
+    tracks = setup.evaluate_tracks(opened, heard, partial(_search, opened))
     corpus = opened.corpus.read_description().plan_sha256
     target.mkdir(parents=True, exist_ok=True)
     rows = []
     for name, compare in ((BY_MEANING, opened.compare_words), (BY_WORDS, None)):
-        examples = make_examples(searched, compare)
+        examples = make_examples(tracks[setup.TRUE_TRACK], compare)
         fitted = relevance_fit.fit_relevance(examples)
         if heard:
-            heard_examples = make_examples(heard_searched, compare)
+            heard_examples = make_examples(tracks[heard], compare)
             fitted = relevance_fit.add_heard_threshold(fitted, examples, heard_examples)
         origin = {
             "corpus": corpus,
@@ -74,16 +69,11 @@ def fit_relevance(
         typer.echo(f"{row['file']}: threshold {row['threshold']:.3f}{of_heard}")
 
 
-def _search(
-    opened: setup.EvaluationSetup,
-    database: Database,
-    owner: str,
-    transcripts: Mapping[str, Transcript] | None,
-) -> list[SearchedQuestion]:
+def _search(opened: setup.EvaluationSetup, place: setup.TrackPlace) -> list[SearchedQuestion]:
     from cinemill.capabilities.search.evaluation.plan.records import Split
     from cinemill.capabilities.search.evaluation.running.searches import search_questions
 
-    with setup.open_track(opened, database, owner, transcripts) as library:
+    with setup.open_track(opened, place) as library:
         questions = opened.questions[Split.TUNE]
         print_message(f"Searching for {len(questions)} questions")
         return search_questions(library, questions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cinemill.cli import options
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from cinemill.capabilities.search.evaluation.metrics.comparison import Ratio
     from cinemill.capabilities.search.evaluation.plan.records import Split
     from cinemill.capabilities.search.evaluation.running.evaluation import RetrievalEvaluation
-    from cinemill.storage.database import Database
 
 Evaluations = Mapping["Split", "RetrievalEvaluation"]
 
@@ -30,11 +30,7 @@ def evaluate_retrieval(
     Uses DATABASE_URL if it is set, and deletes what it stored there; else a PostgreSQL of its own.
     """
     opened = setup.open_setup(folder, final=final)
-    transcripts = setup.transcribe(opened, heard) if heard else None
-    with setup.open_database(opened.settings) as (database, owner):
-        tracks = {setup.TRUE_TRACK: _evaluate(opened, database, owner, None)}
-        if heard is not None:
-            tracks[heard] = _evaluate(opened, database, f"{owner}-heard", transcripts)
+    tracks = setup.evaluate_tracks(opened, heard, partial(_evaluate, opened))
     ratios = _compare_tracks(tracks, heard) if heard else {}
     if json:
         print_json(_to_json(tracks, ratios))
@@ -47,12 +43,12 @@ def evaluate_retrieval(
 
 
 def _evaluate(
-    opened: setup.EvaluationSetup, database: Database, owner: str, heard: Any
+    opened: setup.EvaluationSetup, place: setup.TrackPlace
 ) -> dict[Split, RetrievalEvaluation]:
     from cinemill.capabilities.search.evaluation.running import evaluation
     from cinemill.capabilities.search.evaluation.running.searches import search_questions
 
-    with setup.open_track(opened, database, owner, heard) as library:
+    with setup.open_track(opened, place) as library:
         found = {}
         for split, questions in opened.questions.items():
             print_message(f"Searching for {len(questions)} questions of the split {split.value}")
@@ -72,9 +68,6 @@ def _compare_tracks(tracks: Mapping[str, Evaluations], heard: str) -> dict[Split
 
 def _to_json(tracks: Mapping[str, Evaluations], ratios: Mapping[Split, Ratio]) -> dict[str, Any]:
     return {
-        "tracks": {
-            track: {split.value: one.to_json() for split, one in evaluations.items()}
-            for track, evaluations in tracks.items()
-        },
+        "tracks": setup.write_tracks(tracks),
         "heard_over_true": {split.value: asdict(ratio) for split, ratio in ratios.items()},
     }

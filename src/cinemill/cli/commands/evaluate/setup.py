@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 from uuid import uuid4
 
 import typer
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cinemill.capabilities.search.evaluation.running.library import CorpusLibrary
     from cinemill.capabilities.search.language.similarity import EmbeddedWords
     from cinemill.config import Settings
+    from cinemill.core.documents import JsonObject
     from cinemill.core.transcript import Transcript
     from cinemill.inference.text.protocol import TextEmbedder
     from cinemill.media.ffmpeg.session import FfmpegSession
@@ -68,6 +69,27 @@ class EvaluationSetup:
     model_name: str
     model_revision: str
     models_folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPlace:
+    """Where a track of the corpus is stored while it is measured."""
+
+    database: Database
+    owner: str
+    heard: Mapping[str, Transcript] | None
+    """What a speech model hears, by video; None for what is truly said."""
+
+
+class Figures(Protocol):
+    """What is measured of one split."""
+
+    def to_json(self) -> JsonObject:
+        """Return plain JSON values."""
+        ...
+
+
+_Result = TypeVar("_Result")
 
 
 def log_quietly() -> None:
@@ -157,26 +179,47 @@ def transcribe(setup: EvaluationSetup, model: str) -> dict[str, Transcript]:
 
 
 @contextmanager
-def open_track(
-    setup: EvaluationSetup, database: Database, owner: str, heard: Mapping[str, Transcript] | None
-) -> Iterator[CorpusLibrary]:
+def open_track(setup: EvaluationSetup, place: TrackPlace) -> Iterator[CorpusLibrary]:
     """Store the corpus for an owner until the block ends: what is truly said, or heard."""
     from cinemill.capabilities.search.evaluation.running.library import open_library
     from cinemill.capabilities.search.evaluation.running.video_passages import make_video_passages
 
     passages = {
-        name: make_video_passages(video, None if heard is None else heard[name])
+        name: make_video_passages(video, None if place.heard is None else place.heard[name])
         for name, video in setup.videos.items()
     }
     with open_library(
-        database,
+        place.database,
         setup.embedder,
         passages,
-        owner=owner,
+        owner=place.owner,
         name=setup.model_name,
         revision=setup.model_revision,
     ) as library:
         yield library
+
+
+def evaluate_tracks(
+    setup: EvaluationSetup, heard: str | None, evaluate: Callable[[TrackPlace], _Result]
+) -> dict[str, _Result]:
+    """Return what is measured of the true transcript, and of what the model ``heard`` hears.
+
+    The keys are ``TRUE_TRACK`` and the model's name. Raises what ``transcribe`` raises.
+    """
+    transcripts = transcribe(setup, heard) if heard else None
+    with open_database(setup.settings) as (database, owner):
+        tracks = {TRUE_TRACK: evaluate(TrackPlace(database, owner, None))}
+        if heard is not None:
+            tracks[heard] = evaluate(TrackPlace(database, f"{owner}-heard", transcripts))
+    return tracks
+
+
+def write_tracks(tracks: Mapping[str, Mapping[Split, Figures]]) -> dict[str, JsonObject]:
+    """Return the figures by track and split as plain JSON values."""
+    return {
+        track: {split.value: one.to_json() for split, one in splits.items()}
+        for track, splits in tracks.items()
+    }
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def describe_qdrant(settings: Settings) -> tuple[str, str] | None:
     """
     from cinemill.storage.database import Database
     from cinemill.storage.inspection import inspect_database
-    from cinemill.storage.projection.health import HealthState, examine_projections
+    from cinemill.storage.projection.health import examine_projections
     from cinemill.storage.projection.server import open_server
 
     server = open_server(settings.qdrant_url, settings.qdrant_key)
@@ -33,6 +33,4 @@ def describe_qdrant(settings: Settings) -> tuple[str, str] | None:
         found = examine_projections(database, server)
     finally:
         database.close()
-    is_well = found.state is HealthState.OK
-    hint = "The task 'project_embeddings' runs every ten minutes with 'cinemill beat'."
-    return found.message, "" if is_well else hint
+    return found.message, found.hint

@@ -16,29 +16,27 @@ if TYPE_CHECKING:
 
 Asset = Annotated[str, typer.Argument(metavar="ASSET", help="ID of the video.")]
 
-_INGEST = "Find out more about it: cinemill ingest ASSET."
-
 
 def chapters(asset: Asset, json: options.Json = False) -> None:
     """Show the chapters of a video and its key moments.
 
-    A chapter begins where the subject changes; its title is the names and words that the other
-    chapters do not have. A key moment names or states much that is new.
+    A chapter begins where the subject changes; its title lists words that are typical of it. Key
+    moments are passages that introduce names or state relations, quoted.
     """
     with connect.connect() as client:
         found = client.chapters(asset)
     if json:
         print_json(found)
         return
-    _show_chapters(found)
+    _show_chapters(asset, found)
 
 
-def _show_chapters(found: ChaptersDocument) -> None:
+def _show_chapters(asset: str, found: ChaptersDocument) -> None:
     if not found["chapters"]:
         print_message(
             "This video has no chapters: it has one subject, or is too short."
             if found["track"]
-            else f"Too little is known of what this video says. {_INGEST}"
+            else f"Too little is known of what this video says. {_suggest_ingestion(asset)}"
         )
     else:
         table = make_table("!Start", "Chapter")
@@ -52,6 +50,11 @@ def _show_chapters(found: ChaptersDocument) -> None:
             clocks = format_range(moment["start"], moment["end"])
             table.add_row(clocks, moment["text"], _explain(moment))
         console().print(table)
+
+
+def _suggest_ingestion(asset: str) -> str:
+    """Return a hint that ends with a command, so without a full stop."""
+    return f"Find out more about it: cinemill ingest {asset}"
 
 
 def _explain(moment: KeyMomentDocument) -> str:
@@ -75,7 +78,8 @@ def scenes(asset: Asset, json: options.Json = False) -> None:
         print_json(found)
         return
     if not found:
-        print_message(f"No scenes are known of this video. {_INGEST[:-1]} --profile full.")
+        hint = f"{_suggest_ingestion(asset)} --profile full"
+        print_message(f"No scenes are known of this video. {hint}")
         return
     table = make_table("!Time", "Things", "Relations")
     for one in found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +11,6 @@ from cinemill.cli import connect, options
 from cinemill.cli.commands.search.evidence import read_evidence, show_evidence
 from cinemill.cli.commands.search.moments import format_range
 from cinemill.cli.console import console, make_table, print_json, print_message
-from cinemill.cli.ids import shorten
 from cinemill.errors import NotFound
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def graph(
     with connect.connect() as client:
         entity, others = _find_entity(client, name)
         if other is not None:
-            _show_relations(client, entity, other, json=json)
+            _show_relations(client, [entity, *others], other, json=json)
             return
         shown = [str(one["asset_id"]) for one in (*entity["statements"], *entity["moments"])]
         titles = {} if json else _find_titles(client, shown)
@@ -44,8 +43,10 @@ def graph(
         print_json(entity)
         return
     _show_entity(entity, titles)
+    if others:
+        print_message("Others of this name:")
     for one in others:
-        print_message(f"Also called so: {one['name']} ({one['kind']}): cinemill graph {one['id']}")
+        print_message(f"  {one['name']} ({one['kind']}): cinemill graph {one['id']}")
 
 
 def _find_entity(client: Client, name: str) -> tuple[EntityDocument, list[EntityDocument]]:
@@ -76,9 +77,11 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _show_relations(client: Client, entity: EntityDocument, other: str, *, json: bool) -> None:
+def _show_relations(
+    client: Client, entities: Sequence[EntityDocument], other: str, *, json: bool
+) -> None:
     """Print the relations of an entity to another with all of their evidence. Raises NotFound."""
-    found = read_evidence(client, entity, other)
+    entity, found = read_evidence(client, entities, other)
     if json:
         print_json([one.to_json() for one in found])
         return
@@ -117,7 +120,7 @@ def _show_entity(entity: EntityDocument, titles: dict[str, str]) -> None:
 def _describe_place(one: Mapping[str, object], titles: dict[str, str]) -> tuple[str, str, str]:
     asset_id = str(one["asset_id"])
     start, end = (float(str(one[name])) for name in ("start", "end"))
-    return format_range(start, end), titles.get(asset_id, ""), shorten(asset_id)
+    return format_range(start, end), titles.get(asset_id, ""), asset_id
 
 
 def _describe_statement(one: StatementDocument) -> str:

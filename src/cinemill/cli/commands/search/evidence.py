@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from cinemill.cli.commands.search.moments import format_range
 from cinemill.cli.console import console, make_table
-from cinemill.cli.ids import shorten
 from cinemill.errors import NotFound
 
 if TYPE_CHECKING:
     from cinemill.client import Client, EntityDocument, RelationDocument, StatementDocument
+
+MOST_RELATIONS = 100
+MOST_EVIDENCE = 2000
+"""Of an entity, of which the server looks at no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +30,48 @@ class RelationEvidence:
         return {"relation": self.relation, "statements": self.statements}
 
 
-def read_evidence(client: Client, entity: EntityDocument, other: str) -> list[RelationEvidence]:
-    """Return the relations of an entity to another, by its name in any case or its id.
+def read_evidence(
+    client: Client, entities: Sequence[EntityDocument], other: str
+) -> tuple[EntityDocument, list[RelationEvidence]]:
+    """Return the relations to another entity, by its name in any case or its id.
 
-    Raises NotFound where there is none.
+    ``entities`` are those of one name, such as a person and a place; the first that has such
+    relations is returned with them. Raises NotFound where none has.
     """
     wanted = other.casefold()
-    related = [
-        one
-        for one in entity["relations"]
-        if wanted in (one["entity"]["id"], one["entity"]["name"].casefold())
-    ]
-    if not related:
-        known = dict.fromkeys(one["entity"]["name"] for one in entity["relations"])
-        listed = ", ".join([*known][:5])
-        raise NotFound(
-            f"No video states a relation of {entity['name']} with {other}.",
+    for entity in entities:
+        related = [
+            one
+            for one in entity["relations"]
+            if wanted in (one["entity"]["id"], one["entity"]["name"].casefold())
+        ]
+        if related:
+            evidence = (list(client.evidence(entity["id"], one)) for one in related)
+            return entity, [*map(RelationEvidence, related, evidence)]
+    raise _relation_not_found(entities, other)
+
+
+def _relation_not_found(entities: Sequence[EntityDocument], other: str) -> NotFound:
+    name = entities[0]["name"]
+    if any(_is_cut(entity["relations"]) for entity in entities):
+        return NotFound(
+            f"No relation with {other} is among the {MOST_RELATIONS} strongest of {name}; weaker "
+            "ones were not looked at.",
             code="relation_not_found",
-            hint=f"It has relations with: {listed}." if listed else "It has no relations.",
+            hint=f"Try it the other way round: cinemill graph '{other}' --with '{name}'",
         )
-    return [RelationEvidence(one, list(client.evidence(entity["id"], one))) for one in related]
+    known = dict.fromkeys(one["entity"]["name"] for each in entities for one in each["relations"])
+    listed = ", ".join([*known][:5])
+    return NotFound(
+        f"No video states a relation of {name} with {other}.",
+        code="relation_not_found",
+        hint=f"It has relations with: {listed}." if listed else "It has no relations.",
+    )
+
+
+def _is_cut(relations: Sequence[RelationDocument]) -> bool:
+    count = sum(one["weight"] for one in relations)
+    return len(relations) >= MOST_RELATIONS or count >= MOST_EVIDENCE
 
 
 def show_evidence(
@@ -60,7 +85,7 @@ def show_evidence(
             table.add_row(
                 format_range(statement["start"], statement["end"]),
                 titles.get(statement["asset_id"], ""),
-                shorten(statement["asset_id"]),
+                statement["asset_id"],
                 " ".join(statement["text"].split()) or _write_triple(statement),
             )
         console().print(table)

@@ -97,7 +97,7 @@ def test_msr_vtt_captions_of_a_split_are_read(tmp_path: Path) -> None:
     assert (question.id, question.text) == ("0", "a cartoon animals runs")
     assert question.evidence == (Moment("video1", 0, 11_720),)
     assert benchmark.durations_ms == {"video1": 11_720}
-    assert benchmark.skipped == {"of another split": 1}
+    assert benchmark.skipped == {"from another split": 1}
     assert benchmark.videos == ("video1",)
     assert read_msr_vtt(tmp_path / "test_videodatainfo.json", split="train").videos == ("video2",)
 

@@ -81,7 +81,7 @@ def read_msr_vtt(path: Path, *, split: str = "test") -> MomentBenchmark:
     ]
     if not questions:
         raise BenchmarkInvalid(f"{path} has no captions of the split {split!r}.")
-    skipped = Counter({"of another split": len(document.sentences) - len(questions)})
+    skipped = Counter({"from another split": len(document.sentences) - len(questions)})
     return MomentBenchmark(NAME, tuple(questions), lengths, dict(+skipped))
 
 

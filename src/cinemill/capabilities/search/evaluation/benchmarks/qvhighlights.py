@@ -25,7 +25,7 @@ from cinemill.capabilities.search.evaluation.benchmarks.records import (
 from cinemill.capabilities.search.evaluation.metrics.records import AskedQuestion, Moment
 
 NAME = "QVHighlights"
-_HIDDEN = "without windows, as those of the test split are not published"
+_HIDDEN = "windows not published, as in the test split"
 _Window = tuple[Seconds, Seconds]
 
 

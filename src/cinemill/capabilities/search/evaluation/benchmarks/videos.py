@@ -35,7 +35,7 @@ def find_videos(folder: Path, names: Iterable[str]) -> FoundVideos:
         raise BenchmarkInvalid(
             f"None of the {len(wanted)} videos of the annotations is in {folder}.",
             code="benchmark_videos_missing",
-            hint=f"Name the folder with the videos, called as the annotations call them, such as "
+            hint=f"Name the folder with the videos, named as in the annotations, such as "
             f"{next(iter(wanted))}.mp4.",
         )
     return FoundVideos(files, tuple(name for name in wanted if name not in files))
