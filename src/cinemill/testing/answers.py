@@ -13,7 +13,7 @@ from cinemill.api.models.jobs import MAX_KEY_LENGTH, JobDetails, JobStatus
 from cinemill.api.models.jobs import JobDocument as ServerJob
 from cinemill.catalog import CATALOG
 from cinemill.client import ClientError
-from cinemill.client.models import JobDocument
+from cinemill.client.models import JobDocument, StatsDocument
 from cinemill.core.job import (
     Job,
     JobState,
@@ -88,6 +88,33 @@ def list_steps(fake: FakeJob) -> list[dict[str, Any]]:
 
 def count_words(words: Sequence[str]) -> dict[str, int]:
     return {word: words.count(word) for word in set(words)}
+
+
+def describe_statistics(jobs: Sequence[Job]) -> StatsDocument:
+    """Return what the server reports of these jobs; the fake has no workers, and takes no time."""
+    by_status = count_words([job.state.value for job in jobs])
+    by_type = count_words([job.kind for job in jobs])
+    queue = {"by_status": by_status, "by_type": by_type, "by_queue": {}, "total": len(jobs)}
+    outcomes = {}
+    for kind in by_type:
+        ended = [job for job in jobs if job.kind == kind and job.state.is_final]
+        if ended:
+            outcomes[kind] = _describe_outcome(ended)
+    lists: dict[str, object] = {"stuck": [], "hardware": [], "workers": []}
+    times: dict[str, object] = {"processing_times": {}, "memory": {}}
+    return cast("StatsDocument", {"queue": queue, "outcomes": outcomes, **times, **lists})
+
+
+def _describe_outcome(ended: Sequence[Job]) -> dict[str, object]:
+    counts = {
+        state.value: sum(job.state is state for job in ended)
+        for state in JobState
+        if state.is_final
+    }
+    tried = counts["completed"] + counts["failed"]
+    rate = counts["completed"] / tried if tried else None
+    failures = count_words([job.failure.code for job in ended if job.failure is not None])
+    return {**counts, "completion_rate": rate, "failures": failures}
 
 
 def choose_priority(priority: int | None, steps: Sequence[StepSpec]) -> int:

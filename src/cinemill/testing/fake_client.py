@@ -39,7 +39,7 @@ from cinemill.testing.answers import (
     check_key,
     check_limit,
     choose_priority,
-    count_words,
+    describe_statistics,
     details_of,
     document_of,
     parameter_invalid,
@@ -331,17 +331,7 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls, FakeConte
         return path
 
     def stats(self) -> StatsDocument:
-        jobs = list(self._jobs.listed())
-        by_status = count_words([job.state.value for job in jobs])
-        by_type = count_words([job.kind for job in jobs])
-        queue = {"by_status": by_status, "by_type": by_type, "by_queue": {}, "total": len(jobs)}
-        empty: dict[str, object] = {
-            "processing_times": {},
-            "memory": {},
-            "stuck": [],
-            "hardware": [],
-        }
-        return cast("StatsDocument", {"queue": queue, **empty})
+        return describe_statistics(list(self._jobs.listed()))
 
     def health(self) -> HealthDocument:
         parts = ("status", "database", "redis", "messages")

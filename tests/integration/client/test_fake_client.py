@@ -193,6 +193,7 @@ def test_documents_have_the_same_members(real: Client, film: Path) -> None:
                 set(client.assets()[0]),
                 set(client.stats()),
                 set(client.stats()["queue"]),
+                set(client.stats()["outcomes"]["process_video"]),
                 set(client.health()),
             ]
         )
