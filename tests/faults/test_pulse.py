@@ -40,6 +40,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, pulse: Path) -> Iterator[C
         )
         running.parts[RELAY].start()
         running.wait_ready(WORKER, RELAY)
+        wait_until(pulse.exists)  # the first check is made by a thread that starts at that time
         yield running
 
 

@@ -107,8 +107,13 @@ class Dispatcher:
         return len(lost)
 
     def close_crashed(self) -> int:
-        """Close runs whose lease ran out and return how many were closed."""
-        with self._database.begin() as connection:
+        """Close runs whose lease ran out and return how many were closed.
+
+        Raises LockTimeout while the table of runs cannot be written. Leases are not looked at then,
+        so that this time counts as a gap: their owners could not renew either.
+        """
+        with self._sweeping() as connection:
+            dispatch.require_writable_runs(connection)
             leases = dispatch.list_leases(connection)
         expired = self._leases.observe(leases, time.monotonic())
         return self._each(expired, self._close_crashed)

@@ -126,6 +126,17 @@ def test_worker_that_finds_its_own_lease_over_hands_back_what_is_still_its_own(
     assert (step.crashes, step.failures, step.state) == (0, 0, StepState.QUEUED)
 
 
+def test_leases_are_not_judged_while_nobody_can_renew_them(engine: Engine) -> None:
+    """Once a migration that held the table for longer than a lease made healthy runs crash."""
+    engine.submit(1)
+    engine.dispatcher.publish_ready()
+    rows.let_lease_run_out(engine.database, engine.claim(*engine.post.sent))
+    lock = rows.locked(engine.database, "LOCK TABLE run IN EXCLUSIVE MODE")
+    with lock, pytest.raises(LockTimeout):
+        engine.dispatcher.close_crashed()
+    assert engine.dispatcher.close_crashed() == 1
+
+
 def test_sweeper_closes_the_rest_where_one_job_is_locked(engine: Engine) -> None:
     jobs = engine.submit(5)
     engine.dispatcher.publish_ready()
