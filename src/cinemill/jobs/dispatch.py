@@ -22,7 +22,7 @@ from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
 from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.jobs import dispatch, runs
+from cinemill.storage.jobs import claims, dispatch, runs
 from cinemill.storage.jobs.dispatch import Lease, ReadyRun
 from cinemill.storage.jobs.job_queries import lock_job
 from cinemill.telemetry import get_logger
@@ -113,7 +113,7 @@ class Dispatcher:
         so that this time counts as a gap: their owners could not renew either.
         """
         with self._sweeping() as connection:
-            dispatch.require_writable_runs(connection)
+            claims.require_writable_runs(connection)
             leases = dispatch.list_leases(connection)
         expired = self._leases.observe(leases, time.monotonic())
         return self._each(expired, self._close_crashed)

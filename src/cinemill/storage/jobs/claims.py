@@ -135,6 +135,11 @@ def put_off(connection: Connection, run_id: str) -> bool:
     return changed == 1
 
 
+def require_writable_runs(connection: Connection) -> None:
+    """Wait until no lock of the whole table keeps leases from being renewed. Raises LockTimeout."""
+    connection.execute(text("LOCK TABLE run IN ROW EXCLUSIVE MODE"))
+
+
 def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float) -> bool:
     """Renew the lease; return False where another process has closed the run: then drop the work.
 

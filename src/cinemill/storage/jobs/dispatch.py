@@ -267,11 +267,6 @@ def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list
     return [ReadyRun(**row) for row in rows]
 
 
-def require_writable_runs(connection: Connection) -> None:
-    """Wait until runs can be written, as far as locks of the whole table go. Raises LockTimeout."""
-    connection.execute(text("LOCK TABLE run IN ROW EXCLUSIVE MODE"))
-
-
 def list_leases(connection: Connection) -> list[Lease]:
     """Return the leases of all runs under way, the oldest first."""
     rows = connection.execute(
