@@ -61,7 +61,7 @@ for _name in ("CINEMILL_URL", "CINEMILL_TOKEN"):
 SUITES = ("unit", "integration", "faults", "e2e")
 """In the order in which they run: the suites that fail soonest come first."""
 BROWSER_FIXTURES = frozenset({"playwright", "browser"})
-PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap"}
+PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap", "faketime": "faketime"}
 """The package that a machine needs for the tests of a marker."""
 
 
@@ -74,6 +74,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.browser)
     if "isolated_sandbox" in fixtures:
         item.add_marker(pytest.mark.sandbox)
+    if "stepped_clock" in fixtures:
+        item.add_marker(pytest.mark.faketime)
     if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
         item.add_marker(pytest.mark.property)
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 from cinemill.core.job import Failure, Job, JobState, Progress
 from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound, RedisUnavailable
 from cinemill.jobs.catalog import Catalog
+from cinemill.jobs.clock import EngineClock
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.fairness import limit_bursts, round_robin
 from cinemill.jobs.leases import LeaseObserver
@@ -72,6 +73,7 @@ class Dispatcher:
     ) -> None:
         """``leases`` decides when a lease has run out; by default the database's clock does."""
         self._leases = leases or LeaseObserver()
+        self._clock = EngineClock()
         self._database = database
         self._events = events
         self._rates = rates
@@ -90,6 +92,10 @@ class Dispatcher:
             return None
         self._send_all(chosen)
         return len(chosen)
+
+    def measure_next_delay(self) -> float:
+        """Return the seconds until the next delayed run is due, as of the last plan."""
+        return self._clock.measure_next_delay()
 
     def republish_lost(self, *, older_than_seconds: float) -> int:
         """Send again what was published and is with neither the broker nor a worker.
@@ -235,10 +241,11 @@ class Dispatcher:
             turn = dispatch.lock_planner(connection, PLANNING_LOCK, list(self._catalog.queues))
             if turn is None:
                 return None
+            released = self._clock.turn(connection)
             moved = hardware.route(connection) if turn.needs_hardware else []
             chosen = [
                 run
-                for queue in self._order_queues({*turn.queues, *moved})
+                for queue in self._order_queues({*turn.queues, *moved, *released})
                 for run in self._choose_from(connection, queue)
             ]
             if chosen:

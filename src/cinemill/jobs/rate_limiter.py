@@ -17,13 +17,18 @@ PAUSE_AFTER_FAULT_SECONDS = 1.0
 
 # KEYS: the limit's. ARGV: seconds between starts. No burst: with one, twice the count could start
 # in the first interval, and the promise is "at most".
-# Answers seconds to wait as a string; '0' admits.
+# Answers seconds to wait as a string; '0' admits. A wait is never longer than the interval, unless
+# Redis' clock was set back: then it begins from here.
 _ADMIT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1e6
 local interval = tonumber(ARGV[1])
 local arrival = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
 local wait = arrival - now
+if wait > interval then
+    wait = interval
+    redis.call('SET', KEYS[1], tostring(now + interval), 'EX', math.ceil(interval) + 1)
+end
 if wait > 0 then return tostring(wait) end
 redis.call('SET', KEYS[1], tostring(now + interval), 'EX', math.ceil(interval) + 1)
 return '0'

@@ -77,7 +77,7 @@ def lock_planner(connection: Connection, key: int, names: Sequence[str]) -> Plan
             SELECT pg_try_advisory_xact_lock(:key), ARRAY(
                 SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE EXISTS (
                     SELECT FROM run WHERE queue = name AND state = 'queued'
-                      AND published_at IS NULL AND run_at <= statement_timestamp())),
+                      AND published_at IS NULL AND delay_ends IS NULL)),
                 EXISTS (SELECT FROM run WHERE state = 'queued' AND hardware IS NOT NULL)
             """
         ),
@@ -98,18 +98,19 @@ def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[Re
             WITH RECURSIVE owners AS (
                 (SELECT owner FROM run
                  WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
-                 ORDER BY owner LIMIT 1)
+                   AND delay_ends IS NULL ORDER BY owner LIMIT 1)
                 UNION ALL
                 SELECT (SELECT run.owner FROM run
                         WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
-                          AND run.owner > owners.owner ORDER BY run.owner LIMIT 1)
+                          AND delay_ends IS NULL AND run.owner > owners.owner
+                        ORDER BY run.owner LIMIT 1)
                 FROM owners WHERE owners.owner IS NOT NULL
             )
             SELECT due.* FROM owners CROSS JOIN LATERAL (
                 SELECT id, owner, kind, queue, priority, is_crowd FROM run
                 WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
-                  AND owner = owners.owner AND run_at <= statement_timestamp()
-                ORDER BY priority DESC, turn_at LIMIT :per_owner FOR UPDATE SKIP LOCKED
+                  AND delay_ends IS NULL AND owner = owners.owner
+                ORDER BY priority DESC, turn LIMIT :per_owner FOR UPDATE SKIP LOCKED
             ) AS due WHERE owners.owner IS NOT NULL
             """
         ),
@@ -140,7 +141,8 @@ def stamp_published(connection: Connection, run_ids: Sequence[str]) -> None:
     connection.execute(
         text(
             """
-            UPDATE run SET published_at = clock_timestamp(), publish_count = publish_count + 1
+            UPDATE run SET published_at = clock_timestamp(),
+                   published_seconds = engine_seconds(), publish_count = publish_count + 1
             WHERE id = ANY(:ids) AND state = 'queued'
             """
         ),
@@ -170,7 +172,8 @@ def postpone(connection: Connection, run_id: str, *, delay_seconds: float) -> No
     connection.execute(
         text(
             """
-            UPDATE run SET run_at = clock_timestamp() + make_interval(secs => :delay)
+            UPDATE run SET run_at = clock_timestamp() + make_interval(secs => :delay),
+                   delay_seconds = :delay, delay_ends = engine_seconds() + :delay
             WHERE id = :id AND state = 'queued'
             """
         ),
@@ -187,7 +190,7 @@ def list_unknown(
             """
             SELECT id, owner, kind, queue, priority FROM run
             WHERE state = 'queued' AND (kind <> ALL(:kinds) OR queue <> ALL(:queues))
-              AND (published_at IS NOT NULL OR run_at <= clock_timestamp())
+              AND (published_at IS NOT NULL OR delay_ends IS NULL)
             """
         ),
         {"kinds": list(kinds), "queues": list(queues)},
@@ -207,7 +210,8 @@ def hold(
             """
             WITH held AS (
                 UPDATE run SET published_at = NULL,
-                       run_at = clock_timestamp() + make_interval(secs => :delay)
+                       run_at = clock_timestamp() + make_interval(secs => :delay),
+                       delay_seconds = :delay, delay_ends = engine_seconds() + :delay
                 WHERE id IN (SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
                              FOR UPDATE SKIP LOCKED)
                 RETURNING job_id
@@ -234,7 +238,7 @@ def move(connection: Connection, run_ids: Sequence[str], *, queue: str) -> int:
         text(
             """
             WITH moved AS (
-                UPDATE run SET queue = :queue, published_at = NULL, run_at = clock_timestamp()
+                UPDATE run SET queue = :queue, published_at = NULL, delay_ends = NULL
                 WHERE id IN (SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
                              FOR UPDATE SKIP LOCKED)
                 RETURNING step_id
@@ -258,7 +262,7 @@ def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list
             """
             SELECT id, owner, kind, queue, priority FROM run
             WHERE state = 'queued'
-              AND published_at < clock_timestamp() - make_interval(secs => :age)
+              AND published_at IS NOT NULL AND published_seconds <= engine_seconds() - :age
             ORDER BY priority DESC, published_at FOR UPDATE SKIP LOCKED
             """
         ),

@@ -23,12 +23,12 @@ def queue_ready_steps(connection: Connection, job_id: str) -> int:
                 RETURNING id, position, kind, queue, hardware, attempts
             ), queued AS (
                 INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority,
-                                 attempt, is_crowd, turn_at)
+                                 attempt, is_crowd, turn)
                 SELECT gen_random_uuid()::text, ready.id, job.id, job.owner, ready.kind,
                        ready.queue, ready.hardware, job.priority, ready.attempts + 1,
-                       ready.place > :no_crowd, clock_timestamp()
-                           + make_interval(secs => :crowd_seconds
-                                                   * greatest(0, ready.place - :no_crowd))
+                       ready.place > :no_crowd, nextval('run_turn_seq')
+                           + (1000 * :crowd_seconds
+                              * greatest(0, ready.place - :no_crowd))::bigint
                 FROM (SELECT *, row_number() OVER (ORDER BY position) AS place FROM ready)
                      AS ready JOIN job ON job.id = :job_id
                 RETURNING id

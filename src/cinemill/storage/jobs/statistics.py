@@ -141,8 +141,8 @@ def place_in_queue(connection: Connection, job_id: str) -> int | None:
     row = connection.execute(
         text(
             """
-            SELECT id, queue, priority, turn_at FROM run
-            WHERE job_id = :id AND state = 'queued' ORDER BY turn_at LIMIT 1
+            SELECT id, queue, priority, turn FROM run
+            WHERE job_id = :id AND state = 'queued' ORDER BY turn LIMIT 1
             """
         ),
         {"id": job_id},
@@ -153,7 +153,7 @@ def place_in_queue(connection: Connection, job_id: str) -> int | None:
         text(
             """
             SELECT count(*) FROM run WHERE queue = :queue AND state = 'queued' AND id <> :id
-              AND (priority > :priority OR (priority = :priority AND turn_at < :turn_at))
+              AND (priority > :priority OR (priority = :priority AND turn < :turn))
             """
         ),
         row._asdict(),
