@@ -24,6 +24,7 @@ FAULTS: dict[str, Callable[[FaultContext], Fault]] = {
     "row_locked": on_database.row_locked,
     "table_locked": on_database.table_locked,
     "postgres_paused": on_database.postgres_paused,
+    "database_clock_stepped": on_database.database_clock_stepped,
     "api_killed": on_servers.api_killed,
     "messages_tripled": on_servers.messages_tripled,
     "two_beats": on_servers.two_beats,

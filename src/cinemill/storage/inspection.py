@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from cinemill.errors import RedisUnavailable
+from cinemill.storage.clock import ClockJump, read_last_jump
 from cinemill.storage.database import Database, check_version
 from cinemill.storage.redis_servers import REFUSALS, measure_fullness, open_redis
 
@@ -28,6 +29,8 @@ class DatabaseFacts:
     clock_skew_seconds: float
     """How far this machine's clock is ahead of the database's."""
     round_trip_seconds: float
+    clock_jump: ClockJump | None = None
+    """The last time that the database's clock was set, as far as relays noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ def inspect_database(url: str) -> DatabaseFacts:
                 )
             ).one()
             answered = time.time()
+            has_clock = connection.execute(text("SELECT to_regclass('engine_clock')")).scalar()
+            jump = read_last_jump(connection) if has_clock else None
             names = connection.execute(text("SELECT name FROM pg_available_extensions")).scalars()
             return DatabaseFacts(
                 version=str(row.version),
@@ -71,6 +76,7 @@ def inspect_database(url: str) -> DatabaseFacts:
                 # The server looked at its clock about half-way between question and answer.
                 clock_skew_seconds=(asked + answered) / 2 - float(row.now),
                 round_trip_seconds=answered - asked,
+                clock_jump=jump,
             )
     finally:
         database.close()

@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cinemill.config import Settings
+    from cinemill.storage.inspection import DatabaseFacts
 
 PYTHONS = ((3, 11), (3, 13))
 NEEDED_EXTENSIONS = frozenset({"vector", "pg_trgm"})
 SKEW_SECONDS = 2.0
+RECENT_JUMP = timedelta(days=1)
 
 
 class Level(StrEnum):
@@ -238,14 +241,19 @@ def check_database(settings: Settings) -> Iterator[Check]:
     else:
         schema = facts.revision or "empty; created at the first start"
         yield Check("database", Level.OK, f"{message}, schema {schema}")
-    skew = facts.clock_skew_seconds
-    level = Level.OK if abs(skew) < SKEW_SECONDS else Level.WARN
-    hint = (
-        ""
-        if level is Level.OK
-        else "Synchronize the clock with NTP. Jobs are safe, but displayed times are wrong."
-    )
-    yield Check("clock", level, f"{skew:+.2f} s off from the database's clock", hint)
+    yield _check_clock(facts)
+
+
+def _check_clock(facts: DatabaseFacts) -> Check:
+    message = f"{facts.clock_skew_seconds:+.2f} s off from the database's clock"
+    is_well = abs(facts.clock_skew_seconds) < SKEW_SECONDS
+    if (jump := facts.clock_jump) is not None:
+        message += f", which was set by {jump.seconds:+,.0f} s on {jump.at:%Y-%m-%d %H:%M} UTC"
+        is_well = is_well and datetime.now(UTC) - jump.at > RECENT_JUMP
+    if is_well:
+        return Check("clock", Level.OK, message)
+    hint = "Synchronize the clocks with NTP. Jobs are safe, but displayed times are wrong."
+    return Check("clock", Level.WARN, message, hint)
 
 
 def _check_embedded_database() -> Iterator[Check]:

@@ -127,7 +127,7 @@ def list_stuck(connection: Connection, *, hours: float) -> list[Job]:
         text(
             f"""
             SELECT {listed_columns()} FROM job WHERE state IN ('pending', 'running')
-              AND job.queued_at < clock_timestamp() - make_interval(secs => :age)
+              AND job.queued_at < calendar_time() - make_interval(secs => :age)
             ORDER BY job.queued_at LIMIT :limit
             """  # noqa: S608 - made of constants
         ),

@@ -15,7 +15,7 @@ SET_BACK_SECONDS = 60.0
 log = get_logger(__name__)
 
 
-class SteadyScheduler(Scheduler):  # type: ignore[misc]  # Celery carries no types
+class SteadyScheduler(Scheduler):
     """A scheduler in memory that begins again where this machine's clock was set back.
 
     Celery's own waits until the clock has passed the time of the last run again, if need be for
