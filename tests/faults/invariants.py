@@ -246,10 +246,9 @@ def measure_resumptions(context: FaultContext) -> Iterator[Resumption]:
     """Yield the resumption of each killed attempt that was retried."""
     for kill in context.kills:
         for found in context.queries.fetch(_RESUMPTION, id=kill.run_id):
-            row = {
-                name: value if name == "publish_count" else context.to_own_time(value)
-                for name, value in found.items()
-            }
+            publish_count = int(found["publish_count"])
+            times = ("crashed", "due", "published", "claimed")
+            row = {name: context.to_own_time(found[name]) for name in times}
             resets = [at for at in context.leases_reset_at if kill.at < at < row["crashed"]]
             since = max([kill.at, *resets])
             down = _down_seconds(context, since, row["claimed"])
@@ -260,7 +259,7 @@ def measure_resumptions(context: FaultContext) -> Iterator[Resumption]:
                 crashed=row["crashed"] - kill.at,
                 due=row["due"] - kill.at,
                 published=row["published"] - kill.at,
-                publish_count=row["publish_count"],
+                publish_count=publish_count,
                 claimed=row["claimed"] - kill.at,
                 published_at=row["published"],
                 claimed_at=row["claimed"],
