@@ -25,7 +25,8 @@
         ├── ToolMissing
         ├── CapabilityUnusable
         ├── SecretUnusable
-        └── HomeLocked · PortInUse
+        ├── SharedMemoryUnusable
+        └── HomeLocked · PortInUse · AddressUnusable
 """
 
 from __future__ import annotations
@@ -279,3 +280,22 @@ class HomeLocked(DependencyUnavailable):
 class PortInUse(DependencyUnavailable):
     code = "port_in_use"
     hint = "Choose another port with CINEMILL_PORT, or stop the program that uses this one."
+
+
+class SharedMemoryUnusable(DependencyUnavailable):
+    """This machine's shared memory is missing or cannot be written."""
+
+    code = "shared_memory_unusable"
+    hint = (
+        "Mount a tmpfs on /dev/shm (in Docker: --shm-size=256m), or set CELERY_WORKER_POOL=solo, "
+        "which runs one task at a time."
+    )
+
+
+class AddressUnusable(DependencyUnavailable):
+    """No server can listen at a configured address, whatever else runs on this machine."""
+
+    code = "address_unusable"
+    hint = (
+        "Set CINEMILL_HOST to an address of this machine, such as 127.0.0.1, or to 0.0.0.0 for all."
+    )

@@ -28,7 +28,7 @@ def up(
         bool,
         typer.Option(
             "--flower",
-            help="Also start Flower, on port 5555 (user 'cinemill', password: the token).",
+            help="Also start Flower, on FLOWER_PORT (user 'cinemill', password: the token).",
         ),
     ] = False,
 ) -> None:
@@ -75,8 +75,9 @@ def beat() -> None:
 def flower() -> None:
     """Run Flower, Celery's monitoring page.
 
-    Flower listens on http://127.0.0.1:5555/. Sign in as user 'cinemill' with the token in
-    CINEMILL_HOME as the password, or set FLOWER_BASIC_AUTH=user:password.
+    Flower listens on http://127.0.0.1:5555/; FLOWER_PORT sets another port. Sign in as user
+    'cinemill' with the token in CINEMILL_HOME as the password, or set
+    FLOWER_BASIC_AUTH=user:password.
     """
     exec_command("cinemill.worker.flower", [])
 

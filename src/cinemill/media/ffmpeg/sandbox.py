@@ -110,6 +110,7 @@ def find_libraries(program: Path) -> tuple[Path, ...]:
             ["ldd", str(program)],  # noqa: S607 - found by PATH like every other system tool
             capture_output=True,
             text=True,
+            errors="replace",  # paths may hold any bytes
             timeout=TRIAL_TIMEOUT_SECONDS,
             check=False,
         ).stdout
