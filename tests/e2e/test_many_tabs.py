@@ -9,6 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
+from tests.waiting import wait_until
+
+from cinemill.jobs.dispatch import PLANNING_LOCK
 
 from .conftest import Instance, make_own_film
 from .test_page import upload, wait_until_done
@@ -19,7 +22,7 @@ PLACES = 2
 
 @dataclass(frozen=True)
 class WaitingJob:
-    """A job that stays in the queue until its row is released."""
+    """A job that stays in the queue until it is released."""
 
     page: str
     """The address of its page."""
@@ -29,15 +32,14 @@ class WaitingJob:
 
 @pytest.fixture
 def waiting_job(page: Page, instance: Instance, tmp_path: Path) -> Iterator[WaitingJob]:
-    for name in ("before", "waiting"):
-        film = make_own_film(tmp_path / f"{name}.mp4", seconds=20, size=(1920, 1080))
+    film = make_own_film(tmp_path / "waiting.mp4", seconds=1, size=(320, 180))
+    with psycopg.connect(instance.database_url.replace("+psycopg", "")) as planner:
+        # Whoever holds it chooses which runs are published next: nobody else does meanwhile.
+        planner.execute("SELECT pg_advisory_xact_lock(%s)", [PLANNING_LOCK])
         upload(page, film)
         expect(page.locator("#task .bar")).to_be_visible()
-    job_id = page.url.partition("#task=")[2]
-    with psycopg.connect(instance.database_url.replace("+psycopg", "")) as lock:
-        # The only worker is busy with the film before; no worker can take a locked row.
-        lock.execute("SELECT FROM job WHERE id = %s AND state = 'pending' FOR UPDATE", [job_id])
-        yield WaitingJob(page.url, job_id, lock.rollback)
+        job_id = page.url.partition("#task=")[2]
+        yield WaitingJob(page.url, job_id, planner.rollback)
     page.request.post(f"{instance.address}/api/v1/jobs/{job_id}/cancel", data={})
 
 
@@ -101,5 +103,5 @@ def test_many_jobs_of_one_tab_share_its_streams(page: Page, waiting_job: Waiting
         }""",
         waiting_job.id,
     )
-    page.wait_for_function("seen.every((count) => count >= 2)")
+    wait_until(lambda: page.evaluate("seen.every((count) => count >= 2)"))
     assert len(streams) == PLACES

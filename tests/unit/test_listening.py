@@ -10,7 +10,7 @@ from cinemill.errors import AddressUnusable, PortInUse
 from cinemill.listening import listen
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])  # noqa: S104 - as in containers
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
 def test_free_port_is_listened_on(host: str) -> None:
     with listen(host, 0) as listener:
         assert listener.getsockname()[1] > 0
