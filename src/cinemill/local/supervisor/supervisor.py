@@ -124,7 +124,7 @@ class Supervisor:
     @contextmanager
     def _signals_caught(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        handlers = {
+        handlers: dict[int, Callable[[], None]] = {
             **dict.fromkeys(STOP_SIGNALS, self.request_stop),
             **dict.fromkeys(IGNORED_SIGNALS, _do_nothing),
         }
