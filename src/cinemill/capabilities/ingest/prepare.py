@@ -78,7 +78,7 @@ def prepare(
         return _check(plan, report, info, source, session.folder)
     except FfmpegFailed as failed:
         _empty(session.folder)
-        raise (_media_error(failed.tally) or failed) from failed
+        raise (_blame_source(failed) or failed) from failed
     except BaseException:
         _empty(session.folder)
         raise
@@ -143,6 +143,13 @@ def _inspect(
     except OutputInvalid as wrong:
         blamed = _media_error(tally, has_clean_end=has_clean_end)
         raise (blamed or wrong) from wrong
+
+
+def _blame_source(failed: FfmpegFailed) -> MediaRejected | None:
+    """Return the video's part in it: that it is damaged, or decodes to more than fits."""
+    blamed = _media_error(failed.tally)
+    too_large = failed.code == "out_of_memory"
+    return blamed or (_reject("media_out_of_memory") if too_large else None)
 
 
 def _media_error(tally: LogSummary, *, has_clean_end: bool = True) -> MediaRejected | None:

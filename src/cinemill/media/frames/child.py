@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from cinemill.core.media import SourceFormat
 from cinemill.core.timing import to_milliseconds
 from cinemill.errors import MediaRejected
+from cinemill.media.ffmpeg.child_exit import blame_file
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.frames.clock import FrameClock, create_clock, needs_dts
 from cinemill.media.frames.decode import (
@@ -65,7 +66,7 @@ class FrameServer:
         except MediaRejected as rejected:
             facts = {"rejected": rejected.code}
         except MemoryError:
-            facts = {"failed": "out_of_memory"}
+            facts = {"rejected": "media_out_of_memory"}
         write_end(self._sink, facts)
 
     def _open(self, threads: int = 1) -> AbstractContextManager[OpenVideo]:
@@ -197,7 +198,9 @@ class Pace:
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    FrameServer(json.load(sys.stdin), sys.stdout.buffer).serve()
+    request = json.load(sys.stdin)
+    with blame_file():
+        FrameServer(request, sys.stdout.buffer).serve()
 
 
 if __name__ == "__main__":
