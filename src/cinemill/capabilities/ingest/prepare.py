@@ -146,10 +146,17 @@ def _inspect(
 
 
 def _blame_source(failed: FfmpegFailed) -> MediaRejected | None:
-    """Return the video's part in it: that it is damaged, or decodes to more than fits."""
+    """Return the video's part in it: that it is damaged, or decodes to more than fits.
+
+    If FFmpeg started, read it and gave up, it would do the same again: a track without a single
+    sound that can be decoded, for instance, leaves the file of that sound without a beginning.
+    """
     blamed = _media_error(failed.tally)
-    too_large = failed.code == "out_of_memory"
-    return blamed or (_reject("media_out_of_memory") if too_large else None)
+    if blamed is None and failed.code == "out_of_memory":
+        return _reject("media_out_of_memory")
+    if blamed is None and failed.code == "command_failed" and failed.tally.gave_up:
+        return _reject("media_damaged")
+    return blamed
 
 
 def _media_error(tally: LogSummary, *, has_clean_end: bool = True) -> MediaRejected | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cinemill.core.media import REJECTION_CODES
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull, MediaRejected
+from cinemill.machine import read_capacity
 from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.child_exit import CRASHES, SHELL_SIGNAL_BASE
 from cinemill.media.ffmpeg.limits import Limits
@@ -104,7 +105,7 @@ def run_ffmpeg(
     """
     command = wrap_command(
         sandbox,
-        [str(ffmpeg_binary.ffmpeg), *_PREAMBLE, *arguments],
+        [str(ffmpeg_binary.ffmpeg), *_PREAMBLE, *_count_cpus(ffmpeg_binary), *arguments],
         limits=limits,
         folder=folder,
         readable=[ffmpeg_binary.ffmpeg, *find_libraries(ffmpeg_binary.ffmpeg), *readable],
@@ -122,6 +123,16 @@ def run_ffmpeg(
     finally:
         watch.end()
         on_peak_memory(watch.peak_bytes)
+
+
+def _count_cpus(ffmpeg_binary: FfmpegBinary) -> list[str]:
+    """Return how many processors FFmpeg shall count in a container that limits their time.
+
+    It counts those that it may be scheduled on, and would start threads for each of the machine's.
+    """
+    capacity = read_capacity()
+    is_needed = capacity.cpu_limit is not None and ffmpeg_binary.takes_cpu_count
+    return ["-cpucount", str(capacity.cpus)] if is_needed else []
 
 
 def _start(

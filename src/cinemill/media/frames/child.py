@@ -6,7 +6,6 @@ Started by ``media.frames.process`` in the sandbox, as ``python -I -m cinemill.m
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -42,8 +41,6 @@ from cinemill.media.frames.scan import SEEKABLE_FORMATS, Scan, scan_frames, scan
 from cinemill.media.probe.metadata import reject
 
 ALIVE_SECONDS = 1.0
-_THREADS = min(4, os.cpu_count() or 1)
-"""Of a decoder that reads the whole video."""
 
 
 class FrameServer:
@@ -55,6 +52,7 @@ class FrameServer:
         self._path = Path(request["path"])
         self._format = SourceFormat(request["format"])
         self._limits = Limits(**request["limits"])
+        self._threads = int(request["threads"])
         self._written_at = time.monotonic()
 
     def serve(self) -> None:
@@ -77,7 +75,7 @@ class FrameServer:
         """Open the video to be decoded from its beginning to its end."""
         with self._open() as video:
             uses_dts = needs_dts(video)
-        with self._open(_THREADS) as video:
+        with self._open(self._threads) as video:
             yield video, create_clock(video, uses_dts=uses_dts)
 
     def _index(self) -> Facts:
@@ -118,7 +116,7 @@ class FrameServer:
             except SeekFailed:
                 pass
         if remaining and self._request["has_packet_times"]:
-            with self._open(_THREADS) as video:
+            with self._open(self._threads) as video:
                 chosen = decode_in_order(video, set(remaining), self._note_alive)
                 self._write_chosen(video, chosen, remaining)
         elif remaining:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from cinemill.core.media import REJECTION_CODES
 from cinemill.errors import CommandFailed, CommandStalled, MediaRejected
+from cinemill.machine import usable_cpus
 from cinemill.media.ffmpeg.child_exit import CRASHES, FILE_EXIT_CODE, signal_of
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.python_child import interpreter_folders
@@ -38,6 +39,7 @@ ShouldStop = Callable[[], Exception | None]
 Record = tuple[RecordKind, memoryview]
 TICK_SECONDS = 0.1
 """How often a stop request is checked for."""
+MOST_THREADS = 4
 _MODULE = "cinemill.media.frames.child"
 _LOG_BYTES = 4000
 _READ_BYTES = 65_536
@@ -69,6 +71,7 @@ def decode_records(
         "path": str(path.absolute()),
         "format": sniff_file(path).value,
         "limits": dataclasses.asdict(limits),
+        "threads": min(MOST_THREADS, usable_cpus()),
     }
     process = _start(path.absolute(), limits, sandbox or detect_sandbox())
     reader = _RecordReader(process, limits, should_stop)

@@ -36,6 +36,8 @@ class Request(TypedDict, total=False):
     path: str
     format: str
     limits: dict[str, Any]
+    threads: int
+    """Of a decoder that reads the whole video. In its sandbox it cannot count processors."""
     targets: list[tuple[int, int]]
     """Timestamp of each frame, and of the key frame before it."""
     first_pts: int
