@@ -104,6 +104,17 @@ class MediaRejected(InputRejected):
     code = "media_rejected"
     hint = "Check that the file plays in a video player, then export or upload it again."
 
+    def __init__(
+        self, message: str, *, code: str | None = None, hint: str | None = None, log_tail: str = ""
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self._log_tail = clip_tail(log_tail)
+
+    @property
+    def log_tail(self) -> str:
+        """The last lines of what read the file, where it broke; else empty."""
+        return self._log_tail
+
 
 class Unauthorized(InputRejected):
     code = "unauthorized"

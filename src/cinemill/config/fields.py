@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, FilePath,
 from pydantic.config import JsonDict
 
 from cinemill.config import parsers
+from cinemill.machine import read_capacity
 
 GIB = 1024**3
 _REDIS = "redis://redis.example:6379/0"
@@ -36,10 +37,10 @@ def default_home() -> Path:
         return Path("cinemill")
 
 
-def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use; a container may limit it."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+def default_concurrency() -> int:
+    """Return how many tasks a worker of this machine runs at a time, 1 to 4."""
+    capacity = read_capacity()
+    return max(1, min(4, capacity.cpus, capacity.memory_bytes // GIB))
 
 
 def compose_redis_url(data: dict[str, Any]) -> str | None:

@@ -72,8 +72,8 @@ class InstanceSettings(BaseSettings):
     """Celery result backend. If unset, results are stored in PostgreSQL with the jobs."""
     celery_worker_concurrency: int = setting(
         "CELERY_WORKER_CONCURRENCY",
-        default_factory=lambda: min(4, fields.usable_cpus()),
-        default_text="the number of CPUs, at most 4",
+        default_factory=fields.default_concurrency,
+        default_text="the number of CPUs, at most 4 and one for each GiB of memory",
         ge=1,
         le=parsers.MAX_PROCESSES,
     )

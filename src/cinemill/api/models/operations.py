@@ -49,6 +49,7 @@ class ProcessDocument(Document):
 
     pid: int
     cpus: int | None
+    """That it may use; a container may limit it."""
 
 
 class SettingDocument(Document):

@@ -31,6 +31,7 @@ from cinemill.capability.composition import Composition
 from cinemill.catalog import JOB_KINDS, QUEUES
 from cinemill.errors import CinemillError
 from cinemill.jobs.events import EventReader
+from cinemill.machine import usable_cpus
 from cinemill.storage.database import Database
 from cinemill.storage.jobs.stray_messages import count_stray_messages
 from cinemill.storage.projection.health import examine_projections
@@ -178,7 +179,7 @@ def read_debug(request: Request, state: StateDep) -> DebugDocument:
         python=sys.version.split()[0],
         platform=platform.platform(),
         libraries={name: version(name) for name in _LIBRARIES},
-        process=ProcessDocument(pid=os.getpid(), cpus=os.cpu_count()),
+        process=ProcessDocument(pid=os.getpid(), cpus=usable_cpus()),
         disk=disk,
         settings=[
             SettingDocument(name=row.name, value=row.value_masked, source=row.source)

@@ -53,6 +53,7 @@ def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[C
         ("settings", check_settings),
         ("home", check_home),
         ("secrets", check_secrets),
+        ("machine", check_machine),
         ("FFmpeg", check_ffmpeg),
         ("sandbox", check_sandbox),
         ("hardware", check_hardware),
@@ -171,6 +172,15 @@ def _check_disk_space(settings: Settings) -> Iterator[Check]:
         yield Check("disk", Level.WARN, message, "There may not be enough space for a long video.")
     else:
         yield Check("disk", Level.OK, message)
+
+
+def check_machine(settings: Settings) -> Iterator[Check]:
+    from cinemill.machine import read_capacity
+    from cinemill.media.ffmpeg.limits import find_overload
+
+    capacity = read_capacity()
+    hint = find_overload(capacity.memory_bytes, settings.celery_worker_concurrency)
+    yield Check("machine", Level.WARN if hint else Level.OK, capacity.describe(), hint)
 
 
 def check_ffmpeg(settings: Settings) -> Iterator[Check]:

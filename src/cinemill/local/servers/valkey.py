@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import psutil
-
 from cinemill.errors import ToolMissing
 from cinemill.local.servers.health import valkey_is_alive, valkey_is_ready
 from cinemill.local.servers.ports import remember_port
 from cinemill.local.supervisor.orphans import stop_orphans
+from cinemill.machine import usable_memory_bytes
 from cinemill.storage.secrets import read_or_make_secret, write_private
 
 DEATH_SIGNAL = signal.SIGTERM
@@ -87,7 +86,7 @@ def render_conf(server: ValkeyServer) -> str:
         "save": '""',
         # A broker that evicts keys loses messages; this one refuses writes instead.
         "maxmemory-policy": "noeviction",
-        "maxmemory": str(choose_memory_bytes(psutil.virtual_memory().total)),
+        "maxmemory": str(choose_memory_bytes(usable_memory_bytes())),
         "tcp-backlog": "128",
         "loglevel": "notice",
         "logfile": '""',
