@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from cinemill.core.job import Failure, Job, JobState, Progress
 from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound, RedisUnavailable
+from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.fairness import limit_bursts, round_robin
@@ -22,9 +23,8 @@ from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
 from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.jobs import claims, dispatch, runs
+from cinemill.storage.jobs import claims, dispatch, recovery
 from cinemill.storage.jobs.dispatch import Lease, ReadyRun
-from cinemill.storage.jobs.job_queries import lock_job
 from cinemill.telemetry import get_logger
 
 ANNOUNCED_AT_ONCE = 25
@@ -33,6 +33,8 @@ SWEEP_LOCK_SECONDS = 0.02
 """How long the sweeper waits for one job's row. A locked row is left to the next sweep."""
 MOST_LOCKED = 100
 """Rows that a sweep waits for in vain before it leaves the rest to the next: two seconds in all."""
+PASSED_AT_ONCE = 100
+"""Jobs whose cancel one sweep passes on to their children."""
 UNKNOWN_DELAY_SECONDS = 15.0
 """A run of a kind that this version does not know is looked at again after so long."""
 PLANNING_LOCK = 0x52454C41  # any constant of ours
@@ -128,17 +130,25 @@ class Dispatcher:
         return state is not None
 
     def finish_cancels(self) -> int:
-        """Cancel jobs whose last running process is gone without having said so."""
+        """Cancel jobs whose last running process is gone without having said so.
+
+        Before that, cancels are passed to children that they have not reached, because the process
+        that should have done it died or another transaction held them.
+        """
+        with self._database.begin() as connection:
+            passing = recovery.list_passing(connection, limit=PASSED_AT_ONCE)
+        self._each(passing, self._pass_cancel)
         with self._database.begin() as connection:
             waiting = dispatch.list_cancelling(connection)
         return self._each(waiting, self._finish_cancel)
 
+    def _pass_cancel(self, job_id: str) -> bool:
+        with self._sweeping() as connection:
+            return bool(child_jobs.go_on_cancelling(self._catalog, connection, job_id))
+
     def _finish_cancel(self, job_id: str) -> bool:
         with self._sweeping() as connection:
-            job = lock_job(connection, job_id)
-            if not job.cancel_requested or job.state.is_final:
-                return False
-            return runs.finish_cancel(connection, job_id)
+            return child_jobs.finish_cancel(connection, job_id)
 
     def hold_unknown(self) -> int:
         """Hold back runs that nothing installed here can execute and return how many there were.
