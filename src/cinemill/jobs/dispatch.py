@@ -12,19 +12,20 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from cinemill.core.job import Failure, Job, JobState, Progress
-from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound, RedisUnavailable
+from cinemill.core.job import Failure, Job
+from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound
 from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.fairness import limit_bursts, round_robin
+from cinemill.jobs.job_document import describe_change
 from cinemill.jobs.leases import LeaseObserver
-from cinemill.jobs.rate_limiter import RateLimiter
+from cinemill.jobs.rate_limiter import Admissions, RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
 from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import claims, dispatch, recovery
-from cinemill.storage.jobs.dispatch import Lease, ReadyRun
+from cinemill.storage.jobs.dispatch import Lease, OwnerLoad, ReadyRun
 from cinemill.telemetry import get_logger
 
 ANNOUNCED_AT_ONCE = 25
@@ -76,7 +77,7 @@ class Dispatcher:
         self._leases = leases or LeaseObserver()
         self._database = database
         self._events = events
-        self._rates = rates
+        self._admissions = Admissions(rates)
         self._catalog = catalog
         self._window = window
         self._send = send
@@ -160,10 +161,19 @@ class Dispatcher:
             unknown = dispatch.list_unknown(
                 connection, kinds=list(self._catalog.steps), queues=list(self._catalog.queues)
             )
-            by_kind: dict[str, list[str]] = {}
-            for run in unknown:
-                by_kind.setdefault(run.kind, []).append(run.id)
-            return sum(self._hold_or_move(connection, *item) for item in by_kind.items())
+        by_kind: dict[str, list[str]] = {}
+        for run in unknown:
+            by_kind.setdefault(run.kind, []).append(run.id)
+        held = 0
+
+        def hold(kind: str) -> bool:
+            nonlocal held
+            with self._sweeping() as connection:
+                held += self._hold_or_move(connection, kind, by_kind[kind])
+            return True
+
+        self._each(list(by_kind), hold)
+        return held
 
     def _hold_or_move(self, connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
         """Hold runs of a kind that is not installed; return how many.
@@ -245,7 +255,7 @@ class Dispatcher:
             turn = dispatch.lock_planner(connection, PLANNING_LOCK, list(self._catalog.queues))
             if turn is None:
                 return None
-            moved = hardware.route(connection) if turn.needs_hardware else []
+            moved = self._route(connection) if turn.needs_hardware else []
             chosen = [
                 run
                 for queue in self._order_queues({*turn.queues, *moved})
@@ -254,6 +264,18 @@ class Dispatcher:
             if chosen:
                 self._mark_published(connection, [run.id for run in chosen])
         return chosen
+
+    def _route(self, connection: Connection) -> list[str]:
+        """Move runs to the queues that offer their hardware; they stay where that is impossible."""
+        try:
+            with connection.begin_nested():
+                limit_lock_wait(connection, SWEEP_LOCK_SECONDS)
+                return hardware.route(connection)
+        except Exception as error:
+            if connection.invalidated or not connection.in_transaction():
+                raise
+            log.warning("work is not moved to hardware for now", why=str(error).partition("\n")[0])
+            return []
 
     def _mark_published(self, connection: Connection, run_ids: Sequence[str]) -> None:
         """Mark the runs that are sent next as published, and announce before that their jobs wait.
@@ -269,42 +291,61 @@ class Dispatcher:
         return sorted(known, key=lambda name: -self._catalog.queues[name].priority)
 
     def _choose_from(self, connection: Connection, queue: str) -> list[ReadyRun]:
+        """Return the queue's runs to publish now, and postpone those whose kind's rate is used up.
+
+        Runs of such a kind are left out and others take their places: however many of them are due,
+        they keep nothing else from going out.
+        """
         loads = dispatch.list_loads(connection, queue)
         window = max(self._window, sum(load.running for load in loads))
-        ready = dispatch.list_ready(connection, queue, per_owner=window)
-        turns = round_robin(limit_bursts(_shuffle_owners(ready), loads), loads, window=window)
-        return [run for run in turns if self._admit(connection, run)]
+        chosen: list[ReadyRun] = []
+        while True:
+            without = self._admissions.list_waiting()
+            ready = dispatch.list_ready(
+                connection, queue, per_owner=window + len(chosen), without=without
+            )
+            taken = {run.id for run in chosen}
+            left = _shuffle_owners([run for run in ready if run.id not in taken])
+            held = [*loads, *(OwnerLoad(r.owner, r.priority, 1, 0, r.is_crowd) for r in chosen)]
+            turns = round_robin(limit_bursts(left, held), held, window=window)
+            chosen += [run for run in turns if self._admit(connection, run)]
+            if self._admissions.list_waiting() == without:
+                return chosen
 
     def _admit(self, connection: Connection, run: ReadyRun) -> bool:
-        """Return whether the kind's rate allows a start now; if not, postpone the run.
-
-        While starts cannot be counted, runs with a rate wait and kinds without a rate go on.
-        """
+        """Return whether the kind's rate allows a start now; if not, postpone the run."""
         kind = self._catalog.steps.get(run.kind)
         if kind is None:
             _hold(connection, run.kind, [run.id])
             return False
-        rate = kind.rate
-        if rate is None:
-            return True
-        try:
-            wait_seconds = self._rates.admit(run.kind, rate)
-        except RedisUnavailable:
-            return False
+        wait_seconds = self._admissions.admit(kind)
         if wait_seconds > 0:
             dispatch.postpone(connection, run.id, delay_seconds=wait_seconds)
         return wait_seconds <= 0
 
     def _send_all(self, stamped: Sequence[ReadyRun]) -> None:
-        for position, run in enumerate(stamped):
+        """Send the messages. Raises DependencyUnavailable, with what was not sent taken back.
+
+        Where a queue takes no message, the other queues still get theirs: something else may be in
+        its place. A second one that fails means that the broker is away.
+        """
+        unsent: list[ReadyRun] = []
+        failures: dict[str, DependencyUnavailable] = {}
+        for run in stamped:
+            if run.queue in failures or len(failures) > 1:
+                unsent.append(run)
+                continue
             try:
                 self._send(run)
-            except DependencyUnavailable:
-                self._unmark(stamped[position:])
-                raise
+            except DependencyUnavailable as error:
+                failures[run.queue] = error
+                unsent.append(run)
             except Exception:
                 # No message can be made of this one; it keeps its stamp until it counts as lost.
                 log.exception("run not published", run=run.id, kind=run.kind)
+        if failures:
+            self._unmark(unsent)
+            raise next(iter(failures.values()))
 
     def _unmark(self, unsent: Sequence[ReadyRun]) -> None:
         with self._database.begin() as connection:
@@ -318,12 +359,20 @@ class Dispatcher:
         for run in filter(self._is_known, unclaimed):
             by_queue.setdefault(run.queue, []).append(run)
         lost: list[ReadyRun] = []
+        failures: list[DependencyUnavailable] = []
         for queue, waiting in by_queue.items():
             # Against all that is out, also the fresh: else a queue that is never empty would hide
             # what it has lost.
             out = sum(load.published for load in dispatch.list_loads(connection, queue))
-            if self._measure_depth(queue) < out:
-                lost.extend(waiting)
+            try:
+                if self._measure_depth(queue) < out:
+                    lost.extend(waiting)
+            except DependencyUnavailable as error:
+                failures.append(error)
+                if len(failures) > 1:  # not this queue alone: the broker is away
+                    raise
+        if failures and not lost:
+            raise failures[0]
         return lost
 
 
@@ -345,20 +394,3 @@ def _shuffle_owners(ready: Sequence[ReadyRun]) -> list[ReadyRun]:
     """
     tie_breaks = {run.owner: random.random() for run in ready}  # noqa: S311 - only a tie-break
     return sorted(ready, key=lambda run: tie_breaks[run.owner])
-
-
-def describe_change(job: Job) -> Progress:
-    """Return the event of a job that is waiting or has ended.
-
-    The words of ``status`` are a contract.
-    """
-    message = job.message if job.state is not JobState.FAILED or job.failure is None else ""
-    return Progress(
-        job_id=job.id,
-        job_kind=job.kind,
-        status=job.state.value,
-        progress=100.0 if job.state is JobState.COMPLETED else job.progress,
-        message=message or (job.failure.message if job.failure else ""),
-        stage=job.stage,
-        seconds_left=0.0 if job.state.is_final else None,
-    )

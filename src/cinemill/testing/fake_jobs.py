@@ -12,7 +12,7 @@ from uuid import uuid4
 from cinemill.client.models import ProgressEvent
 from cinemill.core.job import DEFAULT_OWNER, DeadStep, Failure, Job, JobState, StepSpec
 from cinemill.errors import Conflict, NotFound
-from cinemill.jobs.dispatch import describe_change
+from cinemill.jobs.job_document import describe_change
 from cinemill.testing.outcomes import Outcome
 
 WORKER = "fake:1"

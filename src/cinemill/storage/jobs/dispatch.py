@@ -86,8 +86,10 @@ def lock_planner(connection: Connection, key: int, names: Sequence[str]) -> Plan
     return PlannerLock(tuple(row[1]), row[2]) if row[0] else None
 
 
-def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[ReadyRun]:
-    """Return each owner's first ``per_owner`` due runs, locked.
+def list_ready(
+    connection: Connection, queue: str, *, per_owner: int, without: Sequence[str] = ()
+) -> list[ReadyRun]:
+    """Return each owner's first ``per_owner`` due runs, locked; none of the kinds ``without``.
 
     Owners are found by a skip scan of the index, so that ten thousand rows of one owner cost no
     more than ten.
@@ -109,11 +111,12 @@ def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[Re
                 SELECT id, owner, kind, queue, priority, is_crowd FROM run
                 WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
                   AND owner = owners.owner AND run_at <= statement_timestamp()
+                  AND kind <> ALL(:without)
                 ORDER BY priority DESC, turn_at LIMIT :per_owner FOR UPDATE SKIP LOCKED
             ) AS due WHERE owners.owner IS NOT NULL
             """
         ),
-        {"queue": queue, "per_owner": per_owner},
+        {"queue": queue, "per_owner": per_owner, "without": list(without)},
     ).mappings()
     return [ReadyRun(**row) for row in rows]
 
