@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -17,14 +18,14 @@ from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound
 from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.events import EventPublisher
-from cinemill.jobs.fairness import limit_bursts, round_robin
+from cinemill.jobs.fairness import limit_bursts, round_robin, shuffle_owners, take_turns
 from cinemill.jobs.job_document import describe_change
 from cinemill.jobs.leases import LeaseObserver
 from cinemill.jobs.rate_limiter import Admissions, RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
 from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.jobs import claims, dispatch, recovery
+from cinemill.storage.jobs import claims, dispatch, ready_steps, recovery
 from cinemill.storage.jobs.dispatch import Lease, OwnerLoad, ReadyRun
 from cinemill.telemetry import get_logger
 
@@ -158,12 +159,12 @@ class Dispatcher:
         s, and so begin when the package is back.
         """
         with self._database.begin() as connection:
-            unknown = dispatch.list_unknown(
+            unknown = ready_steps.list_unknown(
                 connection, kinds=list(self._catalog.steps), queues=list(self._catalog.queues)
             )
         by_kind: dict[str, list[str]] = {}
-        for run in unknown:
-            by_kind.setdefault(run.kind, []).append(run.id)
+        for run_id, kind in unknown:
+            by_kind.setdefault(kind, []).append(run_id)
         held = 0
 
         def hold(kind: str) -> bool:
@@ -183,7 +184,7 @@ class Dispatcher:
         found = self._catalog.steps.get(kind)
         if found is None:
             return _hold(connection, kind, run_ids)
-        moved = dispatch.move(connection, run_ids, queue=found.queue)
+        moved = ready_steps.move(connection, run_ids, queue=found.queue)
         log.info("runs moved to their kind's new queue", kind=kind, queue=found.queue, count=moved)
         return 0
 
@@ -293,24 +294,36 @@ class Dispatcher:
     def _choose_from(self, connection: Connection, queue: str) -> list[ReadyRun]:
         """Return the queue's runs to publish now, and postpone those whose kind's rate is used up.
 
-        Runs of such a kind are left out and others take their places: however many of them are due,
-        they keep nothing else from going out.
+        Runs of such a kind, and of an owner's burst of which enough are out, are left out, and
+        others take their places: however many of them are due, nothing else waits for them.
         """
         loads = dispatch.list_loads(connection, queue)
         window = max(self._window, sum(load.running for load in loads))
-        chosen: list[ReadyRun] = []
-        while True:
-            without = self._admissions.list_waiting()
-            ready = dispatch.list_ready(
-                connection, queue, per_owner=window + len(chosen), without=without
-            )
+        chosen, seen = list[ReadyRun](), None
+        while (without := self._admissions.list_waiting()) != seen:
+            seen = without
+            ready = self._list_ready(connection, queue, window + len(chosen), without)
             taken = {run.id for run in chosen}
-            left = _shuffle_owners([run for run in ready if run.id not in taken])
+            left = shuffle_owners([run for run in ready if run.id not in taken])
             held = [*loads, *(OwnerLoad(r.owner, r.priority, 1, 0, r.is_crowd) for r in chosen)]
-            turns = round_robin(limit_bursts(left, held), held, window=window)
+            turns = round_robin(take_turns(limit_bursts(left, held), held), held, window=window)
             chosen += [run for run in turns if self._admit(connection, run)]
-            if self._admissions.list_waiting() == without:
-                return chosen
+        return chosen
+
+    def _list_ready(
+        self, connection: Connection, queue: str, per_owner: int, without: Sequence[str]
+    ) -> list[ReadyRun]:
+        """Return each owner's first due runs; where a burst fills them, the first others too."""
+        ready = dispatch.list_ready(connection, queue, per_owner=per_owner, without=without)
+        counts = Counter(run.owner for run in ready)
+        crowded = {run.owner for run in ready if run.is_crowd and counts[run.owner] >= per_owner}
+        if not crowded:
+            return ready
+        others = dispatch.list_ready(
+            connection, queue, per_owner=per_owner, without=without, without_crowds=sorted(crowded)
+        )
+        listed = {run.id for run in ready}
+        return [*ready, *(run for run in others if run.id not in listed)]
 
     def _admit(self, connection: Connection, run: ReadyRun) -> bool:
         """Return whether the kind's rate allows a start now; if not, postpone the run."""
@@ -359,7 +372,7 @@ class Dispatcher:
         for run in filter(self._is_known, unclaimed):
             by_queue.setdefault(run.queue, []).append(run)
         lost: list[ReadyRun] = []
-        failures: list[DependencyUnavailable] = []
+        failures = 0
         for queue, waiting in by_queue.items():
             # Against all that is out, also the fresh: else a queue that is never empty would hide
             # what it has lost.
@@ -367,12 +380,10 @@ class Dispatcher:
             try:
                 if self._measure_depth(queue) < out:
                     lost.extend(waiting)
-            except DependencyUnavailable as error:
-                failures.append(error)
-                if len(failures) > 1:  # not this queue alone: the broker is away
+            except DependencyUnavailable:
+                failures += 1
+                if failures > 1 or len(by_queue) == 1:  # not one queue alone: the broker is away
                     raise
-        if failures and not lost:
-            raise failures[0]
         return lost
 
 
@@ -381,16 +392,8 @@ def _hold(connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
         f"Waiting: no installed package provides the step '{kind}'. Install the package"
         " that brings it, or cancel this job."
     )
-    held = dispatch.hold(connection, run_ids, message=message, delay_seconds=UNKNOWN_DELAY_SECONDS)
+    held = ready_steps.hold(
+        connection, run_ids, message=message, delay_seconds=UNKNOWN_DELAY_SECONDS
+    )
     log.warning("runs of an unknown kind wait", kind=kind, count=held)
     return held
-
-
-def _shuffle_owners(ready: Sequence[ReadyRun]) -> list[ReadyRun]:
-    """Return the owners in random order, each with its runs in their own order.
-
-    Work that ends before the next round leaves every owner with nothing running; sorted by name,
-    the last owner would never get a slot.
-    """
-    tie_breaks = {run.owner: random.random() for run in ready}  # noqa: S311 - only a tie-break
-    return sorted(ready, key=lambda run: tie_breaks[run.owner])

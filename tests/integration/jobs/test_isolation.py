@@ -215,3 +215,33 @@ def test_unknown_kind_that_cannot_be_held_keeps_no_other_unheld(
 
     monkeypatch.setattr(dispatcher, "_hold_or_move", fail_strange)
     assert dispatcher.hold_unknown() == 1
+
+
+@pytest.mark.parametrize("window", [1, 8, 16])
+def test_short_job_goes_past_a_crowd_that_has_been_due_for_long(
+    engine: Engine, sink: EventPublisher, rates: RateLimiter, window: int
+) -> None:
+    """Six hundred chunks filled the list of due runs, whichever of them might go out."""
+    engine.submit(3, "crowd")
+    rows.change(engine.database, "UPDATE run SET turn_at = turn_at - interval '1 hour'")
+    rows.change(engine.database, "UPDATE run SET is_crowd = true")
+    dispatcher = make_dispatcher(engine, sink, rates, window=window)
+    for _ in range(3):
+        dispatcher.publish_ready()
+        running = [engine.claim(ready) for ready in list(engine.post.lying)]
+        (short,) = engine.submit(1)
+        run_id = rows.queued_runs(engine.database, short.id)["work"]
+        for _ in range(2):
+            dispatcher.publish_ready()
+            for ready in list(engine.post.lying):
+                engine.finish(ready)
+        assert run_id in {run.id for run in engine.post.sent}
+        for run in running:
+            rows.succeed(engine.database, run)
+
+
+def test_step_of_another_kind_does_not_wait_for_all_chunks_of_its_job(engine: Engine) -> None:
+    (job,) = engine.submit(1, "crowd_with_audio")
+    runs = rows.queued_runs(engine.database, job.id)
+    engine.dispatcher.publish_ready()
+    assert runs["audio"] in {run.id for run in engine.post.sent}

@@ -91,7 +91,7 @@ WITH inserted AS (
            planned.queue, planned.hardware, inserted.priority, 1,
            planned.place > :no_crowd, clock_timestamp()
                + make_interval(secs => :crowd_seconds * greatest(0, planned.place - :no_crowd))
-    FROM (SELECT *, row_number() OVER (ORDER BY position) AS place FROM planned
+    FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY position) AS place FROM planned
           WHERE deps_remaining = 0) AS planned CROSS JOIN inserted
 )
 SELECT inserted.*, pg_notify(:channel, '') FROM inserted
