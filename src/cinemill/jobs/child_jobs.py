@@ -43,10 +43,10 @@ def cancel(
         job = recovery.request_cancel(connection, job_id, reason)
     except Conflict:
         job = job_queries.get_job(connection, job_id)
-        marked = (
-            pass_cancel(catalog, connection, job, reason) if job.state is JobState.FAILED else []
-        )
-        if not marked:
+        if job.state is JobState.COMPLETED:
+            raise
+        marked = pass_cancel(catalog, connection, job, job.cancel_reason or reason)
+        if job.state is JobState.FAILED and not marked:
             raise
         return job, marked
     return job, pass_cancel(catalog, connection, job, job.cancel_reason or reason)

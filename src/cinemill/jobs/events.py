@@ -221,6 +221,11 @@ class EventReader:
         except RedisError:
             return 0.0  # an access list may forbid to ask
 
+    async def forget(self, job_id: str) -> None:
+        """Remove what Redis keeps of a job that was deleted; without Redis it expires in a day."""
+        with suppress(RedisError):
+            await self._redis.delete(stream_key(job_id), status_key(job_id))
+
     async def read_after(self, job_id: str, after_id: str, *, block_seconds: float) -> list[Event]:
         """Events after that id, waiting for the first; empty after ``block_seconds``.
 

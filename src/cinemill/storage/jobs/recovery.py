@@ -33,12 +33,9 @@ class Child:
 def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
     """Record the request to cancel, and that children must follow; cancel at once if nothing runs.
 
-    A job that is cancelled already stays as it is. Raises NotFound; Conflict where it has ended
-    otherwise.
+    Raises NotFound, Conflict.
     """
     job = lock_job(connection, job_id)
-    if job.state is JobState.CANCELLED:
-        return job
     if job.state.is_final:
         raise Conflict(
             f"Job {job_id} is already {job.state.value}.",
