@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -17,6 +18,9 @@ from cinemill.storage.redis_servers import REFUSALS, measure_fullness, open_redi
 CONNECT_SECONDS = 5.0
 PROBE_KEY = "cinemill:doctor"
 PROBE_TTL_SECONDS = 60
+SKEW_SECONDS = 2.0
+"""Clocks that differ by less are synchronized."""
+RECENT_JUMP = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,15 @@ class DatabaseFacts:
     round_trip_seconds: float
     clock_jump: ClockJump | None = None
     """The last time that the database's clock was set, as far as relays noticed."""
+
+    def describe_clock(self) -> tuple[str, bool]:
+        """Return what is to be said about the database's clock, and whether all is well with it."""
+        message = f"{self.clock_skew_seconds:+.2f} s off from the database's clock"
+        is_well = abs(self.clock_skew_seconds) < SKEW_SECONDS
+        if (jump := self.clock_jump) is not None:
+            message += f", which was set by {jump.seconds:+,.0f} s on {jump.at:%Y-%m-%d %H:%M} UTC"
+            is_well = is_well and datetime.now(UTC) - jump.at > RECENT_JUMP
+        return message, is_well
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import stat
 import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,12 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cinemill.config import Settings
-    from cinemill.storage.inspection import DatabaseFacts
 
 PYTHONS = ((3, 11), (3, 13))
 NEEDED_EXTENSIONS = frozenset({"vector", "pg_trgm"})
-SKEW_SECONDS = 2.0
-RECENT_JUMP = timedelta(days=1)
 
 
 class Level(StrEnum):
@@ -56,6 +52,7 @@ def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[C
         ("settings", check_settings),
         ("home", check_home),
         ("secrets", check_secrets),
+        ("machine", check_machine),
         ("FFmpeg", check_ffmpeg),
         ("sandbox", check_sandbox),
         ("hardware", check_hardware),
@@ -176,6 +173,15 @@ def _check_disk_space(settings: Settings) -> Iterator[Check]:
         yield Check("disk", Level.OK, message)
 
 
+def check_machine(settings: Settings) -> Iterator[Check]:
+    from cinemill.machine import read_capacity
+    from cinemill.media.ffmpeg.limits import find_overload
+
+    capacity = read_capacity()
+    hint = find_overload(capacity.memory_bytes, settings.celery_worker_concurrency)
+    yield Check("machine", Level.WARN if hint else Level.OK, capacity.describe(), hint)
+
+
 def check_ffmpeg(settings: Settings) -> Iterator[Check]:
     from cinemill.media.ffmpeg.binary import NEEDED_ENCODERS, find_ffmpeg, try_encoder
 
@@ -241,19 +247,10 @@ def check_database(settings: Settings) -> Iterator[Check]:
     else:
         schema = facts.revision or "empty; created at the first start"
         yield Check("database", Level.OK, f"{message}, schema {schema}")
-    yield _check_clock(facts)
-
-
-def _check_clock(facts: DatabaseFacts) -> Check:
-    message = f"{facts.clock_skew_seconds:+.2f} s off from the database's clock"
-    is_well = abs(facts.clock_skew_seconds) < SKEW_SECONDS
-    if (jump := facts.clock_jump) is not None:
-        message += f", which was set by {jump.seconds:+,.0f} s on {jump.at:%Y-%m-%d %H:%M} UTC"
-        is_well = is_well and datetime.now(UTC) - jump.at > RECENT_JUMP
-    if is_well:
-        return Check("clock", Level.OK, message)
+    message, is_well = facts.describe_clock()
     hint = "Synchronize the clocks with NTP. Jobs are safe, but displayed times are wrong."
-    return Check("clock", Level.WARN, message, hint)
+    level = Level.OK if is_well else Level.WARN
+    yield Check("clock", level, message, "" if is_well else hint)
 
 
 def _check_embedded_database() -> Iterator[Check]:
@@ -367,13 +364,14 @@ def check_api(settings: Settings) -> Iterator[Check]:
 
 
 def _check_port(settings: Settings, error: CinemillError) -> Check:
-    from cinemill.local.servers.health import port_is_free
+    from cinemill.listening import listen
 
-    if port_is_free(settings.host, settings.port):
-        message = f"{error.message} Port {settings.port} is free."
-        return Check("API", Level.WARN, message, error.hint)
-    message = f"port {settings.port} is taken by another program"
-    return Check("API", Level.FAIL, message, "Choose another with CINEMILL_PORT.")
+    try:
+        listen(settings.host, settings.port).close()
+    except CinemillError as unusable:
+        return Check("API", Level.FAIL, unusable.message, unusable.hint)
+    message = f"{error.message} Port {settings.port} is free."
+    return Check("API", Level.WARN, message, error.hint)
 
 
 def check_workers(settings: Settings) -> Iterator[Check]:
