@@ -11,6 +11,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from cinemill.core.documents import JsonObject
 from cinemill.core.media import REJECTION_CODES, MaterialFormat, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.limits import Limits
@@ -52,7 +53,7 @@ def _read(
     sandbox: Sandbox | None,
 ) -> MediaInfo:
     source = path.absolute()
-    request = {
+    request: JsonObject = {
         "what": what,
         "path": str(source),
         "format": container_format.value,
