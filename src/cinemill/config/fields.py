@@ -30,8 +30,11 @@ _RESULT_SCHEMES = (*_BROKER_SCHEMES, "rpc", *(f"db+{name}" for name in _DATABASE
 
 
 def default_home() -> Path:
-    """Return the user's data folder for Cinemill."""
-    return Path(platformdirs.user_data_path("cinemill", appauthor=False))
+    """Return the user's data folder for Cinemill; a relative one for a user without a home."""
+    try:
+        return Path(platformdirs.user_data_path("cinemill", appauthor=False))
+    except RuntimeError:
+        return Path("cinemill")
 
 
 def default_concurrency() -> int:
@@ -66,8 +69,9 @@ def default_input_roots() -> tuple[Path, ...]:
 
     Services are often started in the root folder.
     """
-    folders = (Path.home(), Path(tempfile.gettempdir()), Path.cwd())
-    return tuple(path.resolve() for path in folders if path.resolve() != Path(path.anchor))
+    folders = (parsers.expand_user(Path("~")), Path(tempfile.gettempdir()), Path.cwd())
+    resolved = (path.resolve() for path in folders if path.is_absolute())
+    return tuple(path for path in resolved if path != Path(path.anchor))
 
 
 def _check_executable(path: Path) -> Path:

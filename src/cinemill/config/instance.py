@@ -26,6 +26,8 @@ class InstanceSettings(BaseSettings):
     """Address that the HTTP API listens on."""
     port: fields.Port = setting("CINEMILL_PORT", 8420)
     """Port that the HTTP API listens on."""
+    flower_port: fields.Port = setting("FLOWER_PORT", 5555)
+    """Port that Flower listens on, at 127.0.0.1, if it is started."""
     auth: checks.Auth = setting("CINEMILL_AUTH", "token")
     """'token' requires the token in CINEMILL_HOME/token; 'off' is allowed on loopback only."""
     log_level: Literal["debug", "info", "warning", "error"] = setting("CINEMILL_LOG_LEVEL", "info")

@@ -25,6 +25,9 @@ class HealthDocument(Document):
     absent where `CINEMILL_QDRANT_URL` is not set."""
     capabilities: str | None = None
     """`left_out` where a package's capability cannot be used; otherwise absent."""
+    sandbox: str | None = None
+    """`off` where videos are decoded outside of bubblewrap, because it does not work on the API's
+    machine or CINEMILL_SANDBOX is off; otherwise absent."""
 
 
 class LogPage(Page):

@@ -369,13 +369,14 @@ def check_api(settings: Settings) -> Iterator[Check]:
 
 
 def _check_port(settings: Settings, error: CinemillError) -> Check:
-    from cinemill.local.servers.health import port_is_free
+    from cinemill.listening import listen
 
-    if port_is_free(settings.host, settings.port):
-        message = f"{error.message} Port {settings.port} is free."
-        return Check("API", Level.WARN, message, error.hint)
-    message = f"port {settings.port} is taken by another program"
-    return Check("API", Level.FAIL, message, "Choose another with CINEMILL_PORT.")
+    try:
+        listen(settings.host, settings.port).close()
+    except CinemillError as unusable:
+        return Check("API", Level.FAIL, unusable.message, unusable.hint)
+    message = f"{error.message} Port {settings.port} is free."
+    return Check("API", Level.WARN, message, error.hint)
 
 
 def check_workers(settings: Settings) -> Iterator[Check]:

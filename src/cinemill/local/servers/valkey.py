@@ -7,6 +7,7 @@ it none. It listens on TCP with a password, since kombu and redis-py write Unix 
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import signal
 import sys
@@ -111,7 +112,7 @@ def _quote(text: str) -> str:
 
 
 def _escape(char: str) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in char.encode())
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
 
 
 def _find_binary() -> Path:

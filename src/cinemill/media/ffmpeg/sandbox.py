@@ -67,6 +67,14 @@ def detect_sandbox(mode: SandboxMode | str = SandboxMode.AUTO) -> Sandbox:
     return Sandbox(bwrap=bwrap, setpriv=_which("setpriv"), prlimit=_which("prlimit"))
 
 
+def is_isolated(mode: SandboxMode | str) -> bool:
+    """Return whether commands of this machine see no files but their own and no network."""
+    try:
+        return detect_sandbox(mode).is_isolated
+    except ToolMissing:
+        return False
+
+
 def wrap_command(
     sandbox: Sandbox,
     command: Sequence[str],
@@ -113,6 +121,7 @@ def find_libraries(program: Path) -> tuple[Path, ...]:
             ["ldd", str(program)],  # noqa: S607 - found by PATH like every other system tool
             capture_output=True,
             text=True,
+            errors="replace",  # paths may hold any bytes
             timeout=TRIAL_TIMEOUT_SECONDS,
             check=False,
         ).stdout
