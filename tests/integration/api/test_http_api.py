@@ -16,6 +16,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure
+from cinemill.media.ffmpeg.sandbox import is_isolated
 from cinemill.storage import hardware
 from cinemill.storage.database import Database
 from cinemill.storage.jobs.dead_messages import insert_dead_message
@@ -415,6 +416,7 @@ class TestOperate:
             "hardware": "none",
             "messages": "ok",
             "version": health.json()["version"],
+            **({} if is_isolated("auto") else {"sandbox": "off"}),
         }
         lines = api.http.get("/api/v1/logs", params={"limit": 20, "service": "api"}).json()["lines"]
         assert 0 < len(lines) <= 20

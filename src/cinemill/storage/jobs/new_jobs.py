@@ -14,10 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from cinemill.core.job import Failure, Job, StepSpec
 from cinemill.errors import Conflict, NotFound
 from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL, notify
-from cinemill.storage.jobs.job_queries import get_job
 from cinemill.storage.jobs.job_rows import read_job
 from cinemill.storage.jobs.ready_steps import CROWD
 from cinemill.storage.json_columns import json_parameter
+
+MOST_ATTEMPTS = 5
+"""A deletion between the two statements of an attempt takes luck; one between all, intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,18 @@ def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) ->
     Raises Conflict where that key was used for another request, NotFound where there is no such
     asset.
     """
-    inserted = _insert_rows(connection, job, steps)
-    if inserted is None:
-        return _find_same(connection, job), False
-    return inserted, True
+    for _ in range(MOST_ATTEMPTS):
+        inserted = _insert_rows(connection, job, steps)
+        if inserted is not None:
+            return inserted, True
+        # None where it has been deleted since: its key and its id are free again.
+        if (same := _find_same(connection, job)) is not None:
+            return same, False
+    raise Conflict(
+        "The job with this idempotency key or ID is deleted and created again all the time.",
+        code="idempotency_conflict",
+        hint="Send the request again, or use a new key.",
+    )
 
 
 # One statement: a short job should not wait for five ways to the server and back.
@@ -123,27 +133,28 @@ def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) 
     return None if row is None else read_job(row)
 
 
-def _find_same(connection: Connection, job: NewJob) -> Job:
-    row = (
-        connection.execute(
-            text(
-                """
-                SELECT id, request_digest FROM job
-                WHERE id = :id OR (owner = :owner AND idempotency_key = :key)
-                """
-            ),
-            {"id": job.id, "owner": job.owner, "key": job.idempotency_key},
-        )
-        .mappings()
-        .one()
+def _find_same(connection: Connection, job: NewJob) -> Job | None:
+    """Return the job with this id, or else with this key; None where there is none any more.
+
+    Raises Conflict where it was made by another request.
+    """
+    query = text(
+        """
+        SELECT * FROM job WHERE id = :id OR (owner = :owner AND idempotency_key = :key)
+        ORDER BY id <> :id LIMIT 1
+        """
     )
+    values = {"id": job.id, "owner": job.owner, "key": job.idempotency_key}
+    row = connection.execute(query, values).mappings().first()
+    if row is None:
+        return None
     if row["request_digest"] != job.request_digest:
         raise Conflict(
             "This idempotency key was used for a different request.",
             code="idempotency_conflict",
             hint="Use a new key for a new request.",
         )
-    return get_job(connection, row["id"])
+    return read_job(row)
 
 
 def step_row(step: NewStep, ids: Mapping[str, str], position: int) -> dict[str, object]:
