@@ -34,7 +34,7 @@ class RefusedMessages:
             socket_timeout=SOCKET_TIMEOUT_SECONDS,
             socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
         )
-        self._outage = Outage(self._redis.ping, pause_seconds=0.0)
+        self._outage = Outage(redis_url, self._redis.ping, pause_seconds=0.0)
 
     def put(self, message: DeadMessage) -> None:
         """Keep it until the relay has moved it."""
