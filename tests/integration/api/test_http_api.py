@@ -230,6 +230,16 @@ class TestJobs:
         assert api.http.delete(f"/api/v1/jobs/{job_id}").status_code == 204
         assert api.http.get(f"/api/v1/jobs/{job_id}").status_code == 404
 
+    def test_deleting_a_job_removes_its_events(self, api: RunningApi) -> None:
+        """They stayed for up to a day: a soak found that Redis grew with every deleted job."""
+        job_id = api.submit()
+        keys = [f"task_events:{job_id}", f"task_status:{job_id}"]
+        with closing(redis.Redis.from_url(api.redis_url)) as client:
+            for key in keys:
+                client.set(key, "{}", ex=60)
+            api.http.delete(f"/api/v1/jobs/{job_id}")
+            assert wait_for(lambda: not client.exists(*keys))
+
     def test_dead_letters_and_bulk_retry(self, api: RunningApi) -> None:
         assert isinstance(api.http.get("/api/v1/dead").json()["dead"], list)
         assert api.http.post("/api/v1/dead/no-such-step/redrive").status_code == 404
