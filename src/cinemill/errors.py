@@ -26,7 +26,8 @@
         ├── ToolMissing
         ├── CapabilityUnusable
         ├── SecretUnusable
-        └── HomeLocked · PortInUse
+        ├── SharedMemoryUnusable
+        └── HomeLocked · PortInUse · AddressUnusable
 """
 
 from __future__ import annotations
@@ -102,6 +103,17 @@ class MediaRejected(InputRejected):
 
     code = "media_rejected"
     hint = "Check that the file plays in a video player, then export or upload it again."
+
+    def __init__(
+        self, message: str, *, code: str | None = None, hint: str | None = None, log_tail: str = ""
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self._log_tail = clip_tail(log_tail)
+
+    @property
+    def log_tail(self) -> str:
+        """The last lines of what read the file, where it broke; else empty."""
+        return self._log_tail
 
 
 class Unauthorized(InputRejected):
@@ -295,3 +307,22 @@ class HomeLocked(DependencyUnavailable):
 class PortInUse(DependencyUnavailable):
     code = "port_in_use"
     hint = "Choose another port with CINEMILL_PORT, or stop the program that uses this one."
+
+
+class SharedMemoryUnusable(DependencyUnavailable):
+    """This machine's shared memory is missing or cannot be written."""
+
+    code = "shared_memory_unusable"
+    hint = (
+        "Mount a tmpfs on /dev/shm (in Docker: --shm-size=256m), or set CELERY_WORKER_POOL=solo, "
+        "which runs one task at a time."
+    )
+
+
+class AddressUnusable(DependencyUnavailable):
+    """No server can listen at a configured address, whatever else runs on this machine."""
+
+    code = "address_unusable"
+    hint = (
+        "Set CINEMILL_HOST to an address of this machine, such as 127.0.0.1, or to 0.0.0.0 for all."
+    )

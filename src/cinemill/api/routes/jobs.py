@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
+from starlette.background import BackgroundTask
 
 from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
 from cinemill.api.models.jobs import (
@@ -125,7 +126,8 @@ def retry_job(job_id: Text, state: StateDep) -> JobDocument:
 
 
 @router.delete("/{job_id}", status_code=204, responses=problems(404, 409))
-def delete_job(job_id: Text, state: StateDep) -> Response:
+def delete_job(job_id: Text, state: StateDep, request: Request) -> Response:
     """Cancel a job if it is unfinished, and delete it. Its video is kept."""
     state.jobs.stop_and_delete(job_id)
-    return Response(status_code=204)
+    forget = BackgroundTask(request.app.state.events.forget, job_id)
+    return Response(status_code=204, background=forget)

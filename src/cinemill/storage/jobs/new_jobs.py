@@ -47,6 +47,8 @@ class NewJob:
     idempotency_key: str | None
     request_digest: str
     """Distinguishes a repeated request from another one under the same idempotency key."""
+    parent_id: str | None = None
+    """The job that submitted it."""
 
 
 def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> tuple[Job, bool]:
@@ -74,9 +76,9 @@ def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) ->
 _INSERT_JOB = """
 WITH inserted AS (
     INSERT INTO job (id, kind, owner, priority, asset_id, params, idempotency_key, request_digest,
-                     message)
+                     parent_id, message)
     VALUES (:id, :kind, :owner, :priority, :asset_id, :params, :idempotency_key, :request_digest,
-            'Waiting in the queue')
+            :parent_id, 'Waiting in the queue')
     ON CONFLICT DO NOTHING RETURNING *
 ), planned AS (
     INSERT INTO step (id, job_id, position, name, kind, queue, hardware, state, params, weight,
@@ -99,7 +101,7 @@ WITH inserted AS (
            planned.queue, planned.hardware, inserted.priority, 1,
            planned.place > :no_crowd, clock_timestamp()
                + make_interval(secs => :crowd_seconds * greatest(0, planned.place - :no_crowd))
-    FROM (SELECT *, row_number() OVER (ORDER BY position) AS place FROM planned
+    FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY position) AS place FROM planned
           WHERE deps_remaining = 0) AS planned CROSS JOIN inserted
 )
 SELECT inserted.*, pg_notify(:channel, '') FROM inserted
