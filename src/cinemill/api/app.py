@@ -14,6 +14,7 @@ from cinemill.api.metrics.scrape import MetricsScraper
 from cinemill.api.middleware import problems
 from cinemill.api.middleware.access_log import AccessLog
 from cinemill.api.middleware.auth import AccessPolicy, AuthMiddleware
+from cinemill.api.middleware.cache_rules import CacheRules
 from cinemill.api.middleware.security_headers import SecurityHeaders
 from cinemill.api.models.documents import PREFIX
 from cinemill.api.models.problems import WITH_TOKEN, WITHOUT_TOKEN
@@ -176,5 +177,6 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
     policy = AccessPolicy(token=token, host=settings.host, port=settings.port)
     app.add_middleware(AuthMiddleware, policy=policy, sign_in_page=pages.sign_in_page)
     app.add_middleware(problems.UncaughtErrors)
+    app.add_middleware(CacheRules)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)

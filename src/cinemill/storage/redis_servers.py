@@ -153,6 +153,15 @@ def drop_refusing(client: redis.Redis, error: Exception) -> None:
         client.connection_pool.disconnect(inuse_connections=False)
 
 
+def is_wrong_type(error: Exception) -> bool:
+    """Check whether a key holds another type of value than the command is for.
+
+    Anybody may have written it. A key of ours is deleted then, for what it should hold is never
+    kept in Redis alone.
+    """
+    return isinstance(error, redis.ResponseError) and "WRONGTYPE" in str(error)
+
+
 def measure_fullness(memory: Mapping[str, int]) -> float | None:
     """Return the share of its memory that a server uses, 0 to 1 or a little over, from INFO.
 
