@@ -10,6 +10,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from cinemill.api.http.admission import Admission, Places
+from cinemill.api.http.forwarding import Front
 from cinemill.api.http.timeouts import HttpTimeouts
 
 DROPPED_BYTES_PER_TICK = 8 * 1024 * 1024
@@ -34,8 +35,9 @@ class BoundedConnection(Protocol):
 class BoundedServerState(ServerState):
     """What all connections of a server share."""
 
-    def __init__(self, patience: HttpTimeouts, places: Places) -> None:
+    def __init__(self, patience: HttpTimeouts, places: Places, front: Front | None = None) -> None:
         super().__init__()
+        self.front = front or Front()
         self.patience = patience
         self.admission: Admission[BoundedConnection] = Admission(places)
         self._dropped_bytes = 0

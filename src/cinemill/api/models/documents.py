@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Annotated
 
 from pydantic import Field
@@ -10,6 +11,8 @@ from cinemill.docstrings import DescribedModel
 
 PREFIX = "/api/v1"
 """Where everything of this version is."""
+ROOT_PATH: ContextVar[str] = ContextVar("ROOT_PATH", default="")
+"""The public path that the present request came by, without a slash at its end."""
 STORABLE = r"^[^\x00]*$"
 """Texts without the character that PostgreSQL cannot store."""
 
@@ -18,6 +21,16 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """In ISO 8601, UTC."""
 OpenObject = dict[str, object]
 """A JSON object whose members depend on the kind of job or file that it belongs to."""
+
+
+def make_link(path: str) -> str:
+    """Return a link to a path below ``/api/v1``, as the present request's client can follow it."""
+    return f"{ROOT_PATH.get()}{PREFIX}{path}"
+
+
+def drop_version(link: str) -> str:
+    """Return the link to the same without a version, which former clients know."""
+    return link.replace(PREFIX, "", 1)
 
 
 class Document(DescribedModel):
