@@ -122,7 +122,8 @@ def check_public_paths(urls: Sequence[PublicUrl]) -> None:
 
     A request below it could be meant with the path, or without it where the proxy removes it.
     """
-    taken = [one.path for one in urls if one.path and one.path.split("/")[1] in OWN_SEGMENTS]
+    own = OWN_SEGMENTS | {PREFIX.split("/")[1]}
+    taken = [one.path for one in urls if one.path and one.path.split("/")[1] in own]
     if taken:
         what = f"must not have the path {taken[0]}, which is one of Cinemill's own: choose another"
         raise SettingsInvalid([("CINEMILL_PUBLIC_URL", what)])

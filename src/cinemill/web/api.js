@@ -38,7 +38,7 @@ export function problemFrom(status, body) {
     if (document.code) return new Problem(document);
   } catch { /* Not a problem document; perhaps the response of a proxy. */ }
   return new Problem({
-    code: `proxy_${status}`,
+    code: `http_${status}`,
     detail: `A proxy in front of Cinemill responded with ${status}.`,
     hint: PROXY_HINTS.get(status) ?? "Whoever runs this installation finds the cause in the proxy's log.",
     status,

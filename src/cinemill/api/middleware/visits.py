@@ -118,8 +118,9 @@ class Visits:
         urls = [one for one in self._front.urls if not path or one.path == path]
         fitting = [one for one in urls if asked in (one.netloc, f"{one.netloc}:{one.port}")]
         fitting = fitting or [one for one in urls if _host_of(asked) == one.host]
-        if not fitting and (path or is_forwarded):
-            fitting = urls
+        if not fitting and is_forwarded and not path:
+            return next((one for one in urls if scheme in (None, one.scheme)), None)
+        fitting = fitting or (urls if path else [])
         if scheme:
             return next(iter([one for one in fitting if one.scheme == scheme] or fitting), None)
         # Cookies for TLS alone would keep out who comes without.
