@@ -98,7 +98,7 @@ def test_page_works_below_a_path(page: Page, nginx: tuple[str, str], tmp_path: P
     page.goto(f"{url.removesuffix('/cinemill')}{address}")
     expect(page.get_by_role("heading", name="proxied.mp4").first).to_be_visible()
     expect(page.locator("video")).to_have_attribute("src", re.compile(r"^/cinemill/api/v1/assets/"))
-    page.wait_for_function("document.querySelector('video').readyState > 0")
+    expect(page.locator("video")).not_to_have_js_property("readyState", 0)
     for download in page.locator("a[download]").all()[:3]:
         assert (download.get_attribute("href") or "").startswith(f"{url}/api/v1/")
     for entry in ("Search", "Reviews", "API", "Videos"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +14,12 @@ import httpx
 
 from cinemill import __version__
 from cinemill.client.certificates import make_context
-from cinemill.client.errors import ClientError, error_from_response, error_from_transport
+from cinemill.client.errors import (
+    ClientError,
+    error_from_response,
+    error_from_text,
+    error_from_transport,
+)
 
 API = "/api/v1"
 _ANY_TLS = ssl.PROTOCOL_TLS_CLIENT
@@ -59,14 +64,21 @@ class Connection:
     def stream(self, method: str, path: str, **request: Any) -> Iterator[httpx.Response]:
         """Yield a response whose body is still to be read. Raises ClientError for any but success.
 
-        A transport error while the caller reads the body is a ClientError too.
+        A transport error while the caller reads the body is a ClientError too, and so is a text
+        that cannot be sent (``text_invalid``).
         """
         try:
-            with self._http.stream(method, path, **request) as response:
+            prepared = self._http.build_request(method, path, **request)
+        except UnicodeEncodeError as problem:
+            raise error_from_text(problem.object[max(0, problem.start - 30) :]) from problem
+        try:
+            with closing(self._http.send(prepared, stream=True)) as response:
                 if not response.is_success:
                     response.read()
                     raise error_from_response(response, self.base_url)
                 yield response
+        except httpx.LocalProtocolError as problem:
+            raise error_from_text(str(problem)) from problem
         except httpx.TransportError as problem:
             raise error_from_transport(problem, self.base_url) from problem
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from cinemill.core.documents import JsonObject
-from cinemill.errors import CinemillError, clip_text
+from cinemill.core.documents import JsonObject, quote
+from cinemill.errors import CinemillError, TextUnstorable, clip_text
 
 _LONGEST_QUOTE = 200
 _SIGN_IN = (
@@ -176,6 +176,16 @@ def _causes_of(problem: BaseException | None) -> Iterator[BaseException]:
 
 def _clip(text: str) -> str:
     return clip_text(text, _LONGEST_QUOTE)
+
+
+def error_from_text(text: str) -> ClientError:
+    """Return the error of a request that was not sent, for HTTP or JSON has no such text."""
+    return ClientError(
+        f"A text of the request cannot be sent: {quote(text)}.",
+        code=TextUnstorable.code,
+        hint="Send Unicode text without control characters; in an idempotency key, ASCII.",
+        status=TextUnstorable.http_status,
+    )
 
 
 def _parse(response: httpx.Response) -> dict[str, Any]:

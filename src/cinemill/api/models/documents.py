@@ -7,16 +7,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from cinemill.core.text.storable_text import Text
 from cinemill.docstrings import DescribedModel
 
 PREFIX = "/api/v1"
 """Where everything of this version is."""
 ROOT_PATH: ContextVar[str] = ContextVar("ROOT_PATH", default="")
 """The public path that the present request came by, without a slash at its end."""
-STORABLE = r"^[^\x00]*$"
-"""Texts without the character that PostgreSQL cannot store."""
 
-Name = Annotated[str, Field(max_length=255, pattern=STORABLE)]
+Name = Annotated[Text, Field(max_length=255)]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """In ISO 8601, UTC."""
 OpenObject = dict[str, object]

@@ -24,6 +24,7 @@ from cinemill.api.html_pages import (
     render_page,
 )
 from cinemill.api.middleware.visits import find_base
+from cinemill.core.text.storable_text import Text
 
 # Revalidated each time (a 304 costs nothing): an upgrade must not mix two versions.
 _HEADERS = {"Cache-Control": "no-cache"}
@@ -60,7 +61,7 @@ def read_index(request: Request) -> Response:
 
 
 @_browser_router.get("/assets/{asset_id}")
-def read_asset_page(asset_id: str, request: Request) -> Response:
+def read_asset_page(asset_id: Text, request: Request) -> Response:
     """Return the page of any video; its script reports one that does not exist."""
     response = _respond(ASSET, request.scope)
     response.headers["Vary"] = "Accept"
@@ -68,7 +69,7 @@ def read_asset_page(asset_id: str, request: Request) -> Response:
 
 
 @router.get("/entities/{entity_id}")
-def read_entity_page(entity_id: str, request: Request) -> Response:
+def read_entity_page(entity_id: Text, request: Request) -> Response:
     """Return the page of any entity; its script reports one that does not exist."""
     return _respond(ENTITY, request.scope)
 
