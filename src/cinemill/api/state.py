@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from cinemill.api.health import HealthChecker
-from cinemill.api.http.forwarding import Front, make_front
+from cinemill.api.middleware.forwarding import Front, make_front
 from cinemill.api.search_access import SearchAccess
 from cinemill.config import Settings
 from cinemill.jobs.service import JobService

@@ -1,4 +1,4 @@
-"""Whose certificates are trusted, and what was wrong with one that is not."""
+"""Whose certificates a client trusts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,6 @@ from pathlib import Path
 from cinemill.client.errors import ClientError
 
 CA_FILE = "CINEMILL_CA_FILE"
-_NOT_YET_VALID, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
-"""https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/"""
-_TRUST_IT = (
-    "If it is your own, name the file of its authority (PEM) with --ca-file, CINEMILL_CA_FILE or "
-    "SSL_CERT_FILE."
-)
 
 
 def make_context(ca_file: str | Path | None) -> ssl.SSLContext:
@@ -47,27 +41,3 @@ def _load_usual(context: ssl.SSLContext) -> None:
 
     context.load_default_certs()
     context.load_verify_locations(cafile=certifi.where())
-
-
-def error_from_certificate(problem: ssl.SSLCertVerificationError, address: str) -> ClientError:
-    """Return the error of a server whose certificate was not accepted."""
-    match problem.verify_code:
-        case number if number in (_EXPIRED, _NOT_YET_VALID):
-            state = "has expired" if number == _EXPIRED else "is not valid yet"
-            return ClientError(
-                f"The certificate of {address} {state}.",
-                code="certificate_expired",
-                hint="Renew it there; if it is valid, set the clock of this machine.",
-            )
-        case number if number in (_OTHER_NAME, _OTHER_ADDRESS):
-            return ClientError(
-                f"The certificate of {address} is for another name: {problem.verify_message}",
-                code="certificate_wrong_name",
-                hint="Use the name that the certificate is for, as it is in CINEMILL_PUBLIC_URL.",
-            )
-        case _:
-            return ClientError(
-                f"The certificate of {address} is not trusted: {problem.verify_message}.",
-                code="certificate_untrusted",
-                hint=_TRUST_IT,
-            )

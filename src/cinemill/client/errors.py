@@ -14,6 +14,12 @@ from cinemill.core.documents import JsonObject, quote
 from cinemill.errors import CinemillError, TextUnstorable, clip_text
 
 _LONGEST_QUOTE = 200
+_NOT_YET_VALID, _EXPIRED, _OTHER_NAME, _OTHER_ADDRESS = 9, 10, 62, 64
+"""https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/"""
+_TRUST_IT = (
+    "If it is your own, name the file of its authority (PEM) with --ca-file, CINEMILL_CA_FILE or "
+    "SSL_CERT_FILE."
+)
 _SIGN_IN = (
     "If a proxy asks people to sign in, let it pass on requests for Cinemill with a bearer token."
 )
@@ -139,9 +145,7 @@ def _error_from_connect(problem: httpx.ConnectError, base_url: str) -> ClientErr
     causes = list(_causes_of(problem))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            from cinemill.client.certificates import error_from_certificate
-
-            return error_from_certificate(cause, base_url)
+            return _error_from_certificate(cause, base_url)
         if isinstance(cause, ssl.SSLError):
             return ClientError(
                 f"{base_url} does not speak TLS as it should: {cause.reason or cause}.",
@@ -165,6 +169,30 @@ def _error_from_connect(problem: httpx.ConnectError, base_url: str) -> ClientErr
         )
     message = f"No Cinemill server responds at {base_url}: the connection was refused."
     return ClientError(message, code="mill_unreachable", hint=START_IT)
+
+
+def _error_from_certificate(problem: ssl.SSLCertVerificationError, address: str) -> ClientError:
+    """Return the error of a server whose certificate was not accepted."""
+    match problem.verify_code:
+        case number if number in (_EXPIRED, _NOT_YET_VALID):
+            state = "has expired" if number == _EXPIRED else "is not valid yet"
+            return ClientError(
+                f"The certificate of {address} {state}.",
+                code="certificate_expired",
+                hint="Renew it there; if it is valid, set the clock of this machine.",
+            )
+        case number if number in (_OTHER_NAME, _OTHER_ADDRESS):
+            return ClientError(
+                f"The certificate of {address} is for another name: {problem.verify_message}",
+                code="certificate_wrong_name",
+                hint="Use the name that the certificate is for, as it is in CINEMILL_PUBLIC_URL.",
+            )
+        case _:
+            return ClientError(
+                f"The certificate of {address} is not trusted: {problem.verify_message}.",
+                code="certificate_untrusted",
+                hint=_TRUST_IT,
+            )
 
 
 def _causes_of(problem: BaseException | None) -> Iterator[BaseException]:

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -28,6 +29,7 @@ from tests.proxies import (
 from tests.waiting import PATIENCE_SECONDS, wait_until
 from typer.testing import CliRunner
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from cinemill.api.app import create_app
 from cinemill.cli.main import app
@@ -246,7 +248,7 @@ def check_socket(proxied: Proxied, browser: httpx.Client, asset_id: str) -> None
     with connect(
         address,
         ssl=proxied.context,
-        origin=proxied.origin,  # type: ignore[arg-type]
+        origin=Origin(proxied.origin),
         additional_headers={"Cookie": cookies},
         open_timeout=PATIENCE_SECONDS,
         proxy=None,
@@ -395,12 +397,12 @@ def test_without_the_settings_what_is_refused_names_them(
     secret = {"Authorization": f"Bearer {api.token}"}
     address = f"https://{NAME}:{port}"
     proxied = Proxied(api, address, certificate)
-    run = {"port": port, "upstream": api.port, "certificate": certificate}
-    with running_nginx(tmp_path / "named", named, **run), proxied.open_browser() as browser:
+    run = partial(running_nginx, port=port, upstream=api.port, certificate=certificate)
+    with run(tmp_path / "named", named), proxied.open_browser() as browser:
         refused = browser.get(f"{address}/api/v1/jobs", headers=secret).json()
         assert refused["code"] == "host_not_allowed"
         assert "CINEMILL_PUBLIC_URL" in refused["hint"]
-    with running_nginx(tmp_path / "plain", plain, **run), proxied.open_browser() as browser:
+    with run(tmp_path / "plain", plain), proxied.open_browser() as browser:
         assert browser.get(f"{address}/?token={api.token}", follow_redirects=True).is_success
         form = {"file": ("film.mkv", FILM_HEAD + os.urandom(64))}
         ours = {"Origin": address}

@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from cinemill.addresses import parse_public_urls
-from cinemill.api.http.forwarding import make_front
+from cinemill.api.middleware.forwarding import make_front
 from cinemill.api.middleware.visits import Visits, find_base, find_route_path, get_visit
 from cinemill.api.models.documents import drop_version, make_link
 

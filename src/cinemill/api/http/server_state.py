@@ -10,8 +10,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from cinemill.api.http.admission import Admission, Places
-from cinemill.api.http.forwarding import Front
 from cinemill.api.http.timeouts import HttpTimeouts
+from cinemill.api.middleware.forwarding import Front
 
 DROPPED_BYTES_PER_TICK = 8 * 1024 * 1024
 """Of refused requests, all in all, in a tenth of a second: what is more waits for the next one, so

@@ -15,8 +15,8 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cinemill.addresses import PublicUrl
-from cinemill.api.http.forwarding import Front
-from cinemill.api.models.documents import ROOT_PATH
+from cinemill.api.middleware.forwarding import Front
+from cinemill.api.middleware.root_path import ROOT_PATH
 
 _KEY = "cinemill.visit"
 _SOCKET_SCHEMES = {"http": "ws", "https": "wss"}

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import Annotated
 
 from pydantic import Field
 
+from cinemill.api.middleware.root_path import ROOT_PATH
 from cinemill.core.text.storable_text import Text
 from cinemill.docstrings import DescribedModel
 
 PREFIX = "/api/v1"
 """Where everything of this version is."""
-ROOT_PATH: ContextVar[str] = ContextVar("ROOT_PATH", default="")
-"""The public path that the present request came by, without a slash at its end."""
 
 Name = Annotated[Text, Field(max_length=255)]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]

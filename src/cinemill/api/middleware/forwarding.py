@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from cinemill.addresses import PublicUrl
-from cinemill.api.http.handshake import RawHeaders
 
 UNIX_SOCKET = "unix"
 """In place of an address: a proxy that was reached through a Unix socket."""
@@ -21,6 +20,8 @@ _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|([0-9.]+):\d{1,5}", re.ASCII
 _SCHEMES = {b"http": "http", b"https": "https", b"ws": "http", b"wss": "https"}
 
 Network = IPv4Network | IPv6Network
+RawHeaders = Sequence[tuple[bytes, bytes]]
+"""Names in lower case, and values, as they came."""
 
 
 @dataclass(frozen=True, slots=True)
