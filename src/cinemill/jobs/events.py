@@ -133,7 +133,7 @@ class EventPublisher:
         )
         self._publish = self._redis.register_script(_PUBLISH)
         self._published_at: dict[str, float] = {}
-        self._outage = Outage(self._redis.ping, pause_seconds=PAUSE_AFTER_FAULT_SECONDS)
+        self._outage = Outage(redis_url, self._redis.ping, pause_seconds=PAUSE_AFTER_FAULT_SECONDS)
 
     def publish(self, progress: Progress) -> bool:
         """Publish, unless this job had an event just now; return whether it was sent."""

@@ -45,7 +45,7 @@ class RateLimiter:
     def __init__(self, redis_url: str) -> None:
         self._redis = open_redis(redis_url, socket_timeout=2, socket_connect_timeout=2)
         self._admit = self._redis.register_script(_ADMIT)
-        self._outage = Outage(self._redis.ping, pause_seconds=PAUSE_AFTER_FAULT_SECONDS)
+        self._outage = Outage(redis_url, self._redis.ping, pause_seconds=PAUSE_AFTER_FAULT_SECONDS)
 
     def admit(self, name: str, rate: Rate) -> float:
         """0 where one may start now, and it is counted; else the seconds to wait.

@@ -7,13 +7,14 @@ database that is away. The relay moves them.
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from cinemill.core.dead_messages import DeadMessage, read_dead_message
 from cinemill.errors import RedisUnavailable, clip_text
-from cinemill.storage.redis_servers import open_redis
+from cinemill.storage.redis_servers import Outage, open_redis
 from cinemill.telemetry import get_logger
 
 KEY = "cinemill:refused_messages"
@@ -58,6 +59,7 @@ class RefusedMessages:
             socket_timeout=SOCKET_TIMEOUT_SECONDS,
             socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
         )
+        self._outage = Outage(redis_url, self._redis.ping, pause_seconds=0.0)
         self._put = self._redis.register_script(_PUT)
         self._peek = self._redis.register_script(_PEEK)
 
@@ -69,10 +71,18 @@ class RefusedMessages:
             raise RedisUnavailable(f"Redis does not answer: {error}") from error
 
     def peek(self, count: int) -> list[bytes]:
-        """Return the oldest messages, which stay until they are removed."""
+        """Return the oldest messages, which stay until they are removed.
+
+        A Redis that kept the last caller waiting is left alone until it answers: the relay, which
+        calls this every two seconds, has other work.
+        """
+        if self._outage.is_on():
+            raise RedisUnavailable("Redis did not answer just now.")
+        asked_at = time.monotonic()
         try:
             found: list[bytes] = self._peek(keys=[KEY], args=[count, LARGEST_ENTRY_BYTES])
         except RedisError as error:
+            self._outage.begin(time.monotonic() - asked_at)
             raise RedisUnavailable(f"Redis does not answer: {error}") from error
         return found
 
