@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import APIOperation, GenerationMode
 from schemathesis import Case as AnyCase
+from schemathesis.core.result import Ok
 
 from cinemill.storage.database import Database
 
@@ -51,6 +52,7 @@ def ids(api: RunningApi, library: Database) -> Ids:
 def list_operations(api: RunningApi) -> Iterator[Operation]:
     schema = schemathesis.openapi.from_dict(api.http.get("/openapi.json").json())
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok), found
         yield found.ok()
 
 
@@ -105,7 +107,7 @@ def _write_form(body: Any) -> bytes:
     fields = body if isinstance(body, dict) else {"file": FILM_HEAD}
     parts = []
     for name, value in fields.items():
-        file = f'; filename="{name}{value}.mkv"' if name == "file" else ""
+        file = f'; filename="{value!r:.200}.mkv"' if name == "file" else ""
         head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
         content = FILM_HEAD + os.urandom(9) if name == "file" else _encode(value)
         parts.append(_encode(head) + content + b"\r\n")
