@@ -61,7 +61,7 @@ for _name in ("CINEMILL_URL", "CINEMILL_TOKEN"):
 SUITES = ("unit", "integration", "faults", "e2e")
 """In the order in which they run: the suites that fail soonest come first."""
 BROWSER_FIXTURES = frozenset({"playwright", "browser"})
-PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap"}
+PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap", "pooler": "pgbouncer"}
 """The package that a machine needs for the tests of a marker."""
 
 

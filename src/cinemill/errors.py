@@ -231,6 +231,16 @@ class DatabaseUnavailable(DependencyUnavailable):
     code = "database_unavailable"
 
 
+class DatabasePooled(DatabaseUnavailable):
+    """A pooler is in between that does not keep sessions, and no setting says so."""
+
+    code = "database_pooled"
+    hint = (
+        "Set DATABASE_DIRECT_URL to the address of PostgreSQL itself, or of a pool in session "
+        "mode; DATABASE_URL may then lead to this pooler."
+    )
+
+
 class LockTimeout(DatabaseUnavailable):
     """Another transaction holds a lock on a row or table that this request needs.
 

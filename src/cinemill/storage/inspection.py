@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from cinemill.errors import RedisUnavailable
-from cinemill.storage.database import Database, check_version
+from cinemill.storage.database import Database, check_route, check_version
 from cinemill.storage.redis_servers import REFUSALS, measure_fullness, open_redis
 
 CONNECT_SECONDS = 5.0
@@ -28,6 +28,8 @@ class DatabaseFacts:
     clock_skew_seconds: float
     """How far this machine's clock is ahead of the database's."""
     round_trip_seconds: float
+    pooler: str = ""
+    """What is between here and PostgreSQL; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,17 @@ class RedisFacts:
     """The share of its memory that is used, 0 to 1; None where it has no limit."""
 
 
-def inspect_database(url: str) -> DatabaseFacts:
-    """Inspect PostgreSQL.
+def inspect_database(url: str, *, direct_url: str | None = None) -> DatabaseFacts:
+    """Inspect PostgreSQL, through the pooler that ``url`` leads to where there is a direct URL.
 
-    Raises DatabaseUnavailable; DatabaseNewer where a newer Cinemill wrote it.
+    Raises DatabaseUnavailable; DatabasePooled where a pooler is in between that Cinemill cannot
+    work through as it is set up; DatabaseNewer where a newer Cinemill wrote the data.
     """
-    revision = check_version(url)
-    database = Database(url, pool_size=1, application_name="cinemill doctor")
+    name = "cinemill doctor"
+    database = Database(url, direct_url=direct_url, pool_size=1, application_name=name)
     try:
+        check_route(database)
+        revision = check_version(database.direct_url)
         with database.begin() as connection:
             connection.execute(text("SELECT 1"))
             asked = time.time()
@@ -71,6 +76,7 @@ def inspect_database(url: str) -> DatabaseFacts:
                 # The server looked at its clock about half-way between question and answer.
                 clock_skew_seconds=(asked + answered) / 2 - float(row.now),
                 round_trip_seconds=answered - asked,
+                pooler="a pooler in transaction mode" if direct_url else "",
             )
     finally:
         database.close()

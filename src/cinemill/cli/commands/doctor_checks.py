@@ -229,9 +229,11 @@ def check_database(settings: Settings) -> Iterator[Check]:
         return
     from cinemill.storage.inspection import inspect_database
 
-    facts = inspect_database(settings.database_url)
+    facts = inspect_database(settings.database_url, direct_url=settings.database_direct_url)
     message = f"PostgreSQL {facts.version}, responds in {facts.round_trip_seconds * 1000:.1f} ms"
     missing = sorted(NEEDED_EXTENSIONS - facts.extensions)
+    if facts.pooler:
+        message += f", through {facts.pooler}"
     if missing:
         hint = "Install these extensions on the server; pgvector's name there is 'vector'."
         yield Check("database", Level.FAIL, f"{message}, lacks {', '.join(missing)}", hint)

@@ -1,5 +1,7 @@
 """``python -m cinemill.local.servers.migration SECONDS``: migrate the schema of DATABASE_URL.
 
+Where that leads to a pooler, DATABASE_DIRECT_URL is used for it, and both are checked.
+
 It is a separate process because the supervisor lives for weeks and should not keep SQLAlchemy and
 Alembic in memory, and because it can load them while the database is still being created: it is
 started at once and waits up to SECONDS for the database to respond.
@@ -11,22 +13,25 @@ import os
 import sys
 import time
 
-from cinemill.errors import CinemillError, DatabaseUnavailable
+from cinemill.errors import CinemillError, DatabasePooled, DatabaseUnavailable
 from cinemill.local.supervisor.exit_report import EXIT_FINAL, write_exit_report
-from cinemill.storage.database import migrate
+from cinemill.storage.database import Database, check_route, migrate
 
 POLL_SECONDS = 0.05
 
 
-def migrate_when_ready(url: str, *, wait_seconds: float) -> str:
+def migrate_when_ready(database: Database, *, wait_seconds: float) -> str:
     """Migrate as soon as the database responds, and return the revision it is at then.
 
-    Raises DatabaseUnavailable after ``wait_seconds``, DatabaseNewer at once.
+    Raises DatabaseUnavailable after ``wait_seconds``, DatabaseNewer and DatabasePooled at once.
     """
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            return migrate(url)
+            check_route(database)
+            return migrate(database.direct_url)
+        except DatabasePooled:
+            raise
         except DatabaseUnavailable:
             if time.monotonic() > deadline:
                 raise
@@ -35,10 +40,14 @@ def migrate_when_ready(url: str, *, wait_seconds: float) -> str:
 
 def main(arguments: list[str]) -> int:
     try:
-        revision = migrate_when_ready(os.environ["DATABASE_URL"], wait_seconds=float(arguments[0]))
+        database = Database(
+            os.environ["DATABASE_URL"], direct_url=os.environ.get("DATABASE_DIRECT_URL") or None
+        )
+        revision = migrate_when_ready(database, wait_seconds=float(arguments[0]))
     except CinemillError as problem:
         sys.stderr.write(write_exit_report(problem) + "\n")
         return EXIT_FINAL
+    database.close()
     sys.stderr.write(f"the schema is at revision {revision}\n")
     return 0
 
