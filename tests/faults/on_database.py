@@ -12,16 +12,20 @@ from contextlib import contextmanager
 
 import psutil
 from sqlalchemy import NullPool, create_engine, text
-from tests.faults.cluster import freeze
+from tests.faults.cluster import Part, freeze
 from tests.faults.context import Fault, FaultContext
 from tests.faults.on_servers import SERVERS
 from tests.faults.submitter import Submission
-from tests.faults.waits import await_ended, await_idle, reach
+from tests.faults.waits import await_ended, await_idle, await_name, await_ready, reach
+from tests.poolers import PGBOUNCER, Pooler, prepare_pooler
 
 AFTERWARDS_SECONDS = 10.0
 """Plus a lease: within this time everything must be served again once a fault is over."""
 BURST = 12
 """Very short jobs, so that workers claim while the fault begins."""
+POOLED_WORKER = "w2"
+DOWN_SECONDS = 2.0
+STOP_SECONDS = 20.0
 SERVED = "served after a fault"
 _LAST_END = """
 SELECT coalesce(max(extract(epoch FROM coalesce(finished_at, clock_timestamp()))), 0)::float8
@@ -80,6 +84,64 @@ def postgres_paused(context: FaultContext) -> Fault:
                 pause(server, share * context.cluster.plan.lease_seconds)
             back = context.history.write("resume_postgres")
             yield from expect_served(context, probes, "PostgreSQL resumed to done", back)
+
+
+def pooler(context: FaultContext) -> Fault:
+    """Run one worker through PgBouncer in transaction mode, and freeze and kill the pooler.
+
+    Everything must be served within a lease and ten seconds after each.
+    """
+    if PGBOUNCER is None:
+        context.skipped["pooler"] = "pgbouncer is not installed"
+        return
+    part = context.cluster.parts[POOLED_WORKER]
+    yield from await_idle(context, *SERVERS)
+    yield from await_name(context, part.name)
+    with context.reserve("postgres", part.name):
+        url = context.cluster.servers.database_url
+        between = prepare_pooler(context.cluster.folder / "pooler", url, size=4)
+        between.start()
+        try:
+            yield from _restart(context, part, DATABASE_URL=between.url, DATABASE_DIRECT_URL=url)
+            for name, seconds in (
+                ("frozen", 0.85 * context.cluster.plan.lease_seconds),
+                ("frozen", 1.5 * context.cluster.plan.lease_seconds),
+                ("killed", DOWN_SECONDS),
+            ):
+                yield from _break_pooler(context, between, name, seconds)
+        finally:
+            yield from _restart(context, part)
+            between.kill()
+
+
+def _break_pooler(context: FaultContext, between: Pooler, name: str, seconds: float) -> Fault:
+    part = context.cluster.parts[POOLED_WORKER]
+    probes = _submit_burst(context)
+    yield 0.3  # so that some are being claimed, worked on and recorded through it
+    with context.outage():
+        runs = context.runs_on(part)
+        at = context.history.write("pooler", how=name, runs=[run.id for run in runs])
+        context.record_kill(runs, at, "pooler")
+        context.affected_pids.update(child.pid for child in part.children())
+        if name == "frozen":
+            between.freeze()
+            yield seconds
+            between.thaw()
+        else:
+            between.kill()
+            yield seconds
+            between.start()
+        back = context.history.write("pooler_back")
+        context.cuts.append((at, back))
+    yield from expect_served(context, probes, f"pooler {name} to done", back)
+
+
+def _restart(context: FaultContext, part: Part, **more: str) -> Fault:
+    """Restart a part in order, with more settings for this time."""
+    context.affected_pids.update(child.pid for child in part.children())
+    part.stop(STOP_SECONDS)
+    part.start(**more)
+    yield from await_ready(context, part)
 
 
 def pause(server: psutil.Process, seconds: float) -> None:

@@ -159,7 +159,6 @@ SEEN_FROM_OUTSIDE: dict[str, Refusal] = {
     "no writes but SET": _forbidding("-@write", "+set"),
     "no facts": _forbidding("-info", "-time", "-ping"),
     "no reads": _forbidding("-@read"),
-    "user off": _forbidding("off"),
     "other password": other_password,
     "no place": full_of_clients,
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -12,10 +15,10 @@ from sqlalchemy import text
 from cinemill.errors import RedisUnavailable
 from cinemill.storage.database import Database, check_route, check_version
 from cinemill.storage.redis_servers import REFUSALS, measure_fullness, open_redis
+from cinemill.storage.redis_trial import find_refusal
 
 CONNECT_SECONDS = 5.0
-PROBE_KEY = "cinemill:doctor"
-PROBE_TTL_SECONDS = 60
+TRIAL_KEYS = ("cinemill:doctor", "task_events:doctor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +86,17 @@ def inspect_database(url: str, *, direct_url: str | None = None) -> DatabaseFact
 
 
 def inspect_redis(url: str) -> RedisFacts:
-    """Inspect Redis. Raises RedisUnavailable."""
+    """Inspect Redis. Raises RedisUnavailable where it lets nobody in or does not answer."""
     try:
         with open_redis(
             url, socket_timeout=CONNECT_SECONDS, socket_connect_timeout=CONNECT_SECONDS
         ) as client:
-            # Not PING, which a server refuses that cannot save.
-            client.time()
-            asked = time.monotonic()
-            client.time()
-            round_trip_seconds = time.monotonic() - asked
-            refusal = _find_refusal(client)
-            server = client.info("server")
-            persistence = client.info("persistence")
-            memory = client.info("memory")
+            _measure_round_trip(client)  # which connects
+            round_trip_seconds = _measure_round_trip(client)
+            refusal = find_refusal(client, TRIAL_KEYS)
+            server, persistence, memory = (
+                _ask_info(client, section) for section in ("server", "persistence", "memory")
+            )
     except (RedisError, ValueError) as error:
         raise RedisUnavailable(f"Redis does not respond ({error}).") from error
     enabled = persistence.get("aof_enabled")
@@ -111,9 +111,16 @@ def inspect_redis(url: str) -> RedisFacts:
     )
 
 
-def _find_refusal(client: Redis) -> str | None:
+def _measure_round_trip(client: Redis) -> float:
+    asked = time.monotonic()
+    with suppress(*REFUSALS):  # an answer as well
+        client.time()  # not PING, which a server refuses that cannot save
+    return time.monotonic() - asked
+
+
+def _ask_info(client: Redis, section: str) -> Mapping[str, Any]:
     try:
-        client.set(PROBE_KEY, "", ex=PROBE_TTL_SECONDS)
-    except REFUSALS as error:
-        return str(error)
-    return None
+        found: Mapping[str, Any] = client.info(section)
+    except REFUSALS:
+        return {}  # an access list may forbid to ask
+    return found

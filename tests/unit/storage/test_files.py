@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.errors import DiskFull, OutputInvalid
+from cinemill.errors import DiskFull, OutputInvalid, StoredFileMissing
 from cinemill.storage.media.files import LocalFiles, hash_file
 
 MIB = 1024 * 1024

@@ -282,7 +282,7 @@ def check_redis(settings: Settings) -> Iterator[Check]:
             "No new work starts until Redis accepts writes again; then everything "
             "resumes by itself."
         )
-        yield Check("Redis", Level.FAIL, f"refuses writes: {facts.refusal}", hint)
+        yield Check("Redis", Level.FAIL, f"refuses what work needs: {facts.refusal}", hint)
     if facts.fullness is not None and facts.fullness >= NEARLY_FULL:
         hint = "Raise its maxmemory: when it is full, no new work starts."
         message = f"uses {facts.fullness:.0%} of its memory"
@@ -300,11 +300,18 @@ def check_redis(settings: Settings) -> Iterator[Check]:
 def check_messages(settings: Settings) -> Iterator[Check]:
     """Check for messages in lists that no worker reads, whose senders would wait forever."""
     from cinemill.catalog import JOB_KINDS, QUEUES
-    from cinemill.storage.jobs.stray_messages import count_stray_messages
+    from cinemill.storage.jobs.stray_messages import count_stray_messages, find_broker_refusal
 
+    is_other = settings.celery_broker_url != settings.redis_url
     try:
+        if is_other and (refusal := find_broker_refusal(settings.celery_broker_url)) is not None:
+            hint = "No new work starts until the broker (CELERY_BROKER_URL) accepts messages again."
+            yield Check("messages", Level.FAIL, f"the broker refuses them: {refusal}", hint)
+            return
         found = count_stray_messages(settings.celery_broker_url, QUEUES, JOB_KINDS)
     except RedisUnavailable:
+        if is_other:
+            raise
         return  # check_redis reports this.
     if not found:
         return

@@ -13,11 +13,14 @@ import os
 import sys
 import time
 
-from cinemill.errors import CinemillError, DatabasePooled, DatabaseUnavailable
+from cinemill.errors import CinemillError, DatabasePooled, DatabaseUnavailable, RedisUnavailable
 from cinemill.local.supervisor.exit_report import EXIT_FINAL, write_exit_report
 from cinemill.storage.database import Database, check_route, migrate
+from cinemill.storage.redis_servers import FAULTS, open_redis
+from cinemill.storage.redis_trial import describe_refusal, is_lasting
 
 POLL_SECONDS = 0.05
+REDIS_SECONDS = 5.0
 
 
 def migrate_when_ready(database: Database, *, wait_seconds: float) -> str:
@@ -38,11 +41,34 @@ def migrate_when_ready(database: Database, *, wait_seconds: float) -> str:
         time.sleep(POLL_SECONDS)
 
 
+def check_redis_access(url: str | None) -> None:
+    """Raise RedisUnavailable where Redis lets us in under no circumstances.
+
+    Whatever may pass (a server that is away, loading, full or demoted) is for the services to wait
+    for.
+    """
+    if not url:
+        return
+    try:
+        limits = {"socket_timeout": REDIS_SECONDS, "socket_connect_timeout": REDIS_SECONDS}
+        with open_redis(url, **limits) as client:
+            client.time()
+    except FAULTS as error:
+        if is_lasting(error):
+            raise RedisUnavailable(
+                f"Redis lets Cinemill not in: {describe_refusal(error)}.",
+                hint="Correct the user, the password or the database number in REDIS_URL.",
+            ) from error
+    except ValueError as error:
+        raise RedisUnavailable(f"REDIS_URL cannot be used: {error}.") from error
+
+
 def main(arguments: list[str]) -> int:
     try:
         database = Database(
             os.environ["DATABASE_URL"], direct_url=os.environ.get("DATABASE_DIRECT_URL") or None
         )
+        check_redis_access(os.environ.get("REDIS_URL"))
         revision = migrate_when_ready(database, wait_seconds=float(arguments[0]))
     except CinemillError as problem:
         sys.stderr.write(write_exit_report(problem) + "\n")
