@@ -116,8 +116,8 @@ def pooler(context: FaultContext) -> Fault:
 
 def _break_pooler(context: FaultContext, between: Pooler, name: str, seconds: float) -> Fault:
     part = context.cluster.parts[POOLED_WORKER]
-    probes = _submit_burst(context)
-    yield 0.3  # so that some are being claimed, worked on and recorded through it
+    probes = _submit_burst(context, seconds=1.0)
+    yield 0.5  # so that some are being claimed, worked on and recorded through it
     with context.outage():
         runs = context.runs_on(part)
         at = context.history.write("pooler", how=name, runs=[run.id for run in runs])
@@ -169,8 +169,8 @@ def locked(context: FaultContext, statement: str, **values: object) -> Iterator[
         stranger.rollback()
 
 
-def _submit_burst(context: FaultContext) -> list[str]:
-    submission = Submission("drill_work_job", {"seconds": 0.1})
+def _submit_burst(context: FaultContext, *, seconds: float = 0.1) -> list[str]:
+    submission = Submission("drill_work_job", {"seconds": seconds})
     return [context.submitter.submit(submission, priority=9) for _ in range(BURST)]
 
 

@@ -282,7 +282,7 @@ def check_redis(settings: Settings) -> Iterator[Check]:
             "No new work starts until Redis accepts writes again; then everything "
             "resumes by itself."
         )
-        yield Check("Redis", Level.FAIL, f"refuses what work needs: {facts.refusal}", hint)
+        yield Check("Redis", Level.FAIL, f"refuses writes: {facts.refusal}", hint)
     if facts.fullness is not None and facts.fullness >= NEARLY_FULL:
         hint = "Raise its maxmemory: when it is full, no new work starts."
         message = f"uses {facts.fullness:.0%} of its memory"
