@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 import reprlib
 import sys
 import time
@@ -93,6 +94,15 @@ class _EnduringFileHandler(logging.handlers.WatchedFileHandler):
         super().__init__(log_file, encoding="utf-8", delay=True)
         self._complaint = _Complaint()
 
+    def _open(self) -> Any:
+        """Open the file, created for its owner alone."""
+        return open(
+            self.baseFilename,
+            self.mode,
+            encoding=self.encoding,
+            opener=lambda path, flags: os.open(path, flags, 0o600),
+        )
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             super().emit(record)
@@ -158,7 +168,7 @@ def _console_handler() -> logging.Handler:
 
 def _file_handler(log_file: Path) -> logging.Handler:
     with suppress(OSError):
-        log_file.parent.mkdir(parents=True, exist_ok=True)
+        log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Watched, not rotating: several processes write the same file, the supervisor rotates it.
     handler = _EnduringFileHandler(log_file)
     handler.setFormatter(_formatter(structlog.processors.JSONRenderer()))

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from cinemill.core.job import Failure, Job, JobState, Progress
-from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound, RedisUnavailable
+from cinemill.core.job import Failure, Job
+from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound
+from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.events import EventPublisher
-from cinemill.jobs.fairness import limit_bursts, round_robin
+from cinemill.jobs.fairness import limit_bursts, round_robin, shuffle_owners, take_turns
+from cinemill.jobs.job_document import describe_change
 from cinemill.jobs.leases import LeaseObserver
-from cinemill.jobs.rate_limiter import RateLimiter
+from cinemill.jobs.rate_limiter import Admissions, RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
 from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.jobs import claims, dispatch, runs
-from cinemill.storage.jobs.dispatch import Lease, ReadyRun
-from cinemill.storage.jobs.job_queries import lock_job
+from cinemill.storage.jobs import claims, dispatch, ready_steps, recovery
+from cinemill.storage.jobs.dispatch import Lease, OwnerLoad, ReadyRun
 from cinemill.telemetry import get_logger
 
 ANNOUNCED_AT_ONCE = 25
@@ -33,6 +35,8 @@ SWEEP_LOCK_SECONDS = 0.02
 """How long the sweeper waits for one job's row. A locked row is left to the next sweep."""
 MOST_LOCKED = 100
 """Rows that a sweep waits for in vain before it leaves the rest to the next: two seconds in all."""
+PASSED_AT_ONCE = 100
+"""Jobs whose cancel one sweep passes on to their children."""
 UNKNOWN_DELAY_SECONDS = 15.0
 """A run of a kind that this version does not know is looked at again after so long."""
 PLANNING_LOCK = 0x52454C41  # any constant of ours
@@ -74,7 +78,7 @@ class Dispatcher:
         self._leases = leases or LeaseObserver()
         self._database = database
         self._events = events
-        self._rates = rates
+        self._admissions = Admissions(rates)
         self._catalog = catalog
         self._window = window
         self._send = send
@@ -128,17 +132,25 @@ class Dispatcher:
         return state is not None
 
     def finish_cancels(self) -> int:
-        """Cancel jobs whose last running process is gone without having said so."""
+        """Cancel jobs whose last running process is gone without having said so.
+
+        Before that, cancels are passed to children that they have not reached, because the process
+        that should have done it died or another transaction held them.
+        """
+        with self._database.begin() as connection:
+            passing = recovery.list_passing(connection, limit=PASSED_AT_ONCE)
+        self._each(passing, self._pass_cancel)
         with self._database.begin() as connection:
             waiting = dispatch.list_cancelling(connection)
         return self._each(waiting, self._finish_cancel)
 
+    def _pass_cancel(self, job_id: str) -> bool:
+        with self._sweeping() as connection:
+            return bool(child_jobs.go_on_cancelling(self._catalog, connection, job_id))
+
     def _finish_cancel(self, job_id: str) -> bool:
         with self._sweeping() as connection:
-            job = lock_job(connection, job_id)
-            if not job.cancel_requested or job.state.is_final:
-                return False
-            return runs.finish_cancel(connection, job_id)
+            return child_jobs.finish_cancel(connection, job_id)
 
     def hold_unknown(self) -> int:
         """Hold back runs that nothing installed here can execute and return how many there were.
@@ -147,13 +159,22 @@ class Dispatcher:
         s, and so begin when the package is back.
         """
         with self._database.begin() as connection:
-            unknown = dispatch.list_unknown(
+            unknown = ready_steps.list_unknown(
                 connection, kinds=list(self._catalog.steps), queues=list(self._catalog.queues)
             )
-            by_kind: dict[str, list[str]] = {}
-            for run in unknown:
-                by_kind.setdefault(run.kind, []).append(run.id)
-            return sum(self._hold_or_move(connection, *item) for item in by_kind.items())
+        by_kind: dict[str, list[str]] = {}
+        for run_id, kind in unknown:
+            by_kind.setdefault(kind, []).append(run_id)
+        held = 0
+
+        def hold(kind: str) -> bool:
+            nonlocal held
+            with self._sweeping() as connection:
+                held += self._hold_or_move(connection, kind, by_kind[kind])
+            return True
+
+        self._each(list(by_kind), hold)
+        return held
 
     def _hold_or_move(self, connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
         """Hold runs of a kind that is not installed; return how many.
@@ -163,7 +184,7 @@ class Dispatcher:
         found = self._catalog.steps.get(kind)
         if found is None:
             return _hold(connection, kind, run_ids)
-        moved = dispatch.move(connection, run_ids, queue=found.queue)
+        moved = ready_steps.move(connection, run_ids, queue=found.queue)
         log.info("runs moved to their kind's new queue", kind=kind, queue=found.queue, count=moved)
         return 0
 
@@ -235,7 +256,7 @@ class Dispatcher:
             turn = dispatch.lock_planner(connection, PLANNING_LOCK, list(self._catalog.queues))
             if turn is None:
                 return None
-            moved = hardware.route(connection) if turn.needs_hardware else []
+            moved = self._route(connection) if turn.needs_hardware else []
             chosen = [
                 run
                 for queue in self._order_queues({*turn.queues, *moved})
@@ -244,6 +265,18 @@ class Dispatcher:
             if chosen:
                 self._mark_published(connection, [run.id for run in chosen])
         return chosen
+
+    def _route(self, connection: Connection) -> list[str]:
+        """Move runs to the queues that offer their hardware; they stay where that is impossible."""
+        try:
+            with connection.begin_nested():
+                limit_lock_wait(connection, SWEEP_LOCK_SECONDS)
+                return hardware.route(connection)
+        except Exception as error:
+            if connection.invalidated or not connection.in_transaction():
+                raise
+            log.warning("work is not moved to hardware for now", why=str(error).partition("\n")[0])
+            return []
 
     def _mark_published(self, connection: Connection, run_ids: Sequence[str]) -> None:
         """Mark the runs that are sent next as published, and announce before that their jobs wait.
@@ -259,42 +292,73 @@ class Dispatcher:
         return sorted(known, key=lambda name: -self._catalog.queues[name].priority)
 
     def _choose_from(self, connection: Connection, queue: str) -> list[ReadyRun]:
+        """Return the queue's runs to publish now, and postpone those whose kind's rate is used up.
+
+        Runs of such a kind, and of an owner's burst of which enough are out, are left out, and
+        others take their places: however many of them are due, nothing else waits for them.
+        """
         loads = dispatch.list_loads(connection, queue)
         window = max(self._window, sum(load.running for load in loads))
-        ready = dispatch.list_ready(connection, queue, per_owner=window)
-        turns = round_robin(limit_bursts(_shuffle_owners(ready), loads), loads, window=window)
-        return [run for run in turns if self._admit(connection, run)]
+        chosen, seen = list[ReadyRun](), None
+        while (without := self._admissions.list_waiting()) != seen:
+            seen = without
+            ready = self._list_ready(connection, queue, window + len(chosen), without)
+            taken = {run.id for run in chosen}
+            left = shuffle_owners([run for run in ready if run.id not in taken])
+            held = [*loads, *(OwnerLoad(r.owner, r.priority, 1, 0, r.is_crowd) for r in chosen)]
+            turns = round_robin(take_turns(limit_bursts(left, held), held), held, window=window)
+            chosen += [run for run in turns if self._admit(connection, run)]
+        return chosen
+
+    def _list_ready(
+        self, connection: Connection, queue: str, per_owner: int, without: Sequence[str]
+    ) -> list[ReadyRun]:
+        """Return each owner's first due runs; where a burst fills them, the first others too."""
+        ready = dispatch.list_ready(connection, queue, per_owner=per_owner, without=without)
+        counts = Counter(run.owner for run in ready)
+        crowded = {run.owner for run in ready if run.is_crowd and counts[run.owner] >= per_owner}
+        if not crowded:
+            return ready
+        others = dispatch.list_ready(
+            connection, queue, per_owner=per_owner, without=without, without_crowds=sorted(crowded)
+        )
+        listed = {run.id for run in ready}
+        return [*ready, *(run for run in others if run.id not in listed)]
 
     def _admit(self, connection: Connection, run: ReadyRun) -> bool:
-        """Return whether the kind's rate allows a start now; if not, postpone the run.
-
-        While starts cannot be counted, runs with a rate wait and kinds without a rate go on.
-        """
+        """Return whether the kind's rate allows a start now; if not, postpone the run."""
         kind = self._catalog.steps.get(run.kind)
         if kind is None:
             _hold(connection, run.kind, [run.id])
             return False
-        rate = kind.rate
-        if rate is None:
-            return True
-        try:
-            wait_seconds = self._rates.admit(run.kind, rate)
-        except RedisUnavailable:
-            return False
+        wait_seconds = self._admissions.admit(kind)
         if wait_seconds > 0:
             dispatch.postpone(connection, run.id, delay_seconds=wait_seconds)
         return wait_seconds <= 0
 
     def _send_all(self, stamped: Sequence[ReadyRun]) -> None:
-        for position, run in enumerate(stamped):
+        """Send the messages. Raises DependencyUnavailable, with what was not sent taken back.
+
+        Where a queue takes no message, the other queues still get theirs: something else may be in
+        its place. A second one that fails means that the broker is away.
+        """
+        unsent: list[ReadyRun] = []
+        failures: dict[str, DependencyUnavailable] = {}
+        for run in stamped:
+            if run.queue in failures or len(failures) > 1:
+                unsent.append(run)
+                continue
             try:
                 self._send(run)
-            except DependencyUnavailable:
-                self._unmark(stamped[position:])
-                raise
+            except DependencyUnavailable as error:
+                failures[run.queue] = error
+                unsent.append(run)
             except Exception:
                 # No message can be made of this one; it keeps its stamp until it counts as lost.
                 log.exception("run not published", run=run.id, kind=run.kind)
+        if failures:
+            self._unmark(unsent)
+            raise next(iter(failures.values()))
 
     def _unmark(self, unsent: Sequence[ReadyRun]) -> None:
         with self._database.begin() as connection:
@@ -308,12 +372,18 @@ class Dispatcher:
         for run in filter(self._is_known, unclaimed):
             by_queue.setdefault(run.queue, []).append(run)
         lost: list[ReadyRun] = []
+        failures = 0
         for queue, waiting in by_queue.items():
             # Against all that is out, also the fresh: else a queue that is never empty would hide
             # what it has lost.
             out = sum(load.published for load in dispatch.list_loads(connection, queue))
-            if self._measure_depth(queue) < out:
-                lost.extend(waiting)
+            try:
+                if self._measure_depth(queue) < out:
+                    lost.extend(waiting)
+            except DependencyUnavailable:
+                failures += 1
+                if failures > 1 or len(by_queue) == 1:  # not one queue alone: the broker is away
+                    raise
         return lost
 
 
@@ -322,33 +392,8 @@ def _hold(connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
         f"Waiting: no installed package provides the step '{kind}'. Install the package"
         " that brings it, or cancel this job."
     )
-    held = dispatch.hold(connection, run_ids, message=message, delay_seconds=UNKNOWN_DELAY_SECONDS)
+    held = ready_steps.hold(
+        connection, run_ids, message=message, delay_seconds=UNKNOWN_DELAY_SECONDS
+    )
     log.warning("runs of an unknown kind wait", kind=kind, count=held)
     return held
-
-
-def _shuffle_owners(ready: Sequence[ReadyRun]) -> list[ReadyRun]:
-    """Return the owners in random order, each with its runs in their own order.
-
-    Work that ends before the next round leaves every owner with nothing running; sorted by name,
-    the last owner would never get a slot.
-    """
-    tie_breaks = {run.owner: random.random() for run in ready}  # noqa: S311 - only a tie-break
-    return sorted(ready, key=lambda run: tie_breaks[run.owner])
-
-
-def describe_change(job: Job) -> Progress:
-    """Return the event of a job that is waiting or has ended.
-
-    The words of ``status`` are a contract.
-    """
-    message = job.message if job.state is not JobState.FAILED or job.failure is None else ""
-    return Progress(
-        job_id=job.id,
-        job_kind=job.kind,
-        status=job.state.value,
-        progress=100.0 if job.state is JobState.COMPLETED else job.progress,
-        message=message or (job.failure.message if job.failure else ""),
-        stage=job.stage,
-        seconds_left=0.0 if job.state.is_final else None,
-    )

@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidRequestError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from cinemill.errors import (
     DatabaseNewer,
     DatabasePooled,
-    DatabaseUnavailable,
     LockTimeout,
-    TextUnstorable,
 )
+from cinemill.storage.database_faults import is_lock_timeout, translate_errors
 from cinemill.storage.sessions import BoundedConnection, open_pooled, open_session
 
 # Alembic is imported where it is used: every API, worker and beat process imports this module, and
@@ -49,17 +47,7 @@ _OLDEST_TRANSACTION = text(
     AND xact_start IS NOT NULL ORDER BY xact_start LIMIT 1
     """
 )
-LOCK_NOT_AVAILABLE = "55P03"
-
-PASSING_STATES = ("08", "40", "53", "57", "58", "25006", "25P03", "25P04")
-"""Classes and codes of SQLSTATE (PostgreSQL's manual, appendix A): connection, rolled back by the
-server (deadlock, serialization), out of disk or memory, intervention and shutdown, its disk; a
-standby or a primary that was demoted; a transaction that idled or lasted too long. All pass, and
-the same statement may go through later."""
-
 UNREADABLE = "unreadable"
-CLOSED_AT_ONCE = "This connection is closed"
-
 _SOCKET_OPTIONS: dict[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT_SECONDS,
     "keepalives": 1,
@@ -150,7 +138,7 @@ class Database:
         commit under way took effect is then unknown, so every caller's writes are idempotent.
         Raises LockTimeout, with nothing written, where a statement waited two seconds for a lock.
         """
-        with _translate_errors(), self._engine.begin() as connection:
+        with translate_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -164,7 +152,7 @@ class Database:
             with self.begin() as connection:
                 yield connection
             return
-        with _translate_errors(), self._single.connect() as connection:
+        with translate_errors(), self._single.connect() as connection:
             yield connection
 
     def ping(self) -> None:
@@ -191,24 +179,6 @@ def open_patient_connection(database: Database) -> Iterator[Connection]:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(text("SET statement_timeout = 0"))
         yield connection
-
-
-def is_connection_fault(error: DBAPIError) -> bool:
-    """Check whether the server or the network is at fault, for now, rather than the statement."""
-    if error.connection_invalidated:
-        return True
-    original = error.orig
-    # By the state and not by the class: psycopg calls a transaction that idled too long, and a
-    # standby that only lets read, internal errors.
-    state = getattr(original, "sqlstate", None)
-    if state is not None:
-        return str(state).startswith(PASSING_STATES)
-    return isinstance(original, psycopg.OperationalError | psycopg.InterfaceError)
-
-
-def is_lock_timeout(error: DBAPIError) -> bool:
-    """Check whether the statement gave up waiting for a lock of another transaction."""
-    return getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
 
 
 def limit_lock_wait(connection: Connection, seconds: float) -> None:
@@ -332,46 +302,10 @@ def _engine_connection(url: str) -> Iterator[Connection]:
     engine = create_engine(url, connect_args=_SOCKET_OPTIONS)
     event.listen(engine, "do_connect", _connect)
     try:
-        with _translate_errors(), engine.connect() as connection:
+        with translate_errors(), engine.connect() as connection:
             yield connection
     finally:
         engine.dispose()
-
-
-@contextmanager
-def _translate_errors() -> Iterator[None]:
-    """Translate errors of an unreachable server to our own; pass on those of a wrong statement."""
-    try:
-        yield
-    except UnicodeEncodeError as error:
-        raise TextUnstorable("A text contains characters that cannot be stored.") from error
-    except DBAPIError as error:
-        if is_lock_timeout(error):
-            raise LockTimeout(
-                "Another transaction holds a row or table that this needs."
-            ) from error
-        if _is_for_its_text(error):
-            raise TextUnstorable("A text contains characters that cannot be stored.") from error
-        if is_connection_fault(error):
-            raise DatabaseUnavailable(
-                f"PostgreSQL does not respond ({_first_line(error)})."
-            ) from error
-        raise
-    except PoolTimeout as error:
-        raise DatabaseUnavailable("All connections to PostgreSQL are in use.") from error
-    except InvalidRequestError as error:
-        # The pool's word for connections that were closed as soon as they were opened.
-        if str(error) != CLOSED_AT_ONCE:
-            raise
-        raise DatabaseUnavailable("PostgreSQL closes every connection.") from error
-
-
-def _is_for_its_text(error: DBAPIError) -> bool:
-    """Check whether a value held a NUL, which PostgreSQL's texts cannot."""
-    if isinstance(error.orig, psycopg.errors.UntranslatableCharacter):
-        return True
-    # psycopg refuses it before the server is asked, so that there is no SQLSTATE.
-    return isinstance(error.orig, psycopg.DataError) and "NUL" in str(error.orig)
 
 
 def _alembic_config() -> Config:
@@ -387,8 +321,3 @@ def _head_revision() -> str:
     from alembic.script import ScriptDirectory
 
     return ScriptDirectory.from_config(_alembic_config()).get_current_head() or ""
-
-
-def _first_line(error: DBAPIError) -> str:
-    lines = str(error.orig).strip().splitlines()
-    return lines[0] if lines else type(error.orig).__name__

@@ -53,6 +53,7 @@ def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[C
         ("settings", check_settings),
         ("home", check_home),
         ("secrets", check_secrets),
+        ("machine", check_machine),
         ("FFmpeg", check_ffmpeg),
         ("sandbox", check_sandbox),
         ("hardware", check_hardware),
@@ -173,6 +174,15 @@ def _check_disk_space(settings: Settings) -> Iterator[Check]:
         yield Check("disk", Level.OK, message)
 
 
+def check_machine(settings: Settings) -> Iterator[Check]:
+    from cinemill.machine import read_capacity
+    from cinemill.media.ffmpeg.limits import find_overload
+
+    capacity = read_capacity()
+    hint = find_overload(capacity.memory_bytes, settings.celery_worker_concurrency)
+    yield Check("machine", Level.WARN if hint else Level.OK, capacity.describe(), hint)
+
+
 def check_ffmpeg(settings: Settings) -> Iterator[Check]:
     from cinemill.media.ffmpeg.binary import NEEDED_ENCODERS, find_ffmpeg, try_encoder
 
@@ -232,8 +242,7 @@ def check_database(settings: Settings) -> Iterator[Check]:
     facts = inspect_database(settings.database_url, direct_url=settings.database_direct_url)
     message = f"PostgreSQL {facts.version}, responds in {facts.round_trip_seconds * 1000:.1f} ms"
     missing = sorted(NEEDED_EXTENSIONS - facts.extensions)
-    if facts.pooler:
-        message += f", through {facts.pooler}"
+    message += f", through {facts.pooler}" if facts.pooler else ""
     if missing:
         hint = "Install these extensions on the server; pgvector's name there is 'vector'."
         yield Check("database", Level.FAIL, f"{message}, lacks {', '.join(missing)}", hint)
@@ -241,13 +250,11 @@ def check_database(settings: Settings) -> Iterator[Check]:
         schema = facts.revision or "empty; created at the first start"
         yield Check("database", Level.OK, f"{message}, schema {schema}")
     skew = facts.clock_skew_seconds
-    level = Level.OK if abs(skew) < SKEW_SECONDS else Level.WARN
-    hint = (
-        ""
-        if level is Level.OK
-        else "Synchronize the clock with NTP. Jobs are safe, but displayed times are wrong."
-    )
-    yield Check("clock", level, f"{skew:+.2f} s off from the database's clock", hint)
+    is_right = abs(skew) < SKEW_SECONDS
+    hint = "Synchronize the clock with NTP. Jobs are safe, but displayed times are wrong."
+    level = Level.OK if is_right else Level.WARN
+    message = f"{skew:+.2f} s off from the database's clock"
+    yield Check("clock", level, message, "" if is_right else hint)
 
 
 def _check_embedded_database() -> Iterator[Check]:
@@ -274,23 +281,17 @@ def check_redis(settings: Settings) -> Iterator[Check]:
     from cinemill.storage.inspection import inspect_redis
 
     facts = inspect_redis(settings.redis_url)
-    latency = f"responds in {facts.round_trip_seconds * 1000:.1f} ms"
-    message = f"{facts.product} {facts.version}, {latency}"
+    latency_ms = facts.round_trip_seconds * 1000
+    message = f"{facts.product} {facts.version}, responds in {latency_ms:.1f} ms"
     yield Check("Redis", Level.OK, message)
     if facts.refusal is not None:
-        hint = (
-            "No new work starts until Redis accepts writes again; then everything "
-            "resumes by itself."
-        )
+        hint = "No new work starts until Redis accepts writes; then everything resumes by itself."
         yield Check("Redis", Level.FAIL, f"refuses writes: {facts.refusal}", hint)
     if facts.fullness is not None and facts.fullness >= NEARLY_FULL:
         hint = "Raise its maxmemory: when it is full, no new work starts."
-        message = f"uses {facts.fullness:.0%} of its memory"
-        yield Check("Redis", Level.WARN, message, hint)
+        yield Check("Redis", Level.WARN, f"uses {facts.fullness:.0%} of its memory", hint)
     if facts.keeps_every_write is False:
-        hint = (
-            "Set 'appendonly yes'. Without it, a restart delays work by seconds but loses no job."
-        )
+        hint = "Set 'appendonly yes'. Without it, a restart delays work by seconds, no more."
         yield Check("Redis", Level.WARN, "has no append-only file", hint)
     if facts.eviction_policy not in (None, "noeviction"):
         hint = "Set 'maxmemory-policy noeviction': messages must not be evicted."
@@ -368,13 +369,14 @@ def check_api(settings: Settings) -> Iterator[Check]:
 
 
 def _check_port(settings: Settings, error: CinemillError) -> Check:
-    from cinemill.local.servers.health import port_is_free
+    from cinemill.listening import listen
 
-    if port_is_free(settings.host, settings.port):
-        message = f"{error.message} Port {settings.port} is free."
-        return Check("API", Level.WARN, message, error.hint)
-    message = f"port {settings.port} is taken by another program"
-    return Check("API", Level.FAIL, message, "Choose another with CINEMILL_PORT.")
+    try:
+        listen(settings.host, settings.port).close()
+    except CinemillError as unusable:
+        return Check("API", Level.FAIL, unusable.message, unusable.hint)
+    message = f"{error.message} Port {settings.port} is free."
+    return Check("API", Level.WARN, message, error.hint)
 
 
 def check_workers(settings: Settings) -> Iterator[Check]:

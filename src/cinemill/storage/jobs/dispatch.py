@@ -86,8 +86,17 @@ def lock_planner(connection: Connection, key: int, names: Sequence[str]) -> Plan
     return PlannerLock(tuple(row[1]), row[2]) if row[0] else None
 
 
-def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[ReadyRun]:
+def list_ready(
+    connection: Connection,
+    queue: str,
+    *,
+    per_owner: int,
+    without: Sequence[str] = (),
+    without_crowds: Sequence[str] = (),
+) -> list[ReadyRun]:
     """Return each owner's first ``per_owner`` due runs, locked.
+
+    None of the kinds ``without``, nor of crowds of the owners ``without_crowds``.
 
     Owners are found by a skip scan of the index, so that ten thousand rows of one owner cost no
     more than ten.
@@ -109,11 +118,17 @@ def list_ready(connection: Connection, queue: str, *, per_owner: int) -> list[Re
                 SELECT id, owner, kind, queue, priority, is_crowd FROM run
                 WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
                   AND owner = owners.owner AND run_at <= statement_timestamp()
+                  AND kind <> ALL(:without) AND NOT (is_crowd AND owner = ANY(:full))
                 ORDER BY priority DESC, turn_at LIMIT :per_owner FOR UPDATE SKIP LOCKED
             ) AS due WHERE owners.owner IS NOT NULL
             """
         ),
-        {"queue": queue, "per_owner": per_owner},
+        {
+            "queue": queue,
+            "per_owner": per_owner,
+            "without": list(without),
+            "full": list(without_crowds),
+        },
     ).mappings()
     return [ReadyRun(**row) for row in rows]
 
@@ -176,79 +191,6 @@ def postpone(connection: Connection, run_id: str, *, delay_seconds: float) -> No
         ),
         {"id": run_id, "delay": delay_seconds},
     )
-
-
-def list_unknown(
-    connection: Connection, *, kinds: Sequence[str], queues: Sequence[str]
-) -> list[ReadyRun]:
-    """List due or published runs whose kind is none of these, or whose queue is none of these."""
-    rows = connection.execute(
-        text(
-            """
-            SELECT id, owner, kind, queue, priority FROM run
-            WHERE state = 'queued' AND (kind <> ALL(:kinds) OR queue <> ALL(:queues))
-              AND (published_at IS NOT NULL OR run_at <= clock_timestamp())
-            """
-        ),
-        {"kinds": list(kinds), "queues": list(queues)},
-    ).mappings()
-    return [ReadyRun(**row) for row in rows]
-
-
-def hold(
-    connection: Connection, run_ids: Sequence[str], *, message: str, delay_seconds: float
-) -> int:
-    """Offer queued runs again after ``delay_seconds``, and say on their jobs what they wait for.
-
-    Returns how many. Never waits for a lock: what another transaction holds is left as it is.
-    """
-    held = connection.execute(
-        text(
-            """
-            WITH held AS (
-                UPDATE run SET published_at = NULL,
-                       run_at = clock_timestamp() + make_interval(secs => :delay)
-                WHERE id IN (SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
-                             FOR UPDATE SKIP LOCKED)
-                RETURNING job_id
-            ), noted AS (
-                UPDATE job SET message = :message, announced = false
-                WHERE id IN (SELECT id FROM job WHERE id IN (SELECT job_id FROM held)
-                             AND message <> :message AND state IN ('pending', 'running')
-                             FOR NO KEY UPDATE SKIP LOCKED)
-            )
-            SELECT count(*) FROM held
-            """
-        ),
-        {"ids": list(run_ids), "message": message, "delay": delay_seconds},
-    )
-    return int(held.scalar_one())
-
-
-def move(connection: Connection, run_ids: Sequence[str], *, queue: str) -> int:
-    """Move queued runs and their steps to another queue, due at once; return how many.
-
-    Rows that another transaction holds are left as they are.
-    """
-    moved = connection.execute(
-        text(
-            """
-            WITH moved AS (
-                UPDATE run SET queue = :queue, published_at = NULL, run_at = clock_timestamp()
-                WHERE id IN (SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
-                             FOR UPDATE SKIP LOCKED)
-                RETURNING step_id
-            ), kept AS (
-                UPDATE step SET queue = :queue
-                WHERE id IN (SELECT id FROM step WHERE id IN (SELECT step_id FROM moved)
-                             FOR NO KEY UPDATE SKIP LOCKED)
-            )
-            SELECT count(*) FROM moved
-            """
-        ),
-        {"ids": list(run_ids), "queue": queue},
-    )
-    return int(moved.scalar_one())
 
 
 def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list[ReadyRun]:

@@ -60,7 +60,8 @@ def delete_job(connection: Connection, job_id: str) -> bool:
 def delete_old_jobs(connection: Connection, *, older_than_days: float) -> int:
     """Delete jobs that ended more than so many days ago and return how many.
 
-    A job that another transaction holds stays until the next time.
+    A job that another transaction holds, or whose cancel has not reached all of its children, stays
+    until the next time.
     """
     return connection.execute(
         text(
@@ -68,6 +69,7 @@ def delete_old_jobs(connection: Connection, *, older_than_days: float) -> int:
             DELETE FROM job WHERE id IN (
                 SELECT id FROM job
                 WHERE finished_at < clock_timestamp() - make_interval(secs => :age)
+                  AND NOT must_cancel_children
                 FOR UPDATE SKIP LOCKED)
             """
         ),
