@@ -68,6 +68,7 @@ PACKAGES = {
     "nginx": "nginx-light",
     "caddy": "caddy",
     "faketime": "faketime",
+    "pooler": "pgbouncer",
 }
 """The package that a machine needs for the tests of a marker."""
 

@@ -12,17 +12,29 @@ from contextlib import contextmanager
 
 import psutil
 from sqlalchemy import NullPool, create_engine, text
-from tests.faults.cluster import freeze
+from tests.faults.cluster import Part, freeze
 from tests.faults.context import Fault, FaultContext
 from tests.faults.invariants import AFTERWARDS_SECONDS
 from tests.faults.on_servers import SERVERS
 from tests.faults.submitter import Submission
-from tests.faults.waits import POLL_SECONDS, REACH_SECONDS, await_ended, await_idle, reach
+from tests.faults.waits import (
+    POLL_SECONDS,
+    REACH_SECONDS,
+    await_ended,
+    await_idle,
+    await_name,
+    await_ready,
+    reach,
+)
+from tests.poolers import PGBOUNCER, Pooler, prepare_pooler
 
 BURST = 12
 """Very short jobs, so that workers claim while the fault begins."""
 FLAKY = 3
 CLOCK_STEP_SECONDS = 7200.0
+POOLED_WORKER = "w2"
+DOWN_SECONDS = 2.0
+STOP_SECONDS = 20.0
 SERVED = "served after a fault"
 _WAITING = """
 SELECT count(*) FROM job WHERE id = ANY(:ids) AND finished_at IS NULL
@@ -121,6 +133,62 @@ def _expect_served_meanwhile(context: FaultContext, jobs: list[str], name: str) 
     while context.queries.count(_WAITING, ids=jobs) and time.monotonic() - began < REACH_SECONDS:
         yield POLL_SECONDS
     _expect_in_time(context, jobs, name, time.monotonic() - began)
+def pooler(context: FaultContext) -> Fault:
+    """Run one worker through PgBouncer in transaction mode, and freeze and kill the pooler.
+
+    Everything must be served within a lease and ten seconds after each.
+    """
+    if PGBOUNCER is None:
+        context.skipped["pooler"] = "pgbouncer is not installed"
+        return
+    part = context.cluster.parts[POOLED_WORKER]
+    yield from await_idle(context, *SERVERS)
+    yield from await_name(context, part.name)
+    with context.reserve("postgres", part.name):
+        url = context.cluster.servers.database_url
+        between = prepare_pooler(context.cluster.folder / "pooler", url, size=4)
+        between.start()
+        try:
+            yield from _restart(context, part, DATABASE_URL=between.url, DATABASE_DIRECT_URL=url)
+            for name, seconds in (
+                ("frozen", 0.85 * context.cluster.plan.lease_seconds),
+                ("frozen", 1.5 * context.cluster.plan.lease_seconds),
+                ("killed", DOWN_SECONDS),
+            ):
+                yield from _break_pooler(context, between, name, seconds)
+        finally:
+            yield from _restart(context, part)
+            between.kill()
+
+
+def _break_pooler(context: FaultContext, between: Pooler, name: str, seconds: float) -> Fault:
+    part = context.cluster.parts[POOLED_WORKER]
+    probes = _submit_burst(context, seconds=1.0)
+    yield 0.5  # so that some are being claimed, worked on and recorded through it
+    with context.outage():
+        runs = context.runs_on(part)
+        at = context.history.write("pooler", how=name, runs=[run.id for run in runs])
+        context.record_kill(runs, at, "pooler")
+        context.affected_pids.update(child.pid for child in part.children())
+        if name == "frozen":
+            between.freeze()
+            yield seconds
+            between.thaw()
+        else:
+            between.kill()
+            yield seconds
+            between.start()
+        back = context.history.write("pooler_back")
+        context.cuts.append((at, back))
+    yield from expect_served(context, probes, f"pooler {name} to done", back)
+
+
+def _restart(context: FaultContext, part: Part, **more: str) -> Fault:
+    """Restart a part in order, with more settings for this time."""
+    context.affected_pids.update(child.pid for child in part.children())
+    part.stop(STOP_SECONDS)
+    part.start(**more)
+    yield from await_ready(context, part)
 
 
 def pause(server: psutil.Process, seconds: float) -> None:
@@ -148,9 +216,11 @@ def locked(context: FaultContext, statement: str, **values: object) -> Iterator[
         stranger.rollback()
 
 
-def _submit_burst(context: FaultContext, *, and_flaky: bool = False) -> list[str]:
+def _submit_burst(
+    context: FaultContext, *, seconds: float = 0.1, and_flaky: bool = False
+) -> list[str]:
     """Submit very short jobs; flaky ones are tried again after a second."""
-    submissions = [Submission("drill_work_job", {"seconds": 0.1})] * BURST
+    submissions = [Submission("drill_work_job", {"seconds": seconds})] * BURST
     if and_flaky:
         submissions += [Submission("drill_flaky_job", {"failures": 1})] * FLAKY
     return [context.submitter.submit(submission, priority=9) for submission in submissions]

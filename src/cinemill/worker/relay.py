@@ -100,7 +100,7 @@ class Relay:
         context: WorkerContext = app.context
         broker = Broker(app)
         self._settings = context.settings
-        self._listener = Listener(context.database.url, [READY_CHANNEL, ENDED_CHANNEL])
+        self._listener = Listener(context.database.direct_url, [READY_CHANNEL, ENDED_CHANNEL])
         self._dispatcher = Dispatcher(
             context.database,
             context.events,

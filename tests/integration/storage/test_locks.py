@@ -14,7 +14,6 @@ from cinemill.core.job import JobState, RunState
 from cinemill.errors import DatabaseUnavailable, LockTimeout
 from cinemill.storage import hardware
 from cinemill.storage.database import (
-    LOCK_WAIT_SECONDS,
     MIGRATION_LOCK,
     Database,
     limit_lock_wait,
@@ -23,6 +22,7 @@ from cinemill.storage.database import (
 from cinemill.storage.jobs import claims, dispatch, job_changes, job_queries, runs
 from cinemill.storage.jobs.claims import CLAIM_LOCK_SECONDS
 from cinemill.storage.media import assets
+from cinemill.storage.sessions import LOCK_WAIT_SECONDS
 
 HOLD_ADVISORY = "SELECT pg_advisory_xact_lock(:key)"
 
