@@ -10,20 +10,21 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from cinemill.core.job import Failure, Job, JobState, Progress
 from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound, RedisUnavailable
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.events import EventPublisher
-from cinemill.jobs.fairness import limit_bursts, round_robin
 from cinemill.jobs.leases import LeaseObserver
 from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
-from cinemill.storage import hardware
+from cinemill.jobs.turns import TurnPlanner
+from cinemill.storage import hardware, turns
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import claims, dispatch, runs
-from cinemill.storage.jobs.dispatch import Lease, ReadyRun
+from cinemill.storage.jobs.dispatch import CancelPosition, Lease, ReadyRun
 from cinemill.storage.jobs.job_queries import lock_job
 from cinemill.telemetry import get_logger
 
@@ -52,6 +53,23 @@ MeasureDepth = Callable[[str], int]
 """Returns how many messages of a queue are in the broker. Raises DependencyUnavailable."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Portion:
+    """Which of all live runs are looked at next for unknown kinds."""
+
+    after: str = ""
+    """The step at which the last look ended."""
+    number: int = 1
+    of: int = 1
+    """How many portions there were in the last look at all runs, or are so far in this one."""
+
+    def follow(self, until: str | None) -> _Portion:
+        """Return the next portion, where this one ended at ``until``; None at the last of all."""
+        if until is None:
+            return _Portion(of=self.number)
+        return _Portion(until, self.number + 1, max(self.of, self.number + 1))
+
+
 class Dispatcher:
     """Moves runs between the database and the broker.
 
@@ -76,7 +94,11 @@ class Dispatcher:
         self._events = events
         self._rates = rates
         self._catalog = catalog
-        self._window = window
+        self._planner = TurnPlanner(window)
+        self._portion = _Portion()
+        self._cancels_seen: CancelPosition | None = None
+        self.has_more = False
+        """Whether the last turn left runs whose time has come for the next, which is due now."""
         self._send = send
         self._measure_depth = measure_depth
 
@@ -100,7 +122,9 @@ class Dispatcher:
         with self._database.begin() as connection:
             unclaimed = dispatch.list_unclaimed(connection, older_than_seconds=older_than_seconds)
             lost = self._find_lost(connection, unclaimed)
-            dispatch.stamp_published(connection, [run.id for run in lost])
+            held = dispatch.lock_unclaimed(connection, [run.id for run in lost])
+            lost = [run for run in lost if run.id in held]
+            dispatch.stamp_published(connection, list(held))
         self._send_all(lost)
         if lost:
             log.warning("messages lost by the broker were sent again", count=len(lost))
@@ -128,9 +152,14 @@ class Dispatcher:
         return state is not None
 
     def finish_cancels(self) -> int:
-        """Cancel jobs whose last running process is gone without having said so."""
+        """Cancel jobs whose last running process is gone without having said so.
+
+        Of so many at a time; the next call goes on with those that follow.
+        """
         with self._database.begin() as connection:
-            waiting = dispatch.list_cancelling(connection)
+            waiting, self._cancels_seen = dispatch.list_cancelling(
+                connection, after=self._cancels_seen
+            )
         return self._each(waiting, self._finish_cancel)
 
     def _finish_cancel(self, job_id: str) -> bool:
@@ -144,16 +173,34 @@ class Dispatcher:
         """Hold back runs that nothing installed here can execute and return how many there were.
 
         This happens after a package was removed. Their jobs say so; they are offered again every 15
-        s, and so begin when the package is back.
+        s, and so begin when the package is back. Of very many runs a portion is looked at by each
+        call, and those that are held wait until all the others have been looked at.
         """
         with self._database.begin() as connection:
+            after = self._portion.after
+            until = dispatch.find_portion_end(connection, after=after)
             unknown = dispatch.list_unknown(
-                connection, kinds=list(self._catalog.steps), queues=list(self._catalog.queues)
+                connection,
+                kinds=list(self._catalog.steps),
+                queues=list(self._catalog.queues),
+                after=after,
+                until=until,
             )
+            self._portion = self._portion.follow(until)
             by_kind: dict[str, list[str]] = {}
             for run in unknown:
                 by_kind.setdefault(run.kind, []).append(run.id)
             return sum(self._hold_or_move(connection, *item) for item in by_kind.items())
+
+    def _hold(self, connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
+        message = (
+            f"Waiting: no installed package provides the step '{kind}'. Install the package"
+            " that brings it, or cancel this job."
+        )
+        delay = UNKNOWN_DELAY_SECONDS * self._portion.of
+        held = dispatch.hold(connection, run_ids, message=message, delay_seconds=delay)
+        log.warning("runs of an unknown kind wait", kind=kind, count=held)
+        return held
 
     def _hold_or_move(self, connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
         """Hold runs of a kind that is not installed; return how many.
@@ -162,7 +209,7 @@ class Dispatcher:
         """
         found = self._catalog.steps.get(kind)
         if found is None:
-            return _hold(connection, kind, run_ids)
+            return self._hold(connection, kind, run_ids)
         moved = dispatch.move(connection, run_ids, queue=found.queue)
         log.info("runs moved to their kind's new queue", kind=kind, queue=found.queue, count=moved)
         return 0
@@ -232,14 +279,19 @@ class Dispatcher:
 
     def _choose(self) -> list[ReadyRun] | None:
         with self._database.begin() as connection:
-            turn = dispatch.lock_planner(connection, PLANNING_LOCK, list(self._catalog.queues))
+            turn = turns.lock_planner(connection, PLANNING_LOCK)
             if turn is None:
                 return None
-            moved = hardware.route(connection) if turn.needs_hardware else []
+            released = turns.release_due(connection) if turn.has_due else 0
+            self.has_more = released >= turns.RELEASED_AT_ONCE
+            if turn.needs_hardware:
+                hardware.route(connection)
+            levels = turns.list_levels(connection, list(self._catalog.queues))
             chosen = [
                 run
-                for queue in self._order_queues({*turn.queues, *moved})
-                for run in self._choose_from(connection, queue)
+                for queue in self._order_queues(levels)
+                for run in self._planner.choose(connection, queue, levels[queue])
+                if self._admit(connection, run)
             ]
             if chosen:
                 self._mark_published(connection, [run.id for run in chosen])
@@ -255,15 +307,7 @@ class Dispatcher:
         dispatch.stamp_published(connection, run_ids)
 
     def _order_queues(self, names: Collection[str]) -> list[str]:
-        known = [name for name in names if name in self._catalog.queues]
-        return sorted(known, key=lambda name: -self._catalog.queues[name].priority)
-
-    def _choose_from(self, connection: Connection, queue: str) -> list[ReadyRun]:
-        loads = dispatch.list_loads(connection, queue)
-        window = max(self._window, sum(load.running for load in loads))
-        ready = dispatch.list_ready(connection, queue, per_owner=window)
-        turns = round_robin(limit_bursts(_shuffle_owners(ready), loads), loads, window=window)
-        return [run for run in turns if self._admit(connection, run)]
+        return sorted(names, key=lambda name: -self._catalog.queues[name].priority)
 
     def _admit(self, connection: Connection, run: ReadyRun) -> bool:
         """Return whether the kind's rate allows a start now; if not, postpone the run.
@@ -272,7 +316,7 @@ class Dispatcher:
         """
         kind = self._catalog.steps.get(run.kind)
         if kind is None:
-            _hold(connection, run.kind, [run.id])
+            self._hold(connection, run.kind, [run.id])
             return False
         rate = kind.rate
         if rate is None:
@@ -311,30 +355,10 @@ class Dispatcher:
         for queue, waiting in by_queue.items():
             # Against all that is out, also the fresh: else a queue that is never empty would hide
             # what it has lost.
-            out = sum(load.published for load in dispatch.list_loads(connection, queue))
+            out = sum(load.published for load in turns.list_loads(connection, queue))
             if self._measure_depth(queue) < out:
                 lost.extend(waiting)
         return lost
-
-
-def _hold(connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
-    message = (
-        f"Waiting: no installed package provides the step '{kind}'. Install the package"
-        " that brings it, or cancel this job."
-    )
-    held = dispatch.hold(connection, run_ids, message=message, delay_seconds=UNKNOWN_DELAY_SECONDS)
-    log.warning("runs of an unknown kind wait", kind=kind, count=held)
-    return held
-
-
-def _shuffle_owners(ready: Sequence[ReadyRun]) -> list[ReadyRun]:
-    """Return the owners in random order, each with its runs in their own order.
-
-    Work that ends before the next round leaves every owner with nothing running; sorted by name,
-    the last owner would never get a slot.
-    """
-    tie_breaks = {run.owner: random.random() for run in ready}  # noqa: S311 - only a tie-break
-    return sorted(ready, key=lambda run: tie_breaks[run.owner])
 
 
 def describe_change(job: Job) -> Progress:

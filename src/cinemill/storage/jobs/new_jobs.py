@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
+from cinemill.core.ids import make_id
 from cinemill.core.job import Failure, Job, StepSpec
 from cinemill.errors import Conflict, NotFound
 from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL, notify
@@ -85,7 +85,7 @@ WITH inserted AS (
 ), queued AS (
     INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
                      is_crowd, turn_at)
-    SELECT gen_random_uuid()::text, planned.id, inserted.id, inserted.owner, planned.kind,
+    SELECT make_id(), planned.id, inserted.id, inserted.owner, planned.kind,
            planned.queue, planned.hardware, inserted.priority, 1,
            planned.place > :no_crowd, clock_timestamp()
                + make_interval(secs => :crowd_seconds * greatest(0, planned.place - :no_crowd))
@@ -98,7 +98,7 @@ SELECT inserted.*, pg_notify(:channel, '') FROM inserted
 
 def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> Job | None:
     """Insert the job, its steps, and runs of those that can begin; None where the job exists."""
-    ids = {step.spec.name: str(uuid4()) for step in steps}
+    ids = {step.spec.name: make_id() for step in steps}
     edges = [
         {"step_id": ids[step.spec.name], "depends_on": ids[name]}
         for step in steps

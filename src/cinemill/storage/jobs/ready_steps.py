@@ -24,7 +24,7 @@ def queue_ready_steps(connection: Connection, job_id: str) -> int:
             ), queued AS (
                 INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority,
                                  attempt, is_crowd, turn_at)
-                SELECT gen_random_uuid()::text, ready.id, job.id, job.owner, ready.kind,
+                SELECT make_id(), ready.id, job.id, job.owner, ready.kind,
                        ready.queue, ready.hardware, job.priority, ready.attempts + 1,
                        ready.place > :no_crowd, clock_timestamp()
                            + make_interval(secs => :crowd_seconds
