@@ -7,6 +7,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
 VIDEO ?=
 SEED ?= 1
 SIZE ?= full
+HOURS ?= 1
 # Each lane starts servers of its own; servers that you name yourself are one for all. Four, because
 # tests wait for processes much of their time, and a lane that waits uses no processor.
 LANES ?= $(if $(DATABASE_URL)$(REDIS_URL),0,4)
@@ -15,7 +16,7 @@ ONLY ?=
 # Every process would compile our modules anew, and the tests start hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo up test unit integration e2e faults lint check bench chaos nightly docs lock clean help
+.PHONY: demo up test unit integration e2e faults lint check bench chaos soak nightly docs lock clean help
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/'
@@ -62,6 +63,9 @@ bench: $(VENV)/.dev ## measure performance and print a table
 
 chaos: $(VENV)/.dev ## kill every process while it works (SEED=n SIZE=full|short)
 	$(BIN)/python -m tests.faults.chaos --seed $(SEED) --size $(SIZE)
+
+soak: $(VENV)/.dev ## keep an instance under mixed load and print what grows per hour (HOURS=0.5)
+	$(BIN)/python -m tests.faults.soak --hours $(HOURS)
 
 nightly: $(VENV)/.dev ## slow tests: the long drill, 1,000 hostile files, long property tests
 	$(BIN)/python -m tests.faults.chaos --seed $(SEED) --size full

@@ -7,7 +7,8 @@
     │   ├── MediaRejected          … because of what is in the file
     │   ├── Unauthorized · Forbidden · NotFound · Conflict · TooLarge
     │   └── SettingsInvalid        every problem at once
-    ├── TextUnstorable             a text with a NUL or half of a surrogate pair
+    ├── ValueUnstorable            a value that PostgreSQL refuses, such as a number too large
+    │   └── TextUnstorable         … a text with a NUL or half of a surrogate pair
     ├── WorkFailed                 an attempt failed; another may succeed
     │   ├── CommandFailed          … with the command's last lines
     │   ├── CommandStalled         … it stopped making progress
@@ -25,7 +26,8 @@
         ├── ToolMissing
         ├── CapabilityUnusable
         ├── SecretUnusable
-        └── HomeLocked · PortInUse
+        ├── SharedMemoryUnusable
+        └── HomeLocked · PortInUse · AddressUnusable
 """
 
 from __future__ import annotations
@@ -65,12 +67,20 @@ class CinemillError(Exception):
 def clip_text(text: str, most_characters: int = LONGEST_MESSAGE) -> str:
     """Return at most so many characters of a text that PostgreSQL and JSON can store.
 
-    The middle is left out. NUL is removed and half surrogate pairs are replaced, which occur in
-    file names that are not valid text.
+    The middle is left out, and the rest made storable as :func:`make_storable` does.
     """
     if len(text) > most_characters:
         end = most_characters // 4
         text = f"{text[: most_characters - end - 1]}…{text[len(text) - end :]}"
+    return make_storable(text)
+
+
+def make_storable(text: str) -> str:
+    """Return a text that PostgreSQL and JSON can store: one that no person sent, whoever wrote it.
+
+    NUL is removed and half surrogate pairs become question marks. They occur in names of files that
+    are not valid text, in what a video says of itself, and in the replies of services and models.
+    """
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
@@ -93,6 +103,17 @@ class MediaRejected(InputRejected):
 
     code = "media_rejected"
     hint = "Check that the file plays in a video player, then export or upload it again."
+
+    def __init__(
+        self, message: str, *, code: str | None = None, hint: str | None = None, log_tail: str = ""
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self._log_tail = clip_tail(log_tail)
+
+    @property
+    def log_tail(self) -> str:
+        """The last lines of what read the file, where it broke; else empty."""
+        return self._log_tail
 
 
 class Unauthorized(InputRejected):
@@ -134,15 +155,22 @@ class SettingsInvalid(InputRejected):
         self.problems = problems
 
 
-class TextUnstorable(CinemillError):
-    """PostgreSQL cannot keep a text: it holds a NUL or half of a surrogate pair.
+class ValueUnstorable(CinemillError):
+    """PostgreSQL refuses a value: a number or time out of range, a text that is none.
 
     Not InputRejected, for a step's own result may be to blame; what people send is checked before.
     """
 
-    code = "text_invalid"
+    code = "value_invalid"
     http_status = 422
     is_retryable = False
+    hint = "Send smaller numbers, times within common years, and Unicode text."
+
+
+class TextUnstorable(ValueUnstorable):
+    """PostgreSQL cannot keep a text: it holds a NUL or half of a surrogate pair."""
+
+    code = "text_invalid"
     hint = "Send Unicode text without NUL characters."
 
 
@@ -279,3 +307,22 @@ class HomeLocked(DependencyUnavailable):
 class PortInUse(DependencyUnavailable):
     code = "port_in_use"
     hint = "Choose another port with CINEMILL_PORT, or stop the program that uses this one."
+
+
+class SharedMemoryUnusable(DependencyUnavailable):
+    """This machine's shared memory is missing or cannot be written."""
+
+    code = "shared_memory_unusable"
+    hint = (
+        "Mount a tmpfs on /dev/shm (in Docker: --shm-size=256m), or set CELERY_WORKER_POOL=solo, "
+        "which runs one task at a time."
+    )
+
+
+class AddressUnusable(DependencyUnavailable):
+    """No server can listen at a configured address, whatever else runs on this machine."""
+
+    code = "address_unusable"
+    hint = (
+        "Set CINEMILL_HOST to an address of this machine, such as 127.0.0.1, or to 0.0.0.0 for all."
+    )

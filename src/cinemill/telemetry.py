@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 import reprlib
 import sys
 from pathlib import Path
@@ -101,7 +102,9 @@ def _console_handler() -> logging.Handler:
 
 
 def _file_handler(log_file: Path) -> logging.Handler:
-    log_file.parent.mkdir(parents=True, exist_ok=True)
+    log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Created first, since the handler would create it for every user to read.
+    os.close(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     # Watched, not rotating: several processes write the same file, the supervisor rotates it.
     handler = logging.handlers.WatchedFileHandler(log_file, encoding="utf-8")
     handler.setFormatter(_formatter(structlog.processors.JSONRenderer()))

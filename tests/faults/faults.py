@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults import on_database, on_jobs, on_redis, on_servers, on_workers
+from tests.faults import on_batches, on_database, on_jobs, on_redis, on_servers, on_workers
 from tests.faults.context import Fault, FaultContext
 
 FAULTS: dict[str, Callable[[FaultContext], Fault]] = {
@@ -18,6 +18,7 @@ FAULTS: dict[str, Callable[[FaultContext], Fault]] = {
     "redis_flushed": on_servers.redis_flushed,
     "redis_out_of_memory": on_redis.redis_out_of_memory,
     "redis_read_only": on_redis.redis_read_only,
+    "second_redis_away": on_redis.second_redis_away,
     "redis_half_open": on_workers.cut_from_redis,
     "postgres_killed": on_servers.postgres_killed,
     "cut_from_postgres": on_workers.cut_from_postgres,
@@ -29,6 +30,7 @@ FAULTS: dict[str, Callable[[FaultContext], Fault]] = {
     "two_beats": on_servers.two_beats,
     "cancel_at_every_stage": on_jobs.cancel_at_every_stage,
     "cancel_after_restart": on_jobs.cancel_after_restart,
+    "batch_cancel_cut": on_batches.batch_cancel_cut,
     "time_limits": on_jobs.time_limits,
     "rolling_restart": on_workers.rolling_restart,
     "disk_full": on_workers.disk_full,
@@ -41,6 +43,8 @@ FAULTS: dict[str, Callable[[FaultContext], Fault]] = {
 
 LONG = (
     "cut_from_postgres",
+    "second_redis_away",
+    "batch_cancel_cut",
     "redis_half_open",
     "poison_by_wedge",
     "rolling_restart",

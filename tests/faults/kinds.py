@@ -22,9 +22,10 @@ from cinemill.catalog import CATALOG
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import Listed, Parameters
 from cinemill.errors import InputRejected, WorkFailed
-from cinemill.jobs.catalog import Catalog, JobKind, StepKind
+from cinemill.jobs.catalog import Catalog, JobKind, Rate, StepKind
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
 from cinemill.media.ffmpeg.session import FfmpegSession
+from cinemill.steps.batch import Child, collect_children, name_children, submit_children
 from cinemill.steps.resources import StepResources, effective_limits
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
@@ -33,6 +34,9 @@ TICK_SECONDS = 0.05
 MEMORY_GRAB_BYTES = 768 * 1024**2
 MEMORY_PIECE_BYTES = 32 * 1024**2
 """Allocated piecewise, or the GIL would be held for seconds, which is another poison: ``wedge``."""
+FAMILY_CHILDREN = 8
+FAMILY_SECONDS = 600.0
+"""Of each child of a batch: it never ends by itself."""
 SOFT_LIMIT_SECONDS = 5.0
 HARD_LIMIT_SECONDS = 9.0
 
@@ -72,7 +76,23 @@ class DrillHandlers:
             "drill_poison_memory": self.grab_memory,
             "drill_poison_hang": self.hang,
             "drill_poison_wedge": self.wedge,
+            "drill_rated": self.work,
+            "family_submit": self.submit_family,
+            "family_collect": self.collect_family,
         }
+
+    def submit_family(self, context: StepContext) -> StepOutcome:
+        """Submit long jobs, slowly enough for a cancel or a kill to come in between."""
+        service = self.open_resources().service
+        child = Child("drill_work_job", {"seconds": FAMILY_SECONDS})
+        for count in range(1, FAMILY_CHILDREN + 1):
+            outcome = submit_children(service, context, [child] * count)
+            wait(context, 0.05)
+        return outcome
+
+    def collect_family(self, context: StepContext) -> StepOutcome:
+        service = self.open_resources().service
+        return collect_children(service, context, lambda number, _: {"number": number}, "jobs")
 
     def work(self, context: StepContext) -> StepOutcome:
         wait(context, float(context.run.params["seconds"]))
@@ -241,6 +261,17 @@ def plan_broken_fan(params: FanParameters, _asset_id: str | None) -> Sequence[St
     ]
 
 
+def plan_family(_params: DrillParameters, _asset_id: str | None) -> Sequence[StepSpec]:
+    return [
+        StepSpec("submit", "family_submit"),
+        StepSpec("collect", "family_collect", after=("submit",)),
+    ]
+
+
+def name_family(job_id: str, _params: DrillParameters) -> Sequence[str]:
+    return name_children(job_id, FAMILY_CHILDREN)
+
+
 _QUICK: Mapping[str, Any] = {"max_retries": 1, "retry_delay_seconds": 1.0}
 
 # The drill may kill the same innocent step three times, which would reach the limit of crashes;
@@ -263,12 +294,21 @@ STEPS = [
     StepKind("drill_poison_memory", "orchestration", **_QUICK),
     StepKind("drill_poison_hang", "transcode", stall_seconds=2.0, **_QUICK),
     StepKind("drill_poison_wedge", "video_analysis"),
+    StepKind("drill_rated", "default", rate=Rate(1200, 60), **_INNOCENT),
+    # Not named like the others, since they leave no effect.
+    StepKind("family_submit", "default", **_INNOCENT),
+    StepKind("family_collect", "default", **_INNOCENT),
 ]
 
 JOBS: list[JobKind[Any]] = [
-    *(JobKind(f"{step.name}_job", DrillParameters, plan_one(step.name)) for step in STEPS),
+    *(
+        JobKind(f"{step.name}_job", DrillParameters, plan_one(step.name))
+        for step in STEPS
+        if step.name.startswith("drill")
+    ),
     JobKind("drill_fan_job", FanParameters, plan_fan),
     JobKind("drill_broken_fan_job", FanParameters, plan_broken_fan),
+    JobKind("drill_family_job", DrillParameters, plan_family, name_children=name_family),
 ]
 
 

@@ -207,6 +207,75 @@ def bomb(rng: random.Random, base: Base, secret: Path) -> Forgery:
     return Forgery(content[:half] + picture + content[half:], None)
 
 
+def nest(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    """Create containers in containers, thousands deep, bare or after a valid video."""
+    depth = rng.choice([20, 300, 2_000, 19_000])
+    wrap = rng.choice([nest_boxes, nest_elements, nest_chunks, nest_pages])
+    if wrap is nest_boxes and rng.random() < 0.5:
+        nested = nest_boxes(rng, depth)
+        return Forgery(base.path.read_bytes() + nested, base, keeps_clock=False)
+    return Forgery(wrap(rng, depth), None)
+
+
+def nest_boxes(rng: random.Random, depth: int) -> bytes:
+    """MP4: boxes that all end where the file ends; half of them with sizes of 64 bits."""
+    kinds = [b"moov", b"trak", b"mdia", b"edts", b"minf", b"stbl", b"udta", b"meta", b"moof"]
+    chosen = rng.choice([[b"moov"], [b"trak"], kinds])
+    is_long = rng.random() < 0.5
+    head = 16 if is_long else 8
+    boxes = []
+    for level in range(depth):
+        size, kind = head * (depth - level), rng.choice(chosen)
+        boxes.append(
+            struct.pack(">I4sQ", 1, kind, size) if is_long else struct.pack(">I4s", size, kind)
+        )
+    return _box(b"ftyp", b"isom\0\0\2\0isom") + b"".join(boxes)
+
+
+def nest_elements(rng: random.Random, depth: int) -> bytes:
+    """Matroska: master elements in each other, of known sizes or of unknown ones."""
+    kinds = [bytes.fromhex(one) for one in ("18538067", "1f43b675", "1254c367", "67c8", "b6", "a0")]
+    chosen = rng.choice([kinds, kinds[:1], kinds[3:4], kinds[4:5]])
+    is_known, content = rng.random() < 0.7, b""
+    names = [rng.choice(chosen) for _ in range(depth)]
+    remaining = sum(len(name) + 8 for name in names)
+    for name in names:
+        remaining -= len(name) + 8
+        content += name + (1 << 56 | (remaining if is_known else 2**56 - 1)).to_bytes(8)
+    header = bytes.fromhex("1a45dfa3 8b 4282 88") + b"matroska"
+    return header + bytes.fromhex("18538067 01ffffffffffffff") + content
+
+
+def nest_chunks(rng: random.Random, depth: int) -> bytes:
+    """AVI: lists in lists."""
+    kinds = [b"hdrl", b"strl", b"movi", b"odml", b"INFO", b"rec "]
+    chosen = rng.choice([kinds, [b"hdrl"], [b"movi"]])
+    lists = [
+        struct.pack("<4sI4s", b"LIST", 12 * (depth - level) - 8, rng.choice(chosen))
+        for level in range(depth)
+    ]
+    return struct.pack("<4sI4s", b"RIFF", 12 * depth + 4, b"AVI ") + b"".join(lists)
+
+
+def nest_pages(rng: random.Random, depth: int) -> bytes:
+    """Ogg has no containers in containers: streams that begin within streams, none of which ends.
+
+    Packets go on from each page to the next.
+    """
+    pages = []
+    codecs = [b"\x80theora", b"\x01vorbis", b"OpusHead", b"fishead\0", b"\x7fFLAC"]
+    for number in range(depth):
+        lacing = bytes([255] * rng.choice([1, 200]))
+        body = rng.choice(codecs).ljust(255 * len(lacing), b"\xff")
+        flags = rng.choice([1, 2, 3])
+        serial = number if rng.random() < 0.9 else 0
+        head = struct.pack("<4sBBqIII", b"OggS", 0, flags, -1, serial, number, 0)
+        pages.append(head + bytes([len(lacing)]) + lacing + body)
+        if number * len(pages[-1]) > 4_000_000:
+            break
+    return b"".join(pages)
+
+
 def _box(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body) + 8) + kind + body
 
@@ -230,4 +299,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     fill_with_noise,
     send_something_else,
     bomb,
+    nest,
 )

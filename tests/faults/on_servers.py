@@ -138,12 +138,12 @@ def api_killed(context: FaultContext) -> Fault:
         finally:
             relay.signal(signal.SIGCONT)
     api.start()
-    yield from _await_api(context)
+    yield from await_api(context)
     _upload_half(context)
     api.kill()
     context.history.write("kill_api", accepted=None)
     api.start()
-    yield from _await_api(context)
+    yield from await_api(context)
 
 
 def _submit_and_die(context: FaultContext) -> None:
@@ -167,7 +167,7 @@ def _submit_and_die(context: FaultContext) -> None:
 def _upload(context: FaultContext, film: Path) -> str:
     """Return the id of the job that the API accepted for this video."""
     body, kind = _form(film.name, film.read_bytes())
-    connection = _connect(context)
+    connection = connect_api(context)
     connection.request("POST", "/upload", body, {"Content-Type": kind})
     answer = json.loads(connection.getresponse().read())
     connection.close()
@@ -176,7 +176,7 @@ def _upload(context: FaultContext, film: Path) -> str:
 
 def _upload_half(context: FaultContext) -> None:
     body, kind = _form("half.mp4", bytes(4 * 1024 * 1024))
-    connection = _connect(context)
+    connection = connect_api(context)
     connection.putrequest("POST", "/upload")
     connection.putheader("Content-Type", kind)
     connection.putheader("Content-Length", str(len(body)))
@@ -193,15 +193,15 @@ def _form(name: str, content: bytes) -> tuple[bytes, str]:
     return body, f"multipart/form-data; boundary={boundary}"
 
 
-def _connect(context: FaultContext) -> http.client.HTTPConnection:
+def connect_api(context: FaultContext) -> http.client.HTTPConnection:
     return http.client.HTTPConnection("127.0.0.1", context.cluster.api_port, timeout=UPLOAD_SECONDS)
 
 
-def _await_api(context: FaultContext) -> Fault:
+def await_api(context: FaultContext) -> Fault:
     deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
         with suppress(OSError, http.client.HTTPException):
-            connection = _connect(context)
+            connection = connect_api(context)
             connection.request("GET", "/health")
             if connection.getresponse().status == http.HTTPStatus.OK:
                 return

@@ -1,7 +1,8 @@
 """Cinemill's worker and beat with the drill's kinds of work: ``tests.faults.drill_worker``.
 
 ``worker QUEUES CONCURRENCY`` and ``beat`` are the product's, with a longer catalog. ``submit KIND
-JOB_ID`` accepts one job and is killed before any relay could have published it.
+JOB_ID`` accepts one job and is killed before any relay could have published it. ``cancel JOB_ID``
+is killed when a job's cancel is committed, before it has done anything else.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from celery import Celery
 from tests.faults.kinds import DRILL_CATALOG, DrillHandlers
 
 from cinemill.config import load
+from cinemill.jobs import child_jobs
 from cinemill.steps.resources import StepResources
 from cinemill.storage import database
 from cinemill.storage.jobs.dispatch import ReadyRun
@@ -68,3 +70,6 @@ def run(arguments: list[str]) -> None:
         kind, job_id = rest
         app.context.service.create_job(kind, job_id=job_id, params={"seconds": 0.1})
         os.kill(os.getpid(), signal.SIGKILL)
+    elif role == "cancel":
+        child_jobs.finish_cancels = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        app.context.service.cancel_job(rest[0], "the drill cancels it")

@@ -7,7 +7,7 @@ import sys
 
 from cinemill import config, telemetry
 from cinemill.api.app import create_app
-from cinemill.api.server import UvicornServer, listen, raise_file_limit
+from cinemill.api.server import UvicornServer, open_listener, raise_file_limit
 from cinemill.errors import CinemillError, DatabaseUnavailable, SettingsInvalid
 from cinemill.storage.database import migrate
 
@@ -27,7 +27,7 @@ def main() -> int:
         _quieten_libraries()
         app = create_app(settings)
         _prepare_database(app.state.cinemill.database.url)
-        listener = listen(settings.host, settings.port)
+        listener = open_listener(settings.host, settings.port)
     except CinemillError as error:
         print(f"{error.message}\n{error.hint}", file=sys.stderr)  # noqa: T201 – a person started it
         return EXIT_SETTINGS if isinstance(error, SettingsInvalid) else EXIT_UNAVAILABLE

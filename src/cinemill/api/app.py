@@ -46,6 +46,7 @@ from cinemill.errors import DatabaseUnavailable, RedisUnavailable
 from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.events import EventReader
 from cinemill.jobs.service import JobService
+from cinemill.media.ffmpeg.sandbox import is_isolated
 from cinemill.steps.discovery import LeftOut
 from cinemill.storage.database import Database
 from cinemill.storage.media.files import LocalFiles
@@ -103,6 +104,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     pages.install(app)
     include_own_routers(app)
     refused = include_routers(app, composition, state, taken=OWN_SEGMENTS)
+    app.state.is_isolated = is_isolated(settings.sandbox)
     app.state.composition = composition
     app.state.left_out = (*composition.left_out, *refused)
     for one in app.state.left_out:

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from cinemill.api.models.analyses import AnalysisEvent
 from cinemill.api.models.captions import CaptionsUpdate
 from cinemill.api.models.jobs import CreateJobRequest, ProgressDocument
-from cinemill.api.models.problems import Problem
+from cinemill.api.models.problems import Problem, problems
 from cinemill.api.models.search.searches import (
     CitationsEventDocument,
     DeltaEventDocument,
@@ -53,7 +53,7 @@ class Application(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document["components"]["schemas"]
-            drop_framework_errors(document)
+            replace_framework_errors(document)
             add_schemas(schemas, describe_models(DOCUMENTS))
             add_schemas(schemas, describe_parameters())
             schemas[CreateJobRequest.__name__]["properties"] |= describe_request()
@@ -71,13 +71,16 @@ def add_schemas(schemas: MutableMapping[str, object], found: Mapping[str, object
             raise ValueError(f"Two models are named {name}; OpenAPI can describe one of them.")
 
 
-def drop_framework_errors(document: dict[str, Any]) -> None:
-    """Remove the responses that FastAPI declares and never sends here."""
+def replace_framework_errors(document: dict[str, Any]) -> None:
+    """Declare our problem documents where FastAPI declares its own errors, which are never sent.
+
+    Every route with a parameter refuses one that does not fit.
+    """
     reference = {"$ref": f"{REFERENCE}{_FRAMEWORK_ERRORS[0]}"}
     for operation in _list_operations(document):
         declared = operation["responses"].get("422", {}).get("content", {})
         if declared.get("application/json", {}).get("schema") == reference:
-            del operation["responses"]["422"]
+            operation["responses"] |= {"422": problems(422)[422]}
     for name in _FRAMEWORK_ERRORS:
         document["components"]["schemas"].pop(name, None)
 

@@ -13,7 +13,7 @@ from cinemill.api.http.connections import BoundedHttpProtocol
 from cinemill.api.http.server_state import BoundedServerState
 from cinemill.api.http.sockets import MAX_RECEIVED_BYTES
 from cinemill.api.http.timeouts import HttpTimeouts
-from cinemill.errors import PortInUse
+from cinemill.listening import listen
 
 GRACE_SECONDS = 1
 KEEP_ALIVE_SECONDS = 30
@@ -75,15 +75,8 @@ def raise_file_limit() -> Places:
     return Places() if soft == resource.RLIM_INFINITY else places_within(soft)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises PortInUse."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise PortInUse(f"Cannot listen on {host}:{port} ({error.strerror}).") from error
+def open_listener(host: str, port: int) -> socket.socket:
+    """Return a listening socket for Uvicorn. Raises PortInUse, AddressUnusable."""
+    listener = listen(host, port)
     listener.set_inheritable(True)
     return listener

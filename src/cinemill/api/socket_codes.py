@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from starlette.types import Receive, Scope, Send
 
-from cinemill.errors import CinemillError, DependencyUnavailable, InputRejected
+from cinemill.errors import CinemillError, DependencyUnavailable
 
 ENDED = 1000
 FAILED = 1011
@@ -38,7 +38,7 @@ class SocketClose:
 
 def find_close_code(error: CinemillError) -> int:
     """Return the code with which an error closes a WebSocket."""
-    if isinstance(error, InputRejected):
+    if error.http_status < 500:
         return _OF_HTTP + error.http_status
     return TRY_LATER if isinstance(error, DependencyUnavailable) else FAILED
 

@@ -123,9 +123,16 @@ def choose_server(
     """Choose the server that the command uses, by the options before the command."""
     # Set in the environment, so that programs which a command executes choose the same server.
     if home is not None:
-        os.environ["CINEMILL_HOME"] = str(home.expanduser().absolute())
+        os.environ["CINEMILL_HOME"] = str(_expand_user(home).absolute())
     if url is not None:
         os.environ["CINEMILL_URL"] = url
+
+
+def _expand_user(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # there is no such user, or it has no home
+        return path
 
 
 serve.register(app)

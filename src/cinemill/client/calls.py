@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cinemill.client.connection import API, Connection
+from cinemill.client.errors import error_from_text
 from cinemill.core.documents import JsonObject
 
 MOST_OF_A_PAGE = 500
@@ -48,5 +49,11 @@ class Calls:
 
 
 def part_of(text: str) -> str:
-    """Return one segment of a path, in which slashes and question marks are escaped."""
-    return quote(str(text), safe="")
+    """Return one segment of a path, in which slashes and question marks are escaped.
+
+    Raises ClientError (``text_invalid``).
+    """
+    try:
+        return quote(str(text), safe="")
+    except UnicodeEncodeError as problem:
+        raise error_from_text(str(text)) from problem

@@ -106,7 +106,7 @@ class Client(AnalysisCalls, SearchCalls, PictureCalls, ContentCalls):
                 "POST",
                 f"{API}/upload",
                 data={name: str(value) for name, value in fields.items()},
-                files={"file": (path.name, ProgressFile(cast("Any", file), on_bytes))},
+                files={"file": (_readable_name(path), ProgressFile(cast("Any", file), on_bytes))},
                 headers=headers,
                 timeout=UPLOAD_TIMEOUT,
             )
@@ -253,10 +253,19 @@ class Client(AnalysisCalls, SearchCalls, PictureCalls, ContentCalls):
         return cast("HealthDocument", self._get(f"{API}/health"))
 
 
+def _readable_name(path: Path) -> str:
+    """Return a file's name as text. A name is bytes, and those that are not UTF-8 are replaced."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
+
+
 def _default_home() -> Path:
     # From the environment alone: a settings file is read by programs, not by a library.
-    named = os.environ.get("CINEMILL_HOME")
-    return Path(named) if named else Path(platformdirs.user_data_path("cinemill", appauthor=False))
+    if named := os.environ.get("CINEMILL_HOME"):
+        return Path(named)
+    try:
+        return Path(platformdirs.user_data_path("cinemill", appauthor=False))
+    except RuntimeError:  # a user without a home, as in containers: no server's address is there
+        return Path("cinemill")
 
 
 def _read_address(home: Path) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
 
 from cinemill import __version__
-from cinemill.client.errors import ClientError, error_from_response, error_from_transport
+from cinemill.client.errors import (
+    ClientError,
+    error_from_response,
+    error_from_text,
+    error_from_transport,
+)
 
 API = "/api/v1"
 TIMEOUT = httpx.Timeout(30, connect=5, write=60)
@@ -38,14 +43,21 @@ class Connection:
     def stream(self, method: str, path: str, **request: Any) -> Iterator[httpx.Response]:
         """Yield a response whose body is still to be read. Raises ClientError for any but success.
 
-        A transport error while the caller reads the body is a ClientError too.
+        A transport error while the caller reads the body is a ClientError too, and so is a text
+        that cannot be sent (``text_invalid``).
         """
         try:
-            with self._http.stream(method, path, **request) as response:
+            prepared = self._http.build_request(method, path, **request)
+        except UnicodeEncodeError as problem:
+            raise error_from_text(problem.object[max(0, problem.start - 30) :]) from problem
+        try:
+            with closing(self._http.send(prepared, stream=True)) as response:
                 if response.is_error:
                     response.read()
                     raise error_from_response(response)
                 yield response
+        except httpx.LocalProtocolError as problem:
+            raise error_from_text(str(problem)) from problem
         except httpx.TransportError as problem:
             raise error_from_transport(problem, self.base_url) from problem
 

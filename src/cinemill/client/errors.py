@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from cinemill.core.documents import JsonObject
-from cinemill.errors import CinemillError
+from cinemill.core.documents import JsonObject, quote
+from cinemill.errors import CinemillError, TextUnstorable
 
 START_IT = "Start it with 'cinemill up', or set CINEMILL_URL to another server."
 
@@ -58,6 +58,16 @@ def error_from_transport(problem: httpx.TransportError, base_url: str) -> Client
         return ClientError(message, code="mill_slow", hint=hint)
     message = f"The connection to {base_url} was lost: {problem}."
     return ClientError(message, code="connection_lost", hint="Try again.")
+
+
+def error_from_text(text: str) -> ClientError:
+    """Return the error of a request that was not sent, for HTTP or JSON has no such text."""
+    return ClientError(
+        f"A text of the request cannot be sent: {quote(text)}.",
+        code=TextUnstorable.code,
+        hint="Send Unicode text without control characters; in an idempotency key, ASCII.",
+        status=TextUnstorable.http_status,
+    )
 
 
 def _parse(response: httpx.Response) -> dict[str, Any]:

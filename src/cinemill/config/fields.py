@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, FilePath,
 from pydantic.config import JsonDict
 
 from cinemill.config import parsers
+from cinemill.machine import read_capacity
 
 GIB = 1024**3
 _REDIS = "redis://redis.example:6379/0"
@@ -29,14 +30,17 @@ _RESULT_SCHEMES = (*_BROKER_SCHEMES, "rpc", *(f"db+{name}" for name in _DATABASE
 
 
 def default_home() -> Path:
-    """Return the user's data folder for Cinemill."""
-    return Path(platformdirs.user_data_path("cinemill", appauthor=False))
+    """Return the user's data folder for Cinemill; a relative one for a user without a home."""
+    try:
+        return Path(platformdirs.user_data_path("cinemill", appauthor=False))
+    except RuntimeError:
+        return Path("cinemill")
 
 
-def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use; a container may limit it."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+def default_concurrency() -> int:
+    """Return how many tasks a worker of this machine runs at a time, 1 to 4."""
+    capacity = read_capacity()
+    return max(1, min(4, capacity.cpus, capacity.memory_bytes // GIB))
 
 
 def compose_redis_url(data: dict[str, Any]) -> str | None:
@@ -65,8 +69,9 @@ def default_input_roots() -> tuple[Path, ...]:
 
     Services are often started in the root folder.
     """
-    folders = (Path.home(), Path(tempfile.gettempdir()), Path.cwd())
-    return tuple(path.resolve() for path in folders if path.resolve() != Path(path.anchor))
+    folders = (parsers.expand_user(Path("~")), Path(tempfile.gettempdir()), Path.cwd())
+    resolved = (path.resolve() for path in folders if path.is_absolute())
+    return tuple(path for path in resolved if path != Path(path.anchor))
 
 
 def _check_executable(path: Path) -> Path:

@@ -26,6 +26,8 @@ class InstanceSettings(BaseSettings):
     """Address that the HTTP API listens on."""
     port: fields.Port = setting("CINEMILL_PORT", 8420)
     """Port that the HTTP API listens on."""
+    flower_port: fields.Port = setting("FLOWER_PORT", 5555)
+    """Port that Flower listens on, at 127.0.0.1, if it is started."""
     auth: checks.Auth = setting("CINEMILL_AUTH", "token")
     """'token' requires the token in CINEMILL_HOME/token; 'off' is allowed on loopback only."""
     log_level: Literal["debug", "info", "warning", "error"] = setting("CINEMILL_LOG_LEVEL", "info")
@@ -70,8 +72,8 @@ class InstanceSettings(BaseSettings):
     """Celery result backend. If unset, results are stored in PostgreSQL with the jobs."""
     celery_worker_concurrency: int = setting(
         "CELERY_WORKER_CONCURRENCY",
-        default_factory=lambda: min(4, fields.usable_cpus()),
-        default_text="the number of CPUs, at most 4",
+        default_factory=fields.default_concurrency,
+        default_text="the number of CPUs, at most 4 and one for each GiB of memory",
         ge=1,
         le=parsers.MAX_PROCESSES,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from cinemill.config.checks import CONFLICT
+from cinemill.config.fields import default_home
 from cinemill.config.model import Settings, public_names
 from cinemill.config.sources import (
     Problem,
@@ -35,6 +36,11 @@ def load(environ: Mapping[str, str] | None = None, settings_file: Path | None = 
     environ = os.environ if environ is None else environ
     named = {} if settings_file is None else {"CINEMILL_SETTINGS_FILE": str(settings_file)}
     given = environment_source({**environ, **named})()
+    if "CINEMILL_HOME" not in given and not default_home().is_absolute():
+        # As in containers that run as a user who is in no list and has no HOME.
+        raise SettingsInvalid(
+            [("CINEMILL_HOME", "must be set, since this user has no home folder")]
+        )
     path, problems = find_settings_file(given)
     file = SettingsFileSource(path)
     problems += file.problems

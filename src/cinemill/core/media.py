@@ -11,6 +11,7 @@ REJECTION_CODES: dict[str, str] = {
     "media_empty": "The file is empty.",
     "media_unrecognized": "The file is not a video in a supported format.",
     "media_unreadable": "The file looks like a video, but its contents cannot be read.",
+    "media_out_of_memory": "Reading the file needs more memory than one command may use.",
     "media_no_video": "The file has no video track.",
     "media_no_sound": "The video has no audio.",
     "media_truncated": "The file is truncated: it ends before the video does.",

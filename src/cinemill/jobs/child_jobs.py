@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from cinemill.core.job import Job
-from cinemill.errors import Conflict, LockTimeout, NotFound, OutputInvalid
+from cinemill.core.job import Job, JobState
+from cinemill.errors import Conflict, DatabaseUnavailable, NotFound, OutputInvalid
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.jobs import job_queries, recovery
+from cinemill.storage.jobs import job_changes, job_queries, recovery, runs
 
 CHILD_LOCK_SECONDS = 0.1
 """How long each of many children is waited for where another transaction holds it."""
@@ -27,24 +27,103 @@ def list_children(catalog: Catalog, job: Job) -> Sequence[str]:
     return kind.name_children(job.id, params)
 
 
-def cancel_children(database: Database, catalog: Catalog, job: Job, reason: str) -> None:
-    """Cancel the children that have not ended; each is a job of its own, with its own lock.
+def cancel(
+    catalog: Catalog, connection: Connection, job_id: str, reason: str
+) -> tuple[Job, list[str]]:
+    """Mark a job and all jobs below it as to be cancelled, in one transaction.
 
-    Raises LockTimeout, after all others were cancelled, where another transaction holds one: call
-    it again.
+    Returns the job, and the ids of those below that were marked: :func:`finish_cancels` cancels
+    them at once, and the sweeper does where nobody else has. A child that another transaction holds
+    is left to the sweeper too. Cancelling again passes the cancel on again.
+
+    Of a job that failed, only the children that are still under way are cancelled. Raises NotFound;
+    Conflict where the job has ended, and nothing below a failed one is left to cancel.
     """
-    locked: LockTimeout | None = None
-    for child in list_children(catalog, job):
-        try:
-            with database.begin() as connection:
-                limit_lock_wait(connection, CHILD_LOCK_SECONDS)
-                recovery.request_cancel(connection, child, reason)
-        except (NotFound, Conflict):
-            continue  # it has ended, or was not submitted yet
-        except LockTimeout as error:
-            locked = error
-    if locked is not None:
-        raise locked
+    try:
+        job = recovery.request_cancel(connection, job_id, reason)
+    except Conflict:
+        job = job_queries.get_job(connection, job_id)
+        if job.state is JobState.COMPLETED:
+            raise
+        marked = pass_cancel(catalog, connection, job, job.cancel_reason or reason)
+        if job.state is JobState.FAILED and not marked:
+            raise
+        return job, marked
+    return job, pass_cancel(catalog, connection, job, job.cancel_reason or reason)
+
+
+def pass_cancel(catalog: Catalog, connection: Connection, job: Job, reason: str) -> list[str]:
+    """Mark every unfinished job below this one, and return their ids; ``job`` must be locked.
+
+    Never waits for a lock: where a child is locked, the sweeper goes on from the job's own row.
+    """
+    parents, names = [job.id], list(list_children(catalog, job))
+    seen, is_left = {job.id}, False
+    marked: list[str] = []
+    while parents or names:
+        found = recovery.mark_children(connection, parents, names, reason)
+        marked += [child.id for child in found if child.is_marked]
+        is_left = is_left or any(child.is_left for child in found)
+        below = [child for child in found if child.id not in seen]
+        seen.update(child.id for child in below)
+        parents = [child.id for child in below]
+        names = [name for child in below for name in _name_below(catalog, connection, child)]
+    recovery.record_passed(connection, job.id, must_go_on=is_left)
+    return marked
+
+
+def _name_below(catalog: Catalog, connection: Connection, child: recovery.Child) -> Sequence[str]:
+    kind = catalog.jobs.get(child.kind)
+    if kind is None or kind.name_children is None:
+        return ()
+    return list_children(catalog, job_queries.get_job(connection, child.id))
+
+
+def go_on_cancelling(catalog: Catalog, connection: Connection, job_id: str) -> list[str]:
+    """Pass a cancel on to children that it has not reached; return the ids of those marked now.
+
+    Raises NotFound, LockTimeout.
+    """
+    job = job_queries.lock_job(connection, job_id)
+    if not recovery.must_cancel_children(connection, job_id):
+        return []  # retried by a person in the meantime, or passed on by another process
+    return pass_cancel(catalog, connection, job, job.cancel_reason or "cancelled by the user")
+
+
+def finish_cancel(connection: Connection, job_id: str) -> bool:
+    """Cancel a marked job of which nothing runs; return whether it is. Raises NotFound."""
+    job = job_queries.lock_job(connection, job_id)
+    if not job.cancel_requested or job.state.is_final:
+        return False
+    return runs.finish_cancel(connection, job_id)
+
+
+def finish_cancels(database: Database, marked: Sequence[str]) -> None:
+    """Cancel marked jobs of which nothing runs; what cannot be now is left to the sweeper."""
+    for job_id in marked:
+        with suppress(NotFound, DatabaseUnavailable), database.begin() as connection:
+            limit_lock_wait(connection, CHILD_LOCK_SECONDS)
+            finish_cancel(connection, job_id)
+
+
+def delete(catalog: Catalog, connection: Connection, job_id: str) -> list[str]:
+    """Delete a job that has ended, once what it submitted is to be cancelled with it.
+
+    What a person retried of a cancelled job's children since goes on. Returns the ids of those
+    marked to be cancelled. Raises NotFound; Conflict where it has not ended, or a child is locked.
+    """
+    job = recovery.lock_ended(connection, job_id)
+    marked: list[str] = []
+    if job.state is JobState.FAILED or recovery.must_cancel_children(connection, job_id):
+        marked = pass_cancel(catalog, connection, job, job.cancel_reason or "deleted by the user")
+        if recovery.must_cancel_children(connection, job_id):
+            raise Conflict(
+                f"Jobs that job {job_id} has submitted are still being cancelled.",
+                code="job_not_ended",
+                hint="Delete it again in a moment.",
+            )
+    job_changes.delete_job(connection, job_id)
+    return marked
 
 
 def retry(catalog: Catalog, connection: Connection, job_id: str) -> Job:

@@ -10,22 +10,23 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TypeVar
 
-from cinemill.core.job import Failure, Job, JobState, Progress
-from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound, RedisUnavailable
+from cinemill.core.job import Failure, Job
+from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound
+from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.events import EventPublisher
+from cinemill.jobs.job_document import describe_change
 from cinemill.jobs.leases import LeaseObserver
-from cinemill.jobs.rate_limiter import RateLimiter
+from cinemill.jobs.planning.turns import TurnPlanner
+from cinemill.jobs.planning.unknown_kinds import UnknownKinds
+from cinemill.jobs.rate_limiter import Admissions, RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
-from cinemill.jobs.turns import TurnPlanner
 from cinemill.storage import hardware, turns
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.jobs import claims, dispatch, runs
+from cinemill.storage.jobs import claims, dispatch, recovery
 from cinemill.storage.jobs.dispatch import CancelPosition, Lease, ReadyRun
-from cinemill.storage.jobs.job_queries import lock_job
 from cinemill.telemetry import get_logger
 
 ANNOUNCED_AT_ONCE = 25
@@ -34,8 +35,8 @@ SWEEP_LOCK_SECONDS = 0.02
 """How long the sweeper waits for one job's row. A locked row is left to the next sweep."""
 MOST_LOCKED = 100
 """Rows that a sweep waits for in vain before it leaves the rest to the next: two seconds in all."""
-UNKNOWN_DELAY_SECONDS = 15.0
-"""A run of a kind that this version does not know is looked at again after so long."""
+PASSED_AT_ONCE = 100
+"""Jobs whose cancel one sweep passes on to their children."""
 PLANNING_LOCK = 0x52454C41  # any constant of ours
 
 CRASH = Failure(
@@ -51,23 +52,6 @@ Send = Callable[[ReadyRun], None]
 """Hands a run to the broker. Raises DependencyUnavailable."""
 MeasureDepth = Callable[[str], int]
 """Returns how many messages of a queue are in the broker. Raises DependencyUnavailable."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Portion:
-    """Which of all live runs are looked at next for unknown kinds."""
-
-    after: str = ""
-    """The step at which the last look ended."""
-    number: int = 1
-    of: int = 1
-    """How many portions there were in the last look at all runs, or are so far in this one."""
-
-    def follow(self, until: str | None) -> _Portion:
-        """Return the next portion, where this one ended at ``until``; None at the last of all."""
-        if until is None:
-            return _Portion(of=self.number)
-        return _Portion(until, self.number + 1, max(self.of, self.number + 1))
 
 
 class Dispatcher:
@@ -92,10 +76,10 @@ class Dispatcher:
         self._leases = leases or LeaseObserver()
         self._database = database
         self._events = events
-        self._rates = rates
+        self._admissions = Admissions(rates)
         self._catalog = catalog
         self._planner = TurnPlanner(window)
-        self._portion = _Portion()
+        self._unknown = UnknownKinds(catalog)
         self._cancels_seen: CancelPosition | None = None
         self.has_more = False
         """Whether the last turn left runs whose time has come for the next, which is due now."""
@@ -154,65 +138,44 @@ class Dispatcher:
     def finish_cancels(self) -> int:
         """Cancel jobs whose last running process is gone without having said so.
 
-        Of so many at a time; the next call goes on with those that follow.
+        Before that, cancels are passed to children that they have not reached, because the process
+        that should have done it died or another transaction held them. Of so many at a time; the
+        next call goes on with those that follow.
         """
+        with self._database.begin() as connection:
+            passing = recovery.list_passing(connection, limit=PASSED_AT_ONCE)
+        self._each(passing, self._pass_cancel)
         with self._database.begin() as connection:
             waiting, self._cancels_seen = dispatch.list_cancelling(
                 connection, after=self._cancels_seen
             )
         return self._each(waiting, self._finish_cancel)
 
+    def _pass_cancel(self, job_id: str) -> bool:
+        with self._sweeping() as connection:
+            return bool(child_jobs.go_on_cancelling(self._catalog, connection, job_id))
+
     def _finish_cancel(self, job_id: str) -> bool:
         with self._sweeping() as connection:
-            job = lock_job(connection, job_id)
-            if not job.cancel_requested or job.state.is_final:
-                return False
-            return runs.finish_cancel(connection, job_id)
+            return child_jobs.finish_cancel(connection, job_id)
 
     def hold_unknown(self) -> int:
         """Hold back runs that nothing installed here can execute and return how many there were.
 
-        This happens after a package was removed. Their jobs say so; they are offered again every 15
-        s, and so begin when the package is back. Of very many runs a portion is looked at by each
-        call, and those that are held wait until all the others have been looked at.
+        This happens after a package was removed. Of very many runs each call looks at a portion.
         """
         with self._database.begin() as connection:
-            after = self._portion.after
-            until = dispatch.find_portion_end(connection, after=after)
-            unknown = dispatch.list_unknown(
-                connection,
-                kinds=list(self._catalog.steps),
-                queues=list(self._catalog.queues),
-                after=after,
-                until=until,
-            )
-            self._portion = self._portion.follow(until)
-            by_kind: dict[str, list[str]] = {}
-            for run in unknown:
-                by_kind.setdefault(run.kind, []).append(run.id)
-            return sum(self._hold_or_move(connection, *item) for item in by_kind.items())
+            by_kind = self._unknown.list_next(connection)
+        held = 0
 
-    def _hold(self, connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
-        message = (
-            f"Waiting: no installed package provides the step '{kind}'. Install the package"
-            " that brings it, or cancel this job."
-        )
-        delay = UNKNOWN_DELAY_SECONDS * self._portion.of
-        held = dispatch.hold(connection, run_ids, message=message, delay_seconds=delay)
-        log.warning("runs of an unknown kind wait", kind=kind, count=held)
+        def hold(kind: str) -> bool:
+            nonlocal held
+            with self._sweeping() as connection:
+                held += self._unknown.hold_or_move(connection, kind, by_kind[kind])
+            return True
+
+        self._each(list(by_kind), hold)
         return held
-
-    def _hold_or_move(self, connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
-        """Hold runs of a kind that is not installed; return how many.
-
-        A kind that is installed has another queue than when the job was accepted: its runs move.
-        """
-        found = self._catalog.steps.get(kind)
-        if found is None:
-            return self._hold(connection, kind, run_ids)
-        moved = dispatch.move(connection, run_ids, queue=found.queue)
-        log.info("runs moved to their kind's new queue", kind=kind, queue=found.queue, count=moved)
-        return 0
 
     @contextmanager
     def _sweeping(self) -> Iterator[Connection]:
@@ -285,17 +248,28 @@ class Dispatcher:
             released = turns.release_due(connection) if turn.has_due else 0
             self.has_more = released >= turns.RELEASED_AT_ONCE
             if turn.needs_hardware:
-                hardware.route(connection)
+                self._route(connection)
             levels = turns.list_levels(connection, list(self._catalog.queues))
             chosen = [
                 run
                 for queue in self._order_queues(levels)
-                for run in self._planner.choose(connection, queue, levels[queue])
-                if self._admit(connection, run)
+                for run in self._choose_from(connection, queue, levels[queue])
             ]
             if chosen:
                 self._mark_published(connection, [run.id for run in chosen])
         return chosen
+
+    def _route(self, connection: Connection) -> list[str]:
+        """Move runs to the queues that offer their hardware; they stay where that is impossible."""
+        try:
+            with connection.begin_nested():
+                limit_lock_wait(connection, SWEEP_LOCK_SECONDS)
+                return hardware.route(connection)
+        except Exception as error:
+            if connection.invalidated or not connection.in_transaction():
+                raise
+            log.warning("work is not moved to hardware for now", why=str(error).partition("\n")[0])
+            return []
 
     def _mark_published(self, connection: Connection, run_ids: Sequence[str]) -> None:
         """Mark the runs that are sent next as published, and announce before that their jobs wait.
@@ -309,36 +283,57 @@ class Dispatcher:
     def _order_queues(self, names: Collection[str]) -> list[str]:
         return sorted(names, key=lambda name: -self._catalog.queues[name].priority)
 
-    def _admit(self, connection: Connection, run: ReadyRun) -> bool:
-        """Return whether the kind's rate allows a start now; if not, postpone the run.
+    def _choose_from(
+        self, connection: Connection, queue: str, levels: Sequence[int]
+    ) -> list[ReadyRun]:
+        """Return the queue's runs to publish now, and postpone those whose kind's rate is used up.
 
-        While starts cannot be counted, runs with a rate wait and kinds without a rate go on.
+        Runs of such a kind, and of an owner's burst of which enough are out, are left out, and
+        others take their places: however many of them are due, nothing else waits for them.
         """
+        chosen, seen = list[ReadyRun](), None
+        while (without := self._admissions.list_waiting()) != seen:
+            seen = without
+            found = self._planner.choose(
+                connection, queue, levels, chosen=chosen, without_kinds=without
+            )
+            chosen += [run for run in found if self._admit(connection, run)]
+        return chosen
+
+    def _admit(self, connection: Connection, run: ReadyRun) -> bool:
+        """Return whether the kind's rate allows a start now; if not, postpone the run."""
         kind = self._catalog.steps.get(run.kind)
         if kind is None:
-            self._hold(connection, run.kind, [run.id])
+            self._unknown.hold(connection, run.kind, [run.id])
             return False
-        rate = kind.rate
-        if rate is None:
-            return True
-        try:
-            wait_seconds = self._rates.admit(run.kind, rate)
-        except RedisUnavailable:
-            return False
+        wait_seconds = self._admissions.admit(kind)
         if wait_seconds > 0:
             dispatch.postpone(connection, run.id, delay_seconds=wait_seconds)
         return wait_seconds <= 0
 
     def _send_all(self, stamped: Sequence[ReadyRun]) -> None:
-        for position, run in enumerate(stamped):
+        """Send the messages. Raises DependencyUnavailable, with what was not sent taken back.
+
+        Where a queue takes no message, the other queues still get theirs: something else may be in
+        its place. A second one that fails means that the broker is away.
+        """
+        unsent: list[ReadyRun] = []
+        failures: dict[str, DependencyUnavailable] = {}
+        for run in stamped:
+            if run.queue in failures or len(failures) > 1:
+                unsent.append(run)
+                continue
             try:
                 self._send(run)
-            except DependencyUnavailable:
-                self._unmark(stamped[position:])
-                raise
+            except DependencyUnavailable as error:
+                failures[run.queue] = error
+                unsent.append(run)
             except Exception:
                 # No message can be made of this one; it keeps its stamp until it counts as lost.
                 log.exception("run not published", run=run.id, kind=run.kind)
+        if failures:
+            self._unmark(unsent)
+            raise next(iter(failures.values()))
 
     def _unmark(self, unsent: Sequence[ReadyRun]) -> None:
         with self._database.begin() as connection:
@@ -352,27 +347,16 @@ class Dispatcher:
         for run in filter(self._is_known, unclaimed):
             by_queue.setdefault(run.queue, []).append(run)
         lost: list[ReadyRun] = []
+        failures = 0
         for queue, waiting in by_queue.items():
             # Against all that is out, also the fresh: else a queue that is never empty would hide
             # what it has lost.
             out = sum(load.published for load in turns.list_loads(connection, queue))
-            if self._measure_depth(queue) < out:
-                lost.extend(waiting)
+            try:
+                if self._measure_depth(queue) < out:
+                    lost.extend(waiting)
+            except DependencyUnavailable:
+                failures += 1
+                if failures > 1 or len(by_queue) == 1:  # not one queue alone: the broker is away
+                    raise
         return lost
-
-
-def describe_change(job: Job) -> Progress:
-    """Return the event of a job that is waiting or has ended.
-
-    The words of ``status`` are a contract.
-    """
-    message = job.message if job.state is not JobState.FAILED or job.failure is None else ""
-    return Progress(
-        job_id=job.id,
-        job_kind=job.kind,
-        status=job.state.value,
-        progress=100.0 if job.state is JobState.COMPLETED else job.progress,
-        message=message or (job.failure.message if job.failure else ""),
-        stage=job.stage,
-        seconds_left=0.0 if job.state.is_final else None,
-    )

@@ -21,6 +21,7 @@ from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.storage.redis_servers import (
     REFUSALS,
+    Outage,
     drop_refusing,
     measure_fullness,
     open_async_redis,
@@ -91,8 +92,8 @@ class Event:
 class EventPublisher:
     """Publishes progress events, at most four times a second for each job.
 
-    Never raises: work goes on without Redis, and for a second after a fault Redis is not even
-    tried.
+    Never raises: work goes on without Redis. For a second after a fault Redis is not even tried,
+    and one that keeps its callers waiting not before it answers again.
     """
 
     def __init__(self, redis_url: str, *, catalog: Catalog) -> None:
@@ -106,7 +107,7 @@ class EventPublisher:
         )
         self._publish = self._redis.register_script(_PUBLISH)
         self._published_at: dict[str, float] = {}
-        self._suspended_until = 0.0
+        self._outage = Outage(self._redis.ping, pause_seconds=PAUSE_AFTER_FAULT_SECONDS)
 
     def publish(self, progress: Progress) -> bool:
         """Publish, unless this job had an event just now; return whether it was sent."""
@@ -118,7 +119,7 @@ class EventPublisher:
     def publish_now(self, progress: Progress) -> bool:
         """Publish even if another event was published just now: for a change of state or an end."""
         now = time.monotonic()
-        if now < self._suspended_until:
+        if self._outage.is_on():
             return False
         # Only jobs of this moment are held back; the table stays as short as that.
         self._published_at = {
@@ -144,13 +145,16 @@ class EventPublisher:
         except RedisError as error:
             drop_refusing(self._redis, error)
             # From now, not from before: it may have taken the whole timeout to fail.
-            self._suspended_until = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
+            self._outage.begin(time.monotonic() - now)
             return False
         return True
 
     def publish_resources(self, measured: JsonObject) -> bool:
         """Publish what a machine has left; whether it went out."""
         document = json.dumps(measured)
+        if self._outage.is_on():
+            return False
+        asked_at = time.monotonic()
         try:
             with self._redis.pipeline(transaction=True) as pipeline:
                 pipeline.set(RESOURCES_KEY, document, ex=RESOURCES_TTL_SECONDS)
@@ -158,6 +162,7 @@ class EventPublisher:
                 pipeline.execute()
         except RedisError as error:
             drop_refusing(self._redis, error)
+            self._outage.begin(time.monotonic() - asked_at)
             return False
         return True
 
@@ -215,6 +220,11 @@ class EventReader:
             return measure_fullness(await self._redis.info("memory")) or 0.0
         except RedisError:
             return 0.0  # an access list may forbid to ask
+
+    async def forget(self, job_id: str) -> None:
+        """Remove what Redis keeps of a job that was deleted; without Redis it expires in a day."""
+        with suppress(RedisError):
+            await self._redis.delete(stream_key(job_id), status_key(job_id))
 
     async def read_after(self, job_id: str, after_id: str, *, block_seconds: float) -> list[Event]:
         """Events after that id, waiting for the first; empty after ``block_seconds``.

@@ -10,7 +10,7 @@ after it.
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 
 from cinemill.storage.jobs.dispatch import OwnerLoad, ReadyRun
@@ -33,6 +33,36 @@ def limit_bursts(ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad]) -> list[
         if not run.is_crowd or out[run.owner] <= max(CROWD_WINDOW, running[run.owner]):
             kept.append(run)
     return kept
+
+
+def take_turns(ready: Sequence[ReadyRun], loads: Sequence[OwnerLoad]) -> list[ReadyRun]:
+    """Return the runs so that an owner's bursts and its other runs share what is on its way.
+
+    However long a burst has been due, a job that comes after it does not wait for all of it. Each
+    line of an owner and priority is treated by itself; within both halves the order is kept.
+    """
+    out: dict[str, list[int]] = {}
+    """Of each owner, the published runs: others, and those of bursts."""
+    for load in loads:
+        counts = out.setdefault(load.owner, [0, 0])
+        counts[0] += load.published - load.published_crowd
+        counts[1] += load.published_crowd
+    lines: dict[tuple[str, int], list[ReadyRun]] = {}
+    for run in ready:
+        lines.setdefault((run.owner, run.priority), []).append(run)
+    ordered: list[ReadyRun] = []
+    for (owner, _), line in lines.items():
+        counts = list(out.get(owner, (0, 0)))
+        halves = [deque(run for run in line if run.is_crowd is half) for half in (False, True)]
+        places = {run.id: place for place, run in enumerate(line)}
+        while all(halves):
+            is_behind = counts[1] >= counts[0]
+            first = min(halves, key=lambda half: places[half[0].id])
+            half = halves[0] if is_behind else first
+            counts[half[0].is_crowd] += 1
+            ordered.append(half.popleft())
+        ordered += [*halves[0], *halves[1]]
+    return ordered
 
 
 def round_robin(

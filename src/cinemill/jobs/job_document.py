@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cinemill.core.documents import is_bounded, reduce_document
-from cinemill.core.job import Job, JobState, Step
+from cinemill.core.job import Job, JobState, Progress, Step
 from cinemill.jobs.catalog import LARGEST_TIMELINES_BYTES
 from cinemill.jobs.estimate import estimate_seconds_left
 
@@ -81,3 +81,20 @@ def describe_step(step: Step) -> dict[str, Any]:
         "peak_memory_bytes": step.peak_memory_bytes,
         "error": step.failure.to_json() if step.failure else None,
     }
+
+
+def describe_change(job: Job) -> Progress:
+    """Return the event of a job that is waiting or has ended.
+
+    The words of ``status`` are a contract.
+    """
+    message = job.message if job.state is not JobState.FAILED or job.failure is None else ""
+    return Progress(
+        job_id=job.id,
+        job_kind=job.kind,
+        status=job.state.value,
+        progress=100.0 if job.state is JobState.COMPLETED else job.progress,
+        message=message or (job.failure.message if job.failure else ""),
+        stage=job.stage,
+        seconds_left=0.0 if job.state.is_final else None,
+    )

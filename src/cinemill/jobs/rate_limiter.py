@@ -10,10 +10,15 @@ import time
 from redis.exceptions import RedisError
 
 from cinemill.errors import RedisUnavailable
-from cinemill.jobs.catalog import Rate
-from cinemill.storage.redis_servers import drop_refusing, open_redis
+from cinemill.jobs.catalog import Rate, StepKind
+from cinemill.storage.redis_servers import Outage, drop_refusing, open_redis
+from cinemill.telemetry import get_logger
 
 PAUSE_AFTER_FAULT_SECONDS = 1.0
+UNREADABLE_DELAY_SECONDS = 15.0
+"""A kind whose rate makes no sense is looked at again after so long."""
+
+log = get_logger(__name__)
 
 # KEYS: the limit's. ARGV: seconds between starts. No burst: with one, twice the count could start
 # in the first interval, and the promise is "at most".
@@ -36,24 +41,61 @@ class RateLimiter:
     def __init__(self, redis_url: str) -> None:
         self._redis = open_redis(redis_url, socket_timeout=2, socket_connect_timeout=2)
         self._admit = self._redis.register_script(_ADMIT)
-        self._suspended_until = 0.0
+        self._outage = Outage(self._redis.ping, pause_seconds=PAUSE_AFTER_FAULT_SECONDS)
 
     def admit(self, name: str, rate: Rate) -> float:
         """0 where one may start now, and it is counted; else the seconds to wait.
 
         Starts are spaced evenly, ``rate.seconds / rate.count`` apart. Raises RedisUnavailable, and
-        does so for a second after a fault without asking again.
+        does so without asking for a second after a fault, and while a silent Redis stays silent.
         """
-        if time.monotonic() < self._suspended_until:
+        if self._outage.is_on():
             raise RedisUnavailable("Redis did not answer just now.")
         interval = rate.seconds / rate.count
+        asked_at = time.monotonic()
         try:
             wait = self._admit(keys=[f"cinemill:rate:{name}"], args=[interval])
         except RedisError as error:
             drop_refusing(self._redis, error)
-            self._suspended_until = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
+            self._outage.begin(time.monotonic() - asked_at)
             raise RedisUnavailable(f"Redis counts no starts: {error}") from error
         return float(wait)
 
     def close(self) -> None:
         self._redis.close()
+
+
+class Admissions:
+    """Which kinds may start now. A kind that must wait is not asked about again until then."""
+
+    def __init__(self, rates: RateLimiter) -> None:
+        self._rates = rates
+        self._waits: dict[str, float] = {}
+        """Until when a kind waits, on the monotonic clock."""
+
+    def list_waiting(self) -> list[str]:
+        """Return the kinds of which none may start now, and forget those that may again."""
+        now = time.monotonic()
+        self._waits = {kind: until for kind, until in self._waits.items() if until > now}
+        return sorted(self._waits)
+
+    def admit(self, kind: StepKind) -> float:
+        """0 where one of this kind may start now, and it is counted; else the seconds to wait.
+
+        While starts cannot be counted, kinds with a rate wait and kinds without one go on.
+        """
+        if kind.rate is None:
+            return 0.0
+        wait_seconds = self._waits.get(kind.name, 0.0) - time.monotonic()
+        if wait_seconds > 0:
+            return wait_seconds
+        try:
+            wait_seconds = self._rates.admit(kind.name, kind.rate)
+        except RedisUnavailable:
+            wait_seconds = PAUSE_AFTER_FAULT_SECONDS
+        except Exception:
+            log.exception("the rate of a kind cannot be read", kind=kind.name)
+            wait_seconds = UNREADABLE_DELAY_SECONDS
+        if wait_seconds > 0:
+            self._waits[kind.name] = time.monotonic() + wait_seconds
+        return max(0.0, wait_seconds)

@@ -12,7 +12,6 @@ from typing import Any
 
 from cinemill.core.documents import check_text, quote
 from cinemill.core.hardware import Offer
-from cinemill.core.ids import make_id
 from cinemill.core.job import (
     DEFAULT_OWNER,
     HIGHEST_PRIORITY,
@@ -30,6 +29,7 @@ from cinemill.jobs.job_document import describe_job, describe_step
 from cinemill.jobs.portions import delete_in_portions
 from cinemill.storage import hardware
 from cinemill.storage.database import Connection, Database, limit_lock_wait
+from cinemill.storage.ids import make_id
 from cinemill.storage.jobs import job_changes, job_queries, new_jobs, recovery, statistics
 from cinemill.storage.jobs.new_jobs import NewJob, NewStep
 from cinemill.storage.media import assets
@@ -63,14 +63,16 @@ class JobService:
         priority: int | None = None,
         idempotency_key: str | None = None,
         job_id: str | None = None,
+        parent_id: str | None = None,
         in_transaction: Callable[[Connection], None] | None = None,
     ) -> Job:
         """Accept a job: once this returns, it will end once.
 
         ``priority`` 0–10, 10 first; None takes its queue's. The same ``idempotency_key`` of the
-        same owner, or the same ``job_id``, returns the job created the first time.
-        ``in_transaction`` writes in the same transaction, before the job. Raises InputRejected,
-        NotFound, Conflict.
+        same owner, or the same ``job_id``, returns the job created the first time. ``parent_id`` is
+        the job that submits it, with which it is cancelled. ``in_transaction`` writes in the same
+        transaction, before the job. Raises InputRejected, NotFound, Conflict; JobCancelled where
+        the parent was cancelled or has ended.
         """
         for name, value in (("idempotency_key", idempotency_key), ("job_id", job_id)):
             if value is not None:
@@ -83,12 +85,16 @@ class JobService:
             priority=priority,
             idempotency_key=idempotency_key,
             job_id=job_id,
+            parent_id=parent_id,
         )
-        if in_transaction is None:
+        if in_transaction is None and parent_id is None:
             with self._database.once() as connection:
                 return new_jobs.insert_job(connection, new, steps)[0]
         with self._database.begin() as connection:
-            in_transaction(connection)
+            if parent_id is not None:
+                recovery.lock_parent(connection, parent_id)
+            if in_transaction is not None:
+                in_transaction(connection)
             return new_jobs.insert_job(connection, new, steps)[0]
 
     def add_job(
@@ -133,6 +139,7 @@ class JobService:
         priority: int | None,
         idempotency_key: str | None = None,
         job_id: str | None = None,
+        parent_id: str | None = None,
     ) -> tuple[NewJob, list[NewStep]]:
         steps = self._plan_steps(kind, params, asset_id)
         new = NewJob(
@@ -144,6 +151,7 @@ class JobService:
             params=params,
             idempotency_key=idempotency_key,
             request_digest=_digest(kind, params, asset_id),
+            parent_id=parent_id,
         )
         return new, steps
 
@@ -242,22 +250,17 @@ class JobService:
     def cancel_job(self, job_id: str, reason: str = "") -> Job:
         """Cancel a job: at once where nothing runs yet, else as soon as its process has stopped.
 
-        The jobs that it has submitted are cancelled with it.
+        The jobs that it has submitted are cancelled with it, whatever dies meanwhile. Cancelling a
+        cancelled job again changes nothing else.
 
-        Raises NotFound; Conflict where it has ended already; InputRejected (``reason_invalid``);
-        LockTimeout where another transaction holds it or one of those: then call it again.
+        Raises NotFound; Conflict where it has completed or failed; InputRejected
+        (``reason_invalid``); LockTimeout where another transaction holds it: then call it again.
         """
         words = check_text(reason, "reason", most_bytes=LONGEST_REASON_BYTES)
         words = words or "cancelled by the user"
-        try:
-            with self._database.begin() as connection:
-                job = recovery.request_cancel(connection, job_id, words)
-        except Conflict:
-            ended = self.get_job(job_id)
-            if ended.state is JobState.CANCELLED:  # asked again, for a child that was locked
-                child_jobs.cancel_children(self._database, self._catalog, ended, words)
-            raise
-        child_jobs.cancel_children(self._database, self._catalog, job, words)
+        with self._database.begin() as connection:
+            job, marked = child_jobs.cancel(self._catalog, connection, job_id, words)
+        child_jobs.finish_cancels(self._database, marked)
         return job
 
     def retry_job(self, job_id: str) -> Job:
@@ -300,15 +303,13 @@ class JobService:
             return recovery.redrive(connection, step_id, retry_one=retry)
 
     def delete_job(self, job_id: str) -> None:
-        """Delete a job that has ended; its asset stays. Raises NotFound, Conflict."""
+        """Delete a job that has ended; its asset stays. Raises NotFound, Conflict.
+
+        What it has submitted and is still under way is cancelled, unless it has completed.
+        """
         with self._database.begin() as connection:
-            if not job_queries.lock_job(connection, job_id).state.is_final:
-                raise Conflict(
-                    f"Job {job_id} has not ended.",
-                    code="job_not_ended",
-                    hint="Cancel it first and wait until it has stopped, then delete it.",
-                )
-            job_changes.delete_job(connection, job_id)
+            marked = child_jobs.delete(self._catalog, connection, job_id)
+        child_jobs.finish_cancels(self._database, marked)
 
     def stop_and_delete(self, job_id: str, *, patience_seconds: float = 10.0) -> None:
         """Cancel the job if it has not ended, wait until its process is gone, and delete it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,11 +66,13 @@ def open_home(root: Path) -> Home:
 
     Raises DependencyUnavailable if the folder cannot be created or written.
     """
-    home = Home(root.expanduser().absolute())
+    # Resolved: leftover servers are found by their working directory, which is no symbolic link.
+    home = Home(root.expanduser().resolve())
     try:
         for folder in (home.root, *(home.root / name for name in FOLDERS)):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.root.chmod(0o700)
+        _close_folders(home.root)
         read_or_make_secret(home.token_file)
     except OSError as problem:
         raise DependencyUnavailable(
@@ -77,6 +80,15 @@ def open_home(root: Path) -> Home:
             hint="Make it writable, or choose another folder with CINEMILL_HOME.",
         ) from problem
     return home
+
+
+def _close_folders(root: Path) -> None:
+    """Close the home's own folders to other users: the home itself may have to be traversable."""
+    for folder in root.iterdir():
+        details = folder.lstat()
+        is_own = stat.S_ISDIR(details.st_mode) and details.st_uid == os.geteuid()
+        if is_own and details.st_mode & 0o077:
+            folder.chmod(stat.S_IMODE(details.st_mode) & 0o700)
 
 
 @contextmanager

@@ -14,9 +14,11 @@ from rich.console import Console
 from cinemill.addresses import parse_sentinel
 from cinemill.config import Settings
 from cinemill.errors import DatabaseUnavailable, PortInUse, RedisUnavailable
+from cinemill.listening import listen
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
-from cinemill.local.servers.health import accepts_connections, port_is_free
-from cinemill.local.service_plan import FLOWER_PORT, ServicePlan, plan_services, prepare_services
+from cinemill.local.servers.health import accepts_connections
+from cinemill.local.service_plan import ServicePlan, plan_services, prepare_services
+from cinemill.local.shared_memory import require_semaphores
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.supervisor.status import StatusLines
 from cinemill.local.supervisor.supervisor import Supervisor
@@ -58,16 +60,22 @@ async def supervise(
     """Run the instance until SIGINT, SIGTERM or SIGHUP. Call it from the main thread.
 
     Status lines go to ``console`` (None: to the log only); ``on_ready`` is called once, when
-    all services are ready. Raises HomeLocked, PortInUse or SecretUnusable before anything is
-    started, ToolMissing or DependencyUnavailable (its code names the cause, such as
-    database_newer) if the start fails.
+    all services are ready. Raises HomeLocked, PortInUse, AddressUnusable, SharedMemoryUnusable or
+    SecretUnusable before anything is started, ToolMissing or DependencyUnavailable (its code names
+    the cause, such as database_newer) if the start fails.
     """
     began = time.monotonic()
     home = open_home(settings.home)
     with lock_home(home):
         await check_port(settings.host, settings.port)
         if with_flower:
-            await check_port("127.0.0.1", FLOWER_PORT, hint="Stop it, or start without Flower.")
+            await check_port(
+                "127.0.0.1",
+                settings.flower_port,
+                hint="Choose another with FLOWER_PORT, or start without Flower.",
+            )
+        if settings.celery_worker_pool == "prefork":
+            require_semaphores()
         service_plan = prepare_services(settings, home)
         await check_addresses(settings)
         supervisor = Supervisor(
@@ -90,12 +98,20 @@ async def supervise(
 
 
 async def check_port(host: str, port: int, *, hint: str | None = None) -> None:
-    """Raise PortInUse if another program still listens on the port after a second."""
+    """Raise PortInUse if another program still listens on the port after a second.
+
+    Raises AddressUnusable at once for an address at which this machine cannot listen.
+    """
     deadline = time.monotonic() + PORT_SECONDS
-    while not port_is_free(host, port):
-        if time.monotonic() > deadline:
-            raise PortInUse(f"Port {port} on {host} is in use by another program.", hint=hint)
-        await asyncio.sleep(0.05)
+    while True:
+        try:
+            listen(host, port).close()
+        except PortInUse as error:
+            if time.monotonic() > deadline:
+                raise PortInUse(error.message, hint=hint) from error
+            await asyncio.sleep(0.05)
+        else:
+            return
 
 
 async def check_addresses(settings: Settings) -> None:

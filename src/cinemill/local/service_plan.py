@@ -21,7 +21,6 @@ from cinemill.local.supervisor.spec import ServiceSpec
 WORKER_GRACE_SECONDS = 40.0
 """Celery's own grace for running work is 30 s (its soft shutdown); ours is a little longer."""
 GRACE_SECONDS = 5.0
-FLOWER_PORT = 5555
 MIGRATION_SECONDS = 120.0
 """How long the migration waits for an embedded database, which is created at the first start."""
 LIVENESS_PATH = "/static/mark.svg"
@@ -79,7 +78,7 @@ def plan_services(
         _plan_beat(home, environment, (*server_names, "migration")),
     ]
     if with_flower:
-        services.append(_plan_flower(home, environment, server_names))
+        services.append(_plan_flower(settings, home, environment, server_names))
     return [*servers, *services]
 
 
@@ -202,16 +201,19 @@ def _plan_celery(
     )
 
 
-def _plan_flower(home: Home, environment: Mapping[str, str], needs: tuple[str, ...]) -> ServiceSpec:
+def _plan_flower(
+    settings: Settings, home: Home, environment: Mapping[str, str], needs: tuple[str, ...]
+) -> ServiceSpec:
+    port = settings.flower_port
     return ServiceSpec(
         name="flower",
         title="Flower",
-        command=(*_python("cinemill.worker.flower"), f"--port={FLOWER_PORT}"),
+        command=(*_python("cinemill.worker.flower"), f"--port={port}"),
         log_file=home.log / "flower.out",
         environment=environment,
         needs=needs,
-        probe=partial(accepts_connections, "127.0.0.1", FLOWER_PORT),
-        is_alive=partial(http_is_alive, "127.0.0.1", FLOWER_PORT, "/healthcheck"),
+        probe=partial(accepts_connections, "127.0.0.1", port),
+        is_alive=partial(http_is_alive, "127.0.0.1", port, "/healthcheck"),
         stop_rank=SERVICES,
         stop_signal=signal.SIGINT,
     )

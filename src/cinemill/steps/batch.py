@@ -14,7 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import Job
-from cinemill.errors import Conflict, InputRejected, NotFound, Postponed
+from cinemill.errors import InputRejected, NotFound, Postponed
 from cinemill.jobs.results import ResultOf, Seconds, write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 
@@ -60,23 +60,25 @@ def submit_children(
 ) -> StepOutcome:
     """Submit the children, with the batch's owner and priority. Repeating it submits none twice.
 
-    A child that can never work is a failed job. Result: ``job_ids``.
+    A child that can never work is a failed job. Result: ``job_ids``. Raises JobCancelled where the
+    batch was cancelled meanwhile: those that were submitted are cancelled with it.
     """
     run = context.run
     ids = name_children(run.job_id, len(children))
     priority = service.get_job(run.job_id).priority
-    try:
-        for job_id, child in zip(ids, children, strict=True):
-            stop = context.should_stop()
-            if stop is not None:
-                raise stop
-            _submit(service, child, owner=run.owner, priority=priority, job_id=job_id)
-    finally:  # also where it was stopped half-way
-        _stop_with_batch(service, context, ids)
+    for job_id, child in zip(ids, children, strict=True):
+        stop = context.should_stop()
+        if stop is not None:
+            raise stop
+        _submit(service, context, child, priority=priority, job_id=job_id)
     return StepOutcome(write_result(SubmitResult(tuple(ids))))
 
 
-def _submit(service: JobService, child: Child, *, owner: str, priority: int, job_id: str) -> None:
+def _submit(
+    service: JobService, context: StepContext, child: Child, *, priority: int, job_id: str
+) -> None:
+    """Submit one child. Raises JobCancelled where the batch was cancelled meanwhile."""
+    owner = context.run.owner
     try:
         service.create_job(
             child.kind,
@@ -85,18 +87,10 @@ def _submit(service: JobService, child: Child, *, owner: str, priority: int, job
             asset_id=child.asset_id,
             priority=priority,
             job_id=job_id,
+            parent_id=context.run.job_id,
         )
     except InputRejected as error:
         service.create_rejected(child.kind, error, owner=owner, job_id=job_id)
-
-
-def _stop_with_batch(service: JobService, context: StepContext, ids: Sequence[str]) -> None:
-    """Cancel the children of a batch that was cancelled before they were there."""
-    batch = service.get_job(context.run.job_id)
-    if batch.cancel_requested:
-        for job_id in ids:
-            with suppress(Conflict, NotFound):
-                service.cancel_job(job_id, batch.cancel_reason or "")
 
 
 def collect_children(

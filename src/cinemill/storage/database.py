@@ -15,7 +15,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidRequestError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from cinemill.errors import DatabaseNewer, DatabaseUnavailable, LockTimeout, TextUnstorable
+from cinemill.errors import (
+    DatabaseNewer,
+    DatabaseUnavailable,
+    LockTimeout,
+    TextUnstorable,
+    ValueUnstorable,
+)
 
 # Alembic is imported where it is used: every API, worker and beat process imports this module, and
 # only the one that migrates needs its 8 MB and half a second of CPU.
@@ -43,6 +49,14 @@ PASSING_STATES = ("08", "40", "53", "57", "58", "25006", "25P03", "25P04")
 server (deadlock, serialization), out of disk or memory, intervention and shutdown, its disk; a
 standby or a primary that was demoted; a transaction that idled or lasted too long. All pass, and
 the same statement may go through later."""
+
+VALUE_STATES = ("22", "54000")
+"""Of a value that the server refuses: data exceptions, and values too large for an index. What
+people send is checked long before; this is the last line, so that nobody is asked to try again."""
+TEXT_STATES = ("22P05", "22021")
+"""Of those, for a text: a NUL in JSON, bytes that are no UTF-8."""
+HALF_PAIR = "Unicode"
+"""In PostgreSQL's details on JSON with half of a surrogate pair, which has no state of its own."""
 
 UNREADABLE = "unreadable"
 CLOSED_AT_ONCE = "This connection is closed"
@@ -259,7 +273,7 @@ def _engine_connection(url: str) -> Iterator[Connection]:
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """Translate errors of an unreachable server to our own; pass on those of a wrong statement."""
+    """Translate errors of a server or a value to our own; pass on those of a wrong statement."""
     try:
         yield
     except UnicodeEncodeError as error:
@@ -269,8 +283,8 @@ def _translate_errors() -> Iterator[None]:
             raise LockTimeout(
                 "Another transaction holds a row or table that this needs."
             ) from error
-        if _is_for_its_text(error):
-            raise TextUnstorable("A text contains characters that cannot be stored.") from error
+        if (refused := _find_refused_value(error)) is not None:
+            raise refused from error
         if is_connection_fault(error):
             raise DatabaseUnavailable(
                 f"PostgreSQL does not respond ({_first_line(error)})."
@@ -285,12 +299,19 @@ def _translate_errors() -> Iterator[None]:
         raise DatabaseUnavailable("PostgreSQL closes every connection.") from error
 
 
-def _is_for_its_text(error: DBAPIError) -> bool:
-    """Check whether a value held a NUL, which PostgreSQL's texts cannot."""
-    if isinstance(error.orig, psycopg.errors.UntranslatableCharacter):
-        return True
-    # psycopg refuses it before the server is asked, so that there is no SQLSTATE.
-    return isinstance(error.orig, psycopg.DataError) and "NUL" in str(error.orig)
+def _find_refused_value(error: DBAPIError) -> ValueUnstorable | None:
+    """Return our error where PostgreSQL refused a value, not the statement; else None."""
+    original = error.orig
+    if not isinstance(original, psycopg.Error):
+        return None
+    # psycopg refuses some values before the server is asked, and gives them no state.
+    state = original.sqlstate or ("22" if isinstance(original, psycopg.DataError) else "")
+    if not state.startswith(VALUE_STATES):
+        return None
+    words = f"{original} {original.diag.message_detail or ''}"
+    if state in TEXT_STATES or "NUL" in words or HALF_PAIR in words:
+        return TextUnstorable("A text contains characters that cannot be stored.")
+    return ValueUnstorable(f"PostgreSQL refuses a value: {_first_line(error)}.")
 
 
 def _alembic_config() -> Config:

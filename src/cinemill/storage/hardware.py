@@ -44,6 +44,7 @@ def announce(connection: Connection, node: str, encoders: Mapping[str, str]) -> 
             """
             INSERT INTO hardware_encoder (node, encoder, codec)
             SELECT :node, * FROM unnest(CAST(:encoders AS text[]), CAST(:codecs AS text[]))
+                AS found (encoder, codec) ORDER BY encoder
             ON CONFLICT (node, encoder)
             DO UPDATE SET seen_at = clock_timestamp(), codec = excluded.codec
             """

@@ -7,7 +7,10 @@ what a moment without Redis is worth.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -32,6 +35,52 @@ misconfigured or busy with a script. Another server may do it, and this one late
 
 SENTINEL_SECONDS = 1.0
 """How long a Sentinel may take to answer before the next one is asked."""
+
+
+SILENT_SECONDS = 0.5
+"""A command that failed after so long met a server that keeps its callers waiting."""
+
+
+class Outage:
+    """The time in which a server is away, for callers that must not be kept waiting by it.
+
+    After a fault nothing is sent for ``pause_seconds``. Where the fault came late (a server that is
+    frozen, or cut off), a thread asks it after that, and callers go on without it until it answers:
+    only the first of them has waited. Safe to share between threads.
+    """
+
+    def __init__(self, ask: Callable[[], object], *, pause_seconds: float) -> None:
+        """``ask`` sends the server something small. Raises RedisError where that fails."""
+        self._ask = ask
+        self._pause_seconds = pause_seconds
+        self._until = 0.0
+        self._is_silent = False
+        self._asking: threading.Thread | None = None
+
+    def begin(self, seconds: float) -> None:
+        """Begin, or go on, after a fault for which the caller has waited ``seconds``."""
+        self._is_silent = seconds >= SILENT_SECONDS
+        self._until = time.monotonic() + self._pause_seconds
+
+    def is_on(self) -> bool:
+        """Return whether the server should be left alone now. Never waits."""
+        if time.monotonic() < self._until:
+            return True
+        was_silent = self._is_silent
+        if was_silent and (self._asking is None or not self._asking.is_alive()):
+            self._asking = threading.Thread(target=self._find_out, name="redis", daemon=True)
+            with suppress(RuntimeError):  # the process is ending
+                self._asking.start()
+        return was_silent
+
+    def _find_out(self) -> None:
+        asked_at = time.monotonic()
+        try:
+            self._ask()
+        except redis.RedisError:
+            self.begin(time.monotonic() - asked_at)
+        else:
+            self._is_silent = False
 
 
 class PrimaryClient(redis.Redis):

@@ -131,6 +131,9 @@ job = Table(
     _timestamp("started_at"),
     _timestamp("finished_at"),
     Column("announced", Boolean, nullable=False, server_default=text("false")),
+    # Without a foreign key: children outlive the job that submitted them.
+    Column("parent_id", Text),
+    Column("must_cancel_children", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("priority BETWEEN 0 AND 10", name="job_priority_check"),
     UniqueConstraint("owner", "idempotency_key", name="job_owner_idempotency_key"),
     Index("job_queued_at_idx", text("queued_at DESC"), text("id DESC")),
@@ -150,6 +153,8 @@ job = Table(
             "state IN ('pending', 'running') AND cancel_requested_at IS NOT NULL"
         ),
     ),
+    Index("job_parent_idx", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+    Index("job_must_cancel_idx", "id", postgresql_where=text("must_cancel_children")),
 )
 
 job_quotation = Table(

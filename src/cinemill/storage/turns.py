@@ -18,7 +18,8 @@ RELEASED_AT_ONCE = 200
 
 # Where a statement uses an index depends on these words: they are those of run_ready_idx.
 _READY = "state = 'queued' AND published_at IS NULL AND NOT is_delayed"
-_AT_LEVEL = f"queue = :queue AND priority = :priority AND {_READY}"
+_AT_LEVEL = f"""queue = :queue AND priority = :priority AND {_READY}
+    AND kind <> ALL(:without_kinds) AND id <> ALL(:passed)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,9 @@ class Search:
     per_owner: int
     """At most so many of each, and as many of crowds."""
     passed: Sequence[str] = ()
-    """Runs that another transaction holds."""
+    """Runs that another transaction holds, or that were chosen before."""
+    without_kinds: Sequence[str] = ()
+    """Of which none may start now."""
 
 
 # Owners are found by a skip scan of the index, and each CTE is read only as far as needed: ten
@@ -128,10 +131,10 @@ WITH RECURSIVE later AS (
 SELECT due.id, due.owner, due.kind, due.queue, due.priority, due.is_crowd
 FROM turn CROSS JOIN LATERAL (
     (SELECT run.* FROM run WHERE {_AT_LEVEL} AND run.owner = turn.owner AND NOT is_crowd
-       AND id <> ALL(:passed) ORDER BY turn_at LIMIT :per_owner)
+     ORDER BY turn_at LIMIT :per_owner)
     UNION ALL
     (SELECT run.* FROM run WHERE {_AT_LEVEL} AND run.owner = turn.owner AND is_crowd
-       AND id <> ALL(:passed) ORDER BY turn_at LIMIT :per_owner)
+     ORDER BY turn_at LIMIT :per_owner)
 ) AS due ORDER BY turn.place, due.turn_at
 """  # noqa: S608 - made of constants
 
@@ -147,6 +150,7 @@ def list_ready(connection: Connection, search: Search) -> list[ReadyRun]:
             "owners": search.owners,
             "per_owner": search.per_owner,
             "passed": list(search.passed),
+            "without_kinds": list(search.without_kinds),
         },
     ).mappings()
     return [ReadyRun(**row) for row in rows]

@@ -12,7 +12,7 @@ from uuid import uuid4
 from cinemill.client.models import ProgressEvent
 from cinemill.core.job import DEFAULT_OWNER, DeadStep, Failure, Job, JobState, StepSpec
 from cinemill.errors import Conflict, NotFound
-from cinemill.jobs.dispatch import describe_change
+from cinemill.jobs.job_document import describe_change
 from cinemill.testing.outcomes import Outcome
 
 WORKER = "fake:1"
@@ -171,8 +171,10 @@ class FakeJobs:
         )
 
     def cancel(self, job_id: str, reason: str) -> Job:
-        """Cancel a job at once. Raises NotFound, Conflict."""
+        """Cancel a job at once; one that is cancelled stays so. Raises NotFound, Conflict."""
         fake = self.find(job_id)
+        if fake.job.state is JobState.CANCELLED:
+            return fake.job
         if fake.job.state.is_final:
             raise Conflict(
                 f"Job {job_id} is already {fake.job.state.value}.",

@@ -1,7 +1,9 @@
 // Follows one job by server-sent events, which the browser resumes with Last-Event-ID by itself. Polls
-// if the stream is rejected or buffered by a proxy.
+// if there is no place for another stream, if the tab is hidden, or if the stream is rejected or
+// buffered by a proxy.
 
 import { eventsAddress, getStatus } from "./api.js";
+import { takePlace } from "./places.js";
 
 const FINAL = new Set(["completed", "failed", "cancelled"]);
 const POLL_MS = 2000;
@@ -12,32 +14,27 @@ export const isFinal = (status) => FINAL.has(status);
 // Callbacks: onProgress(progress), onLost() while the connection is lost, onRefused() if asking again
 // would change nothing, as for a job that was deleted meanwhile; nothing is called after that.
 export function watchJob(taskId, { onProgress, onLost, onRefused }) {
-  let source = null;
+  const stream = new Stream(taskId, handle);
   let timer = 0;
-  let lastEventAt = Date.now();
+  let newsAt = Date.now();
   let isOver = false;
 
   function stop() {
     isOver = true;
-    source?.close();
+    stream.close();
     clearInterval(timer);
+    document.removeEventListener("visibilitychange", followTab);
   }
 
   function handle(progress) {
     if (isOver) return;
-    lastEventAt = Date.now();
+    newsAt = Date.now();
     if (isFinal(progress.status)) stop();
     onProgress(progress);
   }
 
-  function listen() {
-    source?.close();
-    source = new EventSource(eventsAddress(taskId));
-    source.addEventListener("progress", (event) => handle(JSON.parse(event.data)));
-  }
-
   async function pollIfSilent() {
-    if (Date.now() - lastEventAt < SILENCE_MS) return;
+    if (stream.isOpen() && Date.now() - newsAt < SILENCE_MS) return;
     try {
       handle(await getStatus(taskId));
     } catch (problem) {
@@ -49,10 +46,67 @@ export function watchJob(taskId, { onProgress, onLost, onRefused }) {
         onRefused();
       }
     }
-    if (!isOver && source.readyState === EventSource.CLOSED) listen();
+    if (!isOver && !document.hidden) stream.open();
   }
 
-  listen();
+  function followTab() {
+    if (document.hidden) stream.close();
+    else pollIfSilent();
+  }
+
+  async function begin() {
+    if (!document.hidden) await stream.open();
+    if (isOver || stream.isOpen()) return;
+    await pollIfSilent();
+  }
+
+  document.addEventListener("visibilitychange", followTab);
   timer = setInterval(pollIfSilent, POLL_MS);
+  begin();
   return stop;
+}
+
+// The event stream of one job, while it has a place.
+class Stream {
+  #address;
+  #onProgress;
+  #source = null;
+  #giveBack = null;
+  #isWanted = false;
+
+  constructor(taskId, onProgress) {
+    this.#address = eventsAddress(taskId);
+    this.#onProgress = onProgress;
+  }
+
+  isOpen() {
+    return this.#source !== null;
+  }
+
+  // Again, if it was rejected; not at all while all places are taken.
+  async open() {
+    this.#isWanted = true;
+    if (this.#source && this.#source.readyState !== EventSource.CLOSED) return;
+    const giveBack = this.#giveBack ?? await takePlace();
+    if (!this.#isWanted || (this.#giveBack && this.#giveBack !== giveBack)) {
+      giveBack?.();
+      return;
+    }
+    this.#giveBack = giveBack;
+    if (giveBack) this.#listen();
+  }
+
+  #listen() {
+    this.#source?.close();
+    this.#source = new EventSource(this.#address);
+    this.#source.addEventListener("progress", (event) => this.#onProgress(JSON.parse(event.data)));
+  }
+
+  close() {
+    this.#isWanted = false;
+    this.#source?.close();
+    this.#source = null;
+    this.#giveBack?.();
+    this.#giveBack = null;
+  }
 }

@@ -34,7 +34,8 @@ def main(arguments: list[str]) -> int:
         print(f"{error.message}\n{error.hint}", file=sys.stderr)  # noqa: T201
         return 1
     configure_sentinels(app)
-    app.start(["flower", "--address=127.0.0.1", *arguments])
+    port = app.context.settings.flower_port
+    app.start(["flower", "--address=127.0.0.1", f"--port={port}", *arguments])
     return 0
 
 

@@ -8,13 +8,13 @@ from cinemill.capability.checks import find_handler_flaw
 from cinemill.capability.composition import Composition, Installed
 from cinemill.catalog import COMPOSITION
 from cinemill.config import Settings
-from cinemill.config.fields import usable_cpus
 from cinemill.errors import CapabilityUnusable, CinemillError
 from cinemill.inference.language_models.address import LanguageModelAddress
 from cinemill.inference.models.cards import MODELS_FOLDER
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
+from cinemill.machine import read_capacity
 from cinemill.media.ffmpeg.binary import find_ffmpeg
-from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.limits import Limits, choose_command_bytes
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
 from cinemill.steps.discovery import LeftOut
 from cinemill.steps.package_code import contained, describe
@@ -109,8 +109,9 @@ def _make_failing(left_out: LeftOut) -> Handler:
 
 
 def build_resources(context: WorkerContext) -> StepResources:
-    settings = context.settings
+    settings, capacity = context.settings, read_capacity()
     limits = Limits(
+        memory_bytes=choose_command_bytes(capacity.memory_bytes, context.slots),
         max_pixels=settings.max_pixels,
         max_duration_seconds=settings.max_duration_seconds,
         max_streams=settings.max_streams,
@@ -145,7 +146,7 @@ def build_resources(context: WorkerContext) -> StepResources:
         slots=context.slots,
         c2pa_trust_anchors=settings.c2pa_trust_anchors,
         picture_model=settings.picture_model,
-        threads=max(1, usable_cpus() // context.slots),
+        threads=max(1, capacity.cpus // context.slots),
         fetch_models=settings.fetch_models,
         services=read_services(settings),
         text_model=settings.text_model,

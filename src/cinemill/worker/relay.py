@@ -13,7 +13,7 @@ from cinemill.capabilities.operations.resources import measure_resources
 from cinemill.errors import CinemillError, LockTimeout, RedisUnavailable
 from cinemill.jobs.dispatch import ANNOUNCED_AT_ONCE, Dispatcher
 from cinemill.jobs.leases import LOOK_SHARE, LeaseObserver, lease_timeouts
-from cinemill.jobs.turn_pace import TurnPace
+from cinemill.jobs.planning.turn_pace import TurnPace
 from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.storage.notifications import Listener

@@ -16,6 +16,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure
+from cinemill.media.ffmpeg.sandbox import is_isolated
 from cinemill.storage import hardware
 from cinemill.storage.database import Database
 from cinemill.storage.jobs.dead_messages import insert_dead_message
@@ -212,7 +213,8 @@ class TestJobs:
         ).json()
         assert cancelled["status"] == "cancelled"
         assert cancelled["cancel_reason"] == "wrong film"
-        assert api.http.post(f"/api/v1/jobs/{job_id}/cancel").status_code == 409
+        again = api.http.post(f"/api/v1/jobs/{job_id}/cancel", json={"reason": "another"})
+        assert (again.status_code, again.json()["cancel_reason"]) == (200, "wrong film")
         assert api.http.get(f"/task/{job_id}").json()["status"] == "Cancelled: wrong film"
         assert api.http.post(f"/api/v1/jobs/{job_id}/retry").json()["status"] == "pending"
         assert api.http.post(f"/api/v1/jobs/{job_id}/retry").status_code == 409
@@ -404,6 +406,7 @@ class TestOperate:
             "hardware": "none",
             "messages": "ok",
             "version": health.json()["version"],
+            **({} if is_isolated("auto") else {"sandbox": "off"}),
         }
         lines = api.http.get("/api/v1/logs", params={"limit": 20, "service": "api"}).json()["lines"]
         assert 0 < len(lines) <= 20

@@ -16,7 +16,7 @@ from typing import Any
 from cinemill.api.app import create_app
 from cinemill.api.http.admission import Places
 from cinemill.api.http.timeouts import HttpTimeouts
-from cinemill.api.server import UvicornServer, listen
+from cinemill.api.server import UvicornServer, open_listener
 from cinemill.config import Settings
 from cinemill.storage.database import migrate
 
@@ -143,7 +143,7 @@ def own_server(
     places: Places | None = None,
 ) -> Iterator[OwnServer]:
     migrate(database_url)
-    listener = listen("127.0.0.1", 0)
+    listener = open_listener("127.0.0.1", 0)
     port = int(listener.getsockname()[1])
     settings = Settings(home=home, database_url=database_url, redis_url=redis_url, port=port)
     app = create_app(settings)

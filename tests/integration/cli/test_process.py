@@ -224,6 +224,22 @@ def test_job_id_can_be_abbreviated_and_the_list_shows_the_video(cinemill: Run, v
     assert json.loads(cinemill("status", job_id[:8], "--json").stdout)["id"] == job_id
 
 
+def test_file_names_may_be_any_bytes(
+    cinemill: Run, environment: dict[str, str], video: Path, tmp_path: Path
+) -> None:
+    names = (b"caf\xe9.mp4", b"\xff\xfe.mp4", "日本 🎬.mp4".encode(), b"-l.mp4", b"two\nlines.mp4")
+    files = [Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)) for name in names]
+    for number, file in enumerate(files):
+        file.write_bytes(video.read_bytes() + b"\0" * number)
+    done = cinemill("submit", "--json", *files)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) == len(names)
+    listed = cinemill("jobs").stdout
+    assert all(name in listed for name in ("caf\ufffd.mp4", "日本 🎬.mp4", "two lines.mp4"))
+    (created,) = json.loads(cinemill("process", "--json", "--to", tmp_path / "to", files[0]).stdout)
+    assert created["status"] == "completed"
+
+
 def test_status_shows_workers_and_queues(cinemill: Run) -> None:
     status = json.loads(cinemill("status", "--json").stdout)
     (worker,) = status["workers"]

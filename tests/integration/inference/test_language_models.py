@@ -137,6 +137,20 @@ def test_reply_is_streamed_in_pieces(provider: Provider, open_model: OpenModel) 
     assert server.requests[0].document["stream"] is True
 
 
+ODD = "a\x00b \ud83d-\udcff"
+STORABLE = "ab ?-?"
+
+
+def test_reply_with_text_that_cannot_be_stored_is_made_storable(
+    provider: Provider, open_model: OpenModel
+) -> None:
+    with serve_replies(reply_json({**provider.whole(ODD), "model": ODD})) as server:
+        completion = open_model(server).complete(PROMPT)
+    assert (completion.text, completion.model) == (STORABLE, STORABLE)
+    with serve_replies(provider.streamed(*ODD)) as server:
+        assert "".join(open_model(server).stream(PROMPT)) == STORABLE
+
+
 def test_schema_is_sent_along(provider: Provider, open_model: OpenModel) -> None:
     with serve_replies(reply_json(provider.whole('{"a": "b"}'))) as server:
         open_model(server).complete(WITH_SCHEMA)

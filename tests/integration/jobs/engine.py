@@ -44,6 +44,10 @@ def plan_crowd(params: AnyParameters, asset_id: str | None) -> list[StepSpec]:
     return [StepSpec(f"part-{number:02d}", "work") for number in range(30)]
 
 
+def plan_crowd_with_audio(params: AnyParameters, asset_id: str | None) -> list[StepSpec]:
+    return [*plan_crowd(params, asset_id), StepSpec("audio", "fragile_work")]
+
+
 _SMALL = Queue("small", 5, 1024, 25, 3300, 3600, description="Where a kilobyte is allowed")
 _BRIEF = Queue("brief", 5, 1024 * GIB, 25, 0.6, 60, description="Where half a second is allowed")
 
@@ -77,6 +81,7 @@ CATALOG = replace(
         + [
             JobKind("chain", AnyParameters, plan_chain),
             JobKind("crowd", AnyParameters, plan_crowd),
+            JobKind("crowd_with_audio", AnyParameters, plan_crowd_with_audio),
             JobKind("hardware_work", AnyParameters, plan_hardware),
             JobKind("analyse", AnyParameters, plan_one("work"), second_channel="analysis"),
         ],

@@ -1,4 +1,4 @@
-"""A batch and the renders that it submits, when a person retries it."""
+"""A batch and the renders that it submits, when a person retries, cancels or deletes it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.integration.storage import rows
 from tests.waiting import wait_until
 
 from cinemill.core.job import JobState, RunState, StepState
-from cinemill.errors import Conflict, LockTimeout
+from cinemill.errors import LockTimeout
 from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.dispatch import MOST_LOCKED
 from cinemill.jobs.runs import attempt
@@ -238,7 +238,7 @@ def test_bulk_retry_takes_all_that_nobody_holds(engine: Engine) -> None:
     assert engine.service.retry_failed() == 0
 
 
-def test_cancel_goes_past_a_child_that_is_locked_and_may_be_repeated(bench: Bench) -> None:
+def test_cancel_goes_past_a_child_that_is_locked_and_reaches_it_later(bench: Bench) -> None:
     scene = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}
     from cinemill.capabilities.render.batch import submit_batch
 
@@ -247,10 +247,9 @@ def test_cancel_goes_past_a_child_that_is_locked_and_may_be_repeated(bench: Benc
     batch = bench.service.create_job("batch_render", params={"jobs": timelines})
     assert bench.execute(batch, "submit") is RunState.SUCCEEDED
     children = bench.service.list_jobs(kind="render_video")
-    with rows.locked_job(bench.database, children[1]), pytest.raises(LockTimeout):
+    with rows.locked_job(bench.database, children[1]):
         bench.service.cancel_job(batch.id)
     states = [bench.job(child).state for child in children]
     assert states == [JobState.CANCELLED, JobState.PENDING, JobState.CANCELLED]
-    with pytest.raises(Conflict):
-        bench.service.cancel_job(batch.id)
+    bench.service.cancel_job(batch.id)
     assert bench.job(children[1]).state is JobState.CANCELLED

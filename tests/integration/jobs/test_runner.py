@@ -252,3 +252,20 @@ def test_without_redis_the_work_is_done_all_the_same(bench: Bench) -> None:
     job = bench.submit(do_nothing)
     assert bench.execute(job) is RunState.SUCCEEDED
     bench.sink.close()
+
+
+def test_next_attempt_removes_the_folder_that_a_killed_one_left(bench: Bench) -> None:
+    """Ten attempts of a step that killed its worker left two hundred megabytes."""
+    foreign = bench.folder / ("f" * 32)
+    foreign.mkdir(parents=True)
+    job = bench.submit(do_nothing)
+    for _ in range(2):
+        run = rows.start(bench.database, job)
+        left = bench.folder / run.token
+        left.mkdir()
+        (left / "large").write_bytes(b"bytes")
+        rows.let_lease_run_out(bench.database, run)
+        rows.crash(bench.database, run)
+        rows.change(bench.database, "UPDATE run SET run_at = now()")
+    assert bench.execute(job) is RunState.SUCCEEDED
+    assert list(bench.folder.iterdir()) == [foreign], "another installation's folder stays"

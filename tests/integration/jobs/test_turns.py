@@ -11,21 +11,28 @@ from sqlalchemy import event, text
 from tests.integration.jobs.engine import Engine
 from tests.integration.storage import rows
 
-from cinemill.jobs.turns import TurnPlanner
+from cinemill.jobs.planning.turns import TurnPlanner
 from cinemill.storage import turns
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import dispatch
-from cinemill.storage.jobs.dispatch import LOOKED_AT_ONCE
+from cinemill.storage.jobs.ready_steps import LOOKED_AT_ONCE
 
 WINDOW = 16
 OWNERS = 500
 QUEUED = 20_000
+PORTION = 2000
+SEARCH: dict[str, Any] = {
+    "queue": "default",
+    "priority": 5,
+    "passed": [],
+    "without_kinds": [],
+}
 
 _QUEUE = """
 WITH accepted AS (
     INSERT INTO job (id, kind, owner, priority, request_digest, announced)
     SELECT make_id(), 'work', 'owner-' || number % :owners, 5, '', true
-    FROM generate_series(1, :count) AS number RETURNING id, owner
+    FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS number RETURNING id, owner
 ), planned AS (
     INSERT INTO step (id, job_id, position, name, kind, queue, state, max_failures, max_crashes)
     SELECT make_id(), id, 0, 'work', 'work', 'default', 'queued', 3, 3
@@ -46,8 +53,9 @@ def queue_many(
     kind: str = "work",
     delay: float = 0,
 ) -> None:
-    values = {"owners": owners, "count": count, "kind": kind, "delay": delay}
-    rows.change(database, _QUEUE, **values)
+    for begun in range(0, count, PORTION):
+        values = {"first": begun + 1, "last": min(count, begun + PORTION)}
+        rows.change(database, _QUEUE, **values, owners=owners, kind=kind, delay=delay)
     with database.once() as connection:
         connection.execute(text("ANALYZE run"))
 
@@ -119,7 +127,13 @@ def test_turn_locks_only_what_it_publishes(many: Engine) -> None:
 
 def test_turn_reads_few_rows_of_many(many: Engine) -> None:
     for after in ("", "owner-250", "zzz"):
-        search = {"queue": "default", "priority": 5, "after": after, "passed": []}
+        search = {
+            "queue": "default",
+            "priority": 5,
+            "after": after,
+            "passed": [],
+            "without_kinds": [],
+        }
         read = count_rows_read(many.database, turns._FIND, **search, owners=20, per_owner=4)
         assert read <= 20 + 20 * 4 + 40
 
@@ -127,7 +141,7 @@ def test_turn_reads_few_rows_of_many(many: Engine) -> None:
 def test_runs_that_wait_for_a_time_are_not_read(many: Engine) -> None:
     rows.change(many.database, "UPDATE run SET run_at = now() + interval '1 hour'")
     late = many.submit(1, owner="zoe")
-    search = {"queue": "default", "priority": 5, "after": "", "passed": []}
+    search = {**SEARCH, "after": ""}
     read = count_rows_read(many.database, turns._FIND, **search, owners=20, per_owner=4)
     assert read <= 4
     assert many.dispatcher.publish_ready() == 1

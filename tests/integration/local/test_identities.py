@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from cinemill.local.servers.postgres import find_binaries
 
 ROOT = Path(__file__).parents[3]
 NOBODY = 65534
+UNNAMED = 12345
 
 RUN = """
 import os, pathlib, sys, psutil
@@ -83,6 +85,14 @@ def others_can_reach_the_binaries() -> bool:
     return all(open_folder.stat().st_mode & 0o001 for open_folder in find_binaries().parents)
 
 
+def has_name(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
 def test_servers_run_as_an_ordinary_user(open_folder: Path) -> None:
     if os.geteuid() != 0:
         assert run_servers(open_folder / "home", [])[0].endswith(f" {os.geteuid()}")
@@ -96,6 +106,15 @@ def test_servers_run_as_an_ordinary_user(open_folder: Path) -> None:
     home.mkdir()
     os.chown(home, NOBODY, NOBODY)
     assert run_servers(home, become) == [f"running {NOBODY} {NOBODY}"] * 2
+
+
+def test_servers_run_as_a_user_without_a_name(open_folder: Path) -> None:
+    require(not has_name(UNNAMED), "the user of this test has a name here")
+    before = ["unshare", "--user", f"--map-user={UNNAMED}", f"--map-group={UNNAMED}"]
+    require(shutil.which("unshare") is not None, "no unshare to become another user with")
+    require(succeeds([*before, "unshare", "--user", "true"]), "namespaces are refused")
+    lines = run_servers(open_folder / "home", before)
+    assert lines == [f"running {UNNAMED} {UNNAMED}"] * 2
 
 
 def test_servers_run_as_root_keep_its_files(open_folder: Path) -> None:

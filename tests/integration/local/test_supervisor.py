@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 from cinemill.errors import DependencyUnavailable
 from cinemill.local.supervisor.liveness import CpuActivity, Liveness
 from cinemill.local.supervisor.spec import ServiceSpec
-from cinemill.local.supervisor.supervisor import Supervisor
+from cinemill.local.supervisor.supervisor import IGNORED_SIGNALS, STOP_SIGNALS, Supervisor
 
 
 def journal_of(folder: Path) -> list[str]:
@@ -46,6 +46,63 @@ def test_services_start_after_their_needs_and_stop_before_them(tmp_path: Path) -
     assert sorted(lines[1:3]) == ["started api", "started worker"]
     assert lines[3:] == ["stopped api", "stopped worker", "stopped server"]
     wait_until(lambda: processes_of(tmp_path) == [])
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS, ids=str)
+def test_signal_of_a_terminal_or_init_system_stops_in_order(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    def send(supervisor: Supervisor, journal: Journal) -> None:
+        os.kill(os.getpid(), number)
+        wait_until(lambda: journal.events("server") == ["ready", "stopped"])
+
+    specs = [
+        fake_service(tmp_path, "api", needs=("server",), rank=0),
+        fake_service(tmp_path, "server", rank=1),
+    ]
+    run_supervised(tmp_path, specs, send)
+    assert journal_of(tmp_path)[-2:] == ["stopped api", "stopped server"]
+
+
+@pytest.mark.parametrize("number", IGNORED_SIGNALS, ids=str)
+def test_signal_for_log_files_stops_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    def send(supervisor: Supervisor, journal: Journal) -> None:
+        before = supervisor.pids()
+        os.kill(os.getpid(), number)
+        # A later signal that restarts a service shows that the first was taken by then.
+        os.kill(before["api"], signal.SIGKILL)
+        wait_until(lambda: journal.events("api").count("ready") == 2)
+
+    journal = run_supervised(tmp_path, [fake_service(tmp_path, "api")], send)
+    assert journal.events("api")[-1] == "stopped"
+
+
+def test_supervisor_under_nohup_goes_on_without_its_terminal(tmp_path: Path) -> None:
+    def hang_up(supervisor: Supervisor, journal: Journal) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(supervisor.pids()["api"], signal.SIGKILL)
+        wait_until(lambda: journal.events("api").count("ready") == 2)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run_supervised(tmp_path, [fake_service(tmp_path, "api")], hang_up)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_files_of_services_are_readable_by_their_user_only(tmp_path: Path) -> None:
+    code = "import pathlib, sys; pathlib.Path(sys.argv[1], 'made').write_text('')"
+    before = os.umask(0o022)
+    try:
+        run_supervised(tmp_path, [script(tmp_path, "writer", code, once=True)], wait_for_nothing)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o600
+
+
+def wait_for_nothing(supervisor: Supervisor, journal: Journal) -> None:
+    assert journal.events("writer") == ["ready"]
 
 
 def test_killed_service_restarts_without_affecting_others(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from tests.processes import find_encoders, processes_of
 from tests.waiting import wait_until
 
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull, JobCancelled, ToolMissing
+from cinemill.machine import Capacity
+from cinemill.media.ffmpeg import process
 from cinemill.media.ffmpeg.binary import FfmpegBinary, try_encoder
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.process import FfmpegProgress, FfmpegReport
@@ -259,3 +262,14 @@ def test_listed_encoder_is_not_taken_for_usable(ffmpeg_binary: FfmpegBinary) -> 
     assert try_encoder(ffmpeg_binary, "libx264")
     assert try_encoder(ffmpeg_binary, "aac")
     assert not try_encoder(ffmpeg_binary, "no_such_encoder")
+
+
+def test_ffmpeg_counts_a_containers_processors(
+    ffmpeg_binary: FfmpegBinary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked to, and takes it; FFmpeg's before 5 does not know the option."""
+    monkeypatch.setattr(process, "read_capacity", lambda: Capacity(1, 2**30, cpu_limit=0.5))
+    arguments = ["-f", "lavfi", "-i", "color=size=64x64:duration=0.2", "-f", "null", "-"]
+    run(ffmpeg_binary, Sandbox(), tmp_path, arguments)
+    for version, is_known in (("4.4.2-0ubuntu", False), ("n9.0.2-17", True), ("5.1.6-0+deb", True)):
+        assert replace(ffmpeg_binary, version=version).takes_cpu_count is is_known

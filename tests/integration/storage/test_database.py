@@ -12,9 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from tests.integration.storage import rows
 from tests.waiting import PATIENCE_SECONDS
 
-from cinemill.errors import DatabaseUnavailable
+from cinemill.errors import DatabaseUnavailable, TextUnstorable, ValueUnstorable
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs.channels import READY_CHANNEL, notify
+from cinemill.storage.json_columns import json_parameter
 from cinemill.storage.notifications import Listener
 
 
@@ -45,6 +46,40 @@ def test_wrong_statement_is_not_the_servers_fault(database: Database) -> None:
     job = rows.accept(database)
     with pytest.raises(IntegrityError):
         rows.change(database, "UPDATE job SET kind = NULL WHERE id = :id", id=job.id)
+
+
+REFUSED_VALUES = [
+    ("CAST(:value AS text)", "a\x00b", TextUnstorable),
+    ("CAST(:value AS text)", "\ud800", TextUnstorable),
+    ("CAST(:value AS text[])", ["\udfff"], TextUnstorable),
+    (":value", {"a": "\x00"}, TextUnstorable),
+    (":value", {"a": ["\ud800"]}, TextUnstorable),
+    (":value", {"\udfff": 1}, TextUnstorable),
+    ("convert_from(:value, 'UTF8')", b"\xff", TextUnstorable),
+    (":value", {"a": float("nan")}, ValueUnstorable),
+    ("CAST(:value AS int)", 2**40, ValueUnstorable),
+    ("CAST(:value AS bigint)", 2**70, ValueUnstorable),
+    ("CAST(CAST(:value AS float8) AS bigint)", float("nan"), ValueUnstorable),
+    ("CAST(CAST(:value AS text) AS timestamptz)", "999999-01-01", ValueUnstorable),
+    ("make_interval(secs => :value)", 1e300, ValueUnstorable),
+    ("'a' ~ :value", "(", ValueUnstorable),
+]
+"""What no statement should be given, and the server's fault in none of these cases."""
+
+
+@pytest.mark.parametrize(("expression", "value", "kind"), REFUSED_VALUES)
+def test_refused_value_is_not_worth_asking_again(
+    database: Database, expression: str, value: object, kind: type[ValueUnstorable]
+) -> None:
+    statement = text(f"SELECT {expression}")
+    if isinstance(value, dict):
+        statement = statement.bindparams(json_parameter("value"))
+    for open_connection in (database.begin, database.once):
+        with pytest.raises(ValueUnstorable) as refused, open_connection() as connection:
+            connection.execute(statement, {"value": value})
+        assert type(refused.value) is kind
+        assert (refused.value.http_status, refused.value.is_retryable) == (422, False)
+    database.ping()
 
 
 def test_frozen_process_does_not_hold_its_locks_for_ever(database: Database) -> None:

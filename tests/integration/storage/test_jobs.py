@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 from tests.integration.storage import rows
 from tests.integration.storage.rows import CHAIN, FAN_IN, make_job, make_step
 
@@ -65,6 +66,53 @@ def test_key_that_twenty_send_at_once_makes_one_job(database: Database) -> None:
         made = list(pool.map(lambda _: insert(database, make_job(idempotency_key="k")), range(20)))
     assert len({job.id for job, _ in made}) == 1
     assert sum(is_new for _, is_new in made) == 1
+
+
+def delete_after_conflicts(connection: Connection, other: Database, *, times: int) -> None:
+    """Delete the job as soon as a statement has found it in the way, so many times.
+
+    Another one takes its place before the next statement of that kind.
+    """
+    left = [times]
+
+    def intervene(*arguments: Any) -> None:
+        cursor, statement = arguments[1], arguments[2]
+        if "ON CONFLICT DO NOTHING" in statement and cursor.rowcount == 0:
+            rows.change(other, "DELETE FROM job WHERE idempotency_key = 'k'")
+            left[0] -= 1
+        elif statement.strip().startswith("SELECT * FROM job") and left[0]:
+            rows.accept(other, idempotency_key="k")
+
+    event.listen(connection, "after_cursor_execute", intervene)
+
+
+@pytest.mark.parametrize("open_connection", ["once", "begin"])
+def test_key_whose_job_is_deleted_meanwhile_makes_a_job(
+    database: Database, open_connection: str
+) -> None:
+    rows.accept(database, idempotency_key="k")
+    wanted = make_job(idempotency_key="k")
+    with getattr(database, open_connection)() as connection:
+        delete_after_conflicts(connection, database, times=2)
+        made, is_new = new_jobs.insert_job(connection, wanted, [make_step()])
+    assert (made.id, is_new) == (wanted.id, True)
+    assert rows.run_states(database, made) == ["queued"]
+
+
+def test_key_whose_job_is_deleted_all_the_time_is_a_conflict(database: Database) -> None:
+    rows.accept(database, idempotency_key="k")
+    with pytest.raises(Conflict) as refused, database.once() as connection:
+        delete_after_conflicts(connection, database, times=100)
+        new_jobs.insert_job(connection, make_job(idempotency_key="k"), [make_step()])
+    assert refused.value.code == "idempotency_conflict"
+
+
+def test_id_of_one_job_and_key_of_another_are_the_job_of_that_id(database: Database) -> None:
+    first = make_job()
+    insert(database, first)
+    insert(database, make_job(idempotency_key="k"))
+    found, is_new = insert(database, make_job(id=first.id, idempotency_key="k"))
+    assert (found.id, is_new) == (first.id, False)
 
 
 def test_asset_that_nobody_knows_is_not_found(database: Database) -> None:

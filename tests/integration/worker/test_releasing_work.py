@@ -72,12 +72,20 @@ def was_released(stack: Stack, job: Job) -> bool:
     return returned and (step.state, step.failures, step.crashes) == (StepState.QUEUED, 0, 0)
 
 
-@pytest.mark.parametrize("pool", ["solo", "prefork"])
+@pytest.mark.parametrize(
+    ("pool", "stop"),
+    [
+        ("solo", signal.SIGTERM),
+        ("prefork", signal.SIGTERM),
+        ("solo", signal.SIGHUP),  # the end of its terminal
+        ("prefork", signal.SIGHUP),
+    ],
+)
 def test_stopping_worker_releases_its_work_and_exits(
-    stack: Stack, long_film: Path, pool: str
+    stack: Stack, long_film: Path, pool: str, stop: signal.Signals
 ) -> None:
     with worker_at_work(stack, long_film, pool) as (job, worker):
-        worker.send_signal(signal.SIGTERM)
+        worker.send_signal(stop)
         worker.wait(timeout=PATIENCE_SECONDS)
         assert was_released(stack, job)
         wait_until(lambda: processes_of(stack.home / "work") == [])

@@ -46,7 +46,7 @@ def test_only_what_the_asker_must_change_is_not_worth_asking_again(
     kind: type[errors.CinemillError],
 ) -> None:
     document = to_problem(kind("It did not work."))
-    to_change = (errors.InputRejected, errors.TextUnstorable)
+    to_change = (errors.InputRejected, errors.ValueUnstorable)
     assert document["retryable"] is not issubclass(kind, to_change)
 
 

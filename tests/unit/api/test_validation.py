@@ -37,7 +37,7 @@ class Query(BaseModel):
         ({"limit": 1.5}, "must be a whole number, not 1.5"),
         ({"name": "long"}, "must be at most 3 characters long, not 'long'"),
         ({"name": 5}, "must be a text, not 5"),
-        ({"name": "\x00"}, r"must be a text that matches ^[^\x00]*$, not '\x00'"),
+        ({"name": "\x00"}, "must not contain NUL characters"),
         ({"state": ["odd"]}, "must be one of 'open' or 'done', not 'odd'"),
         ({"state": 5}, "must be a list, not 5"),
         ({"kind": "c"}, "must be one of 'a' or 'b', not 'c'"),

@@ -11,7 +11,7 @@ from tests.unit.jobs.samples import make_job
 
 from cinemill.core.job import Failure, JobState
 from cinemill.errors import CommandFailed, DiskFull, MediaRejected
-from cinemill.jobs.dispatch import describe_change
+from cinemill.jobs.job_document import describe_change
 from cinemill.jobs.runs.failures import describe_failure
 
 # Whatever Python can hold, undecodable bytes of a file's name among it.

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.jobs.fairness import CROWD_WINDOW, limit_bursts, round_robin
+from cinemill.jobs.fairness import CROWD_WINDOW, limit_bursts, round_robin, take_turns
 from cinemill.storage.jobs.dispatch import OwnerLoad, ReadyRun
 
 owners = st.sampled_from(["ann", "bob", "cat", "dan"])
@@ -197,3 +197,26 @@ def test_small_queue_does_not_wait_for_all_of_a_large_one(
         fair_queue.turn()
     # Ties that always fall to Ann cost Bob every third turn at the worst; lots even that out.
     assert fair_queue.ended.count("ann") <= 2 * small + window + workers
+
+
+@given(ready_runs(), loads_of_owners, st.integers(0, 3))
+def test_turns_keep_every_run_and_the_order_of_each_half(
+    ready: list[ReadyRun], loads: list[OwnerLoad], every: int
+) -> None:
+    mixed = [replace(run, is_crowd=every > 0 and int(run.id) % every == 0) for run in ready]
+    ordered = take_turns(mixed, loads)
+    assert sorted(run.id for run in ordered) == sorted(run.id for run in mixed)
+    for half in (False, True):
+        for owner in {run.owner for run in mixed}:
+            before = [run for run in mixed if run.owner == owner and run.is_crowd is half]
+            after = [run for run in ordered if run.owner == owner and run.is_crowd is half]
+            assert after == before
+
+
+def test_short_job_behind_a_burst_goes_next_and_the_burst_goes_on() -> None:
+    burst = [replace(run, is_crowd=True) for run in make_line("ann", 20)]
+    short = [make_ready(f"short-{number}", "ann") for number in range(3)]
+    ids = [run.id for run in take_turns([*burst, *short], [])]
+    assert ids[:6] == ["short-0", "ann-0", "short-1", "ann-1", "short-2", "ann-2"]
+    out = [OwnerLoad("ann", 5, 3, 0, published_crowd=0)]
+    assert take_turns([*burst, *short], out)[0].id == "ann-0"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cinemill.jobs.turn_pace import TURNS_A_SECOND, TURNS_AT_ONCE, TurnPace
+from cinemill.jobs.planning.turn_pace import TURNS_A_SECOND, TURNS_AT_ONCE, TurnPace
 
 
 def count_turns(seconds: float, *, between_seconds: float) -> int:

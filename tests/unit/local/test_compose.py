@@ -20,7 +20,7 @@ from cinemill.catalog import QUEUES
 from cinemill.cli.main import app
 from cinemill.config import Settings, load, reference
 from cinemill.jobs.catalog import list_common
-from cinemill.local.service_plan import FLOWER_PORT, READY_FILE, WORKER_GRACE_SECONDS
+from cinemill.local.service_plan import READY_FILE, WORKER_GRACE_SECONDS
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -93,11 +93,11 @@ def test_compose_ports_are_published_on_localhost_only() -> None:
     port = load_settings(PARTS["api"]).port
     assert published == {
         "api": [f"127.0.0.1:{port}:{port}"],
-        "flower": [f"127.0.0.1:{FLOWER_PORT}:{FLOWER_PORT}"],
+        "flower": ["127.0.0.1:5555:5555"],
     }
     assert f"EXPOSE {port}" in DOCKERFILE
     assert f":{port}/health" in PARTS["api"]["healthcheck"]["test"][-1]
-    assert f":{FLOWER_PORT}/healthcheck" in PARTS["flower"]["healthcheck"]["test"][-1]
+    assert ":5555/healthcheck" in PARTS["flower"]["healthcheck"]["test"][-1]
 
 
 def test_compose_dependencies_have_matching_health_checks() -> None:

@@ -26,6 +26,30 @@ def test_home_is_accessible_to_its_owner_only(tmp_path: Path) -> None:
     assert {path.name for path in home.root.iterdir() if path.is_dir()} == set(FOLDERS)
 
 
+def test_folders_that_others_could_read_are_closed(tmp_path: Path) -> None:
+    root = tmp_path / "home"
+    for folder in (root, root / "log", root / "renders"):
+        folder.mkdir(mode=0o755)
+    open_home(root)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in root.iterdir() if path.is_dir()}
+    assert set(modes.values()) == {0o700}
+
+
+def test_folder_elsewhere_keeps_its_mode(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "renders").symlink_to(shared)
+    open_home(tmp_path / "home")
+    assert shared.stat().st_mode & 0o777 == 0o755
+
+
+def test_home_by_a_symbolic_link_is_the_folder_itself(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "disk")
+    assert open_home(tmp_path / "home").root == (tmp_path / "disk").resolve()
+
+
 def test_reopened_home_keeps_its_token(tmp_path: Path) -> None:
     first = open_home(tmp_path / "home").token_file.read_text()
     assert open_home(tmp_path / "home").token_file.read_text() == first

@@ -22,7 +22,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cinemill import telemetry
 from cinemill.api.middleware.validation import describe_error
 from cinemill.api.socket_codes import close_failed
-from cinemill.errors import CinemillError, Conflict, InputRejected, NotFound, Unauthorized
+from cinemill.errors import (
+    CinemillError,
+    Conflict,
+    InputRejected,
+    NotFound,
+    Unauthorized,
+    ValueUnstorable,
+)
 
 log = telemetry.get_logger(__name__)
 
@@ -152,7 +159,8 @@ def _internal_error() -> CinemillError:
 
 async def _on_cinemill_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, CinemillError)  # noqa: S101 – registered for this class alone
-    if error.http_status >= 500:
+    # Values are checked where they come in: one that only PostgreSQL refuses is a check we lack.
+    if error.http_status >= 500 or isinstance(error, ValueUnstorable):
         path, detail = (clip(text, LONGEST_LOGGED) for text in (request.url.path, error.message))
         log.warning("request_failed", path=path, code=error.code, detail=detail)
     return problem_response(error)

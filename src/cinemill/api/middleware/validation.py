@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pydantic_core import ErrorDetails
 
 from cinemill.core.documents import quote
+from cinemill.core.text.storable_text import STORABLE
 
 _EXPECTED: Mapping[str, str] = {
     "bool_parsing": "true or false",
@@ -53,6 +54,8 @@ def describe_error(error: ErrorDetails) -> str:
     kind = error["type"]
     if (sentence := _SENTENCES.get(kind)) is not None:
         return sentence
+    if (error.get("ctx") or {}).get("pattern") == STORABLE:
+        return "must not contain NUL characters"
     if (expected := _EXPECTED.get(kind)) is None:
         return f"is not valid: {quote(error.get('input'))}"
     return f"must be {expected.format(**error.get('ctx') or {})}, not {quote(error.get('input'))}"

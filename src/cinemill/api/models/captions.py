@@ -11,10 +11,11 @@ from cinemill.api.models.documents import PREFIX, Document
 from cinemill.api.models.pages import Page
 from cinemill.capabilities.captions.edits import LONGEST_SPEAKER, make_cue
 from cinemill.core.text.segmentation import Cue
+from cinemill.core.text.storable_text import Text
 from cinemill.storage.media.captions import CaptionSet
 
 Moment = Annotated[int, Field(ge=0, strict=True)]
-Speaker = Annotated[str, Field(max_length=LONGEST_SPEAKER)]
+Speaker = Annotated[Text, Field(max_length=LONGEST_SPEAKER)]
 
 
 class CaptionCue(Document):
@@ -22,7 +23,7 @@ class CaptionCue(Document):
 
     start_ms: Moment
     end_ms: Moment
-    lines: Annotated[list[str], FailFast()]
+    lines: Annotated[list[Text], FailFast()]
     speaker: Speaker = ""
     """Who says it; empty where that is not known."""
 

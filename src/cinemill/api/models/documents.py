@@ -6,14 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from cinemill.core.text.storable_text import Text
 from cinemill.docstrings import DescribedModel
 
 PREFIX = "/api/v1"
 """Where everything of this version is."""
-STORABLE = r"^[^\x00]*$"
-"""Texts without the character that PostgreSQL cannot store."""
 
-Name = Annotated[str, Field(max_length=255, pattern=STORABLE)]
+Name = Annotated[Text, Field(max_length=255)]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """In ISO 8601, UTC."""
 OpenObject = dict[str, object]

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from cinemill.api.models.documents import PREFIX, STORABLE, Document, Name, OpenObject, Timestamp
+from cinemill.api.models.documents import PREFIX, Document, Name, OpenObject, Timestamp
 from cinemill.api.models.pages import Page
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job
+from cinemill.core.text.storable_text import Text
 from cinemill.jobs.job_document import describe_job
 
 MAX_KEY_LENGTH = 255
@@ -30,7 +31,7 @@ class CreateJobRequest(Document):
 class CancelRequest(Document):
     """Why a job is cancelled."""
 
-    reason: Annotated[str, Field(max_length=500, pattern=STORABLE)] = ""
+    reason: Annotated[Text, Field(max_length=500)] = ""
 
 
 class RetryRequest(Document):

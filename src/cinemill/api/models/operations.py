@@ -25,6 +25,9 @@ class HealthDocument(Document):
     absent where `CINEMILL_QDRANT_URL` is not set."""
     capabilities: str | None = None
     """`left_out` where a package's capability cannot be used; otherwise absent."""
+    sandbox: str | None = None
+    """`off` where videos are decoded outside of bubblewrap, because it does not work on the API's
+    machine or CINEMILL_SANDBOX is off; otherwise absent."""
 
 
 class LogPage(Page):
@@ -46,6 +49,7 @@ class ProcessDocument(Document):
 
     pid: int
     cpus: int | None
+    """That it may use; a container may limit it."""
 
 
 class SettingDocument(Document):

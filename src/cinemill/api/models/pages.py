@@ -18,6 +18,7 @@ from fastapi import Query
 from cinemill.api.models.documents import Document
 from cinemill.core.documents import find_text_problem
 from cinemill.core.page_position import PagePosition
+from cinemill.core.text.storable_text import Text
 from cinemill.errors import InputRejected
 
 MOST_ENTRIES = 500
@@ -27,7 +28,7 @@ PageLimit = Annotated[
     int, Query(ge=1, le=MOST_ENTRIES, description="Maximum number of entries in the response.")
 ]
 Cursor = Annotated[
-    str | None,
+    Text | None,
     Query(
         max_length=LONGEST_CURSOR,
         description="The `next` of the previous page; without it, the first page is returned.",

@@ -16,6 +16,7 @@ from cinemill.api.state import AppState, StateDep
 from cinemill.capabilities.captions import edit_store
 from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.core.text.storable_text import Text
 from cinemill.errors import NotFound
 from cinemill.storage.media import assets, captions
 
@@ -38,14 +39,14 @@ def list_assets(state: StateDep, limit: PageLimit = 50, cursor: Cursor = None) -
 
 
 @router.get("/{asset_id}", responses=problems(404))
-def read_asset(asset_id: str, state: StateDep) -> AssetDetails:
+def read_asset(asset_id: Text, state: StateDep) -> AssetDetails:
     """Return a video with its artifacts."""
     asset = get_owned_asset(state, asset_id)
     return AssetDetails.from_records(asset, assets.list_artifacts(state.database, asset_id))
 
 
 @router.patch("/{asset_id}", responses=problems(404, 413, 422))
-def change_asset(asset_id: str, request: ChangeAssetRequest, state: StateDep) -> AssetDocument:
+def change_asset(asset_id: Text, request: ChangeAssetRequest, state: StateDep) -> AssetDocument:
     """Move a video into a collection, or out of all with an empty name.
 
     Searches find it there at once.
@@ -59,7 +60,7 @@ def change_asset(asset_id: str, request: ChangeAssetRequest, state: StateDep) ->
 @router.post("/{asset_id}/jobs", status_code=201, responses=CREATED | problems(404, 413, 422))
 @body_at_most(TIMELINE_BYTES)
 def create_asset_job(
-    asset_id: str, request: CreateJobRequest, state: StateDep, response: Response
+    asset_id: Text, request: CreateJobRequest, state: StateDep, response: Response
 ) -> JobDocument:
     """Queue another job for an existing video."""
     get_owned_asset(state, asset_id)
@@ -94,12 +95,12 @@ def _find_caption_file(
 )
 @router.get("/{asset_id}/files/{kind}", response_class=FileResponse, responses=FILE | problems(422))
 def read_file(
-    asset_id: str,
+    asset_id: Text,
     kind: ArtifactKind,
     state: StateDep,
-    variant: str | None = None,
+    variant: Text | None = None,
     download: bool = False,
-    language: str | None = None,
+    language: Text | None = None,
 ) -> FileResponse:
     """Return a file of a video: ``source`` is the upload, the others are derived from it.
 
@@ -122,7 +123,7 @@ def read_file(
 
 @router.head("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse, responses=FILE)
 @router.get("/{asset_id}/streams/{stream}/{filename}", response_class=FileResponse, responses=FILE)
-def read_stream(asset_id: str, stream: str, filename: str, state: StateDep) -> FileResponse:
+def read_stream(asset_id: Text, stream: Text, filename: Text, state: StateDep) -> FileResponse:
     """Return a playlist or media file of a stream (HLS or DASH). Supports range requests."""
     get_owned_asset(state, asset_id)
     kind, variant = ArtifactKind.STREAM, f"{stream}/{filename}"

@@ -34,6 +34,7 @@ from cinemill.capabilities.captions import edit_store
 from cinemill.capabilities.captions.caption_files import read_caption_file
 from cinemill.capabilities.captions.edits import MOST_CUES
 from cinemill.core.text.segmentation import Cue
+from cinemill.core.text.storable_text import Text
 from cinemill.core.text.subtitle_parser import LARGEST_FILE_BYTES
 from cinemill.storage.media import captions
 from cinemill.storage.media.captions import CaptionSet
@@ -47,7 +48,7 @@ ENTITY_TAG = re.compile(r'(?:W/)?"([^"*]*)"')
 FILE_TYPES = ("text/vtt", "application/x-subrip")
 
 Language = Annotated[str, Path(pattern=r"^[a-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$")]
-Version = Annotated[str | None, Header(alias="If-Match", max_length=100)]
+Version = Annotated[Text | None, Header(alias="If-Match", max_length=100)]
 CueLimit = Annotated[
     int, Query(ge=1, le=MOST_CUES, description="Maximum number of captions in the response.")
 ]
@@ -55,7 +56,7 @@ CueLimit = Annotated[
 
 @router.get("", responses=problems(404, 422))
 def list_captions(
-    asset_id: str, state: StateDep, limit: PageLimit = 100, cursor: Cursor = None
+    asset_id: Text, state: StateDep, limit: PageLimit = 100, cursor: Cursor = None
 ) -> CaptionSetPage:
     """List the captions in each language: a person's edit, otherwise a model's newest."""
     last = "" if cursor is None else decode_cursor(cursor, 1)[0]
@@ -70,7 +71,7 @@ def list_captions(
 
 @router.get("/{language}", responses=problems(404, 422))
 def read_captions(
-    asset_id: str,
+    asset_id: Text,
     language: Language,
     state: StateDep,
     response: Response,
@@ -129,7 +130,7 @@ def parse_cue(request: Request, content: Annotated[bytes, Depends(read_body)]) -
 )
 @body_at_most(LARGEST_FILE_BYTES)
 def save_captions(
-    asset_id: str,
+    asset_id: Text,
     language: Language,
     cues: Annotated[list[Cue], Depends(parse_cue)],
     state: StateDep,
@@ -158,7 +159,7 @@ def save_captions(
 
 @router.delete("/{language}", status_code=204, responses=problems(404, 409, 412, 422, 428))
 def discard_correction(
-    asset_id: str, language: Language, state: StateDep, version: Version = None
+    asset_id: Text, language: Language, state: StateDep, version: Version = None
 ) -> Response:
     """Discard a person's edit. The model's captions, if any, become current again.
 

@@ -19,6 +19,7 @@ from cinemill.api.routes.logs import MOST_LINES, log_folder, read_lines
 from cinemill.api.routes.uploads import REFUSALS, accept_upload, describe_form
 from cinemill.api.state import StateDep
 from cinemill.capabilities.ingest.stored_assets import delete_unused_asset
+from cinemill.core.text.storable_text import Text
 
 router = APIRouter(route_class=BoundedRoute)
 
@@ -62,7 +63,7 @@ async def upload_video(request: Request, state: StateDep) -> UploadAccepted:
 
 
 @router.get("/task/{task_id}", tags=["tasks"], responses=problems(404))
-def read_task(task_id: str, state: StateDep) -> TaskState:
+def read_task(task_id: Text, state: StateDep) -> TaskState:
     """Return a task's state (PENDING, PROGRESS, SUCCESS, FAILURE), message and progress."""
     return TaskState.from_job(state.jobs.get_job(task_id))
 
@@ -73,7 +74,7 @@ def read_task(task_id: str, state: StateDep) -> TaskState:
     response_model=TaskResult,
     responses={202: {"model": TaskResult}, **problems(404)},
 )
-def read_result(task_id: str, state: StateDep) -> JSONResponse:
+def read_result(task_id: Text, state: StateDep) -> JSONResponse:
     """Return a task's result. 202 while it is running; a failed task returns its error."""
     job = state.jobs.get_job(task_id)
     result = TaskResult.from_job(job)
@@ -81,7 +82,7 @@ def read_result(task_id: str, state: StateDep) -> JSONResponse:
 
 
 @router.post("/task/{task_id}/cleanup", tags=["tasks"], responses=problems(404, 409))
-def clean_up(task_id: str, state: StateDep) -> Message:
+def clean_up(task_id: Text, state: StateDep) -> Message:
     """Cancel a task if it is unfinished, and delete it with its video and all derived files.
 
     A video that another task needs is kept.
@@ -97,8 +98,8 @@ def clean_up(task_id: str, state: StateDep) -> Message:
 def read_log_tail(
     state: StateDep,
     lines: Annotated[int, Query(ge=1, le=MOST_LINES)] = 200,
-    service: str | None = None,
-    level: str | None = None,
+    service: Text | None = None,
+    level: Text | None = None,
 ) -> LogTail:
     """Return the last lines of the log files as JSON objects, oldest first."""
     folder = log_folder(state)

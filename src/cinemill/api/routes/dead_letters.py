@@ -15,6 +15,7 @@ from cinemill.api.models.jobs import JobDocument
 from cinemill.api.models.pages import Cursor, PageLimit, cut_page, decode_position, encode_position
 from cinemill.api.models.problems import problems
 from cinemill.api.state import StateDep
+from cinemill.core.text.storable_text import Text
 from cinemill.storage.jobs.dead_messages import delete_dead_message, list_dead_messages
 
 router = APIRouter(prefix="/dead", tags=["operate"], route_class=BoundedRoute)
@@ -47,7 +48,7 @@ def list_messages(
 
 
 @router.delete("/messages/{message_id}", status_code=204, responses=problems(404))
-def drop_dead_message(message_id: str, state: StateDep) -> Response:
+def drop_dead_message(message_id: Text, state: StateDep) -> Response:
     """Delete a dead message."""
     with state.database.begin() as connection:
         delete_dead_message(connection, message_id)
@@ -55,6 +56,6 @@ def drop_dead_message(message_id: str, state: StateDep) -> Response:
 
 
 @router.post("/{step_id}/redrive", responses=problems(404, 409))
-def redrive(step_id: str, state: StateDep) -> JobDocument:
+def redrive(step_id: Text, state: StateDep) -> JobDocument:
     """Retry the job of a dead step."""
     return JobDocument.from_job(state.jobs.redrive(step_id))

@@ -26,6 +26,7 @@ from cinemill.api.models.problems import EVENTS, problems
 from cinemill.api.state import AppState, StateDep
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import FINAL_JOB_STATES
+from cinemill.core.text.storable_text import Text
 from cinemill.errors import CinemillError, NotFound, RedisUnavailable, clip_text
 from cinemill.jobs.events import Event, EventReader
 from cinemill.telemetry import get_logger
@@ -53,10 +54,10 @@ _ROW_EXTRAS = ("seconds_left", "queue_place")
     "/jobs/{job_id}/events", response_class=StreamingResponse, responses=EVENTS | problems(404)
 )
 async def follow_job(
-    job_id: str,
+    job_id: Text,
     request: Request,
     state: StateDep,
-    last_event_id: Annotated[str, Header()] = "",
+    last_event_id: Annotated[Text, Header()] = "",
 ) -> StreamingResponse:
     """Stream progress as ``event: progress`` until the job ends; data is a ProgressDocument.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
+from starlette.background import BackgroundTask
 
 from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
 from cinemill.api.models.jobs import (
@@ -23,6 +24,7 @@ from cinemill.api.models.pages import Cursor, PageLimit, cut_page, decode_positi
 from cinemill.api.models.problems import CREATED, problems
 from cinemill.api.state import StateDep
 from cinemill.core.job import DEFAULT_OWNER, JobState
+from cinemill.core.text.storable_text import Text
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=BoundedRoute)
 
@@ -32,10 +34,10 @@ def list_jobs(
     state: StateDep,
     statuses: Annotated[list[JobState] | None, Query(alias="status")] = None,
     states: Annotated[list[JobState] | None, Query(alias="state", include_in_schema=False)] = None,
-    kind: str | None = None,
-    asset_id: str | None = None,
-    before: Annotated[str | None, Query(description="List jobs older than this one.")] = None,
-    id_prefix: Annotated[str | None, Query(max_length=100)] = None,
+    kind: Text | None = None,
+    asset_id: Text | None = None,
+    before: Annotated[Text | None, Query(description="List jobs older than this one.")] = None,
+    id_prefix: Annotated[Text | None, Query(max_length=100)] = None,
     of_videos: bool = False,
     limit: PageLimit = 50,
     cursor: Cursor = None,
@@ -73,7 +75,7 @@ def create_job(
     request: CreateJobRequest,
     state: StateDep,
     response: Response,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=MAX_KEY_LENGTH)] = None,
+    idempotency_key: Annotated[Text | None, Header(min_length=1, max_length=MAX_KEY_LENGTH)] = None,
 ) -> JobDocument:
     """Queue a job. Its paths are on the server, in a folder of ``CINEMILL_INPUT_ROOTS``.
 
@@ -99,32 +101,33 @@ def retry_failed(state: StateDep, request: RetryRequest | None = None) -> RetryR
 
 
 @router.get("/{job_id}", responses=problems(404))
-def read_job(job_id: str, state: StateDep) -> JobDetails:
+def read_job(job_id: Text, state: StateDep) -> JobDetails:
     """Return a job."""
     return JobDetails.from_job(state.jobs.get_job(job_id))
 
 
 @router.get("/{job_id}/status", responses=problems(404))
-def read_job_status(job_id: str, state: StateDep) -> JobStatus:
+def read_job_status(job_id: Text, state: StateDep) -> JobStatus:
     """Return a job with its steps, duration, time left and position in the queue."""
     return JobStatus.from_description(state.jobs.get_job_status(job_id))
 
 
 @router.post("/{job_id}/cancel", responses=problems(404, 409, 413, 422))
-def cancel_job(job_id: str, state: StateDep, request: CancelRequest | None = None) -> JobDocument:
+def cancel_job(job_id: Text, state: StateDep, request: CancelRequest | None = None) -> JobDocument:
     """Cancel a job: at once if it is queued, otherwise when its processes have ended."""
     reason = request.reason if request else ""
     return JobDocument.from_job(state.jobs.cancel_job(job_id, reason))
 
 
 @router.post("/{job_id}/retry", responses=problems(404, 409))
-def retry_job(job_id: str, state: StateDep) -> JobDocument:
+def retry_job(job_id: Text, state: StateDep) -> JobDocument:
     """Retry a failed or cancelled job from the step that failed."""
     return JobDocument.from_job(state.jobs.retry_job(job_id))
 
 
 @router.delete("/{job_id}", status_code=204, responses=problems(404, 409))
-def delete_job(job_id: str, state: StateDep) -> Response:
+def delete_job(job_id: Text, state: StateDep, request: Request) -> Response:
     """Cancel a job if it is unfinished, and delete it. Its video is kept."""
     state.jobs.stop_and_delete(job_id)
-    return Response(status_code=204)
+    forget = BackgroundTask(request.app.state.events.forget, job_id)
+    return Response(status_code=204, background=forget)

@@ -18,6 +18,7 @@ from cinemill.api.models.pages import Cursor, CursorInvalid, decode_cursor, enco
 from cinemill.api.models.problems import problems
 from cinemill.api.state import AppState, StateDep
 from cinemill.core.documents import is_bounded
+from cinemill.core.text.storable_text import Text
 
 router = APIRouter(tags=["operate"], route_class=BoundedRoute)
 
@@ -42,8 +43,8 @@ def read_logs(
     state: StateDep,
     limit: Annotated[int, Query(ge=1, le=MOST_LINES)] = 200,
     cursor: Cursor = None,
-    service: str | None = None,
-    level: str | None = None,
+    service: Text | None = None,
+    level: Text | None = None,
 ) -> LogPage:
     """Return the last lines of the log files as JSON objects, oldest first.
 

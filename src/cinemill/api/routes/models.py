@@ -10,12 +10,13 @@ from cinemill.api.models.jobs import JobDocument
 from cinemill.api.models.problems import CREATED, problems
 from cinemill.api.state import StateDep
 from cinemill.core.job import DEFAULT_OWNER
+from cinemill.core.text.storable_text import Text
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=BoundedRoute)
 
 
 @router.post("/{name}/fetch", status_code=201, responses=CREATED | problems(404, 422))
-def fetch_model(name: str, state: StateDep, response: Response) -> JobDocument:
+def fetch_model(name: Text, state: StateDep, response: Response) -> JobDocument:
     """Queue the download of a model by a worker that uses it; it does nothing if it is there.
 
     Names are those of ``cinemill models list``. With several machines, one of them downloads it.

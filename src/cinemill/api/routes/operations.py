@@ -31,6 +31,7 @@ from cinemill.capability.composition import Composition
 from cinemill.catalog import JOB_KINDS, QUEUES
 from cinemill.errors import CinemillError
 from cinemill.jobs.events import EventReader
+from cinemill.machine import usable_cpus
 from cinemill.storage.database import Database
 from cinemill.storage.jobs.stray_messages import count_stray_messages
 from cinemill.storage.projection.health import examine_projections
@@ -65,15 +66,17 @@ async def read_health(request: Request, state: StateDep, response: Response) -> 
     lists of the broker that no worker reads; ``capabilities`` is there only where an installed
     package's capability cannot be used, and says ``left_out``. ``qdrant`` is there only where it is
     set up: ``ok``, ``unavailable``, or ``filling`` or ``behind`` where it lacks vectors; PostgreSQL
-    is searched then. ``cinemill doctor`` says more about all of them.
+    is searched then. ``sandbox`` is there only where videos are decoded outside of bubblewrap,
+    and says ``off``. ``cinemill doctor`` says more about all of them.
     Needs no token, and therefore says nothing else.
     """
     found = await state.health.ask(partial(_examine, state, request.app.state.events))
-    # Only where there is something to say: people's checks compare the whole document.
-    document = {**found, "capabilities": "left_out"} if request.app.state.left_out else found
-    response.status_code = 200 if document["database"] == "ok" else 503
+    response.status_code = 200 if found["database"] == "ok" else 503
     response.headers["Cache-Control"] = "no-store"
-    return HealthDocument.model_validate(document)
+    # Only where there is something to say: people's checks compare the whole document.
+    left_out = {"capabilities": "left_out"} if request.app.state.left_out else {}
+    sandbox = {} if request.app.state.is_isolated else {"sandbox": "off"}
+    return HealthDocument.model_validate({**found, **left_out, **sandbox})
 
 
 async def _examine(state: AppState, reader: EventReader) -> dict[str, str]:
@@ -176,7 +179,7 @@ def read_debug(request: Request, state: StateDep) -> DebugDocument:
         python=sys.version.split()[0],
         platform=platform.platform(),
         libraries={name: version(name) for name in _LIBRARIES},
-        process=ProcessDocument(pid=os.getpid(), cpus=os.cpu_count()),
+        process=ProcessDocument(pid=os.getpid(), cpus=usable_cpus()),
         disk=disk,
         settings=[
             SettingDocument(name=row.name, value=row.value_masked, source=row.source)

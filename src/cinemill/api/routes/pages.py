@@ -23,6 +23,7 @@ from cinemill.api.html_pages import (
     HtmlPage,
     render_page,
 )
+from cinemill.core.text.storable_text import Text
 
 # Revalidated each time (a 304 costs nothing): an upgrade must not mix two versions.
 _HEADERS = {"Cache-Control": "no-cache"}
@@ -59,7 +60,7 @@ def read_index() -> Response:
 
 
 @_browser_router.get("/assets/{asset_id}")
-def read_asset_page(asset_id: str) -> Response:
+def read_asset_page(asset_id: Text) -> Response:
     """Return the page of any video; its script reports one that does not exist."""
     response = _respond(ASSET)
     response.headers["Vary"] = "Accept"
@@ -67,7 +68,7 @@ def read_asset_page(asset_id: str) -> Response:
 
 
 @router.get("/entities/{entity_id}")
-def read_entity_page(entity_id: str) -> Response:
+def read_entity_page(entity_id: Text) -> Response:
     """Return the page of any entity; its script reports one that does not exist."""
     return _respond(ENTITY)
 

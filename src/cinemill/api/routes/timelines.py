@@ -9,13 +9,14 @@ from cinemill.api.models.problems import problems
 from cinemill.api.models.timelines import LayoutPiece, RenderLayout
 from cinemill.api.state import StateDep
 from cinemill.capabilities.render.timeline_view import describe_layout
+from cinemill.core.text.storable_text import Text
 from cinemill.storage.jobs import job_queries
 
 router = APIRouter(tags=["jobs"], route_class=BoundedRoute)
 
 
 @router.get("/jobs/{job_id}/timeline", responses=problems(404, 422))
-def read_timeline(job_id: str, state: StateDep) -> RenderLayout:
+def read_timeline(job_id: Text, state: StateDep) -> RenderLayout:
     """Return the timeline of a render: clips, titles, subtitles, and the state of each piece.
 
     All times are in seconds of the output.

@@ -36,6 +36,7 @@ from cinemill.api.models.timelines import RenderLayout
 from cinemill.api.routes import assets, captions, dead_letters, events, jobs, stats, timelines
 from cinemill.api.state import StateDep
 from cinemill.core.documents import JsonObject
+from cinemill.core.text.storable_text import Text
 
 router = APIRouter(route_class=BoundedRoute)
 
@@ -94,7 +95,7 @@ def list_dead_letters(state: StateDep, limit: PageLimit = 100) -> DeadLetters:
 
 
 @router.get(_CAPTIONS_PATH, include_in_schema=False)
-def list_captions(asset_id: str, state: StateDep) -> FormerDocument:
+def list_captions(asset_id: Text, state: StateDep) -> FormerDocument:
     """List all of them: older clients do not page."""
     page = captions.list_captions(asset_id, state, limit=sys.maxsize)
     return FormerDocument(add_former_names(page))
@@ -102,7 +103,7 @@ def list_captions(asset_id: str, state: StateDep) -> FormerDocument:
 
 @router.get(f"{_CAPTIONS_PATH}/{{language}}", include_in_schema=False)
 def read_captions(
-    asset_id: str, language: captions.Language, state: StateDep, response: Response
+    asset_id: Text, language: captions.Language, state: StateDep, response: Response
 ) -> FormerDocument:
     """Return all of them: older clients do not page."""
     page = captions.read_captions(asset_id, language, state, response, limit=sys.maxsize)
@@ -111,7 +112,7 @@ def read_captions(
 
 @router.get("/jobs/{job_id}/events", include_in_schema=False, response_class=StreamingResponse)
 async def follow_job(
-    job_id: str, request: Request, state: StateDep, last_event_id: Annotated[str, Header()] = ""
+    job_id: Text, request: Request, state: StateDep, last_event_id: Annotated[Text, Header()] = ""
 ) -> StreamingResponse:
     return await events.open_stream(request, state, job_id, last_event_id, _describe_progress)
 

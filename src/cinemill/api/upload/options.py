@@ -9,11 +9,11 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJs
 
 from cinemill.api.http.bodies import read_json
 from cinemill.api.middleware.problems import ParametersInvalid
-from cinemill.api.models.documents import STORABLE
 from cinemill.catalog import CATALOG
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, StepSpec
 from cinemill.core.parameter_reader import dotted_name, list_problems
 from cinemill.core.parameters import Expected, Parameters
+from cinemill.core.text.storable_text import Text
 from cinemill.errors import InputRejected
 
 DEFAULT_KIND = "process_video"
@@ -43,7 +43,7 @@ class UploadOptions(Parameters):
     model_config = ConfigDict(extra="ignore")
     error_code = ParametersInvalid.code
 
-    kind: str = DEFAULT_KIND
+    kind: Text = DEFAULT_KIND
     """Kind of job that processes the file."""
     params: Annotated[
         dict[str, Any],
@@ -72,8 +72,8 @@ class UploadOptions(Parameters):
     """Also create a thumbnail of this time, in seconds from the first frame."""
     collection: (
         Annotated[
-            str,
-            Field(max_length=LONGEST_COLLECTION, pattern=STORABLE),
+            Text,
+            Field(max_length=LONGEST_COLLECTION),
             Expected(f"at most {LONGEST_COLLECTION} characters without NUL"),
         ]
         | None

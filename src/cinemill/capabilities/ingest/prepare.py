@@ -78,7 +78,7 @@ def prepare(
         return _check(plan, report, info, source, session.folder)
     except FfmpegFailed as failed:
         _empty(session.folder)
-        raise (_media_error(failed.tally) or failed) from failed
+        raise (_blame_source(failed) or failed) from failed
     except BaseException:
         _empty(session.folder)
         raise
@@ -143,6 +143,20 @@ def _inspect(
     except OutputInvalid as wrong:
         blamed = _media_error(tally, has_clean_end=has_clean_end)
         raise (blamed or wrong) from wrong
+
+
+def _blame_source(failed: FfmpegFailed) -> MediaRejected | None:
+    """Return the video's part in it: that it is damaged, or decodes to more than fits.
+
+    If FFmpeg started, read it and gave up, it would do the same again: a track without a single
+    sound that can be decoded, for instance, leaves the file of that sound without a beginning.
+    """
+    blamed = _media_error(failed.tally)
+    if blamed is None and failed.code == "out_of_memory":
+        return _reject("media_out_of_memory")
+    if blamed is None and failed.code == "command_failed" and failed.tally.gave_up:
+        return _reject("media_damaged")
+    return blamed
 
 
 def _media_error(tally: LogSummary, *, has_clean_end: bool = True) -> MediaRejected | None:

@@ -49,7 +49,7 @@ def retry_failed(resources: StepResources, context: StepContext) -> StepOutcome:
         with resources.database.begin() as connection:
             failed = ingestions.list_failed(connection, owner=owner)
             incomplete = ingestions.list_incomplete(connection, owner=owner)
-    resumed = [job_id for job_id in failed if _resume(resources.service, job_id)]
+    resumed = [job_id for job_id in failed if _resume(resources.service, context, job_id)]
     started = [job_id for one in incomplete if (job_id := _ingest_again(resources, context, one))]
     return StepOutcome(
         {"retried": len(resumed) + len(started), "resumed": resumed, "started": started}
@@ -85,7 +85,10 @@ def _list_incomplete(resources: StepResources, asset_ids: Iterable[str], owner: 
         ]
 
 
-def _resume(service: JobService, job_id: str) -> bool:
+def _resume(service: JobService, context: StepContext, job_id: str) -> bool:
+    stop = context.should_stop()
+    if stop is not None:
+        raise stop
     # A Conflict: it was resumed along with its batch, or refused before its first step.
     with suppress(Conflict, NotFound, LockTimeout):
         service.retry_job(job_id)
@@ -108,6 +111,7 @@ def _ingest_again(resources: StepResources, context: StepContext, asset_id: str)
             params=_choose_parameters(others),
             asset_id=asset_id,
             job_id=job_id,
+            parent_id=context.run.job_id,
         )
         return created.id
     return None

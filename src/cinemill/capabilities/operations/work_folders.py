@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
 from cinemill.errors import CinemillError
+from cinemill.jobs.runs.leftovers import is_work_folder
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims
 from cinemill.telemetry import get_logger
@@ -29,11 +29,3 @@ def remove_abandoned_work(database: Database, work_folder: Path) -> None:
             return
         if not is_live:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def is_work_folder(name: str) -> bool:
-    """Check whether it is named like a claim's token.
-
-    TEMP_DIR may be /tmp, and hold other folders.
-    """
-    return re.fullmatch(r"[0-9a-f]{32}", name) is not None

@@ -53,6 +53,7 @@ def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[C
         ("settings", check_settings),
         ("home", check_home),
         ("secrets", check_secrets),
+        ("machine", check_machine),
         ("FFmpeg", check_ffmpeg),
         ("sandbox", check_sandbox),
         ("hardware", check_hardware),
@@ -171,6 +172,15 @@ def _check_disk_space(settings: Settings) -> Iterator[Check]:
         yield Check("disk", Level.WARN, message, "There may not be enough space for a long video.")
     else:
         yield Check("disk", Level.OK, message)
+
+
+def check_machine(settings: Settings) -> Iterator[Check]:
+    from cinemill.machine import read_capacity
+    from cinemill.media.ffmpeg.limits import find_overload
+
+    capacity = read_capacity()
+    hint = find_overload(capacity.memory_bytes, settings.celery_worker_concurrency)
+    yield Check("machine", Level.WARN if hint else Level.OK, capacity.describe(), hint)
 
 
 def check_ffmpeg(settings: Settings) -> Iterator[Check]:
@@ -359,13 +369,14 @@ def check_api(settings: Settings) -> Iterator[Check]:
 
 
 def _check_port(settings: Settings, error: CinemillError) -> Check:
-    from cinemill.local.servers.health import port_is_free
+    from cinemill.listening import listen
 
-    if port_is_free(settings.host, settings.port):
-        message = f"{error.message} Port {settings.port} is free."
-        return Check("API", Level.WARN, message, error.hint)
-    message = f"port {settings.port} is taken by another program"
-    return Check("API", Level.FAIL, message, "Choose another with CINEMILL_PORT.")
+    try:
+        listen(settings.host, settings.port).close()
+    except CinemillError as unusable:
+        return Check("API", Level.FAIL, unusable.message, unusable.hint)
+    message = f"{error.message} Port {settings.port} is free."
+    return Check("API", Level.WARN, message, error.hint)
 
 
 def check_workers(settings: Settings) -> Iterator[Check]:

@@ -28,7 +28,7 @@ def up(
         bool,
         typer.Option(
             "--flower",
-            help="Also start Flower, on port 5555 (user 'cinemill', password: the token).",
+            help="Also start Flower, on FLOWER_PORT (user 'cinemill', password: the token).",
         ),
     ] = False,
 ) -> None:
@@ -40,6 +40,7 @@ def up(
 
     settings = connect.load_settings()
     warn(settings)
+    warn_of_missing_sandbox(settings)
     log_to_file(settings)
 
     def print_address(instance: Instance) -> None:
@@ -75,8 +76,9 @@ def beat() -> None:
 def flower() -> None:
     """Run Flower, Celery's monitoring page.
 
-    Flower listens on http://127.0.0.1:5555/. Sign in as user 'cinemill' with the token in
-    CINEMILL_HOME as the password, or set FLOWER_BASIC_AUTH=user:password.
+    Flower listens on http://127.0.0.1:5555/; FLOWER_PORT sets another port. Sign in as user
+    'cinemill' with the token in CINEMILL_HOME as the password, or set
+    FLOWER_BASIC_AUTH=user:password.
     """
     exec_command("cinemill.worker.flower", [])
 
@@ -102,6 +104,18 @@ def exec_command(module: str, arguments: list[str]) -> NoReturn:
 def warn(settings: Settings) -> None:
     for warning in settings.warnings:
         print_message(f"{typer.style('warning', fg='yellow')}: {warning}")
+
+
+def warn_of_missing_sandbox(settings: Settings) -> None:
+    """Say that videos of strangers are decoded unprotected, unless somebody has chosen that."""
+    from cinemill.media.ffmpeg.sandbox import detect_sandbox
+
+    if settings.sandbox == "auto" and not detect_sandbox("auto").is_isolated:
+        print_message(
+            f"{typer.style('warning', fg='yellow')}: bubblewrap does not work on this machine, so "
+            "videos are decoded with resource limits only. Install it (apt install bubblewrap) "
+            "before you take videos from strangers, or set CINEMILL_SANDBOX=off."
+        )
 
 
 def sign_in_url(api_url: str, settings: Settings) -> str:

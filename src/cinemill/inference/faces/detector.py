@@ -6,7 +6,6 @@ for which further maps hold the size of the box, its offset and five points with
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +24,7 @@ from cinemill.inference.faces.tracks import find_size
 from cinemill.inference.models.cards import find_model
 from cinemill.inference.models.catalog import get_card
 from cinemill.inference.vision.resampling import resize
+from cinemill.machine import usable_cpus
 from cinemill.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def open_face_detector(folder: Path) -> FaceDetector:
     """
     card = get_card(CARD)
     path = find_model(card, folder) / card.weights
-    detector = FaceDetector(path, threads=min(MAX_THREADS, _usable_cpus()))
+    detector = FaceDetector(path, threads=min(MAX_THREADS, usable_cpus()))
     log.info("model loaded", model=card.name, device="cpu")
     return detector
 
@@ -259,9 +259,3 @@ def _open_session(model: bytes, threads: int) -> Any:
     return onnxruntime.InferenceSession(
         free_shapes(model), options, providers=["CPUExecutionProvider"]
     )
-
-
-def _usable_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

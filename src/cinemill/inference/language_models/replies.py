@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from cinemill.core.documents import JsonObject, JsonValue
+from cinemill.errors import make_storable
 from cinemill.inference.language_models.connection import RequestRejected
 from cinemill.inference.language_models.protocol import Prompt, ReplySchema
 
@@ -21,9 +22,9 @@ def get_object(document: JsonObject, name: str) -> JsonObject:
 
 
 def get_text(document: JsonObject, name: str) -> str:
-    """Return a member that is a text; an empty one where it is something else."""
+    """Return a member that is a text, made storable; an empty one where it is something else."""
     found = document.get(name)
-    return found if isinstance(found, str) else ""
+    return make_storable(found) if isinstance(found, str) else ""
 
 
 def get_objects(document: JsonObject, name: str) -> list[JsonObject]:

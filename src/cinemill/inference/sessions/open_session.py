@@ -15,6 +15,7 @@ from cinemill.inference.sessions.devices import VISIBLE
 from cinemill.inference.sessions.onnx_session import OnnxSession
 from cinemill.inference.sessions.process_device import DEFAULT_OPTIONS, SessionOptions
 from cinemill.inference.sessions.protocol import ImageSession
+from cinemill.machine import usable_cpus
 from cinemill.telemetry import get_logger
 
 MAX_THREADS = 8
@@ -102,10 +103,3 @@ def may_have_gpu() -> bool:
     if os.environ.get(VISIBLE, "all").strip() in ("", "-1"):
         return False
     return Path("/proc/driver/nvidia/version").exists() and find_spec("torch") is not None
-
-
-def usable_cpus() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

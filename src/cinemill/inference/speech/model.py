@@ -7,7 +7,6 @@ sentences are then searched for loops.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -29,6 +28,7 @@ from cinemill.inference.speech.audio import (
 )
 from cinemill.inference.speech.guards import drop_repeated_phrases
 from cinemill.inference.speech.hotwords import choose_names, join_names
+from cinemill.machine import usable_cpus
 from cinemill.telemetry import get_logger
 
 # CTranslate2 and faster-whisper are imported in functions to keep start-up cheap: they take 27 MB
@@ -259,11 +259,5 @@ def _load(folder: Path, device: Device) -> Any:
         str(folder),
         device=device.name,
         compute_type=device.precision,
-        cpu_threads=min(MAX_THREADS, _usable_cpus()),
+        cpu_threads=min(MAX_THREADS, usable_cpus()),
     )
-
-
-def _usable_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -19,10 +19,11 @@ from cinemill.inference.export.prepared import find_or_export
 from cinemill.inference.models.cards import ModelCard, ModelOutput, find_model
 from cinemill.inference.models.catalog import get_card
 from cinemill.inference.sessions.onnx_session import OnnxSession
-from cinemill.inference.sessions.open_session import MAX_THREADS, usable_cpus
+from cinemill.inference.sessions.open_session import MAX_THREADS
 from cinemill.inference.sessions.protocol import ImageSession
 from cinemill.inference.tags.names import CLASS_COUNT, read_class_names
 from cinemill.inference.vision.features import stack_images
+from cinemill.machine import usable_cpus
 
 if TYPE_CHECKING:
     from cinemill.core.frames import Pixels

@@ -12,6 +12,7 @@ from cinemill.core.job import ClaimedRun
 from cinemill.errors import CinemillError, CommandFailed, CommandStalled, LeaseLost, WorkFailed
 from cinemill.jobs.catalog import Queue, RetryPolicy, StepKind
 from cinemill.jobs.runs.memory import peak_rss
+from cinemill.machine import usable_memory_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def choose_limits(kind: StepKind, queue: Queue, limits: RetryPolicy) -> Limits:
         heartbeat_seconds=limits.heartbeat_seconds,
         stall_seconds=kind.stall_seconds or limits.stall_seconds,
         soft_seconds=soft_seconds,
-        memory_bytes=queue.memory_bytes,
+        memory_bytes=min(queue.memory_bytes, usable_memory_bytes()),
     )
 
 

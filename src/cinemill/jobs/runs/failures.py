@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 from cinemill.core.job import ClaimedRun, Failure
-from cinemill.errors import CinemillError
+from cinemill.errors import CinemillError, make_storable
 from cinemill.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -16,27 +16,18 @@ def describe_failure(error: Exception) -> Failure:
     if isinstance(error, CinemillError):
         return Failure(
             code=error.code,
-            message=_make_storable(error.message),
-            hint=_make_storable(error.hint),
-            log_tail=_make_storable(error.log_tail),
+            message=make_storable(error.message),
+            hint=make_storable(error.hint),
+            log_tail=make_storable(error.log_tail),
             retryable=error.is_retryable,
         )
     lines = traceback.format_exception(error)
     return Failure(
         code="internal_error",
-        message=_make_storable(f"Unexpected error: {type(error).__name__}: {error}"),
+        message=make_storable(f"Unexpected error: {type(error).__name__}: {error}"),
         hint="Retry the job; if it fails again, report it with the lines below.",
-        log_tail=_make_storable("".join(lines)[-4000:]),
+        log_tail=make_storable("".join(lines)[-4000:]),
     )
-
-
-def _make_storable(text: str) -> str:
-    """Return a text without NUL and half surrogate pairs (from an undecodable filename).
-
-    PostgreSQL accepts neither, and recording the end of an attempt must not fail because of its own
-    message.
-    """
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def log_failure(run: ClaimedRun, failure: Failure, error: Exception) -> None:

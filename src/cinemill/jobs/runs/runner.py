@@ -25,6 +25,7 @@ from cinemill.jobs.estimate import estimate_job_seconds_left
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.runs.attempt import Attempt, choose_limits
 from cinemill.jobs.runs.heartbeat import Heartbeat
+from cinemill.jobs.runs.leftovers import remove_leftovers
 from cinemill.jobs.runs.memory import reset_peak_rss
 from cinemill.jobs.runs.recording import RECONNECT_SECONDS, Recorder
 from cinemill.jobs.step import Handler, ProgressCallback, StepContext, StepOutcome
@@ -186,6 +187,7 @@ class Runner:
     def _handle(self, attempt: Attempt) -> StepOutcome:
         run = attempt.run
         reset_peak_rss()
+        remove_leftovers(self._database, self._work_folder, run)
         folder = self._folder(run)
         folder.mkdir(mode=0o700, parents=True)
         context = StepContext(

@@ -11,6 +11,9 @@ import socket
 import struct
 from contextlib import closing
 
+from cinemill.errors import DependencyUnavailable
+from cinemill.listening import listen
+
 PROBE_SECONDS = 1.0
 LIVENESS_SECONDS = 5.0
 """How long a server that was ready may take to send any response at all."""
@@ -79,15 +82,10 @@ def accepts_connections(host: str, port: int) -> bool:
 
 def port_is_free(host: str, port: int) -> bool:
     """Return whether a server could listen at this address now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with closing(socket.socket(family, socket.SOCK_STREAM)) as listener:
-        # As servers do: an address in TIME_WAIT after a closed connection is free.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-            listener.listen(1)
-        except OSError:
-            return False
+    try:
+        listen(host, port).close()
+    except DependencyUnavailable:
+        return False
     return True
 
 

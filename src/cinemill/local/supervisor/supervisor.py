@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,17 @@ from cinemill.local.supervisor.spec import ServiceSpec, check_services, stop_ord
 from cinemill.local.supervisor.status import StatusLines
 
 ROTATION_SECONDS = 10.0
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    # Init systems announce a power failure with the first. The second is what systemd as an init
+    # understands, so Podman and LXC stop containers with it; elsewhere it means the same.
+    *([signal.SIGPWR, signal.SIGRTMIN + 3] if sys.platform == "linux" else []),
+)
+IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+"""What tools for log files send to have them opened again; by default they end a process."""
 
 
 class Supervisor:
@@ -113,10 +124,21 @@ class Supervisor:
     @contextmanager
     def _signals_caught(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, self.request_stop)
+        handlers: dict[int, Callable[[], None]] = {
+            **dict.fromkeys(STOP_SIGNALS, self.request_stop),
+            **dict.fromkeys(IGNORED_SIGNALS, _do_nothing),
+        }
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            del handlers[signal.SIGHUP]  # under nohup: the end of its terminal must not stop it
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
         try:
             yield
         finally:
-            for number in STOP_SIGNALS:
+            for number in handlers:
                 loop.remove_signal_handler(number)
+
+
+def _do_nothing() -> None:
+    # A handler and not SIG_IGN, which the services would inherit.
+    pass

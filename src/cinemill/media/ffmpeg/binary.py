@@ -21,6 +21,7 @@ TRIAL_TIMEOUT_SECONDS = 30
 
 _ENCODER_LINE = re.compile(r"^ [VAS][A-Z.]{5} (\S+)", re.MULTILINE)
 _FILTER_LINE = re.compile(r"^ [A-Z.|]{2,3} (\S+) +\S+->\S+", re.MULTILINE)
+_MAJOR_VERSION = re.compile(r"n?(\d{1,3})\.")
 _VERSION_LINE = re.compile(r"^ffmpeg version (\S+)")
 
 
@@ -39,6 +40,12 @@ class FfmpegBinary:
     def missing(self) -> frozenset[str]:
         """Return what ingest needs and this FFmpeg does not list."""
         return (NEEDED_ENCODERS - self.encoders) | (NEEDED_FILTERS - self.filters)
+
+    @property
+    def takes_cpu_count(self) -> bool:
+        """Return whether the option ``-cpucount`` is known: since version 5."""
+        found = _MAJOR_VERSION.match(self.version)
+        return found is not None and int(found.group(1)) >= 5
 
     @property
     def can_tonemap(self) -> bool:

@@ -15,13 +15,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinemill.errors import CommandFailed, CommandStalled, DiskFull
+from cinemill.core.media import REJECTION_CODES
+from cinemill.errors import CommandFailed, CommandStalled, DiskFull, MediaRejected
+from cinemill.machine import read_capacity
 from cinemill.media.ffmpeg.binary import FfmpegBinary
+from cinemill.media.ffmpeg.child_exit import CRASHES, SHELL_SIGNAL_BASE
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogReader, LogSummary, ProgressParser
 from cinemill.media.ffmpeg.sandbox import Sandbox, find_libraries, prepare_child, wrap_command
 
-__all__ = ["FfmpegFailed", "FfmpegProgress", "FfmpegReport", "Limits", "run_ffmpeg"]
+__all__ = [
+    "FfmpegCrashed",
+    "FfmpegFailed",
+    "FfmpegProgress",
+    "FfmpegReport",
+    "Limits",
+    "run_ffmpeg",
+]
 
 TICK_SECONDS = 0.1
 """How often a stop request is checked for."""
@@ -31,7 +41,6 @@ FOLDER_CHECK_SECONDS = 1.0
 TERM_GRACE_SECONDS = 0.4
 KILL_WAIT_SECONDS = 5.0
 READ_BYTES = 65536
-_SHELL_SIGNAL_BASE = 128
 _DEADLY = frozenset(
     {
         *(signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGKILL),
@@ -64,6 +73,12 @@ class FfmpegFailed(CommandFailed):
         self.tally = tally
 
 
+class FfmpegCrashed(MediaRejected):
+    """FFmpeg itself crashed over a file, and would do so again."""
+
+    code = "media_unreadable"
+
+
 def run_ffmpeg(
     ffmpeg_binary: FfmpegBinary,
     arguments: Sequence[str],
@@ -85,11 +100,12 @@ def run_ffmpeg(
     is dead.
 
     Raises FfmpegFailed (a CommandFailed; codes ``command_failed``, ``command_timed_out``,
-    ``output_too_large``, ``out_of_memory``), CommandStalled and DiskFull.
+    ``output_too_large``, ``out_of_memory``), CommandStalled, DiskFull, and FfmpegCrashed if it
+    read a file and no driver of a device was involved.
     """
     command = wrap_command(
         sandbox,
-        [str(ffmpeg_binary.ffmpeg), *_PREAMBLE, *arguments],
+        [str(ffmpeg_binary.ffmpeg), *_PREAMBLE, *_count_cpus(ffmpeg_binary), *arguments],
         limits=limits,
         folder=folder,
         readable=[ffmpeg_binary.ffmpeg, *find_libraries(ffmpeg_binary.ffmpeg), *readable],
@@ -98,9 +114,25 @@ def run_ffmpeg(
     watch = _FfmpegProcess(_start(command, folder, sandbox, limits), folder, limits)
     try:
         return watch.follow(on_progress, should_stop)
+    except FfmpegFailed as failed:
+        if readable and not devices and -failed.exit_code in CRASHES:
+            raise FfmpegCrashed(
+                REJECTION_CODES[FfmpegCrashed.code], log_tail=failed.log_tail
+            ) from failed
+        raise
     finally:
         watch.end()
         on_peak_memory(watch.peak_bytes)
+
+
+def _count_cpus(ffmpeg_binary: FfmpegBinary) -> list[str]:
+    """Return how many processors FFmpeg shall count in a container that limits their time.
+
+    It counts those that it may be scheduled on, and would start threads for each of the machine's.
+    """
+    capacity = read_capacity()
+    is_needed = capacity.cpu_limit is not None and ffmpeg_binary.takes_cpu_count
+    return ["-cpucount", str(capacity.cpus)] if is_needed else []
 
 
 def _start(
@@ -287,7 +319,7 @@ def _group_exists(group: int) -> bool:
 
 def _exit_code(code: int) -> int:
     """Convert bwrap's 128 + n, for a command killed by signal n, to -n as used everywhere here."""
-    number = code - _SHELL_SIGNAL_BASE
+    number = code - SHELL_SIGNAL_BASE
     return -number if number in _DEADLY else code
 
 

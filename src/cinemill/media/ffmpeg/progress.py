@@ -111,6 +111,8 @@ class LogSummary:
     disk_full: bool = False
     file_too_large: bool = False
     out_of_memory: bool = False
+    gave_up: bool = False
+    """FFmpeg itself ended over what it read or was to write, not for a lack of resources."""
     reconfigured: bool = False
     """Frame size or format changed midway."""
     cpu_seconds: float = 0.0
@@ -128,8 +130,15 @@ _LEVELLED = re.compile(r"\[(panic|fatal|error|warning|info|verbose|debug)\] ?(.*
 _ERROR_LEVELS = frozenset({"error", "fatal", "panic"})
 _OUTPUT = re.compile(r"^\[(?:out#|vost#|aost#|vf#|af#|fc#|enc:)")
 _ENDED_EARLY = ("partial file", "File ended prematurely", "moov atom not found")
+_GAVE_UP = ("Conversion failed!", "Error opening input")
 _CORRUPT_PACKET = ("corrupt input packet in stream", "Packet corrupt", "PES packet size mismatch")
 _DECODE_ERROR = ("corrupt decoded frame", "Decoding error:", "Error submitting packet to decoder")
+_OUT_OF_MEMORY = re.compile(
+    r"(?i)cannot allocate memory|out of memory|bad_alloc|malloc of size \S{1,20} failed|"
+    r"memory allocation (?:error|failed|failure)|\ballocation (?:of \S{1,20} )?failed|"
+    r"(?:failed|unable|could not|cannot) (?:to )?(?:re)?alloc"
+)
+"""In the words of FFmpeg, x264 and x265, libass, C++ and the others."""
 _DEMUXER = re.compile(r"^\[(?:in#\d+/|mov|matroska|avi @|flv @|asf|mpegts|mpeg @|ogg|mxf)")
 
 
@@ -199,7 +208,8 @@ class LogReader:
         tally.ended_early |= any(sign in text for sign in _ENDED_EARLY)
         tally.disk_full |= "No space left on device" in text
         tally.file_too_large |= "File too large" in text
-        tally.out_of_memory |= "Cannot allocate memory" in text
+        tally.out_of_memory |= _OUT_OF_MEMORY.search(text) is not None
+        tally.gave_up |= any(sign in text for sign in _GAVE_UP)
         tally.reconfigured |= "video parameters changed" in text
         if any(sign in text for sign in _CORRUPT_PACKET):
             tally.corrupt_packets += 1

@@ -19,22 +19,30 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cinemill
 from cinemill.core.documents import JsonObject
 from cinemill.errors import CommandFailed
+from cinemill.media.ffmpeg.child_exit import blame_file, is_files_fault
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, library_folders, prepare_child, wrap_command
 
 POLL_SECONDS = 0.05
 STOP_CHECK_SECONDS = 0.5
 _LOG_BYTES = 4000
-_SIGNAL_EXIT = 128
+_Answer = TypeVar("_Answer")
 
 
 class ChildCrashed(Exception):
-    """The child was killed by a crash or by a limit, which is the file's fault."""
+    """The child was ended by the file: by a crash, an error or a limit.
+
+    ``log_tail`` are its last lines.
+    """
+
+    def __init__(self, reason: str, log_tail: str = "") -> None:
+        super().__init__(reason)
+        self.log_tail = log_tail
 
 
 class ChildTimedOut(ChildCrashed):
@@ -55,12 +63,16 @@ def run_python_child(
     module: str,
     request: JsonObject,
     *,
+    read: Callable[[dict[str, Any]], _Answer],
     limits: ChildLimits,
     sandbox: Sandbox,
     readable: Sequence[Path],
     should_stop: Callable[[], Exception | None] = lambda: None,
-) -> dict[str, Any]:
-    """Run ``module`` with ``request`` and return its answer; it may read ``readable`` only.
+) -> _Answer:
+    """Run ``module`` with ``request``, and return what ``read`` makes of its answer.
+
+    It may read ``readable`` only. The file may have taken the child over, so that its answer is not
+    trusted either: ``read`` may raise whatever is raised by documents of another shape.
 
     Raises ChildCrashed, ChildTimedOut, whatever ``should_stop`` returns, and CommandFailed if the
     child failed for reasons other than the file.
@@ -97,7 +109,20 @@ def run_python_child(
             _wait(child, limits.wall_seconds, should_stop)
         _check_exit(child.returncode, log)
         answer.seek(0)
-        return _parse(answer.read(limits.max_answer_bytes))
+        return _parse(answer.read(limits.max_answer_bytes), read)
+
+
+def answer_request(handle: Callable[[Any], JsonObject]) -> None:
+    """Be the child: answer the request on the standard input with what ``handle`` returns for it.
+
+    Any error that the file may cause ends the process as the file's fault. What libraries print
+    goes to the log instead of into the answer.
+    """
+    request = json.load(sys.stdin)
+    answer, sys.stdout = sys.stdout, sys.stderr
+    with blame_file():
+        json.dump(handle(request), answer)
+        answer.flush()
 
 
 @functools.cache
@@ -120,7 +145,8 @@ def _wait(
                 asks_at = now + STOP_CHECK_SECONDS
                 _check_stop(should_stop)
             _check_time(now, ends_at)
-            time.sleep(POLL_SECONDS)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(POLL_SECONDS)
     except BaseException:
         # Its group: a sandbox that is killed while it starts leaves its own child behind.
         with contextlib.suppress(ProcessLookupError):
@@ -140,25 +166,20 @@ def _check_time(now: float, ends_at: float) -> None:
 
 
 def _check_exit(code: int, log: Any) -> None:
-    # Killed by a crash or by a limit, which is the file's fault. An exit code is ours.
-    if code < 0 or code > _SIGNAL_EXIT:
-        raise ChildCrashed(f"killed, exit code {code}")
     if code == 0:
         return
     size = log.seek(0, os.SEEK_END)
     log.seek(max(0, size - _LOG_BYTES))
+    tail = log.read().decode("utf-8", "replace")
+    if is_files_fault(code):
+        raise ChildCrashed(f"ended with exit code {code}", tail)
     raise CommandFailed(
-        f"The reader of the file ended with exit code {code}.",
-        exit_code=code,
-        log_tail=log.read().decode("utf-8", "replace"),
+        f"The reader of the file ended with exit code {code}.", exit_code=code, log_tail=tail
     )
 
 
-def _parse(written: bytes) -> dict[str, Any]:
+def _parse(written: bytes, read: Callable[[dict[str, Any]], _Answer]) -> _Answer:
     try:
-        answer = json.loads(written)
-    except ValueError as cut:
-        raise ChildCrashed("the answer is too long, or not complete") from cut
-    if not isinstance(answer, dict):
-        raise ChildCrashed("the answer is no object")
-    return answer
+        return read(json.loads(written))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as broken:
+        raise ChildCrashed("the answer is too long, not complete, or makes no sense") from broken

@@ -24,6 +24,8 @@ from cinemill.errors import ToolMissing
 from cinemill.media.ffmpeg.limits import Limits
 
 TRIAL_TIMEOUT_SECONDS = 10
+CPU_GRACE_SECONDS = 5
+"""Between SIGXCPU, which says what happened, and SIGKILL, which could come from anywhere."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -65,6 +67,14 @@ def detect_sandbox(mode: SandboxMode | str = SandboxMode.AUTO) -> Sandbox:
     return Sandbox(bwrap=bwrap, setpriv=_which("setpriv"), prlimit=_which("prlimit"))
 
 
+def is_isolated(mode: SandboxMode | str) -> bool:
+    """Return whether commands of this machine see no files but their own and no network."""
+    try:
+        return detect_sandbox(mode).is_isolated
+    except ToolMissing:
+        return False
+
+
 def wrap_command(
     sandbox: Sandbox,
     command: Sequence[str],
@@ -97,7 +107,8 @@ def prepare_child(sandbox: Sandbox, limits: Limits) -> Callable[[], None] | None
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if sandbox.prlimit is None:
             for kind, value in _resource_limits(limits):
-                resource.setrlimit(kind, (value, value))
+                grace = CPU_GRACE_SECONDS if kind == resource.RLIMIT_CPU else 0
+                resource.setrlimit(kind, (value, value + grace))
 
     return restrict
 
@@ -110,6 +121,7 @@ def find_libraries(program: Path) -> tuple[Path, ...]:
             ["ldd", str(program)],  # noqa: S607 - found by PATH like every other system tool
             capture_output=True,
             text=True,
+            errors="replace",  # paths may hold any bytes
             timeout=TRIAL_TIMEOUT_SECONDS,
             check=False,
         ).stdout
@@ -138,7 +150,7 @@ def _limit_resources(sandbox: Sandbox, limits: Limits) -> list[str]:
     return [
         str(sandbox.prlimit),
         f"--data={limits.memory_bytes}",
-        f"--cpu={limits.cpu_seconds}",
+        f"--cpu={limits.cpu_seconds}:{limits.cpu_seconds + CPU_GRACE_SECONDS}",
         f"--fsize={limits.max_output_bytes}",
         "--core=0",
         "--",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -11,6 +9,7 @@ import av
 
 from cinemill.core.media import SourceFormat
 from cinemill.core.origin.forensics import ForensicsReport, ForensicsState
+from cinemill.media.ffmpeg.python_child import answer_request
 from cinemill.media.forensics.examine import examine_file
 
 
@@ -38,4 +37,4 @@ def handle_request(request: ExaminationRequest) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(handle_request(json.load(sys.stdin)), sys.stdout)
+    answer_request(handle_request)

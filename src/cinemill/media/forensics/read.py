@@ -47,15 +47,15 @@ def examine_encoding(
         "cpu_seconds": READING_CPU_SECONDS,
     }
     try:
-        answer = run_python_child(
+        return run_python_child(
             _MODULE,
             request,
+            read=lambda answer: ForensicsReport.from_json(answer["report"]),
             limits=ChildLimits(MEMORY_BYTES, CPU_SECONDS, WALL_SECONDS, MAX_ANSWER_BYTES),
             sandbox=sandbox,
             readable=[source],
             should_stop=should_stop,
         )
-        return ForensicsReport.from_json(answer["report"])
     except ChildTimedOut:
         reason = f"Examining it took more than {WALL_SECONDS:g} s and was stopped."
     except ChildCrashed:

@@ -6,7 +6,6 @@ Started by ``media.frames.process`` in the sandbox, as ``python -I -m cinemill.m
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO
 from cinemill.core.media import SourceFormat
 from cinemill.core.timing import to_milliseconds
 from cinemill.errors import MediaRejected
+from cinemill.media.ffmpeg.child_exit import blame_file
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.frames.clock import FrameClock, create_clock, needs_dts
 from cinemill.media.frames.decode import (
@@ -41,8 +41,6 @@ from cinemill.media.frames.scan import SEEKABLE_FORMATS, Scan, scan_frames, scan
 from cinemill.media.probe.metadata import reject
 
 ALIVE_SECONDS = 1.0
-_THREADS = min(4, os.cpu_count() or 1)
-"""Of a decoder that reads the whole video."""
 
 
 class FrameServer:
@@ -54,6 +52,7 @@ class FrameServer:
         self._path = Path(request["path"])
         self._format = SourceFormat(request["format"])
         self._limits = Limits(**request["limits"])
+        self._threads = int(request["threads"])
         self._written_at = time.monotonic()
 
     def serve(self) -> None:
@@ -65,7 +64,7 @@ class FrameServer:
         except MediaRejected as rejected:
             facts = {"rejected": rejected.code}
         except MemoryError:
-            facts = {"failed": "out_of_memory"}
+            facts = {"rejected": "media_out_of_memory"}
         write_end(self._sink, facts)
 
     def _open(self, threads: int = 1) -> AbstractContextManager[OpenVideo]:
@@ -76,7 +75,7 @@ class FrameServer:
         """Open the video to be decoded from its beginning to its end."""
         with self._open() as video:
             uses_dts = needs_dts(video)
-        with self._open(_THREADS) as video:
+        with self._open(self._threads) as video:
             yield video, create_clock(video, uses_dts=uses_dts)
 
     def _index(self) -> Facts:
@@ -117,7 +116,7 @@ class FrameServer:
             except SeekFailed:
                 pass
         if remaining and self._request["has_packet_times"]:
-            with self._open(_THREADS) as video:
+            with self._open(self._threads) as video:
                 chosen = decode_in_order(video, set(remaining), self._note_alive)
                 self._write_chosen(video, chosen, remaining)
         elif remaining:
@@ -197,7 +196,9 @@ class Pace:
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    FrameServer(json.load(sys.stdin), sys.stdout.buffer).serve()
+    request = json.load(sys.stdin)
+    with blame_file():
+        FrameServer(request, sys.stdout.buffer).serve()
 
 
 if __name__ == "__main__":

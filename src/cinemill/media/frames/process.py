@@ -21,27 +21,28 @@ from pathlib import Path
 
 from cinemill.core.media import REJECTION_CODES
 from cinemill.errors import CommandFailed, CommandStalled, MediaRejected
+from cinemill.machine import usable_cpus
+from cinemill.media.ffmpeg.child_exit import CRASHES, FILE_EXIT_CODE, signal_of
 from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.python_child import interpreter_folders
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox, prepare_child, wrap_command
 from cinemill.media.frames.records import (
     MAX_PAYLOAD_BYTES,
     RECORD_HEAD,
-    Facts,
     RecordKind,
     Request,
     read_end,
 )
-from cinemill.media.probe.probe import interpreter_folders, sniff_file
+from cinemill.media.probe.probe import sniff_file
 
 ShouldStop = Callable[[], Exception | None]
 Record = tuple[RecordKind, memoryview]
 TICK_SECONDS = 0.1
 """How often a stop request is checked for."""
+MOST_THREADS = 4
 _MODULE = "cinemill.media.frames.child"
 _LOG_BYTES = 4000
 _READ_BYTES = 65_536
-_SHELL_SIGNAL_BASE = 128
-_CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
 
 
 def never_stop() -> Exception | None:
@@ -62,14 +63,15 @@ def decode_records(
     The process ends with the iterator. A record's bytes are the caller's to keep.
 
     Raises MediaRejected with a code of ``core.media.REJECTION_CODES``; CommandFailed (codes
-    ``command_failed``, ``command_timed_out``, ``out_of_memory``) if the process failed for other
-    reasons than the file; CommandStalled; and what ``should_stop`` returns.
+    ``command_failed``, ``command_timed_out``) if the process failed for other reasons than the
+    file; CommandStalled; and what ``should_stop`` returns.
     """
     asked: Request = {
         **request,
         "path": str(path.absolute()),
         "format": sniff_file(path).value,
         "limits": dataclasses.asdict(limits),
+        "threads": min(MOST_THREADS, usable_cpus()),
     }
     process = _start(path.absolute(), limits, sandbox or detect_sandbox())
     reader = _RecordReader(process, limits, should_stop)
@@ -78,7 +80,7 @@ def decode_records(
         while True:
             kind, payload = reader.read()
             if kind is RecordKind.END:
-                _raise_for_facts(read_end(payload))
+                _raise_for_end(payload)
                 yield kind, payload
                 return
             if kind is not RecordKind.ALIVE:
@@ -87,9 +89,9 @@ def decode_records(
         reader.close()
 
 
-def reject(code: str) -> MediaRejected:
+def reject(code: str, log_tail: str = "") -> MediaRejected:
     """Return the error for a code of ``core.media.REJECTION_CODES``."""
-    return MediaRejected(REJECTION_CODES[code], code=code)
+    return MediaRejected(REJECTION_CODES[code], code=code, log_tail=log_tail)
 
 
 def _start(path: Path, limits: Limits, sandbox: Sandbox) -> subprocess.Popen[bytes]:
@@ -112,16 +114,13 @@ def _start(path: Path, limits: Limits, sandbox: Sandbox) -> subprocess.Popen[byt
     )
 
 
-def _raise_for_facts(facts: Facts) -> None:
-    if "rejected" in facts:
-        raise reject(str(facts["rejected"]))
-    if "failed" in facts:
-        raise CommandFailed(
-            "Decoding exceeded its memory limit.",
-            exit_code=0,
-            log_tail="",
-            code=str(facts["failed"]),
-        )
+def _raise_for_end(payload: memoryview) -> None:
+    try:
+        code = read_end(payload).get("rejected", "")
+    except (ValueError, AttributeError, RecursionError) as broken:
+        raise reject("media_unreadable") from broken
+    if code:
+        raise reject(code if code in REJECTION_CODES else "media_unreadable")
 
 
 class _RecordReader:
@@ -217,13 +216,16 @@ class _RecordReader:
         self._log = (self._log + chunk)[-_LOG_BYTES:]
 
     def _find_reason(self) -> Exception:
-        """Return why the output ended: a crash is the file's fault, an exit code is ours."""
+        """Return why the output ended.
+
+        A crash or an error while the file is read is its own fault, another exit code is ours.
+        """
         code = self._wait_for_exit()
         while self._stderr in {key.fileobj for key, _ in self._selector.select(0)}:
             self._read_log()
-        number = code - _SHELL_SIGNAL_BASE if code > _SHELL_SIGNAL_BASE else -code
-        if number in _CRASHES:
-            return reject("media_unreadable")
+        number = signal_of(code)
+        if code == FILE_EXIT_CODE or number in CRASHES:
+            return reject("media_unreadable", self._log_tail())
         if number == signal.SIGXCPU:
             return self._error("Decoding exceeded its CPU time limit.", "command_timed_out")
         return self._error(f"Decoding ended with exit code {code}.", "command_failed")

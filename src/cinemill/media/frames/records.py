@@ -36,6 +36,8 @@ class Request(TypedDict, total=False):
     path: str
     format: str
     limits: dict[str, Any]
+    threads: int
+    """Of a decoder that reads the whole video. In its sandbox it cannot count processors."""
     targets: list[tuple[int, int]]
     """Timestamp of each frame, and of the key frame before it."""
     first_pts: int
@@ -53,8 +55,6 @@ class Facts(TypedDict, total=False):
 
     rejected: str
     """A code of ``core.media.REJECTION_CODES``: the file is to blame."""
-    failed: str
-    """A code of CommandFailed."""
     time_base: str
     last_duration: int
     packet_bytes: int
@@ -80,6 +80,6 @@ def write_end(sink: BinaryIO, facts: Facts) -> None:
 
 
 def read_end(payload: memoryview) -> Facts:
-    """Return what the last record says."""
+    """Return what the last record says. Raises ValueError, RecursionError if it is no document."""
     facts: Facts = json.loads(bytes(payload))
     return facts

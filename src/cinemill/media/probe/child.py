@@ -5,14 +5,13 @@ Started by ``probe`` in the sandbox, as ``python -I -m cinemill.media.probe.chil
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from cinemill.core.media import read_format
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.python_child import answer_request
 from cinemill.media.probe.metadata import read_material, read_media
 
 
@@ -29,4 +28,4 @@ def handle_request(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(handle_request(json.load(sys.stdin)), sys.stdout)
+    answer_request(handle_request)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 MAX_BOXES = 20_000
+MAX_DEPTH = 8
+"""What we read lies at 3; FFmpeg gives up at 10."""
 MAX_EDITS = 1000
 ENCODER_DELAY_SECONDS = 0.5
 """A first edit that starts this early only hides the encoder's delay, which every encoder
@@ -57,7 +59,7 @@ def read_boxes(path: Path) -> BoxFacts:
     tracks: list[_Track] = []
     with path.open("rb") as file:
         size = path.stat().st_size
-        for box in _walk(file, 0, size, 0, [MAX_BOXES]):
+        for box in _walk(file, size):
             if box.depth == 0:
                 facts.is_cut_off |= box.end > size
                 facts.has_index |= box.kind in (b"moov", b"moof")
@@ -73,24 +75,43 @@ def read_boxes(path: Path) -> BoxFacts:
     return facts
 
 
-def _walk(file: BinaryIO, start: int, end: int, depth: int, budget: list[int]) -> Iterator[_Box]:
-    while start + 8 <= end and budget[0] > 0:
-        budget[0] -= 1
-        file.seek(start)
-        header = file.read(16)
-        if len(header) < 8:
-            return
-        size, kind, body = int.from_bytes(header[:4]), header[4:8], start + 8
-        if size == _LARGE_SIZE and len(header) == 16:
-            size, body = int.from_bytes(header[8:16]), start + 16
-        elif size == _TO_THE_END:
-            size = end - start
-        if size < body - start:
-            return
-        yield _Box(kind, body, start + size, depth)
-        if kind in _CONTAINERS:
-            yield from _walk(file, body, min(start + size, end), depth + 1, budget)
-        start += size
+def _walk(file: BinaryIO, end: int) -> Iterator[_Box]:
+    """Yield boxes in the order of the file, the content of containers after their own.
+
+    Open containers wait in a list: in the call stack, a file of boxes in boxes would exhaust it.
+    """
+    start, depth, budget = 0, 0, MAX_BOXES
+    unread: list[tuple[int, int]] = []
+    while budget > 0:
+        budget -= 1
+        box = _read_head(file, start, end, depth)
+        if box is None:
+            if not unread:
+                return
+            (start, end), depth = unread.pop(), depth - 1
+            continue
+        yield box
+        if box.kind in _CONTAINERS and depth < MAX_DEPTH:
+            unread.append((box.end, end))
+            start, end, depth = box.start, min(box.end, end), depth + 1
+        else:
+            start = box.end
+
+
+def _read_head(file: BinaryIO, start: int, end: int, depth: int) -> _Box | None:
+    """Return the box that begins at ``start``, or None if there is none before ``end``."""
+    if start + 8 > end:
+        return None
+    file.seek(start)
+    header = file.read(16)
+    if len(header) < 8:
+        return None
+    size, kind, body = int.from_bytes(header[:4]), header[4:8], start + 8
+    if size == _LARGE_SIZE and len(header) == 16:
+        size, body = int.from_bytes(header[8:16]), start + 16
+    elif size == _TO_THE_END:
+        size = end - start
+    return None if size < body - start else _Box(kind, body, start + size, depth)
 
 
 def _read_clock(file: BinaryIO, box: _Box) -> tuple[int, int]:

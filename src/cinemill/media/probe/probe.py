@@ -8,38 +8,30 @@ costs a lease.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
-import cinemill
 from cinemill.core.media import REJECTION_CODES, MaterialFormat, MediaInfo, SourceFormat
-from cinemill.errors import CommandFailed, MediaRejected
+from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.sandbox import (
-    Sandbox,
-    detect_sandbox,
-    library_folders,
-    prepare_child,
-    wrap_command,
-)
+from cinemill.media.ffmpeg.python_child import ChildCrashed, ChildLimits, run_python_child
+from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 from cinemill.media.probe.sniff import HEAD_BYTES, sniff, sniff_material
 
 PROBE_MEMORY_BYTES = 1536 * 1024**2
 PROBE_CPU_SECONDS = 20
 PROBE_WALL_SECONDS = 40.0
+MAX_ANSWER_BYTES = 1024**2
+UNREADABLE = "media_unreadable"
 _MODULE = "cinemill.media.probe.child"
-_LOG_BYTES = 4000
 
 
 def probe(path: Path, limits: Limits, *, sandbox: Sandbox | None = None) -> MediaInfo:
     """Sniff and read the video at ``path``: headers, some packets and one decoded frame.
 
-    Raises MediaRejected with a code of ``core.media.REJECTION_CODES``; CommandFailed if the child
-    failed for reasons other than the file.
+    Raises MediaRejected with a code of ``core.media.REJECTION_CODES``, ``media_unreadable`` for
+    whatever ended the child while it read the file; CommandFailed if the child could not start, or
+    was ended by somebody else.
     """
     return _read(path, "film", sniff_file(path), limits, sandbox)
 
@@ -59,16 +51,30 @@ def _read(
     limits: Limits,
     sandbox: Sandbox | None,
 ) -> MediaInfo:
+    source = path.absolute()
     request = {
         "what": what,
-        "path": str(path.absolute()),
+        "path": str(source),
         "format": container_format.value,
         "limits": dataclasses.asdict(limits),
     }
-    response = _run_child(json.dumps(request), path.absolute(), limits, sandbox or detect_sandbox())
-    if "rejected" in response:
-        raise _reject(str(response["rejected"]))
-    return MediaInfo.from_json(response["info"])
+    memory_bytes = min(PROBE_MEMORY_BYTES, limits.memory_bytes)
+    try:
+        found = run_python_child(
+            _MODULE,
+            request,
+            read=_read_answer,
+            limits=ChildLimits(
+                memory_bytes, PROBE_CPU_SECONDS, PROBE_WALL_SECONDS, MAX_ANSWER_BYTES
+            ),
+            sandbox=sandbox or detect_sandbox(),
+            readable=[source],
+        )
+    except ChildCrashed as crashed:
+        raise _reject(UNREADABLE, crashed.log_tail) from crashed
+    if isinstance(found, str):
+        raise _reject(found)
+    return found
 
 
 def sniff_file(path: Path) -> SourceFormat:
@@ -83,55 +89,13 @@ def sniff_material_file(path: Path) -> SourceFormat | MaterialFormat:
         return sniff_material(material.read(HEAD_BYTES))
 
 
-def _run_child(
-    request: str, path: Path, limits: Limits, sandbox: Sandbox
-) -> dict[str, dict[str, object]]:
-    tight = dataclasses.replace(
-        limits, memory_bytes=PROBE_MEMORY_BYTES, cpu_seconds=PROBE_CPU_SECONDS, max_output_bytes=0
-    )
-    command = wrap_command(
-        sandbox,
-        [sys.executable, "-I", "-m", _MODULE],
-        limits=tight,
-        folder=None,
-        readable=[*interpreter_folders(), path],
-    )
-    try:
-        done = subprocess.run(
-            command,
-            input=request.encode(),
-            capture_output=True,
-            timeout=PROBE_WALL_SECONDS,
-            check=False,
-            start_new_session=True,
-            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-            preexec_fn=prepare_child(sandbox, tight),
-        )
-    except subprocess.TimeoutExpired as hung:
-        raise _reject("media_unreadable") from hung
-    return _parse_response(done)
+def _read_answer(answer: dict[str, Any]) -> MediaInfo | str:
+    """Return the metadata, or the code of why there is none."""
+    if "rejected" not in answer:
+        return MediaInfo.from_json(answer["info"])
+    code = str(answer["rejected"])
+    return code if code in REJECTION_CODES else UNREADABLE
 
 
-def _parse_response(done: subprocess.CompletedProcess[bytes]) -> dict[str, dict[str, object]]:
-    if done.returncode == 0:
-        response: dict[str, dict[str, object]] = json.loads(done.stdout)
-        return response
-    # Killed by a crash or by a limit, which is the file's fault. An exit code is ours.
-    if done.returncode < 0 or done.returncode > 128:
-        raise _reject("media_unreadable")
-    raise CommandFailed(
-        f"The probe ended with exit code {done.returncode}.",
-        exit_code=done.returncode,
-        log_tail=done.stderr[-_LOG_BYTES:].decode("utf-8", "replace"),
-    )
-
-
-@functools.cache
-def interpreter_folders() -> tuple[Path, ...]:
-    """Return the folders that this Python needs to start, and nothing more."""
-    folders = {Path(sys.prefix), Path(sys.base_prefix), Path(cinemill.__file__).parent.parent}
-    return (*sorted(folders), *library_folders())
-
-
-def _reject(code: str) -> MediaRejected:
-    return MediaRejected(REJECTION_CODES[code], code=code)
+def _reject(code: str, log_tail: str = "") -> MediaRejected:
+    return MediaRejected(REJECTION_CODES[code], code=code, log_tail=log_tail)

@@ -7,13 +7,11 @@ elsewhere are not fetched, and certificates are not looked up.
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
 
 from cinemill.core.origin.provenance import ProvenanceReport, ProvenanceState
+from cinemill.media.ffmpeg.python_child import answer_request
 from cinemill.media.provenance.manifest import read_store
 
 _ERROR_NAME_CHARACTERS = 60
@@ -93,16 +91,5 @@ def handle_request(request: CredentialsRequest) -> dict[str, Any]:
     return {"report": report.to_json()}
 
 
-@contextmanager
-def _only_json_on_stdout() -> Iterator[Any]:
-    """Send whatever the library prints to the log instead of into the answer."""
-    answer, sys.stdout = sys.stdout, sys.stderr
-    try:
-        yield answer
-    finally:
-        sys.stdout = answer
-
-
 if __name__ == "__main__":
-    with _only_json_on_stdout() as answer:
-        json.dump(handle_request(json.load(sys.stdin)), answer)
+    answer_request(handle_request)

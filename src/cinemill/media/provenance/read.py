@@ -63,15 +63,15 @@ def read_provenance(
     }
     limits = ChildLimits(MEMORY_BYTES, seconds, 2.0 * seconds, MAX_ANSWER_BYTES)
     try:
-        answer = run_python_child(
+        return run_python_child(
             _MODULE,
             request,
+            read=lambda answer: ProvenanceReport.from_json(answer["report"]),
             limits=limits,
             sandbox=sandbox,
             readable=[source],
             should_stop=should_stop,
         )
-        return ProvenanceReport.from_json(answer["report"])
     except ChildTimedOut:
         reason = f"Reading them took more than {2 * seconds} s and was stopped."
     except ChildCrashed:

@@ -10,6 +10,7 @@ import sys
 from typing import BinaryIO
 
 from cinemill.errors import InputRejected, TooLarge
+from cinemill.media.ffmpeg.child_exit import blame_file
 from cinemill.media.stills.decode import decode_picture
 
 
@@ -34,4 +35,6 @@ def serve(source: BinaryIO, sink: BinaryIO, sizes: tuple[int, int, int]) -> None
 
 if __name__ == "__main__":
     _max_width, _max_pixels, _most_pixels = (int(argument) for argument in sys.argv[1:])
-    serve(sys.stdin.buffer, sys.stdout.buffer, (_max_width, _max_pixels, _most_pixels))
+    with blame_file():
+        serve(sys.stdin.buffer, sys.stdout.buffer, (_max_width, _max_pixels, _most_pixels))
+        sys.stdout.buffer.flush()

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from cinemill.errors import CommandFailed
+from cinemill.media.ffmpeg.child_exit import is_files_fault
 from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.ffmpeg.python_child import interpreter_folders
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox, prepare_child, wrap_command
-from cinemill.media.probe.probe import interpreter_folders
 from cinemill.media.stills.decode import PictureTooLarge, PictureUnreadable, find_format
 from cinemill.media.stills.limits import MOST_BYTES
 
@@ -61,7 +62,7 @@ def read_picture(
         code = _run(arguments, source, sink, limits, sandbox or detect_sandbox(), most_bytes)
         sink.seek(0)
         answer = sink.read(most_bytes)
-    if code < 0 or code > 128:  # killed by a crash or by a limit, which is the picture's fault
+    if is_files_fault(code):
         raise PictureUnreadable("The picture cannot be decoded.")
     if code:
         raise CommandFailed(
@@ -81,7 +82,7 @@ def _run(
     """Return the exit status of the decoding process; negative or above 128 for a signal."""
     tight = dataclasses.replace(
         limits,
-        memory_bytes=MEMORY_BYTES,
+        memory_bytes=min(MEMORY_BYTES, limits.memory_bytes),
         cpu_seconds=CPU_SECONDS,
         max_output_bytes=most_bytes,
     )

@@ -131,7 +131,10 @@ def open_set(
             raise
         raise _asset_not_found(asset_id) from error
     query = select(tables.finding_set).where(_SETS.id == UUID(identity))
-    return _read_set(connection.execute(query).mappings().one())
+    found = connection.execute(query).mappings().first()
+    if found is None:  # it was there before, and its video has been deleted since
+        raise _asset_not_found(asset_id)
+    return _read_set(found)
 
 
 def save_part(connection: Connection, set_id: str, part: int, findings: Sequence[Finding]) -> None:

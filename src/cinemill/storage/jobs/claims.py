@@ -200,6 +200,12 @@ def is_run(connection: Connection, run_id: str) -> bool:
     return row is not None
 
 
+def list_former_tokens(connection: Connection, step_id: str) -> list[str]:
+    """Return the tokens of the step's attempts that are over."""
+    query = text("SELECT token FROM run WHERE step_id = :id AND state <> 'running' AND token <> ''")
+    return [row.token for row in connection.execute(query, {"id": step_id})]
+
+
 def is_live_token(connection: Connection, token: str) -> bool:
     """Check whether a run of this token is under way: its work folder must stay."""
     row = connection.execute(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from cinemill.core.ids import make_id
 from cinemill.core.job import ClaimedRun
+from cinemill.storage.ids import make_id
 from cinemill.storage.jobs.new_jobs import NewStep, step_row
 from cinemill.storage.json_columns import json_parameter
 

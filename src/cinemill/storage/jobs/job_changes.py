@@ -60,7 +60,8 @@ def delete_job(connection: Connection, job_id: str) -> bool:
 def delete_old_jobs(connection: Connection, *, older_than_days: float, limit: int = 1000) -> int:
     """Delete jobs that ended more than so many days ago, the first first; return how many.
 
-    At most ``limit``. A job that another transaction holds stays until the next time.
+    At most ``limit``. A job that another transaction holds, or whose cancel has not reached all of
+    its children, stays until the next time.
     """
     return connection.execute(
         text(
@@ -69,6 +70,7 @@ def delete_old_jobs(connection: Connection, *, older_than_days: float, limit: in
             DELETE FROM job WHERE id = ANY (ARRAY(
                 SELECT id FROM job
                 WHERE finished_at < statement_timestamp() - make_interval(secs => :age)
+                  AND NOT must_cancel_children
                 ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED))
             """
         ),

@@ -10,14 +10,16 @@ from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from cinemill.core.ids import make_id
 from cinemill.core.job import Failure, Job, StepSpec
 from cinemill.errors import Conflict, NotFound
+from cinemill.storage.ids import make_id
 from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL, notify
-from cinemill.storage.jobs.job_queries import get_job
 from cinemill.storage.jobs.job_rows import read_job
 from cinemill.storage.jobs.ready_steps import CROWD
 from cinemill.storage.json_columns import json_parameter
+
+MOST_ATTEMPTS = 5
+"""A deletion between the two statements of an attempt takes luck; one between all, intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class NewJob:
     idempotency_key: str | None
     request_digest: str
     """Distinguishes a repeated request from another one under the same idempotency key."""
+    parent_id: str | None = None
+    """The job that submitted it."""
 
 
 def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> tuple[Job, bool]:
@@ -54,19 +58,27 @@ def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) ->
     Raises Conflict where that key was used for another request, NotFound where there is no such
     asset.
     """
-    inserted = _insert_rows(connection, job, steps)
-    if inserted is None:
-        return _find_same(connection, job), False
-    return inserted, True
+    for _ in range(MOST_ATTEMPTS):
+        inserted = _insert_rows(connection, job, steps)
+        if inserted is not None:
+            return inserted, True
+        # None where it has been deleted since: its key and its id are free again.
+        if (same := _find_same(connection, job)) is not None:
+            return same, False
+    raise Conflict(
+        "The job with this idempotency key or ID is deleted and created again all the time.",
+        code="idempotency_conflict",
+        hint="Send the request again, or use a new key.",
+    )
 
 
 # One statement: a short job should not wait for five ways to the server and back.
 _INSERT_JOB = """
 WITH inserted AS (
     INSERT INTO job (id, kind, owner, priority, asset_id, params, idempotency_key, request_digest,
-                     message)
+                     parent_id, message)
     VALUES (:id, :kind, :owner, :priority, :asset_id, :params, :idempotency_key, :request_digest,
-            'Waiting in the queue')
+            :parent_id, 'Waiting in the queue')
     ON CONFLICT DO NOTHING RETURNING *
 ), planned AS (
     INSERT INTO step (id, job_id, position, name, kind, queue, hardware, state, params, weight,
@@ -89,7 +101,7 @@ WITH inserted AS (
            planned.queue, planned.hardware, inserted.priority, 1,
            planned.place > :no_crowd, clock_timestamp()
                + make_interval(secs => :crowd_seconds * greatest(0, planned.place - :no_crowd))
-    FROM (SELECT *, row_number() OVER (ORDER BY position) AS place FROM planned
+    FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY position) AS place FROM planned
           WHERE deps_remaining = 0) AS planned CROSS JOIN inserted
 )
 SELECT inserted.*, pg_notify(:channel, '') FROM inserted
@@ -121,27 +133,28 @@ def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) 
     return None if row is None else read_job(row)
 
 
-def _find_same(connection: Connection, job: NewJob) -> Job:
-    row = (
-        connection.execute(
-            text(
-                """
-                SELECT id, request_digest FROM job
-                WHERE id = :id OR (owner = :owner AND idempotency_key = :key)
-                """
-            ),
-            {"id": job.id, "owner": job.owner, "key": job.idempotency_key},
-        )
-        .mappings()
-        .one()
+def _find_same(connection: Connection, job: NewJob) -> Job | None:
+    """Return the job with this id, or else with this key; None where there is none any more.
+
+    Raises Conflict where it was made by another request.
+    """
+    query = text(
+        """
+        SELECT * FROM job WHERE id = :id OR (owner = :owner AND idempotency_key = :key)
+        ORDER BY id <> :id LIMIT 1
+        """
     )
+    values = {"id": job.id, "owner": job.owner, "key": job.idempotency_key}
+    row = connection.execute(query, values).mappings().first()
+    if row is None:
+        return None
     if row["request_digest"] != job.request_digest:
         raise Conflict(
             "This idempotency key was used for a different request.",
             code="idempotency_conflict",
             hint="Use a new key for a new request.",
         )
-    return get_job(connection, row["id"])
+    return read_job(row)
 
 
 def step_row(step: NewStep, ids: Mapping[str, str], position: int) -> dict[str, object]:

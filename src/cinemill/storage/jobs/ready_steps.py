@@ -1,15 +1,22 @@
-"""Steps whose dependencies are met: they get a run, in their place among the job's own."""
+"""Runs that wait: of steps whose dependencies are met, and of kinds that nobody installed knows."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
 from cinemill.storage.jobs.channels import READY_CHANNEL
 
 CROWD = {"no_crowd": 4, "crowd_seconds": 5.0}
-"""The first steps of a job that become ready at once are queued like any others. Each further one
-is queued as if it had become ready so many seconds after the one before: a short job that arrives
-meanwhile does not wait for all of a long video, nor the long video for all short ones."""
+"""The first steps of one kind that become ready at once in a job are queued like any others. Each
+further one is queued as if it had become ready so many seconds after the one before: neither a
+short job that arrives meanwhile nor the job's own step of another kind waits for all pieces of a
+long video, nor the long video for all short ones."""
+
+
+LOOKED_AT_ONCE = 2000
+"""Runs that one look for unknown kinds sees; the next look sees the next."""
 
 
 def queue_ready_steps(connection: Connection, job_id: str) -> int:
@@ -29,8 +36,8 @@ def queue_ready_steps(connection: Connection, job_id: str) -> int:
                        ready.place > :no_crowd, clock_timestamp()
                            + make_interval(secs => :crowd_seconds
                                                    * greatest(0, ready.place - :no_crowd))
-                FROM (SELECT *, row_number() OVER (ORDER BY position) AS place FROM ready)
-                     AS ready JOIN job ON job.id = :job_id
+                FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY position) AS place
+                      FROM ready) AS ready JOIN job ON job.id = :job_id
                 RETURNING id
             )
             SELECT count(*), CASE WHEN count(*) > 0 THEN pg_notify(:channel, '') END FROM queued
@@ -39,3 +46,106 @@ def queue_ready_steps(connection: Connection, job_id: str) -> int:
         {"job_id": job_id, "channel": READY_CHANNEL, **CROWD},
     ).one()
     return int(row[0])
+
+
+def find_portion_end(
+    connection: Connection, *, after: str, limit: int = LOOKED_AT_ONCE
+) -> str | None:
+    """Return the step at which a portion of the live runs ends, by the order of their steps' ids.
+
+    The portion begins after the step ``after``. None where it is the last.
+    """
+    row = connection.execute(
+        text(
+            """
+            SELECT max(step_id) AS last, count(*) AS runs FROM (
+                SELECT step_id FROM run WHERE state IN ('queued', 'running') AND step_id > :after
+                ORDER BY step_id LIMIT :limit) AS portion
+            """
+        ),
+        {"after": after, "limit": limit},
+    ).one()
+    return row.last if row.runs == limit else None
+
+
+def list_unknown(
+    connection: Connection,
+    *,
+    kinds: Sequence[str],
+    queues: Sequence[str],
+    after: str = "",
+    until: str | None = None,
+) -> list[tuple[str, str]]:
+    """List due or published runs whose kind is none of these, or whose queue is none of these.
+
+    Each is its id and its kind. Those of steps after ``after`` and up to ``until``.
+    """
+    rows = connection.execute(
+        text(
+            """
+            SELECT id, kind FROM run
+            WHERE state IN ('queued', 'running') AND step_id > :after
+              AND (CAST(:until AS text) IS NULL OR step_id <= :until) AND state = 'queued'
+              AND (kind <> ALL(:kinds) OR queue <> ALL(:queues))
+              AND (published_at IS NOT NULL OR NOT is_delayed)
+            """
+        ),
+        {"kinds": list(kinds), "queues": list(queues), "after": after, "until": until},
+    )
+    return [(row.id, row.kind) for row in rows]
+
+
+def hold(
+    connection: Connection, run_ids: Sequence[str], *, message: str, delay_seconds: float
+) -> int:
+    """Offer queued runs again after ``delay_seconds``, and say on their jobs what they wait for.
+
+    Returns how many. Never waits for a lock: what another transaction holds is left as it is.
+    """
+    held = connection.execute(
+        text(
+            """
+            WITH held AS (
+                UPDATE run SET published_at = NULL,
+                       run_at = clock_timestamp() + make_interval(secs => :delay)
+                WHERE id IN (SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
+                             FOR UPDATE SKIP LOCKED)
+                RETURNING job_id
+            ), noted AS (
+                UPDATE job SET message = :message, announced = false
+                WHERE id IN (SELECT id FROM job WHERE id IN (SELECT job_id FROM held)
+                             AND message <> :message AND state IN ('pending', 'running')
+                             FOR NO KEY UPDATE SKIP LOCKED)
+            )
+            SELECT count(*) FROM held
+            """
+        ),
+        {"ids": list(run_ids), "message": message, "delay": delay_seconds},
+    )
+    return int(held.scalar_one())
+
+
+def move(connection: Connection, run_ids: Sequence[str], *, queue: str) -> int:
+    """Move queued runs and their steps to another queue, due at once; return how many.
+
+    Rows that another transaction holds are left as they are.
+    """
+    moved = connection.execute(
+        text(
+            """
+            WITH moved AS (
+                UPDATE run SET queue = :queue, published_at = NULL, run_at = clock_timestamp()
+                WHERE id IN (SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
+                             FOR UPDATE SKIP LOCKED)
+                RETURNING step_id
+            ), kept AS (
+                UPDATE step SET queue = :queue
+                WHERE id IN (SELECT id FROM step WHERE id IN (SELECT step_id FROM moved)
+                             FOR NO KEY UPDATE SKIP LOCKED)
+            )
+            SELECT count(*) FROM moved
+            """
+        ),
+        {"ids": list(run_ids), "queue": queue},
+    )
+    return int(moved.scalar_one())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
 from cinemill.core.job import Job, JobState
-from cinemill.errors import Conflict, NotFound
+from cinemill.errors import Conflict, JobCancelled, NotFound
 from cinemill.storage.jobs import runs
 from cinemill.storage.jobs.channels import CANCEL_CHANNEL, notify
 from cinemill.storage.jobs.job_queries import get_job, list_steps, lock_job
@@ -17,8 +18,20 @@ Retry = Callable[[Connection, str], Job]
 """Retries the job of this id, with whatever belongs to it. Raises NotFound, Conflict."""
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A job that another one submitted, as a cancel finds it."""
+
+    id: str
+    kind: str
+    is_marked: bool
+    """Whether it was marked just now as one to be cancelled."""
+    is_left: bool
+    """Whether it is not marked because another transaction holds it."""
+
+
 def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
-    """Record the request to cancel; cancel at once where nothing runs.
+    """Record the request to cancel, and that children must follow; cancel at once if nothing runs.
 
     Raises NotFound, Conflict.
     """
@@ -33,7 +46,8 @@ def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
         text(
             """
             UPDATE job SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
-                   cancel_reason = coalesce(cancel_reason, :reason), message = 'Cancelling'
+                   cancel_reason = coalesce(cancel_reason, :reason), message = 'Cancelling',
+                   must_cancel_children = true
             WHERE id = :id
             """
         ),
@@ -42,6 +56,101 @@ def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
     if not runs.finish_cancel(connection, job_id):
         notify(connection, CANCEL_CHANNEL, job_id)
     return get_job(connection, job_id)
+
+
+def mark_children(
+    connection: Connection, parent_ids: Sequence[str], names: Sequence[str], reason: str
+) -> list[Child]:
+    """Mark the unfinished children of these jobs as to be cancelled; return all their children.
+
+    Children are those that were submitted by one of ``parent_ids`` or whose id is in ``names``.
+    Never waits for a lock. To be called in a transaction that has locked or cancelled the parents,
+    so that no child is submitted meanwhile: see :func:`lock_parent`.
+    """
+    rows = connection.execute(
+        text(
+            """
+            WITH child AS (
+                SELECT id, kind, state IN ('pending', 'running') AND cancel_requested_at IS NULL
+                       AS is_open
+                FROM job WHERE parent_id = ANY(:parents) OR id = ANY(:names)
+            ), taken AS (
+                SELECT id FROM job WHERE id IN (SELECT id FROM child WHERE is_open)
+                  AND state IN ('pending', 'running') AND cancel_requested_at IS NULL
+                ORDER BY id FOR UPDATE SKIP LOCKED
+            ), marked AS (
+                UPDATE job SET cancel_requested_at = clock_timestamp(), cancel_reason = :reason,
+                       message = 'Cancelling'
+                WHERE id IN (SELECT id FROM taken)
+                RETURNING id, pg_notify(:channel, id)
+            )
+            SELECT child.id, child.kind, marked.id IS NOT NULL AS is_marked,
+                   child.is_open AND marked.id IS NULL AS is_left
+            FROM child LEFT JOIN marked ON marked.id = child.id
+            """
+        ),
+        {
+            "parents": list(parent_ids),
+            "names": list(names),
+            "reason": reason,
+            "channel": CANCEL_CHANNEL,
+        },
+    ).mappings()
+    return [Child(**row) for row in rows]
+
+
+def record_passed(connection: Connection, job_id: str, *, must_go_on: bool) -> None:
+    """Record whether the job's cancel must still be passed to children that were locked."""
+    connection.execute(
+        text(
+            """
+            UPDATE job SET must_cancel_children = :must
+            WHERE id = :id AND must_cancel_children <> :must
+            """
+        ),
+        {"id": job_id, "must": must_go_on},
+    )
+
+
+def list_passing(connection: Connection, *, limit: int) -> list[str]:
+    """Return jobs whose cancel has not reached all of their children, in any order."""
+    rows = connection.execute(
+        text("SELECT id FROM job WHERE must_cancel_children ORDER BY random() LIMIT :limit"),
+        {"limit": limit},
+    )
+    return [row.id for row in rows]
+
+
+def lock_parent(connection: Connection, job_id: str) -> None:
+    """Keep a job from being cancelled until this transaction, which adds a child to it, ends.
+
+    Either the cancel comes later and finds the child, or there is no child. Raises JobCancelled
+    where the job was cancelled, has ended or is gone.
+    """
+    try:
+        job = lock_job(connection, job_id)
+    except NotFound as error:
+        raise JobCancelled(f"Job {job_id} was deleted: it submits nothing more.") from error
+    if job.cancel_requested or job.state.is_final:
+        raise JobCancelled(job.cancel_reason or f"Job {job_id} has ended: it submits nothing more.")
+
+
+def must_cancel_children(connection: Connection, job_id: str) -> bool:
+    """Return whether the job's cancel must still be passed to children."""
+    query = text("SELECT must_cancel_children FROM job WHERE id = :id")
+    return bool(connection.execute(query, {"id": job_id}).scalar())
+
+
+def lock_ended(connection: Connection, job_id: str) -> Job:
+    """Return a job that has ended, locked. Raises NotFound; Conflict where it has not ended."""
+    job = lock_job(connection, job_id)
+    if not job.state.is_final:
+        raise Conflict(
+            f"Job {job_id} has not ended.",
+            code="job_not_ended",
+            hint="Cancel it first and wait until it has stopped, then delete it.",
+        )
+    return job
 
 
 def retry(connection: Connection, job_id: str) -> Job:
@@ -74,8 +183,8 @@ def retry(connection: Connection, job_id: str) -> Job:
             """
             UPDATE job SET state = 'pending', failure = NULL, result = NULL, finished_at = NULL,
                    started_at = NULL, cancel_requested_at = NULL, cancel_reason = NULL,
-                   announced = false, progress = 0, stage = '', queued_at = clock_timestamp(),
-                   message = 'Waiting in the queue'
+                   must_cancel_children = false, announced = false, progress = 0, stage = '',
+                   queued_at = clock_timestamp(), message = 'Waiting in the queue'
             WHERE id = :id
             """
         ),

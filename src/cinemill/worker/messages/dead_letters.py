@@ -14,7 +14,7 @@ from cinemill.core.job import DEFAULT_OWNER
 from cinemill.errors import DependencyUnavailable, InputRejected, NotFound
 from cinemill.storage.jobs.claims import is_run
 from cinemill.storage.jobs.dead_messages import insert_dead_message, prune_dead_messages
-from cinemill.storage.jobs.dispatch import hold
+from cinemill.storage.jobs.ready_steps import hold
 from cinemill.storage.jobs.refused_messages import RefusedMessages, parse_entry
 from cinemill.storage.jobs.stray_messages import (
     MOST_LOOKED_AT,

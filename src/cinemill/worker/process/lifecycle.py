@@ -71,6 +71,7 @@ class ProcessSignals:
         self._hardware = HardwareMonitor(self._context)
         self._pulse = Pulse(self._context)
         self._reporter = Reporter(self._context)
+        self._ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
     def connect(self) -> None:
         signals.worker_process_init.connect(self.start_child)
@@ -81,6 +82,7 @@ class ProcessSignals:
         signals.worker_ready.connect(self._hardware.start)
         signals.worker_ready.connect(self._pulse.start)
         signals.worker_ready.connect(self._reporter.start)
+        signals.worker_ready.connect(self.stop_at_hangup)
         signals.worker_ready.connect(signal_ready)
 
     def start_child(self, **_: Any) -> None:
@@ -127,6 +129,15 @@ class ProcessSignals:
             self._prepare_gpu(0)
         remove_abandoned_work(self._context.database, self._context.work_folder)
         self._hardware.find(sender)
+
+    def stop_at_hangup(self, **_: Any) -> None:
+        """Have the end of the terminal stop this worker as SIGTERM does.
+
+        Celery would end at once and lose its leases, or restart itself in a way that does not find
+        our modules. Under nohup it goes on.
+        """
+        hangup = signal.SIG_IGN if self._ignores_hangup else signal.getsignal(signal.SIGTERM)
+        signal.signal(signal.SIGHUP, hangup)
 
     def stop_main(self, **_: Any) -> None:
         self._hardware.stop()

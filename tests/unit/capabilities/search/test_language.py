@@ -152,7 +152,7 @@ def test_plain_text_has_no_address(text: str) -> None:
 
 
 def test_invisible_characters_are_removed() -> None:
-    assert clean_text("a\u202eb\u200b c\x00\nd\ufeff") == "ab c d"
+    assert clean_text("a\u202eb\u200b c\x00\nd\ufeff\ud800") == "ab c d"
 
 
 UNITS = [

@@ -12,6 +12,7 @@ from cinemill.api.models.pages import LONGEST_CURSOR, MOST_ENTRIES, Page
 from cinemill.api.models.search.searches import EntityLabelDocument, Names
 from cinemill.core.findings.finding import Finding, FindingKind, FindingModel
 from cinemill.core.knowledge.graph import Modality, RelationKind
+from cinemill.core.text.storable_text import Text
 from cinemill.storage.findings.gaps import Gap
 from cinemill.storage.knowledge.entities import CoOccurrence, EntityRelation, Moment
 from cinemill.storage.knowledge.labels import EntityLabel
@@ -119,7 +120,7 @@ class RelationQuery(Document):
     """Only videos of these collections."""
     limit: Annotated[int, Field(ge=1, le=MOST_ENTRIES)] = 50
     """Maximum number of entries in the response."""
-    cursor: Annotated[str | None, Field(max_length=LONGEST_CURSOR)] = None
+    cursor: Annotated[Text | None, Field(max_length=LONGEST_CURSOR)] = None
     """The `next` of the previous page; without it, the first page is returned."""
 
     def to_key(self) -> RelationKey:

@@ -14,6 +14,7 @@ from cinemill.core.media import ArtifactKind, name_keyframe
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.core.retrieval.similar import DEFAULT_MOMENTS, MOST_MOMENTS, SimilarMoment
 from cinemill.core.retrieval.spaces import Space
+from cinemill.core.text.storable_text import Text
 
 MOST_FILTERS = 200
 LONGEST_SECONDS = 1e9
@@ -64,7 +65,7 @@ class LikenessQuery(PictureQuery):
 class WordsQuery(PictureQuery):
     """Which words to find pictures by."""
 
-    q: Annotated[str, Field(min_length=1, max_length=1000)]
+    q: Annotated[Text, Field(min_length=1, max_length=1000)]
     """What the pictures show, in English."""
 
 

@@ -24,6 +24,7 @@ from cinemill.api.models.pages import (
 )
 from cinemill.api.models.problems import problems
 from cinemill.api.state import StateDep
+from cinemill.core.text.storable_text import Text
 from cinemill.storage.analyses import analyses, frame_scores, regions
 from cinemill.storage.analyses.records import FramePosition
 
@@ -35,7 +36,7 @@ MOST_ROWS, MOST_MS = 2**31 - 1, 2**63 - 1
 
 @router.get("/analyses/{analysis_id}/frames", responses=problems(404, 422))
 def list_frames(
-    analysis_id: str,
+    analysis_id: Text,
     state: StateDep,
     face: Annotated[
         int | None,
@@ -79,7 +80,7 @@ def _decode_place(cursor: str | None) -> FramePosition | None:
 
 @router.get("/analyses/{analysis_id}/regions", responses=problems(404, 422))
 def list_regions(
-    analysis_id: str, state: StateDep, limit: PageLimit = 500, cursor: Cursor = None
+    analysis_id: Text, state: StateDep, limit: PageLimit = 500, cursor: Cursor = None
 ) -> RegionPage:
     """List the ranges of time in which a face looks manipulated.
 

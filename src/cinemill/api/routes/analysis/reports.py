@@ -14,6 +14,7 @@ from cinemill.capabilities.detection.analysis_report.page import (
     write_page,
     write_response_policy,
 )
+from cinemill.core.text.storable_text import Text
 
 router = APIRouter(tags=["analyses"], route_class=BoundedRoute)
 
@@ -22,7 +23,7 @@ _CACHING = "private, no-store"
 
 
 @router.get("/analyses/{analysis_id}/report.json", responses=problems(404, 409))
-def read_report(analysis_id: str, state: StateDep) -> AnalysisReportDocument:
+def read_report(analysis_id: Text, state: StateDep) -> AnalysisReportDocument:
     """Return everything that is stored about an analysis that has ended."""
     report = gather_report(state.database, state.files, analysis_id)
     return AnalysisReportDocument.from_report(report)
@@ -33,7 +34,7 @@ def read_report(analysis_id: str, state: StateDep) -> AnalysisReportDocument:
     response_class=HTMLResponse,
     responses=problems(404, 409),
 )
-def read_report_page(analysis_id: str, state: StateDep) -> HTMLResponse:
+def read_report_page(analysis_id: Text, state: StateDep) -> HTMLResponse:
     """Return the report as one page that loads and runs nothing, for screens and for paper."""
     report = gather_report(state.database, state.files, analysis_id)
     headers = {

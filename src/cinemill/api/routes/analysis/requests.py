@@ -30,6 +30,7 @@ from cinemill.api.models.problems import CREATED, problems
 from cinemill.api.owned_assets import get_owned_asset
 from cinemill.api.state import AppState, StateDep
 from cinemill.core.job import DEFAULT_OWNER, JobState
+from cinemill.core.text.storable_text import Text
 from cinemill.storage.analyses import analyses, results
 from cinemill.storage.analyses.records import Analysis
 from cinemill.storage.media.assets import find_existing
@@ -43,7 +44,7 @@ DETECT = "detect_video"
     "/assets/{asset_id}/analyses", status_code=201, responses=CREATED | problems(404, 409, 413, 422)
 )
 def create_analysis(
-    asset_id: str,
+    asset_id: Text,
     state: StateDep,
     response: Response,
     request: CreateAnalysisRequest | None = None,
@@ -95,7 +96,7 @@ def _check_assets(state: AppState, asset_ids: Sequence[str]) -> None:
 
 @router.get("/assets/{asset_id}/analyses", responses=problems(404, 422))
 def list_asset_analyses(
-    asset_id: str, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
+    asset_id: Text, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
 ) -> AnalysisPage:
     """List the analyses of a video, newest first."""
     get_owned_asset(state, asset_id)
@@ -137,7 +138,7 @@ def _list(
 
 
 @router.get("/analyses/{analysis_id}", responses=problems(404))
-def read_analysis(analysis_id: str, state: StateDep) -> AnalysisDetails:
+def read_analysis(analysis_id: Text, state: StateDep) -> AnalysisDetails:
     """Return an analysis: verdict, reasons, faces, versions, and what it took."""
     with state.database.begin() as connection:
         one = analyses.get_analysis(connection, analysis_id)

@@ -23,6 +23,7 @@ from cinemill.api.models.pages import (
 from cinemill.api.models.problems import problems
 from cinemill.api.routes.analysis.requests import write_page
 from cinemill.api.state import StateDep
+from cinemill.core.text.storable_text import Text
 from cinemill.storage.analyses import analyses, reviews
 from cinemill.storage.analyses.records import ReviewAction
 from cinemill.storage.database import Connection
@@ -44,7 +45,7 @@ def list_review_queue(
 
 @router.get("/analyses/{analysis_id}/reviews", responses=problems(404, 422))
 def list_reviews(
-    analysis_id: str, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
+    analysis_id: Text, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
 ) -> ReviewPage:
     """List what people decided about an analysis, oldest first; nothing in it ever changes."""
     after = _decode_review(cursor)
@@ -70,7 +71,7 @@ def _decode_review(cursor: str | None) -> int:
 @router.post(
     "/analyses/{analysis_id}/reviews", status_code=201, responses=problems(404, 409, 413, 422)
 )
-def add_review(analysis_id: str, request: ReviewRequest, state: StateDep) -> ReviewDocument:
+def add_review(analysis_id: Text, request: ReviewRequest, state: StateDep) -> ReviewDocument:
     """Accept the model's verdict, override it, or flag the analysis for others to look at."""
     with state.database.begin() as connection:
         added = _add(connection, analysis_id, request)

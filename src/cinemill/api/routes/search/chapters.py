@@ -12,6 +12,7 @@ from cinemill.api.owned_assets import get_owned_asset
 from cinemill.api.state import AppState, StateDep
 from cinemill.capabilities.search.chapters.video_chapters import VideoChapters, read_chapters
 from cinemill.core.text.segmentation import Cue
+from cinemill.core.text.storable_text import Text
 from cinemill.media.text_tracks import write_vtt
 
 router = APIRouter(tags=["search"], route_class=BoundedRoute)
@@ -24,7 +25,7 @@ class _ChapterFile(Response):
 
 
 @router.get("/assets/{asset_id}/chapters", responses=problems(404))
-async def list_chapters(asset_id: str, state: StateDep) -> ChaptersDocument:
+async def list_chapters(asset_id: Text, state: StateDep) -> ChaptersDocument:
     """Return the chapters of a video and its key moments, as far as it says or shows text.
 
     They are computed from what is known of the video now. A video with one subject has no
@@ -38,7 +39,7 @@ async def list_chapters(asset_id: str, state: StateDep) -> ChaptersDocument:
     response_class=_ChapterFile,
     responses=_VTT | problems(404),
 )
-async def read_chapter_file(asset_id: str, state: StateDep) -> _ChapterFile:
+async def read_chapter_file(asset_id: Text, state: StateDep) -> _ChapterFile:
     """Return the chapters as a WebVTT file, for players; without chapters it has no cues."""
     found = await _read(state, asset_id)
     cues = [

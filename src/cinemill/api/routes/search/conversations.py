@@ -21,6 +21,7 @@ from cinemill.api.models.search.searches import (
 )
 from cinemill.api.state import StateDep
 from cinemill.core.job import DEFAULT_OWNER
+from cinemill.core.text.storable_text import Text
 from cinemill.errors import NotFound
 from cinemill.storage.retrieval import conversations
 
@@ -44,7 +45,7 @@ def list_conversations(
 
 
 @router.get("/conversations/{conversation_id}", responses=problems(404))
-def read_conversation(conversation_id: str, state: StateDep) -> ConversationDetails:
+def read_conversation(conversation_id: Text, state: StateDep) -> ConversationDetails:
     """Return the turns of a conversation, oldest first."""
     with state.database.begin() as connection:
         turns = conversations.list_turns(connection, conversation_id, DEFAULT_OWNER)
@@ -54,7 +55,7 @@ def read_conversation(conversation_id: str, state: StateDep) -> ConversationDeta
 
 
 @router.delete("/conversations/{conversation_id}", status_code=204, responses=problems(404))
-def delete_conversation(conversation_id: str, state: StateDep) -> None:
+def delete_conversation(conversation_id: Text, state: StateDep) -> None:
     """Delete a conversation."""
     with state.database.begin() as connection:
         is_deleted = conversations.delete_conversation(connection, conversation_id, DEFAULT_OWNER)

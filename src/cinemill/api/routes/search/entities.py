@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from cinemill.api.http.bodies import BoundedRoute
-from cinemill.api.models.documents import STORABLE, Name
+from cinemill.api.models.documents import Name
 from cinemill.api.models.pages import (
     Cursor,
     CursorInvalid,
@@ -33,6 +33,7 @@ from cinemill.api.models.search.knowledge import (
 from cinemill.api.state import StateDep
 from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.retrieval.hits import SearchScope
+from cinemill.core.text.storable_text import Text
 from cinemill.storage.database import Connection
 from cinemill.storage.knowledge.entities import (
     find_entities,
@@ -58,7 +59,7 @@ MOST_SIMILAR = 10
 @router.get("/entities", responses=problems(422))
 def list_entities(
     state: StateDep,
-    name: Annotated[str, Query(min_length=1, max_length=255, pattern=STORABLE)],
+    name: Annotated[Text, Query(min_length=1, max_length=255)],
 ) -> EntityList:
     """Find entities by a name in any case; those with similar names follow, as suggestions."""
     with state.database.begin() as connection:
@@ -81,7 +82,7 @@ def list_entities(
 
 @router.get("/entities/{entity_id}", responses=problems(404, 422))
 def read_entity(
-    entity_id: str,
+    entity_id: Text,
     state: StateDep,
     collection: Annotated[list[Name] | None, Query(max_length=200)] = None,
     limit: PageLimit = 50,
@@ -116,7 +117,7 @@ def read_entity(
 
 @router.get("/entities/{entity_id}/evidence", responses=problems(404, 422))
 def list_relation_evidence(
-    entity_id: str,
+    entity_id: Text,
     state: StateDep,
     relation: Annotated[RelationQuery, Query()],
 ) -> EvidencePage:

@@ -28,6 +28,7 @@ from cinemill.api.models.search.searches import Seconds
 from cinemill.api.owned_assets import get_owned_asset
 from cinemill.api.state import StateDep
 from cinemill.core.findings.finding import Finding, FindingKind
+from cinemill.core.text.storable_text import Text
 from cinemill.storage.database import Connection
 from cinemill.storage.findings.gaps import list_gaps
 from cinemill.storage.findings.sets import FindingSet, list_findings, list_sets
@@ -55,7 +56,7 @@ class _Range:
 
 @router.get("/assets/{asset_id}/findings", responses=problems(404, 422))
 def list_asset_findings(
-    asset_id: str,
+    asset_id: Text,
     state: StateDep,
     kind: FindingKind | None = None,
     start: FromSecond = None,

@@ -13,6 +13,7 @@ from cinemill.api.models.search.ingestions import CreateIngestionRequest, Ingest
 from cinemill.api.owned_assets import get_owned_asset
 from cinemill.api.state import StateDep
 from cinemill.core.job import DEFAULT_OWNER
+from cinemill.core.text.storable_text import Text
 from cinemill.storage.findings.ingestions import PREPARING_KIND, count_known, list_ingestions
 
 router = APIRouter(tags=["ingestions"], route_class=BoundedRoute)
@@ -22,7 +23,7 @@ router = APIRouter(tags=["ingestions"], route_class=BoundedRoute)
     "/assets/{asset_id}/ingestions", status_code=201, responses=CREATED | problems(404, 413, 422)
 )
 def create_ingestion(
-    asset_id: str,
+    asset_id: Text,
     state: StateDep,
     response: Response,
     request: CreateIngestionRequest | None = None,
@@ -48,7 +49,7 @@ def create_ingestion(
 
 @router.get("/assets/{asset_id}/ingestions", responses=problems(404, 422))
 def list_asset_ingestions(
-    asset_id: str, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
+    asset_id: Text, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
 ) -> IngestionPage:
     """List the ingestions of a video, newest first, with what is known of it by now."""
     get_owned_asset(state, asset_id)

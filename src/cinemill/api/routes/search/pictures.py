@@ -22,6 +22,7 @@ from cinemill.api.models.search.pictures import (
 from cinemill.api.owned_assets import get_owned_asset
 from cinemill.api.state import AppState, StateDep
 from cinemill.core.job import DEFAULT_OWNER
+from cinemill.core.text.storable_text import Text
 from cinemill.inference.models.cards import MODELS_FOLDER
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
@@ -39,7 +40,7 @@ _slots = BoundedSemaphore(AT_ONCE)
 
 @router.get("/assets/{asset_id}/similar", responses=problems(404, 409, 422))
 def find_similar(
-    asset_id: str, query: Annotated[LikenessQuery, Query()], state: StateDep
+    asset_id: Text, query: Annotated[LikenessQuery, Query()], state: StateDep
 ) -> PictureSearchDocument:
     """Find moments that are like this video's at `time`, in all videos; itself is left out."""
     # These load NumPy, which a server whose pictures nobody searches can do without.

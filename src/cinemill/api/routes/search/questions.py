@@ -22,6 +22,7 @@ from cinemill.capabilities.search.runtime.documents import name_event, write_ans
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.retrieval.hits import SearchFilters
+from cinemill.core.text.storable_text import Text
 from cinemill.errors import CinemillError
 
 router = APIRouter(tags=["search"], route_class=BoundedRoute)
@@ -38,7 +39,7 @@ Piece = tuple[str, JsonObject]
 
 @router.post("/ask", response_model=AnswerDocument, responses=_ANSWER | problems(404, 413, 422))
 async def ask(
-    request: AskRequest, state: StateDep, accept: Annotated[str, Header()] = ""
+    request: AskRequest, state: StateDep, accept: Annotated[Text, Header()] = ""
 ) -> Response:
     """Answer a question from the videos, each statement with the moments that it rests on.
 

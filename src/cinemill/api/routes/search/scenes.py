@@ -17,6 +17,7 @@ from cinemill.api.models.problems import problems
 from cinemill.api.models.search.scenes import ScenePage, VideoSceneDocument
 from cinemill.api.owned_assets import get_owned_asset
 from cinemill.api.state import StateDep
+from cinemill.core.text.storable_text import Text
 from cinemill.storage.knowledge.scenes import MOST_SCENES, list_scenes
 
 router = APIRouter(tags=["search"], route_class=BoundedRoute)
@@ -24,7 +25,7 @@ router = APIRouter(tags=["search"], route_class=BoundedRoute)
 
 @router.get("/assets/{asset_id}/scenes", responses=problems(404, 422))
 def list_asset_scenes(
-    asset_id: str, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
+    asset_id: Text, state: StateDep, limit: PageLimit = 50, cursor: Cursor = None
 ) -> ScenePage:
     """List the scene graphs of a video: the things of each shot, and where they are to each other.
 

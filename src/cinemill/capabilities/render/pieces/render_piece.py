@@ -24,6 +24,7 @@ from cinemill.core.text.subtitles import write_ass
 from cinemill.errors import CommandFailed, MediaRejected, OutputInvalid
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.ffmpeg.fonts import copy_fonts
+from cinemill.media.ffmpeg.process import FfmpegCrashed
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogSummary
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_film, read_packets
@@ -89,7 +90,7 @@ def _copy_and_encode(
         path = session.folder / filename
         concat_pieces(parts, request.output, path, session.should_stop)
         return _sum_reports(path, request, copy, [*before, *after])
-    except (CommandFailed, OutputInvalid):
+    except (CommandFailed, FfmpegCrashed, OutputInvalid):
         return None  # encoding the whole piece may work, or reports what is wrong
     finally:
         shutil.rmtree(work)

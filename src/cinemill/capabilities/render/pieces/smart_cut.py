@@ -28,7 +28,7 @@ from cinemill.capabilities.render.pieces.join import JoinPiece
 from cinemill.capabilities.render.pieces.piece_request import GAP, PieceRequest
 from cinemill.errors import CommandFailed
 from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
-from cinemill.media.ffmpeg.process import FfmpegReport
+from cinemill.media.ffmpeg.process import FfmpegCrashed, FfmpegReport
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, create_mp4, open_film, read_packets
 from cinemill.media.probe.streams import digest_settings
@@ -93,7 +93,7 @@ def copy_range(
             return None
         part, first = picked
         decoded = _decode(session, part)
-    except (CommandFailed, *PacketError):
+    except (CommandFailed, FfmpegCrashed, *PacketError):
         return None
     is_whole = decoded.last_progress.frame == part.frames and not decoded.tally.reconfigured
     return CopiedRange(part, first, (stored, decoded)) if is_whole and _is_clean(decoded) else None

@@ -27,7 +27,7 @@ _LINK = re.compile(
     r"|(?:<[/!]?[a-z][^<>]*>?)",
     re.IGNORECASE,
 )
-_INVISIBLE = {"Cf", "Cc", "Co", "Cn"}
+_INVISIBLE = {"Cf", "Cc", "Co", "Cn", "Cs"}
 
 
 def clean_text(text: str) -> str:

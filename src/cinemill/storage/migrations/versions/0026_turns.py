@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0024"
-down_revision = "0022"
+revision = "0026"
+down_revision = "0025"
 
 STATEMENTS = """
 ALTER TABLE run ADD COLUMN is_delayed boolean NOT NULL DEFAULT false;

@@ -9,10 +9,17 @@ than hold something: among them are eight who hold nothing, or there are no othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cinemill.jobs.fairness import count_room, is_fair, limit_bursts, round_robin, take_first
+from cinemill.jobs.fairness import (
+    count_room,
+    is_fair,
+    limit_bursts,
+    round_robin,
+    take_first,
+    take_turns,
+)
 from cinemill.storage import turns
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs.dispatch import OwnerLoad, ReadyRun
@@ -33,6 +40,7 @@ class _Place:
     priority: int
     loads: Sequence[OwnerLoad]
     window: int
+    without_kinds: tuple[str, ...]
 
 
 class TurnPlanner:
@@ -44,25 +52,37 @@ class TurnPlanner:
         self._stopped_at: dict[tuple[str, int], str] = {}
 
     def choose(
-        self, connection: Connection, queue: str, levels: Sequence[int]
-    ) -> Iterator[ReadyRun]:
-        """Yield the runs to publish now, in order, each of them locked.
+        self,
+        connection: Connection,
+        queue: str,
+        levels: Sequence[int],
+        *,
+        chosen: Sequence[ReadyRun] = (),
+        without_kinds: Sequence[str] = (),
+    ) -> list[ReadyRun]:
+        """Return the runs to publish now, in order, each of them locked.
 
-        ``levels`` are the priorities that have something ready, the highest first. The planner's
-        lock must be held.
+        ``levels`` are the priorities that have something ready, the highest first. ``chosen`` are
+        those that go out in this turn anyway. The planner's lock must be held.
         """
-        loads = turns.list_loads(connection, queue)
+        passed = [run.id for run in chosen]
+        loads = [*turns.list_loads(connection, queue), *map(_load_of, chosen)]
         window = max(self._window, sum(load.running for load in loads))
+        found: list[ReadyRun] = []
         for level in levels:
             if count_room(loads, level, window=window) <= 0:
-                return  # nor is there any for lower ones
-            chosen = self._choose_level(connection, _Place(queue, level, loads, window))
-            loads = [*loads, *(OwnerLoad(r.owner, level, 1, 0, int(r.is_crowd)) for r in chosen)]
-            yield from chosen
+                break  # nor is there any for lower ones
+            place = _Place(queue, level, loads, window, tuple(without_kinds))
+            of_level = self._choose_level(connection, place, passed)
+            loads += map(_load_of, of_level)
+            found += of_level
+        return found
 
-    def _choose_level(self, connection: Connection, place: _Place) -> list[ReadyRun]:
+    def _choose_level(
+        self, connection: Connection, place: _Place, passed: Sequence[str]
+    ) -> list[ReadyRun]:
         """Choose and lock; in the place of runs that are held elsewhere, choose others."""
-        passed: list[str] = []
+        passed = list(passed)
         for _ in range(LOCK_ROUNDS):
             chosen = self._find_fair(connection, place, passed)
             locked = turns.lock_ready(connection, [run.id for run in chosen]) if chosen else set()
@@ -87,13 +107,18 @@ class TurnPlanner:
             owners=room + len({load.owner for load in place.loads}),
             per_owner=min(room, max(1, RUNS_AT_FIRST // room)),
             passed=tuple(passed),
+            without_kinds=place.without_kinds,
         )
         while True:
             ready = limit_bursts(turns.list_ready(connection, search), place.loads)
-            ready = take_first(ready, search.per_owner)
+            ready = take_first(take_turns(ready, place.loads), search.per_owner)
             chosen = round_robin(ready, place.loads, window=place.window)
             if search.per_owner >= room or is_fair(
                 chosen, ready, place.loads, room=room, per_owner=search.per_owner
             ):
                 return chosen
             search = replace(search, per_owner=min(room, search.per_owner * GROWTH))
+
+
+def _load_of(run: ReadyRun) -> OwnerLoad:
+    return OwnerLoad(run.owner, run.priority, 1, 0, int(run.is_crowd))

@@ -1,0 +1,55 @@
+"""Listening on a TCP address, and why that fails: in use, not of this machine, not permitted."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from cinemill.errors import AddressUnusable, DependencyUnavailable, PortInUse
+
+FIRST_OPEN_PORT = 1024
+_REASONS = {
+    errno.EADDRNOTAVAIL: "this machine does not have that address",
+    errno.EAFNOSUPPORT: "this machine does not support that kind of address",
+}
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound and listens at an IP address or host name of this machine.
+
+    Raises PortInUse if another program has the port, AddressUnusable if the name does not resolve,
+    the address is not one of this machine, or the port needs a privilege.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind)
+    except OSError as error:
+        raise _explain(host, port, error) from error
+    try:
+        # As servers do: an address in TIME_WAIT after a closed connection is free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise _explain(host, port, error) from error
+    return listener
+
+
+def _explain(host: str, port: int, error: OSError) -> DependencyUnavailable:
+    if isinstance(error, socket.gaierror):
+        return AddressUnusable(
+            f"The host name {host} does not resolve to an address ({error.strerror})."
+        )
+    if error.errno == errno.EADDRINUSE:
+        return PortInUse(f"Port {port} on {host} is in use by another program.")
+    if error.errno == errno.EACCES and port < FIRST_OPEN_PORT:
+        return AddressUnusable(
+            f"This user must not listen on port {port}: ports below {FIRST_OPEN_PORT} need a "
+            "privilege.",
+            hint="Choose a higher port with CINEMILL_PORT, and put a reverse proxy in front of it.",
+        )
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return AddressUnusable(f"Cannot listen on {host}, port {port}: {reason}.")
