@@ -7,6 +7,7 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
 VIDEO ?=
 SEED ?= 1
 SIZE ?= full
+EXAMPLES ?= 200
 HOURS ?= 1
 # Each lane starts servers of its own; servers that you name yourself are one for all. Four, because
 # tests wait for processes much of their time, and a lane that waits uses no processor.
@@ -16,7 +17,7 @@ ONLY ?=
 # Every process would compile our modules anew, and the tests start hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo up test unit integration e2e faults lint check bench chaos soak nightly docs lock clean help
+.PHONY: demo up test unit integration e2e faults lint check bench chaos fuzz soak nightly docs lock clean help
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/'
@@ -63,6 +64,9 @@ bench: $(VENV)/.dev ## measure performance and print a table
 
 chaos: $(VENV)/.dev ## kill every process while it works (SEED=n SIZE=full|short)
 	$(BIN)/python -m tests.faults.chaos --seed $(SEED) --size $(SIZE)
+
+fuzz: $(VENV)/.dev ## many requests made of the OpenAPI document; no answer is a fault of ours (EXAMPLES=n)
+	CINEMILL_TEST_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n 0 tests/integration/api/test_generated_requests.py
 
 soak: $(VENV)/.dev ## keep an instance under mixed load and print what grows per hour (HOURS=0.5)
 	$(BIN)/python -m tests.faults.soak --hours $(HOURS)

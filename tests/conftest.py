@@ -55,13 +55,19 @@ EXTERNAL_SERVERS = ("DATABASE_URL", "REDIS_URL")
 for _setting in reference():
     if _setting.name not in EXTERNAL_SERVERS:
         os.environ.pop(_setting.name, None)
-for _name in ("CINEMILL_URL", "CINEMILL_TOKEN"):
+for _name in ("CINEMILL_URL", "CINEMILL_TOKEN", "CINEMILL_CA_FILE", "SSL_CERT_FILE"):
     os.environ.pop(_name, None)
 
 SUITES = ("unit", "integration", "faults", "e2e")
 """In the order in which they run: the suites that fail soonest come first."""
 BROWSER_FIXTURES = frozenset({"playwright", "browser"})
-PACKAGES = {"browser": "chromium", "sandbox": "bubblewrap"}
+PROXY_FIXTURES = frozenset({"nginx", "caddy"})
+PACKAGES = {
+    "browser": "chromium",
+    "sandbox": "bubblewrap",
+    "nginx": "nginx-light",
+    "caddy": "caddy",
+}
 """The package that a machine needs for the tests of a marker."""
 
 
@@ -72,6 +78,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     fixtures = set(getattr(item, "fixturenames", ()))
     if fixtures & BROWSER_FIXTURES:
         item.add_marker(pytest.mark.browser)
+    for proxy in PROXY_FIXTURES & fixtures:
+        item.add_marker(getattr(pytest.mark, proxy))
     if "isolated_sandbox" in fixtures:
         item.add_marker(pytest.mark.sandbox)
     if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):

@@ -1,12 +1,18 @@
-"""The address of a highly available Redis: Sentinels, and the name of the primary they watch."""
+"""Addresses that are more than a host and a port: Redis' Sentinels, and where a proxy serves us."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 SENTINEL_PORT = 26379
 SENTINEL_EXAMPLE = "sentinel://:password@one.example:26379,two.example:26379/mymaster/0"
+PUBLIC_EXAMPLE = "https://media.example.com/cinemill"
+_USUAL_PORTS = {"http": 80, "https": 443}
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _OF_THE_SENTINELS = ("sentinel_username", "sentinel_password")
 
 
@@ -97,3 +103,72 @@ def _parse_query(query: str) -> dict[str, str]:
     if found.keys() - set(_OF_THE_SENTINELS):
         raise ValueError(f"takes no option but {' and '.join(_OF_THE_SENTINELS)}")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class PublicUrl:
+    """Where people open Cinemill through a proxy."""
+
+    scheme: str
+    """``http`` or ``https``."""
+    host: str
+    """In lower case and ASCII, as browsers send it; IPv6 without brackets."""
+    port: int
+    path: str = ""
+    """Without a slash at its end; empty for a whole host."""
+
+    @property
+    def netloc(self) -> str:
+        """The host, and the port unless it is the scheme's usual one, as browsers write them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _USUAL_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        return f"{self.scheme}://{self.netloc}"
+
+    def __str__(self) -> str:
+        return self.origin + self.path
+
+
+def parse_public_urls(written: str) -> tuple[PublicUrl, ...]:
+    """``https://media.example.com/cinemill``, one or several with commas or spaces between them.
+
+    Raises ValueError with a sentence.
+    """
+    found = [_parse_public_url(one) for one in written.replace(",", " ").split()]
+    if not found:
+        raise ValueError(f"names no URL such as {PUBLIC_EXAMPLE}")
+    return tuple(dict.fromkeys(found))
+
+
+def _parse_public_url(url: str) -> PublicUrl:
+    try:
+        parts = urlsplit(url)
+        scheme, port = parts.scheme.lower(), parts.port
+        host = _normalise_host(parts.hostname or "")
+    except ValueError:
+        raise ValueError(f"is not a URL such as {PUBLIC_EXAMPLE}") from None
+    if scheme not in _USUAL_PORTS or not host:
+        raise ValueError(f"must begin with http:// or https:// and a host, as {PUBLIC_EXAMPLE}")
+    if "@" in parts.netloc:
+        raise ValueError("has a user or a password; leave them out")
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        raise ValueError("ends with its path: leave out what begins with ? or #")
+    path = parts.path.rstrip("/")
+    if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        raise ValueError("has a path that is not of letters, digits and . _ ~ - between slashes")
+    if port == 0:
+        raise ValueError("has the port 0")
+    return PublicUrl(scheme, host, port or _USUAL_PORTS[scheme], path)
+
+
+def _normalise_host(host: str) -> str:
+    """Return a host as browsers send it. Raises ValueError where it can be none."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        name = host.rstrip(".").encode("idna").decode("ascii").lower() if host else ""
+    if name and not _NAME.fullmatch(name):
+        raise ValueError("not a host name")
+    return name

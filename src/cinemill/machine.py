@@ -132,7 +132,7 @@ def _list_folders(mount: Path, mounted: str, own: str) -> Iterator[Path]:
             yield mount.joinpath(*parts[:count])
 
 
-def _read_unified(folder: Path, _: set[str]) -> _Group:
+def _read_unified(folder: Path, _controllers: set[str]) -> _Group:
     limits = [_read_bytes(folder / name) for name in ("memory.max", "memory.high")]
     limit_bytes = min((one for one in limits if one is not None), default=None)
     quota, _, period = _read(folder / "cpu.max").partition(" ")

@@ -120,7 +120,7 @@ def playwright() -> Iterator[Playwright]:
         yield running
 
 
-def launch(playwright: Playwright) -> Browser:
+def launch(playwright: Playwright, *options: str) -> Browser:
     """Start the system's Chromium, else Playwright's own; skip the test if there is neither."""
     found = [path for path in map(shutil.which, BROWSERS) if path]
     own = playwright.chromium.executable_path
@@ -128,7 +128,7 @@ def launch(playwright: Playwright) -> Browser:
         pytest.skip("no Chromium on the PATH, and none was installed for Playwright")
     return playwright.chromium.launch(
         executable_path=found[0] if found else own,
-        args=["--no-sandbox", "--mute-audio"],
+        args=["--no-sandbox", "--mute-audio", *options],
         timeout=PATIENCE_MILLISECONDS,
     )
 

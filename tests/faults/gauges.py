@@ -18,12 +18,18 @@ Values = dict[tuple[str, str], float]
 SETTLED_SECONDS = 20.0
 """A younger process, such as an encoder, is not counted: it comes and goes with the work."""
 _TABLES = """
-SELECT relname AS name, pg_table_size(oid)::float8 AS table_bytes,
-       pg_indexes_size(oid)::float8 AS index_bytes
-FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+SELECT CASE WHEN relnamespace = 'public'::regnamespace THEN 'table ' || relname
+            ELSE 'table (catalogs)' END AS name,
+       sum(pg_table_size(oid))::float8 AS table_bytes,
+       sum(pg_indexes_size(oid))::float8 AS index_bytes
+FROM pg_class WHERE relkind = 'r' AND relnamespace <> 'pg_toast'::regnamespace GROUP BY 1
 """
-OWN_SIZE = {"pg_wal": "grows to max_wal_size, and is reused from then on"}
-"""Folders that have a limit of their own, and why."""
+BOUNDED = {
+    "folder postgres/pg_wal": "grows to max_wal_size (512 MiB), and is reused from then on",
+    "folder valkey": "the append-only file is written again at 64 MiB, or at twice its size",
+    "folder log": "each file is rotated at 10 MiB, and few are kept",
+}
+"""What grows with the work up to a limit of its own, and the limit."""
 
 
 def read_processes(main: psutil.Process, now: float) -> Values:
@@ -71,11 +77,24 @@ def name_role(process: psutil.Process, main: psutil.Process) -> str:
 
 
 def _read_memory(pid: int) -> dict[str, float]:
-    fields = {
-        line.partition(":")[0]: float(line.split()[1]) * 1024
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    """Return RSS and PSS in bytes, without memory that is shared on purpose.
+
+    PostgreSQL's processes touch more and more of its buffers, which have a fixed size.
+    """
+    status = _read_kib(Path(f"/proc/{pid}/status"))
+    rollup = _read_kib(Path(f"/proc/{pid}/smaps_rollup"))
+    return {
+        "RSS": status["RssAnon"] + status["RssFile"],
+        "PSS": rollup["Pss"] - rollup["Pss_Shmem"],
     }
-    return {"RSS": fields["Rss"], "PSS": fields["Pss"]}
+
+
+def _read_kib(path: Path) -> dict[str, float]:
+    """Return the fields of a file in /proc that are sizes, in bytes."""
+    rows = (line.partition(":") for line in path.read_text().splitlines())
+    return {
+        name: float(value.split()[0]) * 1024 for name, _, value in rows if value.endswith(" kB")
+    }
 
 
 def read_redis(url: str) -> Values:
@@ -91,24 +110,22 @@ def read_tables(database: Database) -> Values:
     values: Values = {}
     with database.begin() as connection:
         for row in connection.execute(text(_TABLES)):
-            values["table " + row.name, "table"] = row.table_bytes
-            values["table " + row.name, "indexes"] = row.index_bytes
+            values[row.name, "table"] = row.table_bytes
+            values[row.name, "indexes"] = row.index_bytes
     return values
 
 
 def read_folders(home: Path) -> Values:
-    """Return the size of each folder of a home, PostgreSQL's logs of changes apart."""
-    values: Values = {}
+    """Return the size of each folder of a home; of PostgreSQL's data, of each part of it."""
+    sizes: dict[str, float] = {}
     for folder in (path for path in home.iterdir() if path.is_dir()):
-        sizes = list(_walk(folder))
-        for name in OWN_SIZE:
-            own = sum(size for path, size in sizes if f"/{name}/" in path)
-            if own:
-                values[f"folder {folder.name}/{name}", "folder"] = float(own)
-        values[f"folder {folder.name}", "folder"] = float(
-            sum(size for path, size in sizes if not any(f"/{name}/" in path for name in OWN_SIZE))
-        )
-    return values
+        sizes[f"folder {folder.name}"] = 0.0
+        for path, size in _walk(folder):
+            parts = Path(path).relative_to(home).parts
+            is_data = parts[0] == "postgres" and len(parts) > 3
+            name = f"folder postgres/{parts[2]}" if is_data else f"folder {parts[0]}"
+            sizes[name] = sizes.get(name, 0.0) + size
+    return {(name, "folder"): size for name, size in sizes.items()}
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int]]:

@@ -182,6 +182,36 @@ def resumed_in_time(context: FaultContext) -> Iterator[str]:
             yield str(resumption)
 
 
+_WAITED = """
+SELECT id, kind, queue, publish_count, extract(epoch FROM run_at)::float8 AS due,
+       extract(epoch FROM started_at)::float8 AS claimed
+FROM run WHERE started_at > run_at AND kind NOT IN
+    ('drill_probe', 'drill_unserved', 'drill_rated')
+"""
+"""Of these kinds, one has a single worker, which is cut off, one has none, and one waits for Redis
+to be there again, as its own fault measures."""
+
+
+def nothing_waits(context: FaultContext) -> Iterator[str]:
+    """Check that no run that was due waited longer than a lease and ten seconds, outages apart.
+
+    Whatever the fault was: once it is over, or where it concerns other work, a run is claimed in
+    this time. A message that was lost with a killed worker may take a sweep more, each time.
+    """
+    limit = context.cluster.plan.lease_seconds + AFTERWARDS_SECONDS
+    longest = 0.0
+    for row in context.queries.fetch(_WAITED):
+        seconds = row["claimed"] - row["due"]
+        seconds -= _down_seconds(context, row["due"], row["claimed"])
+        longest = max(longest, seconds)
+        if seconds > limit + max(0, row["publish_count"] - 1) * LOST_MESSAGE_SECONDS:
+            yield f"run {row['id']} ({row['kind']}, {row['queue']}) waited {seconds:.1f} s"
+    context.figures["due to claimed, outages apart: the longest"] = [longest]
+
+
+AFTERWARDS_SECONDS = 10.0
+"""Plus a lease: within this time everything must be served again once a fault is over."""
+WAITS = "nothing waits"
 LOST_MESSAGE_SECONDS = 8.0
 """The age at which a message may count as lost, a sweep, and the delivery to a worker."""
 OFFERED = "kill to published again"
@@ -198,6 +228,7 @@ CHECKS: dict[str, Check] = {
     "queues drained": queues_empty,
     "0 deadlocks": servers_content,
     "resumed in time": resumed_in_time,
+    WAITS: nothing_waits,
 }
 """Checks while the instance still runs; ``FINAL_CHECKS`` come last."""
 

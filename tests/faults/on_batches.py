@@ -15,7 +15,8 @@ from contextlib import suppress
 from http.client import HTTPException
 
 from tests.faults.context import Fault, FaultContext
-from tests.faults.on_database import AFTERWARDS_SECONDS, SERVED
+from tests.faults.invariants import AFTERWARDS_SECONDS
+from tests.faults.on_database import SERVED
 from tests.faults.on_jobs import CANCELLED
 from tests.faults.on_servers import SERVERS, await_api, connect_api
 from tests.faults.submitter import Submission

@@ -14,12 +14,11 @@ import psutil
 from sqlalchemy import NullPool, create_engine, text
 from tests.faults.cluster import freeze
 from tests.faults.context import Fault, FaultContext
+from tests.faults.invariants import AFTERWARDS_SECONDS
 from tests.faults.on_servers import SERVERS
 from tests.faults.submitter import Submission
 from tests.faults.waits import await_ended, await_idle, reach
 
-AFTERWARDS_SECONDS = 10.0
-"""Plus a lease: within this time everything must be served again once a fault is over."""
 BURST = 12
 """Very short jobs, so that workers claim while the fault begins."""
 SERVED = "served after a fault"

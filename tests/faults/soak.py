@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         trends, counts = soak(folder, options.hours * HOUR)
     print(render(one for one in trends if not _is_empty(one)))
     print("\ndone:", ", ".join(f"{what} {count}" for what, count in sorted(counts.items())))
-    for name, why in gauges.OWN_SIZE.items():
+    for name, why in gauges.BOUNDED.items():
         print(f"{name}: {why}")
     if options.report:
         document = {"trends": [asdict(one) for one in trends], "counts": counts}
@@ -128,7 +128,7 @@ def _is_empty(trend: Trend) -> bool:
 
 
 def _is_bounded(trend: Trend) -> bool:
-    return any(trend.subject.endswith(f"/{name}") for name in gauges.OWN_SIZE)
+    return trend.subject in gauges.BOUNDED
 
 
 if __name__ == "__main__":

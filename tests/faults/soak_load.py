@@ -16,6 +16,7 @@ from random import Random
 
 from cinemill.client import Client
 from cinemill.client.errors import ClientError
+from cinemill.steps.batch import name_children
 
 KEPT_JOBS = 40
 """Older ones are deleted, as an operator's retention would."""
@@ -99,9 +100,13 @@ class Load:
         if job_id is None:
             return "nothing to follow"
         until = time.monotonic() + EVENTS_SECONDS
-        for event in client.watch(job_id):
-            if event.is_final or time.monotonic() > until:
-                break
+        try:
+            for event in client.watch(job_id):
+                if event.is_final or time.monotonic() > until:
+                    break
+        except ClientError as error:
+            if error.code != "job_not_found":  # another thread has just deleted it
+                raise
         return "followed"
 
     def _look(self, client: Client, random: Random) -> str:
@@ -118,5 +123,7 @@ class Load:
         self._stopping.wait(random.random())
         client.cancel(str(job["id"]), "the soak cancels it")
         self._keep(client, str(job["id"]))
+        for child in name_children(str(job["id"]), 1):
+            self._keep(client, child)
         self._stopping.wait(10 * self.pause_seconds)
         return "cancelled"

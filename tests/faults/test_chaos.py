@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.faults.chaos import INVARIANTS
 from tests.faults.faults import FAULTS
+from tests.faults.invariants import WAITS
 from tests.faults.on_database import SERVED
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +46,7 @@ def test_chaos_run_plays_every_fault(outcome: dict[str, Any], fault: str) -> Non
     assert outcome["played"].get(fault, 0) >= 1
 
 
-TIMED = frozenset({"resumed in time", SERVED})
+TIMED = frozenset({"resumed in time", SERVED, WAITS})
 """Checked by ``make chaos`` only: times need a quiet machine, and so are not tested."""
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from cinemill import __version__
+from cinemill.addresses import PublicUrl
 from cinemill.api.capability_routes import find_segments, include_routers
 from cinemill.api.metrics import route as metrics
 from cinemill.api.metrics.scrape import MetricsScraper
 from cinemill.api.middleware import problems
 from cinemill.api.middleware.access_log import AccessLog
 from cinemill.api.middleware.auth import AccessPolicy, AuthMiddleware
+from cinemill.api.middleware.cache_rules import CacheRules
 from cinemill.api.middleware.security_headers import SecurityHeaders
+from cinemill.api.middleware.visits import Visits
 from cinemill.api.models.documents import PREFIX
 from cinemill.api.models.problems import WITH_TOKEN, WITHOUT_TOKEN
 from cinemill.api.routes import (
@@ -42,7 +45,7 @@ from cinemill.api.token import ensure_token
 from cinemill.capability.composition import Composition
 from cinemill.catalog import COMPOSITION
 from cinemill.config import Settings
-from cinemill.errors import DatabaseUnavailable, RedisUnavailable
+from cinemill.errors import DatabaseUnavailable, RedisUnavailable, SettingsInvalid
 from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.events import EventReader
 from cinemill.jobs.service import JobService
@@ -86,8 +89,10 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     """Return the HTTP API over these settings, with the routes of installed capabilities.
 
     ``database_url`` and ``redis_url`` must be set: the supervisor hands over those of its own
-    servers. Raises DatabaseUnavailable or RedisUnavailable where one is not.
+    servers. Raises DatabaseUnavailable or RedisUnavailable where one is not, and SettingsInvalid
+    for a public URL whose path cannot be told from Cinemill's own.
     """
+    check_public_paths(settings.public_urls)
     state, redis_url = open_state(settings, composition=composition)
     app = Application(
         title="Cinemill",
@@ -96,6 +101,8 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        servers=[{"url": str(one)} for one in settings.public_urls] or None,
+        root_path_in_servers=False,
     )
     app.state.cinemill = state
     app.state.events = EventReader(redis_url)
@@ -111,6 +118,18 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
         log.warning("a package's capability is left out", why=one.reason, hint=one.hint)
     _add_layers(app, settings)
     return app
+
+
+def check_public_paths(urls: Sequence[PublicUrl]) -> None:
+    """Raise SettingsInvalid for a public URL whose path begins as paths of the API do.
+
+    A request below it could be meant with the path, or without it where the proxy removes it.
+    """
+    own = OWN_SEGMENTS | {PREFIX.split("/")[1]}
+    taken = [one.path for one in urls if one.path and one.path.split("/")[1] in own]
+    if taken:
+        what = f"must not have the path {taken[0]}, which is one of Cinemill's own: choose another"
+        raise SettingsInvalid([("CINEMILL_PUBLIC_URL", what)])
 
 
 def include_own_routers(app: FastAPI) -> None:
@@ -173,8 +192,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _add_layers(app: FastAPI, settings: Settings) -> None:
     """Add the middleware, innermost first: each one added wraps those before."""
     token = ensure_token(settings.home) if settings.auth == "token" else None
-    policy = AccessPolicy(token=token, host=settings.host, port=settings.port)
+    policy = AccessPolicy(token, settings.host, settings.port, settings.public_urls)
     app.add_middleware(AuthMiddleware, policy=policy, sign_in_page=pages.sign_in_page)
     app.add_middleware(problems.UncaughtErrors)
+    app.add_middleware(CacheRules)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
+    app.add_middleware(Visits, front=app.state.cinemill.front)

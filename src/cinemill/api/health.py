@@ -12,8 +12,12 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from cinemill.telemetry import get_logger
+
 Value = TypeVar("Value")
 Findings = dict[str, str]
+
+log = get_logger(__name__)
 
 THREADS = 4
 """One for each question that is asked: PostgreSQL, hardware, messages, Qdrant."""
@@ -61,7 +65,8 @@ class HealthChecker:
         """Return what the work finds out about a part, in a thread that no route uses.
 
         ``otherwise`` where it takes longer than until ``deadline`` (the event loop's time), and at
-        once where what was asked of the same part earlier still hangs: a part holds one thread.
+        once where what was asked of the same part earlier still hangs: a part holds one thread; and
+        where it fails in a way of its own, which is logged: the others are still reported.
         """
         earlier = self._asked.get(part)
         if earlier is not None and not earlier.done():
@@ -71,6 +76,9 @@ class HealthChecker:
             async with asyncio.timeout_at(deadline):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
+            return otherwise
+        except Exception:
+            log.exception("a part could not be examined", part=part)
             return otherwise
 
     def close(self) -> None:

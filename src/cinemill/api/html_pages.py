@@ -14,6 +14,8 @@ import cinemill
 
 FOLDER = Path(cinemill.__file__).parent / "web"
 _FRAME = "frame.html"
+_BASE = "{base}"
+"""Stands in the files for the address of the first page."""
 _IMPORT = re.compile(r'from "\./([a-z]+\.js)";')
 _SITE = {"/": "Videos", "/search": "Search", "/reviews": "Reviews", "/docs": "API"}
 
@@ -46,15 +48,19 @@ DOCS = HtmlPage("docs", "API – Cinemill", "docs.js", path="/docs")
 SIGN_IN = HtmlPage("signin", "Sign in – Cinemill", "signin.js", has_navigation=False)
 
 
+def render_page(page: HtmlPage, *, base: str = "/") -> str:
+    """Return the page as an HTML document; ``base`` is the address of the first page."""
+    return _fill_frame(page).replace(_BASE, escape(base))
+
+
 @cache
-def render_page(page: HtmlPage) -> str:
-    """Return the page as an HTML document."""
+def _fill_frame(page: HtmlPage) -> str:
     preloads = sorted(_list_imports(page.script) - {page.script})
     return Template(_read(_FRAME)).substitute(
         title=escape(page.title),
         script=page.script,
-        styles=_join('<link rel="stylesheet" href="/static/{}">', page.styles),
-        preloads=_join('<link rel="modulepreload" href="/static/{}">', preloads),
+        styles=_join('<link rel="stylesheet" href="{{base}}static/{}">', page.styles),
+        preloads=_join('<link rel="modulepreload" href="{{base}}static/{}">', preloads),
         navigation=_write_navigation(page.path) if page.has_navigation else "",
         content=_read(f"{page.name}.html"),
     )
@@ -72,7 +78,10 @@ def _list_imports(script: str, found: frozenset[str] = frozenset()) -> frozenset
 
 def _write_navigation(current: str) -> str:
     mark = {current: ' aria-current="page"'}
-    links = [f'<a href="{path}"{mark.get(path, "")}>{words}</a>' for path, words in _SITE.items()]
+    links = [
+        f'<a href="{_BASE}{path[1:]}"{mark.get(path, "")}>{words}</a>'
+        for path, words in _SITE.items()
+    ]
     return f'<nav aria-label="Site">{" ".join(links)}</nav>'
 
 

@@ -44,12 +44,14 @@ class UvicornServer(uvicorn.Server):
                 ws_per_message_deflate=False,
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # Uvicorn believes whatever comes from loopback.
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
-        self._state = BoundedServerState(patience or HttpTimeouts(), places or Places())
+        front = app.state.cinemill.front
+        self._state = BoundedServerState(patience or HttpTimeouts(), places or Places(), front)
         self.server_state = self._state
 
     async def on_tick(self, counter: int) -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from cinemill.api.health import HealthChecker
+from cinemill.api.middleware.forwarding import Front, make_front
 from cinemill.api.search_access import SearchAccess
 from cinemill.config import Settings
 from cinemill.jobs.service import JobService
@@ -39,6 +40,10 @@ class AppState:
     """Set when the server stops: streams end themselves then."""
 
     health: HealthChecker = field(default_factory=HealthChecker)
+
+    @property
+    def front(self) -> Front:
+        return make_front(self.settings.public_urls, self.settings.trusted_proxies)
 
     def close(self) -> None:
         self.health.close()

@@ -75,9 +75,9 @@ def search(client: Client, wanted: SearchArguments) -> Outcome:
     )
     nearest = found.get("nearest", [])[:MOST_NEAREST]
     result = SearchResult(
-        hits=[make_hit(client.base_url, one) for one in found.get("hits", [])],
+        hits=[make_hit(client.public_url, one) for one in found.get("hits", [])],
         nothing_found=found.get("nothing_found", False),
-        nearest=[make_hit(client.base_url, one) for one in nearest],
+        nearest=[make_hit(client.public_url, one) for one in nearest],
         hint=found.get("vectors_hint", ""),
     )
     return result, None
@@ -94,7 +94,7 @@ def ask(client: Client, wanted: AskArguments) -> Outcome:
     cited = enumerate(found.get("citations", [])[:MOST_CITATIONS], start=1)
     result = AskResult(
         answer=quote_lines(found.get("answer", "")),
-        citations=[make_citation(client.base_url, number, one) for number, one in cited],
+        citations=[make_citation(client.public_url, number, one) for number, one in cited],
         abstained=found.get("abstained", False),
         abstain_reason=found.get("abstain_reason"),
         understood_as=found.get("question", ""),

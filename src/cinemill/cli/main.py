@@ -113,6 +113,16 @@ def choose_server(
             )
         ),
     ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help=(
+                "Certificates (PEM) that vouch for that server's (overrides CINEMILL_CA_FILE; "
+                "default: SSL_CERT_FILE, else this machine's)."
+            ),
+            dir_okay=False,
+        ),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option(
@@ -126,6 +136,8 @@ def choose_server(
         os.environ["CINEMILL_HOME"] = str(_expand_user(home).absolute())
     if url is not None:
         os.environ["CINEMILL_URL"] = url
+    if ca_file is not None:
+        os.environ["CINEMILL_CA_FILE"] = str(ca_file.expanduser().absolute())
 
 
 def _expand_user(path: Path) -> Path:

@@ -243,12 +243,13 @@ def _locate(
         to.mkdir(parents=True, exist_ok=True)
         variant = str(artifact.get("variant") or "")
         return str(client.download(asset_id, artifact["kind"], to, variant=variant or None))
+    from cinemill.client.connection import resolve_link
     from cinemill.storage.media.files import LocalFiles
 
     # LocalFiles knows the layout of the folder, if the server's files are on this machine.
     if objects.is_dir() and LocalFiles(objects).exists(artifact["sha256"]):
         return str(LocalFiles(objects).path(artifact["sha256"]))
-    return client.base_url + str(artifact.get("url", ""))
+    return resolve_link(str(artifact.get("url", "")), client.public_url)
 
 
 def _show_facts(facts: FileFacts) -> str:

@@ -16,7 +16,21 @@ if TYPE_CHECKING:
     from cinemill.cli.progress import Display
     from cinemill.client import Client, JobDocument
 
-FATAL_CODES = frozenset({"mill_unreachable", "unauthorized"})
+FATAL_CODES = frozenset(
+    {
+        "certificate_expired",
+        "certificate_untrusted",
+        "certificate_wrong_name",
+        "host_unknown",
+        "host_unreachable",
+        "mill_unreachable",
+        "not_a_mill",
+        "not_http",
+        "redirected",
+        "tls_failed",
+        "unauthorized",
+    }
+)
 """Codes of errors with which all further uploads would fail too."""
 
 DEFAULT_KIND = "process_video"

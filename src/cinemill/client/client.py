@@ -14,6 +14,7 @@ import platformdirs
 
 from cinemill.client.analyses import AnalysisCalls
 from cinemill.client.calls import part_of
+from cinemill.client.certificates import CA_FILE
 from cinemill.client.connection import API, Connection, drop_none
 from cinemill.client.contents import ContentCalls
 from cinemill.client.errors import START_IT, ClientError
@@ -40,25 +41,45 @@ UPLOAD_TIMEOUT = httpx.Timeout(300, connect=5, write=60)
 class Client(AnalysisCalls, SearchCalls, PictureCalls, ContentCalls):
     """One server. Every method raises :class:`ClientError` if it refuses or does not respond."""
 
-    def __init__(self, base_url: str, token: str | None = None) -> None:
-        super().__init__(Connection(base_url, token))
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None = None,
+        *,
+        ca_file: str | Path | None = None,
+        public_url: str | None = None,
+    ) -> None:
+        """Open nothing yet; the address may have a path, such as https://media.example.com/mill.
+
+        ``ca_file`` has the authorities (PEM) that the server's certificate is trusted by, instead
+        of this machine's; ``public_url`` is where people open the server, if that is elsewhere.
+        Raises ClientError for an address or a file that is none.
+        """
+        super().__init__(Connection(base_url, token, ca_file=ca_file, public_url=public_url))
 
     @classmethod
     def from_home(cls, home: Path | None = None) -> Self:
         """Return a client of the server that runs on this home folder now.
 
         Without ``home``: CINEMILL_URL and CINEMILL_TOKEN where set, else CINEMILL_HOME, else the
-        user's data folder.
+        user's data folder. CINEMILL_CA_FILE is the file of the authorities that are trusted.
         """
         address = os.environ.get("CINEMILL_URL")
+        ca_file = os.environ.get(CA_FILE) or None
         if home is None and address:
-            return cls(address, os.environ.get("CINEMILL_TOKEN"))
+            return cls(address, os.environ.get("CINEMILL_TOKEN"), ca_file=ca_file)
         home = home or _default_home()
-        return cls(_read_address(home), _read_token(home))
+        address, public_url = _read_addresses(home)
+        return cls(address, _read_token(home), ca_file=ca_file, public_url=public_url)
 
     @property
     def base_url(self) -> str:
         return self._connection.base_url
+
+    @property
+    def public_url(self) -> str:
+        """Where people open the server: behind a proxy that it knows of, else at ``base_url``."""
+        return self._connection.public_url
 
     def close(self) -> None:
         self._connection.close()
@@ -268,10 +289,11 @@ def _default_home() -> Path:
         return Path("cinemill")
 
 
-def _read_address(home: Path) -> str:
+def _read_addresses(home: Path) -> tuple[str, str | None]:
+    """Return where the server on this home listens, and its public URL, if it has one."""
     try:
         state = json.loads((home / "run" / "state.json").read_text("utf-8"))
-        return str(state["api_url"])
+        return str(state["api_url"]), state.get("public_url")
     except (OSError, ValueError, KeyError, TypeError) as problem:
         message = f"No Cinemill server is running for {home}."
         raise ClientError(message, code="mill_not_running", hint=START_IT) from problem

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from cinemill import __version__
+from cinemill.client.certificates import make_context
 from cinemill.client.errors import (
     ClientError,
     error_from_response,
@@ -18,19 +22,36 @@ from cinemill.client.errors import (
 )
 
 API = "/api/v1"
+_ANY_TLS = ssl.PROTOCOL_TLS_CLIENT
 TIMEOUT = httpx.Timeout(30, connect=5, write=60)
 
 
 class Connection:
     """One server and the token for it. ``base_url`` has no slash at its end."""
 
-    def __init__(self, base_url: str, token: str | None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None,
+        *,
+        ca_file: str | Path | None = None,
+        public_url: str | None = None,
+    ) -> None:
+        """Open nothing yet. ``public_url`` is where people open the server, if elsewhere."""
         self.base_url = base_url.rstrip("/")
+        self.public_url = (public_url or base_url).rstrip("/")
         headers = {"User-Agent": f"cinemill/{__version__}"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         try:
-            self._http = httpx.Client(base_url=self.base_url, headers=headers, timeout=TIMEOUT)
+            is_secure = httpx.URL(self.base_url).scheme == "https"
+            self._http = httpx.Client(
+                base_url=self.base_url,
+                headers=headers,
+                timeout=TIMEOUT,
+                # Reading all authorities takes 20 ms, and without TLS there is nothing to trust.
+                verify=make_context(ca_file) if is_secure else ssl.SSLContext(_ANY_TLS),
+            )
         except (httpx.InvalidURL, ValueError) as problem:
             raise _wrong_address(base_url, str(problem)) from problem
         if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
@@ -52,9 +73,9 @@ class Connection:
             raise error_from_text(problem.object[max(0, problem.start - 30) :]) from problem
         try:
             with closing(self._http.send(prepared, stream=True)) as response:
-                if response.is_error:
+                if not response.is_success:
                     response.read()
-                    raise error_from_response(response)
+                    raise error_from_response(response, self.base_url)
                 yield response
         except httpx.LocalProtocolError as problem:
             raise error_from_text(str(problem)) from problem
@@ -74,9 +95,20 @@ class Connection:
                 f"The server at {self.base_url} is not a Cinemill server: the "
                 "response is not JSON.",
                 code="not_a_mill",
-                hint="Check the address in CINEMILL_URL.",
+                hint="Check the address in CINEMILL_URL, and whether a proxy asks for a sign-in.",
                 status=response.status_code,
             ) from problem
+
+
+def resolve_link(link: str, public_url: str) -> str:
+    """Return the address that a link in a document leads to, such as an artifact's ``url``.
+
+    Where a proxy removed the path of the server from the request, the link lacks it.
+    """
+    root_path = urlsplit(public_url).path
+    if root_path and link.startswith(f"{root_path}/"):
+        return public_url.removesuffix(root_path) + link
+    return public_url + link
 
 
 def drop_none(**values: Any) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from cinemill.client.connection import API, Connection
-from cinemill.client.errors import ClientError
+from cinemill.client.errors import LASTING_CODES, ClientError
 from cinemill.client.models import ProgressEvent
 from cinemill.client.sse import EventDecoder, EventTooLarge, ServerEvent
 
@@ -95,6 +95,7 @@ class EventFollower:
     def _classify(self, problem: ClientError) -> None:
         """Raise an error that waiting does not fix."""
         is_lasting = 0 < problem.status < 500 and problem.status not in (408, 425, 429)
+        is_lasting = is_lasting or problem.code in LASTING_CODES
         if is_lasting or time.monotonic() - self._received_at > self.give_up_seconds:
             raise problem
 

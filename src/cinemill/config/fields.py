@@ -162,6 +162,10 @@ HttpUrl = Annotated[str, _url(("http", "https"), _HTTP), _MASKED]
 QdrantUrl = Annotated[
     str, _url(("http", "https"), _QDRANT), AfterValidator(_check_no_credentials), _MASKED
 ]
+PublicUrls = Annotated[
+    str, BeforeValidator(parsers.join_list), AfterValidator(parsers.check_public_urls)
+]
+Proxies = Annotated[str, BeforeValidator(parsers.join_list), AfterValidator(parsers.check_proxies)]
 Host = Annotated[str, AfterValidator(parsers.check_host)]
 Autoscale = Annotated[
     str, AfterValidator(lambda written: "{},{}".format(*parsers.parse_autoscale(written)))

@@ -26,6 +26,12 @@ class InstanceSettings(BaseSettings):
     """Address that the HTTP API listens on."""
     port: fields.Port = setting("CINEMILL_PORT", 8420)
     """Port that the HTTP API listens on."""
+    public_url: fields.PublicUrls | None = setting("CINEMILL_PUBLIC_URL")
+    """Where people open Cinemill through a proxy, such as https://media.example.com/cinemill;
+    several with commas between them, the first of which is printed."""
+    trusted_proxies: fields.Proxies | None = setting("CINEMILL_TRUSTED_PROXIES")
+    """Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed,
+    such as 127.0.0.1,10.0.0.0/8. Default: nobody's."""
     flower_port: fields.Port = setting("FLOWER_PORT", 5555)
     """Port that Flower listens on, at 127.0.0.1, if it is started."""
     auth: checks.Auth = setting("CINEMILL_AUTH", "token")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from cinemill.config.checks import CONFLICT
 from cinemill.config.fields import default_home
 from cinemill.config.model import Settings, public_names
+from cinemill.config.parsers import is_loopback
 from cinemill.config.sources import (
     Problem,
     SettingsFileSource,
@@ -24,7 +25,7 @@ from cinemill.errors import SettingsInvalid
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-OTHER_NAMES = frozenset({"CINEMILL_SAMPLES", "CINEMILL_TOKEN", "CINEMILL_URL"})
+OTHER_NAMES = frozenset({"CINEMILL_CA_FILE", "CINEMILL_SAMPLES", "CINEMILL_TOKEN", "CINEMILL_URL"})
 """Names of Cinemill that a tool or the client reads, rather than this package."""
 
 
@@ -88,6 +89,11 @@ def _find_warnings(settings: Settings) -> Iterator[str]:
         yield (
             f"CINEMILL_HOST {settings.host} is reachable from other machines over plain HTTP:"
             " put a TLS proxy in front, or the token is sent unencrypted."
+        )
+    if settings.auth == "off" and any(not is_loopback(one.host) for one in settings.public_urls):
+        yield (
+            "CINEMILL_AUTH is off: whoever can open CINEMILL_PUBLIC_URL can upload, read and delete"
+            " videos, unless the proxy asks for a sign-in."
         )
     if settings.qdrant_key is not None and settings.qdrant_url is None:
         yield "CINEMILL_QDRANT_KEY is ignored, because CINEMILL_QDRANT_URL is not set."

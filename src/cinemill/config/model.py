@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from cinemill.addresses import PublicUrl, parse_public_urls
 from cinemill.config import parsers
 from cinemill.config.description import SettingRow, format_value
 from cinemill.config.instance import InstanceSettings
@@ -60,6 +61,11 @@ class Settings(ServiceSettings, InstanceSettings):
     def is_local_only(self) -> bool:
         """Return whether the HTTP API is reachable from this machine only."""
         return parsers.is_loopback(self.host)
+
+    @property
+    def public_urls(self) -> tuple[PublicUrl, ...]:
+        """Return where proxies serve the HTTP API; nothing where none is set."""
+        return parse_public_urls(self.public_url) if self.public_url else ()
 
     @property
     def is_qdrant_plain(self) -> bool:

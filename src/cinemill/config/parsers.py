@@ -9,9 +9,11 @@ from pathlib import Path
 from pydantic import ByteSize, SecretStr, ValidationError
 from pydantic_core import Url
 
-from cinemill.addresses import parse_sentinel
+from cinemill.addresses import parse_public_urls, parse_sentinel
 
 MASK = str(SecretStr("secret"))
+UNIX_SOCKET = "unix"
+"""In place of an address: a proxy that was reached through a Unix socket."""
 MAX_PROCESSES = 1024
 """The maximum number of processes of one worker."""
 MAX_TTL_SECONDS = 10 * 365 * 24 * 3600
@@ -66,6 +68,36 @@ def check_host(host: str) -> str:
         if not _HOST_NAME.fullmatch(host):
             raise ValueError("must be an IP address or a host name, without port") from None
     return host
+
+
+def join_list(value: object) -> object:
+    """Return a list, as a settings file may hold one, as the text with commas that means the same.
+
+    What is no list of texts is returned unchanged.
+    """
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ",".join(value)
+    return value
+
+
+def check_public_urls(written: str) -> str:
+    """Return URLs as browsers write them, with commas. Raises ValueError for one that is none."""
+    return ",".join(map(str, parse_public_urls(written)))
+
+
+def check_proxies(written: str) -> str:
+    """Return addresses and networks of proxies, with commas. Raises ValueError for other words."""
+    found = []
+    for word in written.replace(",", " ").split():
+        try:
+            found.append(word if word == UNIX_SOCKET else str(ipaddress.ip_network(word)))
+        except ValueError as error:
+            reason = "has bits set beyond its prefix" if "host bits" in str(error) else "is none"
+            raise ValueError(
+                "must be IP addresses, networks such as 10.0.0.0/8, or 'unix', with commas between"
+                f" them; {word[:100]!r} {reason}"
+            ) from None
+    return ",".join(dict.fromkeys(found))
 
 
 def check_devices(written: str) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import FINAL_JOB_STATES, Progress
@@ -23,6 +23,7 @@ from cinemill.storage.redis_servers import (
     REFUSALS,
     Outage,
     drop_refusing,
+    is_wrong_type,
     measure_fullness,
     open_async_redis,
     open_redis,
@@ -46,17 +47,42 @@ HEALTH_TTL_SECONDS = 60
 NEARLY_FULL = 0.8
 """Of its memory; when it is full, Redis refuses messages and events."""
 
+LARGEST_EVENT_BYTES = 64 * 1024
+"""Of ours, a message of 2,000 characters is the most."""
+LARGEST_STREAM_BYTES = 64 * 1024**2
+"""500 events of ours take 3 MB at most."""
+_MEMBERS: Mapping[str, tuple[type, ...]] = {
+    "status": (str,),
+    "progress": (int, float),
+    "message": (str,),
+    "stage": (str,),
+}
+
 _FINAL = frozenset(state.value for state in FINAL_JOB_STATES)
 
 # KEYS: stream, status key. ARGV: the JSON, entries kept, seconds that the stream lives and that the
 # key lives, entries left of the stream (0: all), then the channels. A stream gives memory back by
-# whole nodes of a hundred entries, so that one which is cut short is written again.
+# whole nodes of a hundred entries, so that one which is cut short is written again. What is no
+# stream, or ends with the last possible ID, was written by somebody else, and makes way.
 _PUBLISH = """
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'data', ARGV[1])
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'stream' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+local function add()
+  return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'data', ARGV[1])
+end
+local added = add()
+if kind == 'stream' and added.err and string.find(added.err, 'last possible ID') then
+  redis.call('DEL', KEYS[1])
+  added = add()
+end
+if added.err then return added end
 if tonumber(ARGV[5]) > 0 then
   local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[5])
   redis.call('DEL', KEYS[1])
-  for i = #last, 1, -1 do redis.call('XADD', KEYS[1], last[i][1], unpack(last[i][2])) end
+  for i = #last, 1, -1 do
+    local fields = last[i][2]
+    if #fields == 2 then redis.call('XADD', KEYS[1], last[i][1], fields[1], fields[2]) end
+  end
 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[4])
@@ -107,7 +133,7 @@ class EventPublisher:
         )
         self._publish = self._redis.register_script(_PUBLISH)
         self._published_at: dict[str, float] = {}
-        self._outage = Outage(self._redis.ping, pause_seconds=PAUSE_AFTER_FAULT_SECONDS)
+        self._outage = Outage(redis_url, self._redis.ping, pause_seconds=PAUSE_AFTER_FAULT_SECONDS)
 
     def publish(self, progress: Progress) -> bool:
         """Publish, unless this job had an event just now; return whether it was sent."""
@@ -189,17 +215,17 @@ class EventReader:
     """The watchers' side, for asyncio."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = open_async_redis(
-            redis_url, decode_responses=True, socket_connect_timeout=SOCKET_TIMEOUT_SECONDS
-        )
+        self._redis = open_async_redis(redis_url, socket_connect_timeout=SOCKET_TIMEOUT_SECONDS)
 
     async def read_status(self, job_id: str) -> dict[str, Any] | None:
-        """Return the latest event's JSON, or None. Raises RedisUnavailable."""
+        """Return the latest event's JSON; None where there is none. Raises RedisUnavailable."""
         try:
-            document = await self._redis.get(status_key(job_id))
+            document = await self._redis.getrange(status_key(job_id), 0, LARGEST_EVENT_BYTES)
         except RedisError as error:
+            if is_wrong_type(error):
+                return None
             raise RedisUnavailable("Redis does not respond.") from error
-        return None if document is None else cast("dict[str, Any]", json.loads(document))
+        return parse_progress(document, job_id) or None
 
     async def judge_health(self) -> str:
         """``ok``, ``nearly_full``, or ``refusing`` where Redis answers and takes no write.
@@ -229,16 +255,28 @@ class EventReader:
     async def read_after(self, job_id: str, after_id: str, *, block_seconds: float) -> list[Event]:
         """Events after that id, waiting for the first; empty after ``block_seconds``.
 
-        ``0`` reads from the beginning. Raises RedisUnavailable.
+        ``0`` reads from the beginning. Of an entry that is no event of ours, ``progress`` is empty:
+        whoever reads on must know its id. Raises RedisUnavailable, also where the stream is none or
+        too large to be ours.
         """
+        key = stream_key(job_id)
         try:
+            if await self._is_oversized(key):
+                raise RedisUnavailable("What Redis holds of this job is no stream of events.")
             answer = await self._redis.xread(
-                {stream_key(job_id): after_id}, count=100, block=max(1, int(block_seconds * 1000))
+                {key: after_id}, count=100, block=max(1, int(block_seconds * 1000))
             )
         except RedisError as error:
             raise RedisUnavailable("Redis does not respond.") from error
         streams = answer.values() if isinstance(answer, dict) else [rows for _, rows in answer]
-        return [Event(*_entry(row)) for rows in streams for row in _flatten(rows)]
+        return [_read_entry(row, job_id) for rows in streams for row in _flatten(rows)]
+
+    async def _is_oversized(self, key: str) -> bool:
+        """Return whether reading the stream could take more memory than the server has."""
+        try:
+            return (await self._redis.memory_usage(key) or 0) > LARGEST_STREAM_BYTES
+        except ResponseError:
+            return False  # an access list may forbid to ask
 
     async def follow(
         self, job_id: str, *, after_id: str = "0", block_seconds: float = 2.0
@@ -261,6 +299,26 @@ def _flatten(rows: Any) -> Any:
     return rows[0] if rows and isinstance(rows[0], list) else rows
 
 
-def _entry(row: Any) -> tuple[str, dict[str, Any]]:
+def _read_entry(row: Any, job_id: str) -> Event:
     entry_id, fields = row
-    return entry_id, json.loads(fields["data"])
+    return Event(entry_id.decode("ascii"), parse_progress(fields.get(b"data", b""), job_id))
+
+
+def parse_progress(document: str | bytes, job_id: str) -> dict[str, Any]:
+    """Return the JSON of a job's event; empty for what a watcher could not be sent.
+
+    Anybody may write into Redis: bytes that are no text, JSON of another form, numbers that JSON
+    does not have, half of a surrogate pair.
+    """
+    if len(document) > LARGEST_EVENT_BYTES:
+        return {}
+    try:
+        progress = json.loads(document)
+        json.dumps(progress, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(progress, dict) or not all(
+        isinstance(progress.get(name), kinds) for name, kinds in _MEMBERS.items()
+    ):
+        return {}
+    return {**progress, "task_id": job_id}

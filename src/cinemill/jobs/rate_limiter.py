@@ -27,7 +27,11 @@ _ADMIT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1e6
 local interval = tonumber(ARGV[1])
-local arrival = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local is_text = redis.call('TYPE', KEYS[1]).ok == 'string'
+local arrival = is_text and tonumber(redis.call('GETRANGE', KEYS[1], 0, 63)) or now
+-- No start is ever more than one interval away: later are what a clock that was set back has left,
+-- and what others wrote. The first comparison fails for "nan" alone.
+if arrival ~= arrival or arrival < now or arrival > now + interval then arrival = now end
 local wait = arrival - now
 if wait > 0 then return tostring(wait) end
 redis.call('SET', KEYS[1], tostring(now + interval), 'EX', math.ceil(interval) + 1)
@@ -41,7 +45,7 @@ class RateLimiter:
     def __init__(self, redis_url: str) -> None:
         self._redis = open_redis(redis_url, socket_timeout=2, socket_connect_timeout=2)
         self._admit = self._redis.register_script(_ADMIT)
-        self._outage = Outage(self._redis.ping, pause_seconds=PAUSE_AFTER_FAULT_SECONDS)
+        self._outage = Outage(redis_url, self._redis.ping, pause_seconds=PAUSE_AFTER_FAULT_SECONDS)
 
     def admit(self, name: str, rate: Rate) -> float:
         """0 where one may start now, and it is counted; else the seconds to wait.

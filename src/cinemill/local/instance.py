@@ -38,10 +38,14 @@ class Instance:
     database_url: str
     redis_url: str
     seconds_to_ready: float
+    public_url: str | None = None
+    """Where people open it through a proxy; None for ``api_url``."""
 
     def state(self) -> dict[str, int | str]:
         """Return what other commands on this home find in ``run/state.json``."""
+        public = {"public_url": self.public_url} if self.public_url else {}
         return {
+            **public,
             "pid": self.pid,
             "api_url": self.api_url,
             "database_url": self.database_url,
@@ -161,4 +165,5 @@ def _describe_instance(settings: Settings, service_plan: ServicePlan, seconds: f
         database_url=service_plan.database_url,
         redis_url=service_plan.redis_url,
         seconds_to_ready=seconds,
+        public_url=str(settings.public_urls[0]) if settings.public_urls else None,
     )

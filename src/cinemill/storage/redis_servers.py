@@ -41,37 +41,47 @@ SILENT_SECONDS = 0.5
 """A command that failed after so long met a server that keeps its callers waiting."""
 
 
+_asking: dict[str, threading.Thread | None] = {}
+"""Servers that keep their callers waiting, by address, each with the thread that asks it."""
+
+
 class Outage:
     """The time in which a server is away, for callers that must not be kept waiting by it.
 
     After a fault nothing is sent for ``pause_seconds``. Where the fault came late (a server that is
-    frozen, or cut off), a thread asks it after that, and callers go on without it until it answers:
-    only the first of them has waited. Safe to share between threads.
+    frozen, or cut off), a thread asks it after that, and no caller of this process waits for it
+    until it answers: only the first one has waited. Safe to share between threads.
     """
 
-    def __init__(self, ask: Callable[[], object], *, pause_seconds: float) -> None:
+    def __init__(self, url: str, ask: Callable[[], object], *, pause_seconds: float) -> None:
         """``ask`` sends the server something small. Raises RedisError where that fails."""
+        self._url = url
         self._ask = ask
         self._pause_seconds = pause_seconds
         self._until = 0.0
-        self._is_silent = False
-        self._asking: threading.Thread | None = None
 
     def begin(self, seconds: float) -> None:
         """Begin, or go on, after a fault for which the caller has waited ``seconds``."""
-        self._is_silent = seconds >= SILENT_SECONDS
         self._until = time.monotonic() + self._pause_seconds
+        if seconds >= SILENT_SECONDS:
+            _asking.setdefault(self._url, None)
+        else:
+            _asking.pop(self._url, None)
 
     def is_on(self) -> bool:
         """Return whether the server should be left alone now. Never waits."""
         if time.monotonic() < self._until:
             return True
-        was_silent = self._is_silent
-        if was_silent and (self._asking is None or not self._asking.is_alive()):
-            self._asking = threading.Thread(target=self._find_out, name="redis", daemon=True)
+        try:
+            thread = _asking[self._url]
+        except KeyError:
+            return False
+        if thread is None or not thread.is_alive():  # nor is it after a fork
+            thread = threading.Thread(target=self._find_out, name="redis", daemon=True)
+            _asking[self._url] = thread
             with suppress(RuntimeError):  # the process is ending
-                self._asking.start()
-        return was_silent
+                thread.start()
+        return True
 
     def _find_out(self) -> None:
         asked_at = time.monotonic()
@@ -80,7 +90,7 @@ class Outage:
         except redis.RedisError:
             self.begin(time.monotonic() - asked_at)
         else:
-            self._is_silent = False
+            _asking.pop(self._url, None)
 
 
 class PrimaryClient(redis.Redis):
@@ -141,6 +151,15 @@ def drop_refusing(client: redis.Redis, error: Exception) -> None:
     """
     if isinstance(error, REFUSALS):
         client.connection_pool.disconnect(inuse_connections=False)
+
+
+def is_wrong_type(error: Exception) -> bool:
+    """Check whether a key holds another type of value than the command is for.
+
+    Anybody may have written it. A key of ours is deleted then, for what it should hold is never
+    kept in Redis alone.
+    """
+    return isinstance(error, redis.ResponseError) and "WRONGTYPE" in str(error)
 
 
 def measure_fullness(memory: Mapping[str, int]) -> float | None:

@@ -93,6 +93,10 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls, FakeConte
     def base_url(self) -> str:
         return "http://cinemill.test"
 
+    @property
+    def public_url(self) -> str:
+        return self.base_url
+
     def close(self) -> None:
         """Do nothing: there is no connection."""
 

@@ -2,6 +2,10 @@
 
 import { readEvents } from "./eventstream.js";
 
+// The address of the first page, whatever path a proxy serves this file below.
+export const SITE = new URL("..", import.meta.url).pathname;
+const API = `${SITE}api/v1`;
+
 export class Problem extends Error {
   constructor(document) {
     super(document.detail);
@@ -34,12 +38,42 @@ export function problemFrom(status, body) {
     if (document.code) return new Problem(document);
   } catch { /* Not a problem document; perhaps the response of a proxy. */ }
   return new Problem({
-    ...LOST,
     code: `http_${status}`,
-    detail: `The server responded with ${status}.`,
+    detail: `A proxy in front of Cinemill responded with ${status}.`,
+    hint: PROXY_HINTS.get(status) ?? "Whoever runs this installation finds the cause in the proxy's log.",
     status,
     retryable: status >= 500 || TEMPORARY.has(status),
   });
+}
+
+const PROXY_HINTS = new Map([
+  [401, "Reload this page and sign in."],
+  [403, "Reload this page and sign in."],
+  [413, "It does not let files of this size through; whoever runs it can raise its limit."],
+  [502, "Cinemill may be restarting; try again in a moment."],
+  [503, "Cinemill may be restarting; try again in a moment."],
+  [504, "It waited too short a time for the response; whoever runs it can raise its limit."],
+]);
+
+// What a document says, with links that hold where a proxy has removed a path from the request.
+function parse(text) {
+  try {
+    return JSON.parse(text, (name, value) => (/^(.*_)?url$/.test(name) ? toSite(value) : value));
+  } catch {
+    // Such as the sign-in page of a proxy.
+    throw new Problem({
+      code: "not_a_mill",
+      detail: "The response came from something in front of Cinemill.",
+      hint: "Reload this page; you may have to sign in.",
+      status: 200,
+      retryable: false,
+    });
+  }
+}
+
+function toSite(link) {
+  if (typeof link !== "string" || !link.startsWith("/") || link.startsWith(SITE)) return link;
+  return SITE + link.slice(1);
 }
 
 async function request(method, address, body, headers = {}, signal = undefined) {
@@ -60,10 +94,13 @@ async function request(method, address, body, headers = {}, signal = undefined) 
 
 async function call(method, address, body, headers = {}) {
   const text = await (await request(method, address, body, headers)).text();
-  return text ? JSON.parse(text) : null;
+  return text ? parse(text) : null;
 }
 
 const at = encodeURIComponent;
+
+// The id in the address of a page such as /assets/ID.
+export const idInAddress = () => decodeURIComponent(location.pathname.slice(SITE.length).split("/")[1] ?? "");
 
 // The entries of all pages of a list, up to a limit that keeps the page usable.
 async function listAll(address, name) {
@@ -77,7 +114,6 @@ async function listAll(address, name) {
   return found;
 }
 
-const API = "/api/v1";
 
 export const getStatus = (id) => call("GET", `${API}/jobs/${at(id)}/status`);
 export const getTimeline = (id) => call("GET", `${API}/jobs/${at(id)}/timeline`);
@@ -92,7 +128,7 @@ export const cancelJob = (id, reason) => call("POST", `${API}/jobs/${at(id)}/can
 export const retryJob = (id) => call("POST", `${API}/jobs/${at(id)}/retry`);
 export const fetchModel = (name) => call("POST", `${API}/models/${at(name)}/fetch`);
 // Of a video's own page.
-export const assetAddress = (id) => `/assets/${at(id)}`;
+export const assetAddress = (id) => `${SITE}assets/${at(id)}`;
 export const getAsset = (id) => call("GET", `${API}/assets/${at(id)}`);
 export const setCollection = (assetId, collection) =>
   call("PATCH", `${API}/assets/${at(assetId)}`, { collection });
@@ -136,7 +172,7 @@ export const streamAddress = (assetId, playlist) => `${API}/assets/${at(assetId)
 export const eventsAddress = (id) => `${API}/jobs/${at(id)}/events`;
 // A moment of a video on its page; seconds.
 export const momentAddress = (id, seconds) => `${assetAddress(id)}?t=${Number(seconds.toFixed(3))}`;
-export const entityAddress = (id) => `/entities/${at(id)}`;
+export const entityAddress = (id) => `${SITE}entities/${at(id)}`;
 // By POST, since an address has room for a shorter query only.
 export const searchVideos = (query, collections) =>
   call("POST", `${API}/search`, { q: query, collection: collections });

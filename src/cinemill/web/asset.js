@@ -1,7 +1,7 @@
 // The page of one video: player, lanes of findings, verdict, facts and downloads.
 
 import { AnalysisPanel } from "./analysis.js";
-import { Problem, createJob, getAsset, getCaptions, listCaptions, listJobsOf } from "./api.js";
+import { Problem, SITE, createJob, getAsset, getCaptions, idInAddress, listCaptions, listJobsOf } from "./api.js";
 import { listDownloads } from "./artifacts.js";
 import { showBanner } from "./banner.js";
 import { ChaptersPanel } from "./chapters.js";
@@ -22,7 +22,7 @@ import { isFinal, watchJob } from "./watch.js";
 
 const RETRY_MS = 3000;
 const PROXY = "process_video";
-const assetId = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+const assetId = idInAddress();
 
 // Seconds, of a moment that a link leads to; NaN for none.
 const timeInAddress = () => Number.parseFloat(new URLSearchParams(location.search).get("t") ?? "");
@@ -46,7 +46,7 @@ function showMissing({ message, code }) {
     element("p", { className: "kicker", textContent: "This video could not be loaded" }),
     element("h1", { className: "name", tabIndex: -1, textContent: "This video does not exist" }),
     element("p", { className: "sentence", textContent: message }),
-    element("div", { className: "actions" }, element("a", { className: "button", href: "/", textContent: "Show all videos" })),
+    element("div", { className: "actions" }, element("a", { className: "button", href: SITE, textContent: "Show all videos" })),
     element("p", { className: "line faint" }, element("span", {}, "Code ", element("code", { className: "code", textContent: code })))));
   find("video").hidden = false;
 }

@@ -1,8 +1,9 @@
 // The OpenAPI document as a page.
 
+import { SITE } from "./api.js";
 import { element, find } from "./dom.js";
 
-const { paths } = await (await fetch("/openapi.json")).json();
+const { paths } = await (await fetch(`${SITE}openapi.json`)).json();
 const groups = new Map();
 
 for (const [path, methods] of Object.entries(paths)) {

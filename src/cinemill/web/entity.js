@@ -1,13 +1,13 @@
 // The page of one entity: its names, its relations with their evidence, and its moments.
 
-import { Problem, entityAddress, getEntity, listEvidence } from "./api.js";
+import { Problem, SITE, entityAddress, getEntity, idInAddress, listEvidence } from "./api.js";
 import { showBanner } from "./banner.js";
 import { element, find } from "./dom.js";
 import { buildGraph } from "./graph.js";
 import { buildMoment } from "./moments.js";
 
 const RETRY_MS = 3000;
-const entityId = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+const entityId = idInAddress();
 const WHERE = { speech: "Said", text: "Written in the picture", picture: "Seen", title: "In the title", vision: "Seen" };
 let next = "";
 
@@ -29,7 +29,7 @@ function showMissing({ message, code }) {
   find("entity").replaceChildren(element("article", { className: "card error" },
     element("h1", { className: "name", tabIndex: -1, textContent: "This entity does not exist" }),
     element("p", { className: "sentence", textContent: message }),
-    element("div", { className: "actions" }, element("a", { className: "button", href: "/search", textContent: "Search all videos" })),
+    element("div", { className: "actions" }, element("a", { className: "button", href: `${SITE}search`, textContent: "Search all videos" })),
     element("p", { className: "line faint" }, element("span", {}, "Code ", element("code", { className: "code", textContent: code })))));
   find("entity").hidden = false;
 }

@@ -16,6 +16,6 @@ if (address.searchParams.has("token")) {
   address.searchParams.delete("token");
   history.replaceState(null, "", address);
 } else {
-  const { ok } = await fetch("/api/v1/jobs?limit=1");
+  const { ok } = await fetch(new URL("../api/v1/jobs?limit=1", import.meta.url));
   if (ok) location.reload();
 }

@@ -20,6 +20,7 @@ from cinemill.api.http.admission import Places
 from cinemill.api.http.sockets import MAX_RECEIVED_BYTES
 from cinemill.api.http.timeouts import HttpTimeouts
 from cinemill.api.middleware.auth import AccessPolicy
+from cinemill.api.middleware.visits import Visit
 
 from .conftest import FILM_HEAD, RunningApi, StartApi, wait_for
 from .wires import WAIT_SECONDS, OwnServer, Wire, head, own_server
@@ -213,7 +214,7 @@ class TestAccess:
         self, api: RunningApi, analysis_id: str
     ) -> None:
         policy = AccessPolicy(api.token, "127.0.0.1", api.port)
-        cookie = {"Cookie": f"{policy.cookie_name}={policy.cookie_value}"}
+        cookie = {"Cookie": f"{policy.name_cookie(Visit())}={policy.cookie_value}"}
         own = f"http://127.0.0.1:{api.port}"
         with follow(api, analysis_id, headers=cookie, origin=own) as socket:
             assert read(socket)["job_id"] == analysis_id

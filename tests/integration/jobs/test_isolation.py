@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 import redis
@@ -91,9 +92,10 @@ def test_nobody_waits_for_a_server_that_is_silent() -> None:
         asked_by.append(threading.current_thread().name)
         answers.wait()
 
-    outage = Outage(ask, pause_seconds=0.0)
+    outage = Outage(f"redis://{uuid4()}", ask, pause_seconds=0.0)
     outage.begin(2.0)
-    assert all(outage.is_on() for _ in range(100))
+    other = Outage(outage._url, pytest.fail, pause_seconds=0.0)
+    assert all(outage.is_on() and other.is_on() for _ in range(100))
     answers.set()
     wait_until(lambda: not outage.is_on())
     assert set(asked_by) == {"redis"}
@@ -106,17 +108,17 @@ def test_server_that_stays_silent_is_asked_again() -> None:
         if faults:
             raise faults.pop()
 
-    outage = Outage(ask, pause_seconds=0.0)
+    outage = Outage(f"redis://{uuid4()}", ask, pause_seconds=0.0)
     outage.begin(2.0)
     assert outage.is_on()
     wait_until(lambda: not outage.is_on())
 
 
 def test_server_that_refuses_at_once_is_tried_again_after_the_pause() -> None:
-    outage = Outage(pytest.fail, pause_seconds=0.0)
+    outage = Outage("redis://one", pytest.fail, pause_seconds=0.0)
     outage.begin(0.001)
     assert not outage.is_on()
-    paused = Outage(pytest.fail, pause_seconds=3600.0)
+    paused = Outage("redis://one", pytest.fail, pause_seconds=3600.0)
     paused.begin(0.001)
     assert paused.is_on()
 

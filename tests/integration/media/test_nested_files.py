@@ -21,7 +21,7 @@ from cinemill.errors import CommandFailed, MediaRejected
 from cinemill.media.ffmpeg import python_child
 from cinemill.media.ffmpeg.child_exit import FILE_EXIT_CODE, is_files_fault
 from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
+from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox, prepare_child, wrap_command
 from cinemill.media.frames.exact import read_every_frame
 from cinemill.media.probe import probe as probing
 from cinemill.media.probe.mp4_boxes import read_boxes
@@ -114,7 +114,7 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
         code = f"{start}import runpy; runpy.run_module('stub', run_name='__main__')"
         runner.write_text(f'#!/bin/sh\nexec {sys.executable} -I -B -c "{code}"\n')
         runner.chmod(0o755)
-        monkeypatch.setattr(python_child.sys, "executable", str(runner))
+        monkeypatch.setattr(sys, "executable", str(runner))
 
     return write
 
@@ -188,10 +188,8 @@ def test_limit_of_processor_time_says_what_it_was() -> None:
     prlimit = detect_sandbox().prlimit
     for sandbox in [Sandbox(), *([Sandbox(prlimit=prlimit)] if prlimit else [])]:
         limits = Limits(cpu_seconds=1)
-        command = python_child.wrap_command(
+        command = wrap_command(
             sandbox, [sys.executable, "-c", "while True: pass"], limits=limits, folder=None
         )
-        done = subprocess.run(
-            command, check=False, preexec_fn=python_child.prepare_child(sandbox, limits)
-        )
+        done = subprocess.run(command, check=False, preexec_fn=prepare_child(sandbox, limits))
         assert done.returncode == -signal.SIGXCPU

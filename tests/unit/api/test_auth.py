@@ -5,10 +5,12 @@ from __future__ import annotations
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from starlette.datastructures import Headers
 
+from cinemill.addresses import parse_public_urls
 from cinemill.api.middleware.auth import (
     SOCKET_METHOD,
     AccessPolicy,
@@ -18,14 +20,25 @@ from cinemill.api.middleware.auth import (
     is_public,
     sign_in,
 )
+from cinemill.api.middleware.visits import Visit
 from cinemill.api.token import ensure_token, token_path
 from cinemill.errors import Forbidden, SecretUnusable, Unauthorized
 
 POLICY = AccessPolicy(token="secret-token", host="127.0.0.1", port=8420)
 OPEN = AccessPolicy(token=None, host="127.0.0.1", port=8420)
 HOST = "127.0.0.1:8420"
+NAME = "cinemill-8420"
+BELOW = Visit(parse_public_urls("https://media.example.com:8443/cinemill")[0], is_secure=True)
+PROXIED = AccessPolicy(
+    "secret-token",
+    "127.0.0.1",
+    8420,
+    parse_public_urls(
+        "https://media.example.com:8443/cinemill, http://[fd00::5]/ https://é.example"
+    ),
+)
 BEARER = {"authorization": "Bearer secret-token"}
-COOKIE = {"cookie": f"other=1; {POLICY.cookie_name}={POLICY.cookie_value}"}
+COOKIE = {"cookie": f"other=1; {NAME}={POLICY.cookie_value}"}
 
 
 def check(
@@ -48,8 +61,8 @@ class TestToken:
             {"authorization": "Bearer sécret-tökén"},
             {"authorization": "Basic secret-token"},
             {"authorization": "secret-token"},
-            {"cookie": f"{POLICY.cookie_name}=wrong"},
-            {"cookie": f"{POLICY.cookie_name}=secret-token"},
+            {"cookie": f"{NAME}=wrong"},
+            {"cookie": f"{NAME}=secret-token"},
             {"cookie": f"cinemill-9999={POLICY.cookie_value}"},
             {"cookie": "\x00;=;;"},
         ],
@@ -107,8 +120,69 @@ class TestHost:
         wide = AccessPolicy(token="secret-token", host="0.0.0.0", port=8420)
         check_request(wide, "GET", "/api/v1/jobs", Headers({"host": "video.example", **BEARER}))
 
+    @pytest.mark.parametrize(
+        "host",
+        ["media.example.com", "MEDIA.example.com.:8443", "[fd00::5]", "xn--9ca.example", HOST],
+    )
+    def test_names_of_public_urls_are_its_own_too(self, host: str) -> None:
+        check_request(PROXIED, "GET", "/api/v1/jobs", Headers({"host": host, **BEARER}))
+
+    @pytest.mark.parametrize("host", ["example.com", "x.media.example.com", "fd00::5", ""])
+    def test_and_what_is_refused_names_the_setting(self, host: str) -> None:
+        with pytest.raises(Forbidden) as refused:
+            check_request(PROXIED, "GET", "/api/v1/jobs", Headers({"host": host, **BEARER}))
+        assert "CINEMILL_PUBLIC_URL" in refused.value.hint
+
+    def test_what_a_client_says_of_another_host_changes_nothing(self) -> None:
+        for name in ("x-forwarded-host", "forwarded", "x-host", "x-original-host"):
+            with pytest.raises(Forbidden):
+                check(
+                    "GET", "/health", {"host": "evil.example", name: "media.example.com"}, PROXIED
+                )
+
 
 class TestOrigin:
+    @pytest.mark.parametrize(
+        ("origin", "host"),
+        [
+            ("https://media.example.com:8443", "127.0.0.1:8420"),
+            ("https://media.example.com:8443", "media.example.com"),
+            ("http://[fd00::5]", "127.0.0.1:8420"),
+            ("https://xn--9ca.example", "127.0.0.1:8420"),
+            ("https://media.example.com", "media.example.com:443"),
+            ("http://media.example.com", "media.example.com:80"),
+        ],
+    )
+    def test_page_of_a_public_url_is_our_own(self, origin: str, host: str) -> None:
+        cookie = {"cookie": f"{NAME}={POLICY.cookie_value}"}
+        for method in ("POST", SOCKET_METHOD):
+            check(method, "/upload", cookie | {"origin": origin, "host": host}, PROXIED)
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            "http://media.example.com:8443",
+            "https://media.example.com",
+            "https://media.example.com:8444",
+            "https://media.example.com:8443.evil.example",
+            "https://evil.example",
+            "null",
+            "",
+        ],
+    )
+    def test_page_of_another_origin_is_not(self, origin: str) -> None:
+        with pytest.raises(Forbidden) as refused:
+            check("POST", "/upload", COOKIE | {"origin": origin}, PROXIED)
+        assert "CINEMILL_PUBLIC_URL" in refused.value.hint
+
+    def test_browser_that_knows_its_page_is_ours_is_believed_with_the_cookie_alone(self) -> None:
+        ours = {"origin": "https://media.example.com", "sec-fetch-site": "same-origin"}
+        check("POST", "/upload", COOKIE | ours)
+        with pytest.raises(Unauthorized):
+            check("POST", "/upload", ours)
+        with pytest.raises(Forbidden):
+            check("POST", "/upload", ours, OPEN)
+
     @pytest.mark.parametrize(
         "headers",
         [
@@ -167,9 +241,9 @@ class TestSignIn:
     def test_link_sets_the_cookie_and_loses_the_token(self) -> None:
         response = sign_in(POLICY, "/", "token=secret-token")
         assert response is not None
-        assert response.headers["location"] == "/"
+        assert response.headers["location"] == "./"
         cookie = response.headers["set-cookie"]
-        assert cookie.startswith(f"{POLICY.cookie_name}={POLICY.cookie_value};")
+        assert cookie.startswith(f"{NAME}={POLICY.cookie_value};")
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
 
@@ -180,14 +254,15 @@ class TestSignIn:
     @pytest.mark.parametrize(
         ("path", "query", "location"),
         [
-            ("/assets/a b", "", "/assets/a%20b"),
+            ("/assets/a%20b", "", "/assets/a%20b"),
+            ("/assets/a%2Fb", "", "/assets/a%2Fb"),
             ("/reviews", "x=1&y=&x=2", "/reviews?x=1&y=&x=2"),
-            ("/what?", "q=a%26b", "/what%3F?q=a%26b"),
+            ("/what%3F", "q=a%26b", "/what%3F?q=a%26b"),
+            ("/http://evil.example", "", "/http://evil.example"),
+            ("/javascript:alert(1)", "", "/javascript%3Aalert%281%29"),
             # What a browser would take for another host, or for a second header.
-            ("//evil.example/", "", "/evil.example/"),
+            ("//evil.example/", "", "//evil.example/"),
             ("/\\evil.example", "", "/%5Cevil.example"),
-            ("///\\/evil.example", "", "/%5C/evil.example"),
-            ("/http://evil.example", "", "/http%3A//evil.example"),
             ("/a\r\nSet-Cookie: b", "", "/a%0D%0ASet-Cookie%3A%20b"),
         ],
     )
@@ -196,7 +271,37 @@ class TestSignIn:
     ) -> None:
         response = sign_in(POLICY, path, f"{query}&token=secret-token")
         assert response is not None
-        assert response.headers["location"] == location
+        assert response.headers["location"].startswith("./")
+        found = urljoin(f"http://{HOST}{path}", response.headers["location"])
+        # Python's function joins slashes; browsers keep them, which leads to the same page here.
+        assert found == f"http://{HOST}{location.replace('//', '/')}"
+
+    def test_sign_in_below_a_known_path_returns_to_the_whole_address(self) -> None:
+        for path, location in (
+            ("/cinemill/", "/cinemill/"),
+            ("/cinemill/assets/a%2Fb", "/cinemill/assets/a%2Fb"),
+            ("//evil.example/cinemill", "/evil.example/cinemill"),
+        ):
+            response = sign_in(POLICY, path, "token=secret-token", BELOW)
+            assert response is not None
+            assert response.headers["location"] == location
+
+    def test_cookie_follows_the_public_url(self) -> None:
+        for visit, name, more in (
+            (BELOW, "__Secure-cinemill-8443", {"Path=/cinemill", "Secure"}),
+            (Visit(is_secure=True), "__Host-cinemill-8420", {"Path=/", "Secure"}),
+            (Visit(parse_public_urls("http://media.lan")[0]), "cinemill-80", {"Path=/"}),
+        ):
+            response = sign_in(POLICY, "/", "token=secret-token", visit)
+            assert response is not None
+            pair, *attributes = response.headers["set-cookie"].split("; ")
+            assert pair == f"{name}={POLICY.cookie_value}"
+            assert more == set(attributes) - {"HttpOnly", "Max-Age=2592000", "SameSite=strict"}
+            check_request(
+                POLICY, "GET", "/api/v1/jobs", Headers({"host": HOST, "cookie": pair}), visit
+            )
+            with pytest.raises(Unauthorized):
+                check("GET", "/api/v1/jobs", {"cookie": pair})
 
 
 class TestTokenFile:
@@ -224,9 +329,9 @@ class TestBlankSecrets:
         policy = AccessPolicy(token=token, host="127.0.0.1", port=8420)
         assert not has_bearer(policy, Headers({"authorization": f"Bearer {given}"}))
         assert not has_bearer(policy, Headers({"authorization": "Bearer"}))
-        cookie = f"{policy.cookie_name}={policy.cookie_value}"
+        cookie = f"{policy.name_cookie(Visit())}={policy.cookie_value}"
         assert not has_cookie(policy, Headers({"cookie": cookie}))
-        assert not has_cookie(policy, Headers({"cookie": f"{policy.cookie_name}="}))
+        assert not has_cookie(policy, Headers({"cookie": f"{policy.name_cookie(Visit())}="}))
         assert sign_in(policy, "/", f"token={given}") is None
         assert sign_in(policy, "/", "token=") is None
 

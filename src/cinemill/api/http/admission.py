@@ -52,18 +52,22 @@ class Admission(Generic[Guest]):
 
     def __init__(self, places: Places) -> None:
         self._places = places
-        self._addresses: dict[Guest, str] = {}
+        self._addresses: dict[Guest, str | None] = {}
+        """None for those that come by a trusted proxy, which may bring anybody's requests."""
         self._waiting: dict[Guest, None] = {}
         self._unread: dict[Guest, None] = {}
         """Those that do not take their answers, the longest first."""
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[str | None] = Counter()
 
     def __len__(self) -> int:
         return len(self._addresses)
 
-    def arrive(self, guest: Guest, address: str) -> Guest | None:
-        """Count one that waits, and choose who leaves for it: the newcomer where all are served."""
-        share = _share_of(address)
+    def arrive(self, guest: Guest, address: str | None) -> Guest | None:
+        """Count one that waits, and choose who leaves for it: the newcomer where all are served.
+
+        ``address`` None: of a trusted proxy, which may take any number of the places.
+        """
+        share = None if address is None else _share_of(address)
         self._addresses[guest] = share
         self._counts[share] += 1
         self._waiting[guest] = None
@@ -72,6 +76,13 @@ class Admission(Generic[Guest]):
             self.leave(guest)
             return guest
         return evicted
+
+    def attribute(self, guest: Guest, address: str) -> None:
+        """Count a guest as of this address: a proxy brings a request of it."""
+        if guest in self._addresses:
+            self._forget(self._addresses[guest])
+            self._addresses[guest] = share = _share_of(address)
+            self._counts[share] += 1
 
     def serve(self, guest: Guest) -> tuple[bool, Guest | None]:
         """Serve a guest with a request; returns whether it has a place, and who leaves for it."""
@@ -96,37 +107,39 @@ class Admission(Generic[Guest]):
     def replace(self, guest: Guest, successor: Guest) -> None:
         """Give the place of a served guest to another one: its connection changes its protocol."""
         self._unread.pop(guest, None)
-        share = self._addresses.pop(guest, None)
-        if share is not None:
-            self._addresses[successor] = share
+        if guest in self._addresses:
+            self._addresses[successor] = self._addresses.pop(guest)
 
     def leave(self, guest: Guest) -> None:
         """Forget a guest that is gone; one that is not counted may be gone too."""
         self._waiting.pop(guest, None)
         self._unread.pop(guest, None)
-        address = self._addresses.pop(guest, None)
-        if address is not None:
-            self._counts[address] -= 1
-            if not self._counts[address]:
-                del self._counts[address]
+        if guest in self._addresses:
+            self._forget(self._addresses.pop(guest))
+
+    def _forget(self, address: str | None) -> None:
+        self._counts[address] -= 1
+        if not self._counts[address]:
+            del self._counts[address]
 
     def _make_room(self, guest: Guest, reserve: int) -> Guest | None:
         address = self._addresses[guest]
         if not self._is_over(address, reserve):
             return None
         # An address over its share loses connections of its own, not of others.
-        is_greedy = self._counts[address] > self._places.per_address + reserve
+        is_greedy = self._is_greedy(address, reserve)
         for other in chain(self._waiting, self._unread):
             if other != guest and (not is_greedy or self._addresses[other] == address):
                 self.leave(other)
                 return other
         return None
 
-    def _is_over(self, address: str, reserve: int) -> bool:
-        return (
-            len(self._addresses) > self._places.total + reserve
-            or self._counts[address] > self._places.per_address + reserve
-        )
+    def _is_over(self, address: str | None, reserve: int) -> bool:
+        is_full = len(self._addresses) > self._places.total + reserve
+        return is_full or self._is_greedy(address, reserve)
+
+    def _is_greedy(self, address: str | None, reserve: int) -> bool:
+        return address is not None and self._counts[address] > self._places.per_address + reserve
 
 
 @lru_cache(maxsize=1024)

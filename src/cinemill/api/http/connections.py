@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from cinemill import telemetry
-from cinemill.api.health_paths import HEALTH_PATHS
+from cinemill.api.health_paths import is_health
 from cinemill.api.http.errors import (
     MAX_TARGET_BYTES,
     HeadersTooLarge,
@@ -57,6 +57,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         state = cast("BoundedServerState", server_state)
         self._patience = state.patience
         self._state = state
+        self._front = state.front
         self._framing = Framing()
         self._held = bytearray()
         """What came behind the piece that was parsed last, and waits for its turn."""
@@ -70,13 +71,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._written_bytes = 0
         self._taken_bytes = 0
         self._lingers_until: float | None = None
+        self._address = ""
+        """Of the other side; behind a trusted proxy, of who sent the present request."""
 
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = OrderlyFlow(transport, self._held)
-        evicted = self._state.admission.arrive(self, self._address)
+        self._address = self._peer
+        # A trusted proxy's connection is nobody's until it brings a request.
+        is_proxy = self._front.trusts(self._peer)
+        evicted = self._state.admission.arrive(self, None if is_proxy else self._address)
         if evicted is not None:
             evicted.make_room()
 
@@ -242,7 +248,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _asks_for_socket(self) -> bool:
         is_get = (self.parser.get_method(), self.parser.get_http_version()) == (b"GET", "1.1")
-        return is_get and is_handshake(self.url, self._upgrade, self.headers)
+        return is_get and is_handshake(self.url, self._upgrade, self.headers, self._front.paths)
 
     def _check_target(self) -> None:
         if len(self.url) > MAX_TARGET_BYTES:
@@ -280,12 +286,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         line = AnswerTransport(self.transport, write=self.write, close=self.finish)
         cycle.transport = cast("asyncio.Transport", line)
-        if not self._claim_place() and cycle.scope["path"] not in HEALTH_PATHS:
+        if not self._claim_place() and not is_health(cycle.scope["path"]):
             app = answer_busy
         super()._start_asgi_task(cycle, close_unread(cycle, app))
 
     def _claim_place(self) -> bool:
         """Count the connection as served; return whether there is a place for it."""
+        if self._front.trusts(self._peer):
+            self._address = self._front.find_client(self._peer, self.headers)
+            self._state.admission.attribute(self, self._address)
         has_place, evicted = self._state.admission.serve(self)
         if evicted is not None:
             evicted.make_room()
@@ -347,7 +356,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # What time is over.
 
     @property
-    def _address(self) -> str:
+    def _peer(self) -> str:
         return self.client[0] if self.client else ""
 
     def _measure_unread(self, now: float) -> float:

@@ -17,14 +17,19 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 """Names in lower case, and values, as they came."""
 
 
-def is_handshake(target: bytes, upgrade: bytes, headers: RawHeaders) -> bool:
+def is_handshake(
+    target: bytes, upgrade: bytes, headers: RawHeaders, public_paths: Sequence[str] = ()
+) -> bool:
     """Check whether a GET without a body is a whole WebSocket handshake (RFC 6455, 4.2.1).
 
-    ``upgrade`` is the protocol that the request asks for, which is not among the headers.
+    ``upgrade`` is the protocol that the request asks for, which is not among the headers. The
+    target may be below one of ``public_paths``.
     """
     if upgrade.lower() != b"websocket" or not target.isascii():
         return False
-    if not SOCKET_PATH.fullmatch(httptools.parse_url(target).path or b""):
+    path = httptools.parse_url(target).path or b""
+    below = (one.encode() for one in public_paths if path.startswith(f"{one}/".encode()))
+    if not SOCKET_PATH.fullmatch(path.removeprefix(next(below, b""))):
         return False
     tokens = b",".join(_values(headers, b"connection")).lower().split(b",")
     return (

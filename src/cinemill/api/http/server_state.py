@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 
 from cinemill.api.http.admission import Admission, Places
 from cinemill.api.http.timeouts import HttpTimeouts
+from cinemill.api.middleware.forwarding import Front
 
 DROPPED_BYTES_PER_TICK = 8 * 1024 * 1024
 """Of refused requests, all in all, in a tenth of a second: what is more waits for the next one, so
@@ -34,8 +35,9 @@ class BoundedConnection(Protocol):
 class BoundedServerState(ServerState):
     """What all connections of a server share."""
 
-    def __init__(self, patience: HttpTimeouts, places: Places) -> None:
+    def __init__(self, patience: HttpTimeouts, places: Places, front: Front | None = None) -> None:
         super().__init__()
+        self.front = front or Front()
         self.patience = patience
         self.admission: Admission[BoundedConnection] = Admission(places)
         self._dropped_bytes = 0

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cinemill import telemetry
 from cinemill.api.health_paths import HEALTH_PATHS
 from cinemill.api.middleware.problems import LONGEST_LOGGED, clip
+from cinemill.api.middleware.visits import find_route_path
 
 log = telemetry.get_logger("cinemill.access")
 
@@ -62,7 +63,7 @@ def _is_routine(path: str) -> bool:
 
 
 def _write(scope: Scope, tally: _ResponseCounter, seconds: float) -> None:
-    is_quiet = _is_routine(scope["path"]) and tally.status < 400
+    is_quiet = _is_routine(find_route_path(scope)) and tally.status < 400
     (log.debug if is_quiet else log.info)(
         "request",
         method=scope.get("method", "WEBSOCKET"),

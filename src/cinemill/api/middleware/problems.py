@@ -99,7 +99,7 @@ def problem_response(
     error: CinemillError, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """Return the HTTP response to an error."""
-    extra = dict(headers or {})
+    extra = {"Cache-Control": "no-store", **(headers or {})}
     if isinstance(error, Unauthorized):
         extra["WWW-Authenticate"] = "Bearer"
     if error.http_status == 503:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cinemill.api.models.documents import PREFIX, Document, Name, OpenObject, Timestamp
+from cinemill.api.models.documents import Document, Name, OpenObject, Timestamp, make_link
 from cinemill.api.models.jobs import ProgressDocument
 from cinemill.api.models.pages import Page
 from cinemill.core.job import JobState
@@ -94,8 +94,8 @@ class AnalysisDocument(Document):
             "created_at": one.created_at.isoformat(),
             "started_at": one.started_at.isoformat() if one.started_at else None,
             "finished_at": one.finished_at.isoformat() if one.finished_at else None,
-            "url": f"{PREFIX}/analyses/{one.id}",
-            "job_url": f"{PREFIX}/jobs/{one.id}",
+            "url": make_link(f"/analyses/{one.id}"),
+            "job_url": make_link(f"/jobs/{one.id}"),
         }
 
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import ConfigDict
 
-from cinemill.api.models.documents import PREFIX, Document, Name, OpenObject, Timestamp
+from cinemill.api.models.documents import Document, Name, OpenObject, Timestamp, make_link
 from cinemill.api.models.pages import Page
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.storage.media.assets import ArtifactRecord, AssetRecord
@@ -30,7 +30,7 @@ class ArtifactDocument(Document):
     @classmethod
     def from_record(cls, record: ArtifactRecord) -> Self:
         artifact = record.artifact
-        address = f"{PREFIX}/assets/{record.asset_id}/files/{artifact.kind.value}"
+        address = make_link(f"/assets/{record.asset_id}/files/{artifact.kind.value}")
         return cls(
             kind=artifact.kind,
             variant=record.variant,
@@ -73,7 +73,7 @@ class AssetDocument(Document):
             collection=asset.collection,
             media=asset.media,
             created_at=asset.created_at.isoformat(),
-            source_url=f"{PREFIX}/assets/{asset.id}/files/source",
+            source_url=make_link(f"/assets/{asset.id}/files/source"),
         )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import FailFast, Field
 
-from cinemill.api.models.documents import PREFIX, Document
+from cinemill.api.models.documents import Document, make_link
 from cinemill.api.models.pages import Page
 from cinemill.capabilities.captions.edits import LONGEST_SPEAKER, make_cue
 from cinemill.core.text.segmentation import Cue
@@ -69,7 +69,9 @@ class CaptionSetDocument(Document):
             variant=one.variant,
             files={
                 kind.value.removeprefix("captions_"): CaptionFile(
-                    url=f"{PREFIX}/assets/{one.asset_id}/files/{kind.value}?variant={one.variant}",
+                    url=make_link(
+                        f"/assets/{one.asset_id}/files/{kind.value}?variant={one.variant}"
+                    ),
                     filename=artifact.filename,
                     size_bytes=artifact.size_bytes,
                 )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from cinemill.api.middleware.root_path import ROOT_PATH
 from cinemill.core.text.storable_text import Text
 from cinemill.docstrings import DescribedModel
 
@@ -17,6 +18,16 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """In ISO 8601, UTC."""
 OpenObject = dict[str, object]
 """A JSON object whose members depend on the kind of job or file that it belongs to."""
+
+
+def make_link(path: str) -> str:
+    """Return a link to a path below ``/api/v1``, as the present request's client can follow it."""
+    return f"{ROOT_PATH.get()}{PREFIX}{path}"
+
+
+def drop_version(link: str) -> str:
+    """Return the link to the same without a version, which former clients know."""
+    return link.replace(PREFIX, "", 1)
 
 
 class Document(DescribedModel):

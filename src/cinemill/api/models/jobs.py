@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from cinemill.api.models.documents import PREFIX, Document, Name, OpenObject, Timestamp
+from cinemill.api.models.documents import Document, Name, OpenObject, Timestamp, make_link
 from cinemill.api.models.pages import Page
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job
@@ -114,7 +114,7 @@ class JobDocument(Document):
 
     @property
     def address(self) -> str:
-        return f"{PREFIX}/jobs/{self.id}"
+        return make_link(f"/jobs/{self.id}")
 
     def shorten_lists(self, items: int) -> Self:
         """Return the document with at most so many items of each list in params and result."""

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
+from cinemill.api.middleware.cache_rules import ASKED_EACH_TIME
 from cinemill.api.models.captions import (
     CaptionCuePage,
     CaptionSetDocument,
@@ -194,4 +195,4 @@ def _read_cues(state: AppState, one: CaptionSet) -> list[ShownCue]:
 
 def _set_headers(response: Response, one: CaptionSet) -> None:
     response.headers["ETag"] = f'"{one.version}"'
-    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Cache-Control"] = ASKED_EACH_TIME

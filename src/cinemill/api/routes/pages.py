@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
@@ -23,6 +23,7 @@ from cinemill.api.html_pages import (
     HtmlPage,
     render_page,
 )
+from cinemill.api.middleware.visits import find_base
 from cinemill.core.text.storable_text import Text
 
 # Revalidated each time (a 304 costs nothing): an upgrade must not mix two versions.
@@ -49,52 +50,52 @@ def install(app: FastAPI) -> None:
     app.mount("/static", _Files(directory=FOLDER), name="static")
 
 
-def sign_in_page() -> Response:
+def sign_in_page(scope: Scope) -> Response:
     """Return the page for people without a token."""
-    return _respond(SIGN_IN, status=401)
+    return _respond(SIGN_IN, scope, status=401)
 
 
 @router.get("/")
-def read_index() -> Response:
-    return _respond(VIDEOS)
+def read_index(request: Request) -> Response:
+    return _respond(VIDEOS, request.scope)
 
 
 @_browser_router.get("/assets/{asset_id}")
-def read_asset_page(asset_id: Text) -> Response:
+def read_asset_page(asset_id: Text, request: Request) -> Response:
     """Return the page of any video; its script reports one that does not exist."""
-    response = _respond(ASSET)
+    response = _respond(ASSET, request.scope)
     response.headers["Vary"] = "Accept"
     return response
 
 
 @router.get("/entities/{entity_id}")
-def read_entity_page(entity_id: Text) -> Response:
+def read_entity_page(entity_id: Text, request: Request) -> Response:
     """Return the page of any entity; its script reports one that does not exist."""
-    return _respond(ENTITY)
+    return _respond(ENTITY, request.scope)
 
 
 @router.get("/reviews")
-def read_review_queue() -> Response:
-    return _respond(REVIEWS)
+def read_review_queue(request: Request) -> Response:
+    return _respond(REVIEWS, request.scope)
 
 
 @router.get("/search")
-def read_search_page() -> Response:
-    return _respond(SEARCH)
+def read_search_page(request: Request) -> Response:
+    return _respond(SEARCH, request.scope)
 
 
 @router.get("/docs")
-def read_docs() -> Response:
-    return _respond(DOCS)
+def read_docs(request: Request) -> Response:
+    return _respond(DOCS, request.scope)
 
 
 @router.get("/favicon.ico")
 def read_favicon() -> RedirectResponse:
-    return RedirectResponse("/static/mark.svg")
+    return RedirectResponse("./static/mark.svg")
 
 
-def _respond(page: HtmlPage, status: int = 200) -> Response:
-    return HTMLResponse(render_page(page), status, headers=_HEADERS)
+def _respond(page: HtmlPage, scope: Scope, status: int = 200) -> Response:
+    return HTMLResponse(render_page(page, base=find_base(scope)), status, headers=_HEADERS)
 
 
 class _Files(StaticFiles):

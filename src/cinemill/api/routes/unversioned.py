@@ -21,7 +21,7 @@ from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.models.assets import AssetDetails, AssetDocument, AssetPage
 from cinemill.api.models.captions import CaptionSetDocument, CaptionSetPage
 from cinemill.api.models.dead_letters import DeadMessageDocument, DeadStepDocument
-from cinemill.api.models.documents import PREFIX, Document, OpenObject
+from cinemill.api.models.documents import Document, OpenObject, drop_version
 from cinemill.api.models.jobs import (
     ErrorDocument,
     JobDocument,
@@ -205,7 +205,7 @@ def _(document: StatsDocument) -> OpenObject:
 
 
 def _strip_prefix(values: dict[str, Any], name: str) -> OpenObject:
-    return {**values, name: str(values[name]).removeprefix(PREFIX)}
+    return {**values, name: drop_version(str(values[name]))}
 
 
 def _copy_routes(routers: Iterable[APIRouter]) -> None:
@@ -241,7 +241,7 @@ def _wrap(endpoint: Callable[..., Any]) -> Callable[..., FormerDocument]:
         document = FormerDocument(add_former_names(endpoint(*args, **kwargs)))
         headers = getattr(kwargs.get("response"), "headers", {})
         if "location" in headers:
-            headers["location"] = headers["location"].removeprefix(PREFIX)
+            headers["location"] = drop_version(headers["location"])
         return document
 
     return respond

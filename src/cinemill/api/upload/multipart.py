@@ -17,6 +17,8 @@ MAX_PART_HEADERS = 8
 MAX_PART_HEADER_BYTES = 4096
 """Of one header. A file's name may have 255 characters, which browsers write with up to nine bytes
 each where they are no ASCII."""
+MAX_FORM_BYTES = 1 << 50
+"""Of a whole form: the file's own limit is lower, and is enforced where the file is received."""
 MAX_BOUNDARY_LENGTH = 70
 """As RFC 2046 has it."""
 _UPLOAD_HINT = (
@@ -101,6 +103,7 @@ class MultipartReader:
                     "on_headers_finished": self._on_headers_finished,
                     "on_end": self._on_end,
                 },
+                max_size=MAX_FORM_BYTES,
                 max_header_count=MAX_PART_HEADERS,
                 max_header_size=MAX_PART_HEADER_BYTES,
             )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from cinemill.capabilities.render.context import RenderContext
 from cinemill.capabilities.render.timeline.retime_captions import retime_captions
-from cinemill.capabilities.render.timeline.timeline import Source
+from cinemill.capabilities.render.timeline.timeline import Source, Timeline
+from cinemill.capabilities.render.timeline.titles import titles_for_piece
 from cinemill.core.text.segmentation import Cue
-from cinemill.core.text.subtitle_parser import LARGEST_FILE_BYTES, read_subtitles
+from cinemill.core.text.subtitle_parser import LARGEST_FILE_BYTES, check_cost, read_subtitles
+from cinemill.core.text.subtitles import Cue as DrawnCue
 from cinemill.core.text.subtitles import Subtitles
 from cinemill.errors import InputRejected
 from cinemill.media.ffmpeg.fonts import find_fonts
@@ -20,20 +23,35 @@ from cinemill.storage.media.captions import find_captions, read_caption_document
 def find_subtitles(resources: StepResources, edit: RenderContext) -> Subtitles | None:
     """Return the subtitles that a timeline asks for, or None.
 
-    Raises InputRejected (``subtitles_*``, ``captions_not_found``, ``path_forbidden``,
-    ``source_not_found``), ToolMissing.
+    Checks the titles too. Raises InputRejected (``subtitles_*``, ``captions_not_found``,
+    ``path_forbidden``, ``source_not_found``), ToolMissing.
     """
     timeline = edit.timeline
+    check_titles(timeline)
     if timeline.titles or timeline.subtitles or timeline.captions:
         find_fonts()
     if timeline.captions is not None:
         spoken = _find_captions(resources, edit, timeline.captions)
-        return retime_captions(timeline, spoken)
+        subtitles = retime_captions(timeline, spoken)
+        check_cost(subtitles)
+        return subtitles
     if timeline.subtitles is None:
         return None
     path = resolve_input(timeline.subtitles, resources.input_roots)
     with path.open("rb") as file:
         return read_subtitles(file.read(LARGEST_FILE_BYTES + 1))
+
+
+def check_titles(timeline: Timeline) -> None:
+    """Raise InputRejected (``subtitles_too_complex``) for more titles than can be drawn at once."""
+    output = timeline.output
+    frames = math.ceil(max((title.until for title in timeline.titles), default=0) * output.fps) + 1
+    lettering = titles_for_piece(timeline.titles, 0, frames, output)
+    cues = tuple(
+        DrawnCue(int(1000 * one.first / output.fps), int(1000 * one.end / output.fps), one.text)
+        for one in lettering.shown
+    )
+    check_cost(Subtitles(cues, lettering.styles, lettering.size), "titles")
 
 
 def _find_captions(

@@ -27,13 +27,14 @@ def show_overview(client: Client, *, json: bool) -> None:
     """Print health, workers, jobs by state, queues and processing times."""
     health, stats = client.health(), client.stats()
     if json:
-        print_json({"url": client.base_url, "health": health, "workers": None, **stats})
+        addresses = {"url": client.base_url, "public_url": client.public_url}
+        print_json({**addresses, "health": health, "workers": None, **stats})
         return
     workers = stats.get("workers")
     screen = console()
     facts = make_table("", "")
     facts.show_header = False
-    for label, words in _overview_rows(client.base_url, health, stats, workers):
+    for label, words in _overview_rows(client, health, stats, workers):
         facts.add_row(label, words)
     screen.print(facts)
     _show_queues(stats.get("queue", {}).get("by_queue") or {}, workers)
@@ -41,13 +42,15 @@ def show_overview(client: Client, *, json: bool) -> None:
 
 
 def _overview_rows(
-    base_url: str,
+    client: Client,
     health: HealthDocument,
     stats: StatsDocument,
     workers: Sequence[WorkerDocument] | None,
 ) -> Iterator[tuple[str, str]]:
     parts = ", ".join(f"{name} {health[name]}" for name in ("database", "redis") if name in health)
-    yield "Server", f"{base_url}, version {health.get('version', '?')}"
+    yield "Server", f"{client.base_url}, version {health.get('version', '?')}"
+    if client.public_url != client.base_url:
+        yield "Page", client.public_url
     yield "Health", f"{health.get('status', 'unknown')} ({parts})"
     yield "Workers", "\n".join(_describe_workers(workers))
     if offers := stats.get("hardware"):

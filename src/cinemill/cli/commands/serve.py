@@ -45,7 +45,7 @@ def up(
 
     def print_address(instance: Instance) -> None:
         print_message(f"\nCinemill is ready after {instance.seconds_to_ready:.1f} s. Open\n")
-        print_message(f"    {sign_in_url(instance.api_url, settings)}\n")
+        print_message(f"    {sign_in_url(instance.public_url or instance.api_url, settings)}\n")
         print_message("Press Ctrl-C to stop. Jobs in progress resume at the next start.\n")
 
     asyncio.run(supervise(settings, with_flower=flower, on_ready=print_address, console=stderr()))

@@ -24,7 +24,6 @@ _NUMBER = re.compile(r"^-?\d{1,5}(\.\d{1,3})?$")
 _COLOUR = re.compile(r"^&H[0-9A-Fa-f]{1,8}&?$")
 _NAME = re.compile(r"^[\w .+-]{1,64}$")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_FONT_TAG = re.compile(r"\\fn[^\\}]*")
 _FORMAT = (
     *("Name", "Fontname", "Fontsize", "PrimaryColour", "SecondaryColour", "OutlineColour"),
     *("BackColour", "Bold", "Italic", "Underline", "StrikeOut", "ScaleX", "ScaleY", "Spacing"),
@@ -98,11 +97,6 @@ def _check_members(member: Mapping[str, str]) -> dict[str, str]:
         for name in known
         if (_COLOUR if name.endswith("colour") else _NUMBER).match(member.get(name, ""))
     }
-
-
-def clean_ass_text(text: str) -> str:
-    """Return an event's text on one line and without fonts other than ours."""
-    return _FONT_TAG.sub("", text.replace("\n", " "))
 
 
 def escape_text(text: str) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cinemill.core.text.ass import (
     DEFAULT_STYLE,
-    clean_ass_text,
     drop_controls,
     escape_text,
     make_default_style,
     read_styles,
 )
+from cinemill.core.text.ass_tags import read_spans, write_spans
+from cinemill.core.text.subtitle_cost import find_overload, measure_cost
 from cinemill.core.text.subtitles import Cue, Subtitles
 from cinemill.core.timing import format_clock
 from cinemill.errors import InputRejected
@@ -22,6 +23,8 @@ MOST_CUES = 20_000
 LONGEST_TEXT = 16_384
 """Characters of one subtitle, as its file has it: enough for what typesetters draw with ASS."""
 
+TOO_COMPLEX = "subtitles_too_complex"
+_USUAL_HEIGHT = 1080
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
 _TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}")
 _ASS_CLOCK = re.compile(r"^(\d{1,3}):(\d{1,2}):(\d{1,2})[.:](\d{1,3})$")
@@ -35,7 +38,7 @@ def read_subtitles(content: bytes) -> Subtitles:
     """Cues of an SRT or ASS file.
 
     Raises InputRejected: ``subtitles_encoding``, ``subtitles_empty``, ``subtitles_invalid``,
-    ``subtitles_too_long``.
+    ``subtitles_too_long``, ``subtitles_too_complex``.
     """
     text = decode_text(content)
     if text.lstrip().lower().startswith("[script info]"):
@@ -46,7 +49,35 @@ def read_subtitles(content: bytes) -> Subtitles:
         raise InputRejected("This file contains no subtitles.", code="subtitles_empty")
     if len(subtitles.cues) > MOST_CUES:
         raise _too_long(f"There are {len(subtitles.cues)} subtitles; {MOST_CUES} are allowed.")
+    check_cost(subtitles)
     return subtitles
+
+
+def check_cost(subtitles: Subtitles, what: str = "subtitles") -> None:
+    """Raise InputRejected (``subtitles_too_complex``) where more is shown than can be drawn."""
+    height = subtitles.size[1] if subtitles.size else _USUAL_HEIGHT
+    usual = make_default_style(height)
+    styles = {style.name: style for style in subtitles.styles}
+    costs = [
+        (
+            cue.start_ms,
+            cue.end_ms,
+            measure_cost(
+                read_spans(cue.text, styles), styles.get(cue.style, usual), styles, height
+            ),
+        )
+        for cue in subtitles.cues
+    ]
+    overload = find_overload(costs)
+    if overload is not None:
+        at_ms, pictures, most = overload
+        raise InputRejected(
+            f"At {format_clock(at_ms)} the {what} show more than can be drawn: the letters, "
+            f"borders and blurs there cover the picture {min(pictures, 1e9):.0f} times, and at "
+            f"most {most:.0f} are drawn.",
+            code=TOO_COMPLEX,
+            hint=f"Show fewer {what} at once there, or use smaller sizes, borders and blurs.",
+        )
 
 
 def decode_text(content: bytes) -> str:
@@ -226,7 +257,7 @@ def _read_event(event: Mapping[str, str], styles: set[str], number: int) -> Cue:
     return Cue(
         start,
         end,
-        clean_ass_text(event.get("text", "")),
+        write_spans(read_spans(event.get("text", ""), styles)),
         style if style in styles else DEFAULT_STYLE,
         int(layer) if layer.isdecimal() and len(layer) < 4 else 0,
     )

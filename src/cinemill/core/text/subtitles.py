@@ -22,6 +22,8 @@ from cinemill.core.text.ass import (
     write_head,
 )
 
+_RESET = re.compile(r"\\r([^\\{}()]+)")
+"""The styles that a text changes to."""
 _MOVING = re.compile(r"\\(?:move|t\(|fad|fade|k|K)")
 
 
@@ -102,6 +104,7 @@ def subtitles_for_piece(
     if not shown:
         return NOTHING
     used = {one.style for one in shown}
+    used |= {name for one in shown for name in _RESET.findall(one.text)}
     styles = subtitles.styles or (make_default_style(output.height),)
     kept = tuple(style for style in styles if style.name in used)
     return PieceSubtitles(shown, kept, subtitles.size or (output.width, output.height))

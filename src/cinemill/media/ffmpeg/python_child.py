@@ -63,7 +63,7 @@ def run_python_child(
     module: str,
     request: JsonObject,
     *,
-    read: Callable[[dict[str, Any]], _Answer],
+    read: Callable[[Any], _Answer],
     limits: ChildLimits,
     sandbox: Sandbox,
     readable: Sequence[Path],
@@ -178,7 +178,7 @@ def _check_exit(code: int, log: Any) -> None:
     )
 
 
-def _parse(written: bytes, read: Callable[[dict[str, Any]], _Answer]) -> _Answer:
+def _parse(written: bytes, read: Callable[[Any], _Answer]) -> _Answer:
     try:
         return read(json.loads(written))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as broken:

@@ -6,7 +6,7 @@ Started by ``probe`` in the sandbox, as ``python -I -m cinemill.media.probe.chil
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from cinemill.core.media import read_format
 from cinemill.errors import MediaRejected
@@ -15,8 +15,25 @@ from cinemill.media.ffmpeg.python_child import answer_request
 from cinemill.media.probe.metadata import read_material, read_media
 
 
-def handle_request(request: dict[str, Any]) -> dict[str, Any]:
-    """Return ``{"info": …}`` or ``{"rejected": code}``."""
+class ProbeRequest(TypedDict):
+    """A file, what it is read as, and the limits."""
+
+    what: Literal["film", "material"]
+    path: str
+    format: str
+    limits: dict[str, Any]
+
+
+class ProbeAnswer(TypedDict, total=False):
+    """One of the two."""
+
+    info: dict[str, Any]
+    rejected: str
+    """A code of ``core.media.REJECTION_CODES``."""
+
+
+def handle_request(request: ProbeRequest) -> dict[str, Any]:
+    """Return a :class:`ProbeAnswer`."""
     try:
         read = {"film": read_media, "material": read_material}[request["what"]]
         info = read(

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from cinemill.core.documents import JsonObject
 from cinemill.core.media import REJECTION_CODES, MaterialFormat, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.python_child import ChildCrashed, ChildLimits, run_python_child
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 from cinemill.media.probe.sniff import HEAD_BYTES, sniff, sniff_material
+
+if TYPE_CHECKING:
+    from cinemill.media.probe.child import ProbeAnswer
 
 PROBE_MEMORY_BYTES = 1536 * 1024**2
 PROBE_CPU_SECONDS = 20
@@ -52,7 +56,7 @@ def _read(
     sandbox: Sandbox | None,
 ) -> MediaInfo:
     source = path.absolute()
-    request = {
+    request: JsonObject = {
         "what": what,
         "path": str(source),
         "format": container_format.value,
@@ -89,7 +93,7 @@ def sniff_material_file(path: Path) -> SourceFormat | MaterialFormat:
         return sniff_material(material.read(HEAD_BYTES))
 
 
-def _read_answer(answer: dict[str, Any]) -> MediaInfo | str:
+def _read_answer(answer: ProbeAnswer) -> MediaInfo | str:
     """Return the metadata, or the code of why there is none."""
     if "rejected" not in answer:
         return MediaInfo.from_json(answer["info"])

@@ -10,15 +10,18 @@ from enum import StrEnum
 from threading import Lock
 from typing import Any
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
-from cinemill.storage.redis_servers import drop_refusing, open_redis
+from cinemill.storage.redis_servers import drop_refusing, is_wrong_type, open_redis
 
 SOCKET_TIMEOUT_SECONDS = 2.0
 PAUSE_AFTER_FAULT_SECONDS = 1.0
 """A Redis that is away or frozen costs a lookup once in a while, and not each time."""
 LOOKUPS_KEY = "cinemill:cache_lookups"
 """A hash of numbers, by cache and outcome: ``results:hit``."""
+
+NO_NUMBER = "hash value is not an integer"
+"""What Redis says of a field of it that holds something else."""
 
 
 class Lookup(StrEnum):
@@ -62,7 +65,7 @@ class CacheStore:
             # One byte more than is allowed shows an oversized value, and nobody reads all of it.
             value: bytes = self._redis.getrange(key, 0, most_bytes)
         except RedisError as error:
-            if _is_wrong_type(error):
+            if is_wrong_type(error):
                 self.delete(key)
                 return Lookup.DAMAGED, b""
             self._suspend(error)
@@ -122,6 +125,9 @@ class CacheStore:
                     pipeline.hincrby(LOOKUPS_KEY, name, number)
                 pipeline.execute()
         except RedisError as error:
+            if is_wrong_type(error) or NO_NUMBER in str(error):
+                self.delete(LOOKUPS_KEY)  # counting begins again; caches are worth more than counts
+                return
             self._suspend(error)
             with self._lock:
                 self._uncounted.update(taken)
@@ -132,7 +138,3 @@ class CacheStore:
     def _suspend(self, error: Exception) -> None:
         drop_refusing(self._redis, error)
         self._suspended_until = time.monotonic() + PAUSE_AFTER_FAULT_SECONDS
-
-
-def _is_wrong_type(error: Exception) -> bool:
-    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")

@@ -36,28 +36,31 @@ STOCK_QUEUES = (
 MOST_LOOKED_AT = 200
 """Messages of a list in one look."""
 MOST_LOOKED_AT_BYTES = 4 * 1024**2
+LARGEST_MESSAGE_BYTES = 16 * 1024**2
+"""A message beyond this is no task: workers take 12 MiB."""
 COMMANDS_EXCHANGE = "celery.pidbox"
 """Each Celery worker listens to it, unless its remote control is turned off."""
 SOCKET_TIMEOUT_SECONDS = 2.0
 
-# KEYS: a list, the list to move to. ARGV: how many to look at, bytes to look at, 'move' or 'count',
-# then names of tasks. The oldest message lies last. Answers how many were found.
+# KEYS: a list, the list to move to. ARGV: how many to look at, bytes to look at, bytes of the
+# first message, 'move' or 'count', then names of tasks. The oldest message lies last. Answers how
+# many were found.
 _SCAN = """
 if redis.call('TYPE', KEYS[1]).ok ~= 'list' then return 0 end
 local known, found, bytes, moved = {}, 0, 0, 0
-for i = 4, #ARGV do known[ARGV[i]] = true end
+for i = 5, #ARGV do known[ARGV[i]] = true end
 for i = 1, tonumber(ARGV[1]) do
   local item = redis.call('LINDEX', KEYS[1], -i + moved)
   if not item then break end
   bytes = bytes + #item
-  if bytes > tonumber(ARGV[2]) and i > 1 then break end
+  if bytes > tonumber(ARGV[2]) and (i > 1 or bytes > tonumber(ARGV[3])) then break end
   local is_json, message = pcall(cjson.decode, item)
   local headers = is_json and type(message) == 'table' and message.headers
   if type(headers) == 'table' and type(headers.task) == 'string' and known[headers.task] then
     found = found + 1
-    if ARGV[3] == 'move' then
-      redis.call('LREM', KEYS[1], -1, item)
+    if ARGV[4] == 'move' then
       redis.call('LPUSH', KEYS[2], item)
+      redis.call('LREM', KEYS[1], -1, item)
       moved = moved + 1
     end
   end
@@ -123,7 +126,13 @@ class StrayMessages:
 
     def _run(self, name: str, target: str, how: str, tasks: Sequence[str]) -> int:
         try:
-            arguments: list[str | int] = [MOST_LOOKED_AT, MOST_LOOKED_AT_BYTES, how, *tasks]
+            arguments: list[str | int] = [
+                MOST_LOOKED_AT,
+                MOST_LOOKED_AT_BYTES,
+                LARGEST_MESSAGE_BYTES,
+                how,
+                *tasks,
+            ]
             return int(self._scan(keys=[name, target], args=arguments))
         except RedisError as error:
             raise RedisUnavailable(f"Redis does not answer: {error}") from error

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from cinemill.api.models.documents import PREFIX, Document, Name
+from cinemill.api.models.documents import Document, Name, make_link
 from cinemill.core.media import ArtifactKind, name_keyframe
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.core.retrieval.similar import DEFAULT_MOMENTS, MOST_MOMENTS, SimilarMoment
@@ -95,8 +95,9 @@ class PictureMomentDocument(Document):
             start=one.start_ms / 1000,
             end=one.end_ms / 1000,
             picture_time=one.frame_ms / 1000,
-            picture_url=f"{PREFIX}/assets/{quote(one.asset_id, safe='')}/files/{kind}"
-            f"?variant={variant}",
+            picture_url=make_link(
+                f"/assets/{quote(one.asset_id, safe='')}/files/{kind}?variant={variant}"
+            ),
             score=round(one.score, 6),
             passage_id=one.passage_id,
         )

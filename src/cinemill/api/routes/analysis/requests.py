@@ -18,7 +18,7 @@ from cinemill.api.models.analyses import (
     CreateAnalysisRequest,
     VerdictName,
 )
-from cinemill.api.models.documents import PREFIX, Name
+from cinemill.api.models.documents import Name, make_link
 from cinemill.api.models.pages import (
     Cursor,
     PageLimit,
@@ -59,7 +59,7 @@ def create_analysis(
         params={"fast": wanted.fast},
         priority=wanted.priority,
     )
-    response.headers["Location"] = f"{PREFIX}/analyses/{job.id}"
+    response.headers["Location"] = make_link(f"/analyses/{job.id}")
     return AnalysisDocument.from_record(_get(state, job.id))
 
 

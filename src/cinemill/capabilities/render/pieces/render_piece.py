@@ -20,11 +20,13 @@ from cinemill.capabilities.render.pieces.piece_request import GAP, ClipSpan, Pie
 from cinemill.capabilities.render.pieces.smart_cut import CopiedRange, can_copy, copy_range
 from cinemill.core.media import REJECTION_CODES
 from cinemill.core.output import OutputFormat
+from cinemill.core.text.subtitle_parser import TOO_COMPLEX
 from cinemill.core.text.subtitles import write_ass
-from cinemill.errors import CommandFailed, MediaRejected, OutputInvalid
+from cinemill.errors import CommandFailed, InputRejected, MediaRejected, OutputInvalid
 from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.media.ffmpeg.child_exit import CRASHES
 from cinemill.media.ffmpeg.fonts import copy_fonts
-from cinemill.media.ffmpeg.process import FfmpegCrashed
+from cinemill.media.ffmpeg.process import FfmpegCrashed, FfmpegFailed
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogSummary
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_film, read_packets
@@ -57,9 +59,9 @@ def render_piece(
     """Render one piece as ``filename`` in the folder; ``videos`` by sha256.
 
     Without ``hardware`` it is encoded in software, and an unchanged range is copied if possible.
-    Raises MediaRejected (``media_truncated``,
-    ``media_damaged``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and
-    whatever ``should_stop`` returns.
+    Raises MediaRejected (``media_truncated``, ``media_damaged``, ``subtitles_too_complex``),
+    ToolMissing, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever
+    ``should_stop`` returns.
     """
     if hardware is None and can_copy(videos, request):
         copied = _copy_and_encode(session, videos, request, filename)
@@ -157,23 +159,48 @@ def _encode(
     hardware: HardwareEncoder | None = None,
 ) -> PieceOutcome:
     _write_subtitle_files(request, session.folder)
-    report = session.run(
-        plan_piece(
-            videos,
-            request,
-            filename,
-            can_tonemap=session.binary.can_tonemap,
-            max_pixels=session.limits.max_pixels,
-            hardware=hardware,
-        ),
-        readable=[videos[sha256].path for sha256 in request.sha256s],
-        on_progress=_as_share(session.on_progress, request.frames),
-        devices=hardware.devices if hardware else (),
-    )
+    try:
+        report = session.run(
+            plan_piece(
+                videos,
+                request,
+                filename,
+                can_tonemap=session.binary.can_tonemap,
+                max_pixels=session.limits.max_pixels,
+                hardware=hardware,
+            ),
+            readable=[videos[sha256].path for sha256 in request.sha256s],
+            on_progress=_as_share(session.on_progress, request.frames),
+            devices=hardware.devices if hardware else (),
+        )
+    except (FfmpegFailed, FfmpegCrashed) as failed:
+        if hardware is None and _is_lettering_to_blame(request, failed):
+            raise _too_complex(failed) from failed
+        raise
     facts = inspect_piece(session.folder / filename, request.output)
     _check_frames(facts["frames"], request.frames, report.tally)
     tally = report.tally
     return PieceOutcome(session.folder / filename, facts, tally.cpu_seconds, tally.peak_rss_bytes)
+
+
+def _is_lettering_to_blame(request: PieceRequest, failed: FfmpegFailed | FfmpegCrashed) -> bool:
+    """Return whether memory ran out, or FFmpeg crashed, while it drew what a user wrote.
+
+    What we estimated to fit did not, and would not at another time either.
+    """
+    is_drawn = bool(request.lettering.shown or request.titles.shown)
+    if not is_drawn or isinstance(failed, FfmpegCrashed):
+        return is_drawn
+    return failed.code == "out_of_memory" or -failed.exit_code in CRASHES
+
+
+def _too_complex(failed: FfmpegFailed | FfmpegCrashed) -> InputRejected:
+    return MediaRejected(
+        "Drawing the subtitles or titles of this part needs more memory than a command may use.",
+        code=TOO_COMPLEX,
+        hint="Show fewer of them at once, or use smaller sizes, borders and blurs.",
+        log_tail=failed.log_tail,
+    )
 
 
 def check_coverage(video: StoredVideo, end: Fraction) -> bool:

@@ -1,0 +1,214 @@
+"""How much it takes to draw subtitles, before anything is drawn. Pure.
+
+libass keeps one bitmap for each run of letters, one for its border and one for its shadow, as large
+as what is blurred. A few hundred bytes can ask for gigabytes of them, and what moves is drawn again
+for each frame. The unit is the picture: 1 is as many pixels as a picture of 16:9 has.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from cinemill.core.text.ass import Style
+from cinemill.core.text.ass_tags import Span, Tag
+
+MOST_AT_ONCE = 128.0
+"""At 1080 lines, some 250 MiB of bitmaps."""
+MOST_MOVING_AT_ONCE = 32.0
+"""Drawn again for each frame: at 1080 lines, 70 million pixels."""
+LEAST = 1 / 16
+"""Of each subtitle: also those without a letter have to be placed."""
+_ASPECT = 16 / 9
+_LETTER_WIDTH, _LETTER_HEIGHT = 0.65, 1.3
+"""Of one letter of our font, for each unit of its size."""
+_BLUR_REACH = 3.0
+_BE_REACH = 16.0
+_TILT = 8.0
+"""By which a letter that is turned out of the plane may grow, in each direction."""
+_TAG_COST = 1 / 4096
+_LARGEST_DRAWING = 1e6
+_UNSEEN = (" ", "\u2060")
+_NUMBERS = re.compile(r"[+-]?\d+\.?\d*", re.ASCII)
+_PEN = re.compile(r"[mnlbspc]")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one subtitle while it is there, in pictures."""
+
+    pictures: float
+    is_moving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What decides on the size of a letter's bitmaps, in the file's own units."""
+
+    fontsize: float = 18.0
+    scale_x: float = 1.0
+    scale_y: float = 1.0
+    spacing: float = 0.0
+    border_x: float = 1.0
+    border_y: float = 1.0
+    shadow: float = 0.0
+    blur: float = 0.0
+    be: float = 0.0
+    fax: float = 0.0
+    fay: float = 0.0
+    turn: float = 0.0
+    tilt: float = 0.0
+    drawing_scale: float = 0.0
+
+
+def measure_cost(
+    spans: Iterable[Span], style: Style, styles: Mapping[str, Style], height: int
+) -> Cost:
+    """Return the cost of one subtitle; lengths are relative to a picture of ``height``."""
+    first = _start(style)
+    state, pixels, is_moving, tags = first, 0.0, False, 0
+    for span in spans:
+        for tag in span.tags:
+            tags += 1
+            is_moving |= tag.transform is not None or tag.name == "move"
+            if tag.name == "r":
+                state = _start(styles.get(tag.value, style))
+            elif tag.name in ("clip", "iclip"):
+                pixels += math.prod(_measure_drawing(tag.drawing, tag.numbers[0]))
+            else:
+                state = _apply(state, first, tag)
+        pixels += _measure_span(span, state)
+    pictures = pixels / (height * height * _ASPECT)
+    return Cost(LEAST + pictures + tags * _TAG_COST, is_moving)
+
+
+def find_overload(
+    cues: Sequence[tuple[int, int, Cost]],
+) -> tuple[int, float, float] | None:
+    """Return the first moment (ms) at which too much is to be drawn, or None.
+
+    ``cues`` are start, end and cost. With it come the cost of all that is there then, and the most
+    that is allowed of it: of everything, or of what moves.
+    """
+    totals = {False: 0.0, True: 0.0}
+    ends: list[tuple[int, float, bool]] = []
+    for start, end, cost in sorted(cues, key=lambda cue: cue[0]):
+        while ends and ends[0][0] <= start:
+            _, pictures, is_moving = heapq.heappop(ends)
+            totals[is_moving] -= pictures
+        heapq.heappush(ends, (end, cost.pictures, cost.is_moving))
+        totals[cost.is_moving] += cost.pictures
+        if totals[True] > MOST_MOVING_AT_ONCE:
+            return start, totals[True], MOST_MOVING_AT_ONCE
+        if sum(totals.values()) > MOST_AT_ONCE:
+            return start, sum(totals.values()), MOST_AT_ONCE
+    return None
+
+
+def _start(style: Style) -> _State:
+    outline = abs(float(style.outline))
+    return _State(
+        fontsize=abs(float(style.fontsize)),
+        scale_x=abs(float(style.scalex)) / 100,
+        scale_y=abs(float(style.scaley)) / 100,
+        spacing=float(style.spacing),
+        border_x=outline,
+        border_y=outline,
+        shadow=abs(float(style.shadow)),
+        turn=float(style.angle),
+    )
+
+
+def _apply(state: _State, first: _State, tag: Tag) -> _State:
+    """Return the state after a tag; in a transform, the larger of the two that it is between."""
+    changes = _find_changes(state, first, tag)
+    if tag.transform is not None:
+        changes = {name: _larger(getattr(state, name), value) for name, value in changes.items()}
+    return replace(state, **changes)
+
+
+def _larger(one: float, other: float) -> float:
+    return one if abs(one) > abs(other) else other
+
+
+_FIELDS: dict[str, Collection[str]] = {
+    "fs": ("fontsize",),
+    "fscx": ("scale_x",),
+    "fscy": ("scale_y",),
+    "fsc": ("scale_x", "scale_y"),
+    "fsp": ("spacing",),
+    "bord": ("border_x", "border_y"),
+    "xbord": ("border_x",),
+    "ybord": ("border_y",),
+    "shad": ("shadow",),
+    "xshad": ("shadow",),
+    "yshad": ("shadow",),
+    "blur": ("blur",),
+    "be": ("be",),
+    "fax": ("fax",),
+    "fay": ("fay",),
+    "frz": ("turn",),
+    "fr": ("turn",),
+    "p": ("drawing_scale",),
+}
+
+
+def _find_changes(state: _State, first: _State, tag: Tag) -> dict[str, float]:
+    fields = _FIELDS.get(tag.name, ())
+    if tag.name in ("frx", "fry"):
+        return {"tilt": max(state.tilt, *map(abs, tag.numbers), 0.0)}
+    if not tag.numbers:
+        return {name: getattr(first, name) for name in fields}
+    value = tag.numbers[0]
+    if tag.name == "fs" and tag.value[0] in "+-":
+        value = state.fontsize * (1 + value / 10)
+    if tag.name == "fs" and value <= 0:
+        value = first.fontsize
+    if tag.name in ("fscx", "fscy"):
+        value /= 100
+    if tag.name in ("xshad", "yshad"):
+        value = max(abs(value), state.shadow)
+    return dict.fromkeys(fields, value)
+
+
+def _measure_span(span: Span, state: _State) -> float:
+    """Return the pixels of all bitmaps for a text or a drawing, in the file's units squared."""
+    if span.is_drawing:
+        width, height = _measure_drawing(span.text, state.drawing_scale)
+        return _measure_bitmaps(width * state.scale_x, height * state.scale_y, state)
+    letters = len(span.text) - sum(map(span.text.count, _UNSEEN))
+    width = _LETTER_WIDTH * state.fontsize + abs(state.spacing)
+    return letters * _measure_bitmaps(
+        width * state.scale_x, _LETTER_HEIGHT * state.fontsize * state.scale_y, state
+    )
+
+
+def _measure_bitmaps(width: float, height: float, state: _State) -> float:
+    reach = _BLUR_REACH * state.blur + (_BE_REACH if state.be else 0.0)
+    width, height = width + abs(state.fax) * height, height + abs(state.fay) * width
+    if state.turn or state.tilt:
+        width = height = math.hypot(width, height)
+    if state.tilt:
+        width, height = _TILT * width, _TILT * height
+    layers = 1 + bool(state.border_x or state.border_y) + bool(state.shadow)
+    effort = 1 + bool(state.blur) + state.be / 8
+    width += 2 * (state.border_x + reach)
+    height += 2 * (state.border_y + reach)
+    return width * height * layers * effort
+
+
+def _measure_drawing(commands: str, scale: float) -> tuple[float, float]:
+    """Return width and height of what a pen draws that starts at 0, 0."""
+    groups = [[float(one) for one in _NUMBERS.findall(part)] for part in _PEN.split(commands)]
+    numbers = [
+        max(-_LARGEST_DRAWING, min(_LARGEST_DRAWING, one)) for group in groups for one in group
+    ]
+    shrink = 2.0 ** (max(1.0, scale) - 1)
+    # Where one number is missing, it is unclear which of the others is a width or a height.
+    is_paired = all(len(group) % 2 == 0 for group in groups)
+    sides = (numbers[::2], numbers[1::2]) if is_paired else (numbers, numbers)
+    width, height = (max(side, default=0.0) - min(side, default=0.0) for side in sides)
+    return width / shrink, height / shrink
