@@ -13,6 +13,7 @@ MODULES = (
     "shots",
     "ingestion",
     "engine",
+    "backlog",
     "broker",
     "upload",
     "hostile",

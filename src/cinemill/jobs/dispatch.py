@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -19,15 +18,16 @@ from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import Catalog
 from cinemill.jobs.clock import EngineClock
 from cinemill.jobs.events import EventPublisher
-from cinemill.jobs.fairness import limit_bursts, round_robin, shuffle_owners, take_turns
 from cinemill.jobs.job_document import describe_change
 from cinemill.jobs.leases import LeaseObserver
+from cinemill.jobs.planning.turns import TurnPlanner
+from cinemill.jobs.planning.unknown_kinds import UnknownKinds
 from cinemill.jobs.rate_limiter import Admissions, RateLimiter
 from cinemill.jobs.retries import plan_crash_delay
-from cinemill.storage import hardware
+from cinemill.storage import hardware, turns
 from cinemill.storage.database import Connection, Database, limit_lock_wait
-from cinemill.storage.jobs import claims, dispatch, ready_steps, recovery
-from cinemill.storage.jobs.dispatch import Lease, OwnerLoad, ReadyRun
+from cinemill.storage.jobs import claims, dispatch, recovery
+from cinemill.storage.jobs.dispatch import CancelPosition, Lease, ReadyRun
 from cinemill.telemetry import get_logger
 
 ANNOUNCED_AT_ONCE = 25
@@ -38,8 +38,6 @@ MOST_LOCKED = 100
 """Rows that a sweep waits for in vain before it leaves the rest to the next: two seconds in all."""
 PASSED_AT_ONCE = 100
 """Jobs whose cancel one sweep passes on to their children."""
-UNKNOWN_DELAY_SECONDS = 15.0
-"""A run of a kind that this version does not know is looked at again after so long."""
 PLANNING_LOCK = 0x52454C41  # any constant of ours
 
 CRASH = Failure(
@@ -82,7 +80,9 @@ class Dispatcher:
         self._events = events
         self._admissions = Admissions(rates)
         self._catalog = catalog
-        self._window = window
+        self._planner = TurnPlanner(window)
+        self._unknown = UnknownKinds(catalog)
+        self._cancels_seen: CancelPosition | None = None
         self._send = send
         self._measure_depth = measure_depth
 
@@ -106,7 +106,9 @@ class Dispatcher:
         with self._database.begin() as connection:
             unclaimed = dispatch.list_unclaimed(connection, older_than_seconds=older_than_seconds)
             lost = self._find_lost(connection, unclaimed)
-            dispatch.stamp_published(connection, [run.id for run in lost])
+            held = dispatch.lock_unclaimed(connection, [run.id for run in lost])
+            lost = [run for run in lost if run.id in held]
+            dispatch.stamp_published(connection, list(held))
         self._send_all(lost)
         if lost:
             log.warning("messages lost by the broker were sent again", count=len(lost))
@@ -137,13 +139,16 @@ class Dispatcher:
         """Cancel jobs whose last running process is gone without having said so.
 
         Before that, cancels are passed to children that they have not reached, because the process
-        that should have done it died or another transaction held them.
+        that should have done it died or another transaction held them. Of so many at a time; the
+        next call goes on with those that follow.
         """
         with self._database.begin() as connection:
             passing = recovery.list_passing(connection, limit=PASSED_AT_ONCE)
         self._each(passing, self._pass_cancel)
         with self._database.begin() as connection:
-            waiting = dispatch.list_cancelling(connection)
+            waiting, self._cancels_seen = dispatch.list_cancelling(
+                connection, after=self._cancels_seen
+            )
         return self._each(waiting, self._finish_cancel)
 
     def _pass_cancel(self, job_id: str) -> bool:
@@ -158,36 +163,20 @@ class Dispatcher:
         """Hold back runs that nothing installed here can execute and return how many there were.
 
         Their jobs say so; they are offered again every 15 s, and begin when the package is back.
+        Of very many runs each call looks at a portion.
         """
         with self._database.begin() as connection:
-            unknown = ready_steps.list_unknown(
-                connection, kinds=list(self._catalog.steps), queues=list(self._catalog.queues)
-            )
-        by_kind: dict[str, list[str]] = {}
-        for run_id, kind in unknown:
-            by_kind.setdefault(kind, []).append(run_id)
+            by_kind = self._unknown.list_next(connection)
         held = 0
 
         def hold(kind: str) -> bool:
             nonlocal held
             with self._sweeping() as connection:
-                held += self._hold_or_move(connection, kind, by_kind[kind])
+                held += self._unknown.hold_or_move(connection, kind, by_kind[kind])
             return True
 
         self._each(list(by_kind), hold)
         return held
-
-    def _hold_or_move(self, connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
-        """Hold runs of a kind that is not installed; return how many.
-
-        A kind that is installed has another queue than when the job was accepted: its runs move.
-        """
-        found = self._catalog.steps.get(kind)
-        if found is None:
-            return _hold(connection, kind, run_ids)
-        moved = ready_steps.move(connection, run_ids, queue=found.queue)
-        log.info("runs moved to their kind's new queue", kind=kind, queue=found.queue, count=moved)
-        return 0
 
     @contextmanager
     def _sweeping(self) -> Iterator[Connection]:
@@ -253,15 +242,17 @@ class Dispatcher:
 
     def _choose(self) -> list[ReadyRun] | None:
         with self._database.begin() as connection:
-            turn = dispatch.lock_planner(connection, PLANNING_LOCK, list(self._catalog.queues))
+            turn = turns.lock_planner(connection, PLANNING_LOCK)
             if turn is None:
                 return None
-            moved = self._route(connection) if turn.needs_hardware else []
-            queues = {*turn.queues, *self.clock.turn(connection)}
+            if turn.needs_hardware:
+                self._route(connection)
+            self.clock.turn(connection)
+            levels = turns.list_levels(connection, list(self._catalog.queues))
             chosen = [
                 run
-                for queue in self._order_queues({*queues, *moved})
-                for run in self._choose_from(connection, queue)
+                for queue in self._order_queues(levels)
+                for run in self._choose_from(connection, queue, levels[queue])
             ]
             if chosen:
                 self._mark_published(connection, [run.id for run in chosen])
@@ -289,48 +280,30 @@ class Dispatcher:
         dispatch.stamp_published(connection, run_ids)
 
     def _order_queues(self, names: Collection[str]) -> list[str]:
-        known = [name for name in names if name in self._catalog.queues]
-        return sorted(known, key=lambda name: -self._catalog.queues[name].priority)
+        return sorted(names, key=lambda name: -self._catalog.queues[name].priority)
 
-    def _choose_from(self, connection: Connection, queue: str) -> list[ReadyRun]:
+    def _choose_from(
+        self, connection: Connection, queue: str, levels: Sequence[int]
+    ) -> list[ReadyRun]:
         """Return the queue's runs to publish now, and postpone those whose kind's rate is used up.
 
         Runs of such a kind, and of an owner's burst of which enough are out, are left out, and
         others take their places: however many of them are due, nothing else waits for them.
         """
-        loads = dispatch.list_loads(connection, queue)
-        window = max(self._window, sum(load.running for load in loads))
         chosen, seen = list[ReadyRun](), None
         while (without := self._admissions.list_waiting()) != seen:
             seen = without
-            ready = self._list_ready(connection, queue, window + len(chosen), without)
-            taken = {run.id for run in chosen}
-            left = shuffle_owners([run for run in ready if run.id not in taken])
-            held = [*loads, *(OwnerLoad(r.owner, r.priority, 1, 0, r.is_crowd) for r in chosen)]
-            turns = round_robin(take_turns(limit_bursts(left, held), held), held, window=window)
-            chosen += [run for run in turns if self._admit(connection, run)]
+            found = self._planner.choose(
+                connection, queue, levels, chosen=chosen, without_kinds=without
+            )
+            chosen += [run for run in found if self._admit(connection, run)]
         return chosen
-
-    def _list_ready(
-        self, connection: Connection, queue: str, per_owner: int, without: Sequence[str]
-    ) -> list[ReadyRun]:
-        """Return each owner's first due runs; where a burst fills them, the first others too."""
-        ready = dispatch.list_ready(connection, queue, per_owner=per_owner, without=without)
-        counts = Counter(run.owner for run in ready)
-        crowded = {run.owner for run in ready if run.is_crowd and counts[run.owner] >= per_owner}
-        if not crowded:
-            return ready
-        others = dispatch.list_ready(
-            connection, queue, per_owner=per_owner, without=without, without_crowds=sorted(crowded)
-        )
-        listed = {run.id for run in ready}
-        return [*ready, *(run for run in others if run.id not in listed)]
 
     def _admit(self, connection: Connection, run: ReadyRun) -> bool:
         """Return whether the kind's rate allows a start now; if not, postpone the run."""
         kind = self._catalog.steps.get(run.kind)
         if kind is None:
-            _hold(connection, run.kind, [run.id])
+            self._unknown.hold(connection, run.kind, [run.id])
             return False
         wait_seconds = self._admissions.admit(kind)
         if wait_seconds > 0:
@@ -377,7 +350,7 @@ class Dispatcher:
         for queue, waiting in by_queue.items():
             # Against all that is out, also the fresh: else a queue that is never empty would hide
             # what it has lost.
-            out = sum(load.published for load in dispatch.list_loads(connection, queue))
+            out = sum(load.published for load in turns.list_loads(connection, queue))
             try:
                 if self._measure_depth(queue) < out:
                     lost.extend(waiting)
@@ -386,15 +359,3 @@ class Dispatcher:
                 if failures > 1 or len(by_queue) == 1:  # not one queue alone: the broker is away
                     raise
         return lost
-
-
-def _hold(connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
-    message = (
-        f"Waiting: no installed package provides the step '{kind}'. Install the package"
-        " that brings it, or cancel this job."
-    )
-    held = ready_steps.hold(
-        connection, run_ids, message=message, delay_seconds=UNKNOWN_DELAY_SECONDS
-    )
-    log.warning("runs of an unknown kind wait", kind=kind, count=held)
-    return held

@@ -1,4 +1,4 @@
-"""Whose turn it is. Pure, apart from the order of owners who are equal.
+"""Whose turn it is. Pure.
 
 The relay lets only a window of runs per queue out to the broker. Within one priority the user who
 holds the least goes next, so that two users share the workers evenly however much each has queued;
@@ -9,7 +9,7 @@ after it.
 
 from __future__ import annotations
 
-import random
+import heapq
 from collections import Counter, deque
 from collections.abc import Sequence
 
@@ -88,26 +88,60 @@ def round_robin(
     return chosen
 
 
+def count_room(loads: Sequence[OwnerLoad], priority: int, *, window: int) -> int:
+    """Return how many more runs of this priority may be out, by those of it or higher that are."""
+    return window - sum(load.published for load in loads if load.priority >= priority)
+
+
+def take_first(ready: Sequence[ReadyRun], per_owner: int) -> list[ReadyRun]:
+    """Return each owner's first ``per_owner`` runs; the order is kept."""
+    taken = Counter[str]()
+    kept = []
+    for run in ready:
+        taken[run.owner] += 1
+        if taken[run.owner] <= per_owner:
+            kept.append(run)
+    return kept
+
+
+def is_fair(
+    chosen: Sequence[ReadyRun],
+    ready: Sequence[ReadyRun],
+    loads: Sequence[OwnerLoad],
+    *,
+    room: int,
+    per_owner: int,
+) -> bool:
+    """Check whether longer lines than ``per_owner`` of each in ``ready`` would change nothing.
+
+    All are of one priority. An owner whose line was used up may have more: that one's place must
+    not have gone to an owner who holds more, and none may be left over.
+    """
+    offered, served = (Counter(run.owner for run in runs) for runs in (ready, chosen))
+    held = Counter[str](served)
+    for load in loads:
+        held[load.owner] += load.published + load.running
+    used_up = [one for one in served if served[one] == offered[one] >= per_owner]
+    if not used_up:
+        return True
+    least = min(held[one] for one in used_up)
+    return len(chosen) >= room and all(held[one] <= least + 1 for one in served)
+
+
 def _one_round(ready: Sequence[ReadyRun], held: Counter[str], room: int) -> list[ReadyRun]:
     """Return at most ``room`` runs, each from the owner who holds least; ``held`` is updated."""
     lines: dict[str, list[ReadyRun]] = {}
     for run in ready:
         lines.setdefault(run.owner, []).append(run)
     chosen: list[ReadyRun] = []
-    while lines and len(chosen) < room:
-        owner = min(lines, key=lambda name: held[name])
-        chosen.append(lines[owner].pop(0))
+    turns = [(held[owner], place, owner) for place, owner in enumerate(lines)]
+    heapq.heapify(turns)
+    taken = Counter[str]()
+    while turns and len(chosen) < room:
+        _, place, owner = heapq.heappop(turns)
+        chosen.append(lines[owner][taken[owner]])
+        taken[owner] += 1
         held[owner] += 1
-        if not lines[owner]:
-            del lines[owner]
+        if taken[owner] < len(lines[owner]):
+            heapq.heappush(turns, (held[owner], place, owner))
     return chosen
-
-
-def shuffle_owners(ready: Sequence[ReadyRun]) -> list[ReadyRun]:
-    """Return the owners in random order, each with its runs in their own order.
-
-    Work that ends before the next round leaves every owner with nothing running; sorted by name,
-    the last owner would never get a slot.
-    """
-    tie_breaks = {run.owner: random.random() for run in ready}  # noqa: S311 - only a tie-break
-    return sorted(ready, key=lambda run: tie_breaks[run.owner])

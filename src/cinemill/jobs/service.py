@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from cinemill.core.documents import check_text, quote
 from cinemill.core.hardware import Offer
@@ -27,9 +26,11 @@ from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
 from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import Catalog, RetryPolicy
 from cinemill.jobs.job_document import describe_job, describe_step
+from cinemill.jobs.portions import delete_in_portions
 from cinemill.storage import hardware
 from cinemill.storage.clock import ClockJump, read_last_jump
 from cinemill.storage.database import Connection, Database, limit_lock_wait
+from cinemill.storage.ids import make_id
 from cinemill.storage.jobs import job_changes, job_queries, new_jobs, recovery, statistics
 from cinemill.storage.jobs.new_jobs import NewJob, NewStep
 from cinemill.storage.media import assets
@@ -143,7 +144,7 @@ class JobService:
     ) -> tuple[NewJob, list[NewStep]]:
         steps = self._plan_steps(kind, params, asset_id)
         new = NewJob(
-            id=job_id or str(uuid4()),
+            id=job_id or make_id(),
             kind=kind,
             owner=check_text(owner, "owner"),
             priority=self._choose_priority(priority, steps),
@@ -325,9 +326,9 @@ class JobService:
         self.delete_job(job_id)
 
     def delete_old_jobs(self, days: float) -> int:
-        """Delete jobs that ended more than ``days`` ago and return how many."""
-        with self._database.begin() as connection:
-            return job_changes.delete_old_jobs(connection, older_than_days=days)
+        """Delete jobs that ended more than ``days`` ago, in portions; return how many."""
+        delete = partial(job_changes.delete_old_jobs, older_than_days=days)
+        return delete_in_portions(self._database, lambda c, limit: delete(c, limit=limit))
 
     def get_queue_stats(self) -> dict[str, Any]:
         """Return counts ``by_status``, ``by_type``, ``by_queue`` (waiting), and the ``total``."""
@@ -360,7 +361,7 @@ class JobService:
             return statistics.measure_memory(connection)
 
     def get_stuck_jobs(self, hours: float = 2.0) -> list[Job]:
-        """Return jobs pending or running for over ``hours``, oldest first."""
+        """Return jobs pending or running for over ``hours``: the 500 oldest, in order."""
         with self._database.begin() as connection:
             return statistics.list_stuck(connection, hours=hours)
 

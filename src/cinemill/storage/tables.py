@@ -73,6 +73,7 @@ artifact = Table(
     _timestamp("created_at", is_set=True),
     UniqueConstraint("asset_id", "kind", "variant", name="artifact_asset_kind_variant_key"),
     Index("artifact_step_key_idx", "step_key"),
+    Index("artifact_kind_idx", "kind", "created_at"),
     Index("artifact_sha256_idx", "sha256"),
 )
 
@@ -140,6 +141,7 @@ job = Table(
     Index("job_state_idx", "state", text("queued_at DESC")),
     Index("job_owner_idx", "owner", text("queued_at DESC")),
     Index("job_asset_idx", "asset_id", text("queued_at DESC")),
+    Index("job_finished_idx", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     Index(
         "job_unannounced_idx",
         "finished_at",
@@ -232,8 +234,9 @@ run = Table(
     Index(
         "run_ready_idx",
         "queue",
-        "owner",
         text("priority DESC"),
+        "owner",
+        "is_crowd",
         "turn",
         postgresql_where=text("state = 'queued' AND published_at IS NULL AND delay_ends IS NULL"),
     ),
@@ -253,7 +256,8 @@ run = Table(
         "hardware",
         postgresql_where=text("state = 'queued' AND hardware IS NOT NULL"),
     ),
-    Index("run_lease_idx", "lease_until", postgresql_where=text("state = 'running'")),
+    # No column that a heartbeat changes: a renewed lease writes one row and no index.
+    Index("run_running_idx", "queue", postgresql_where=text("state = 'running'")),
     # One live attempt at a step at a time: the database itself forbids a second.
     Index(
         "run_live_step_idx",

@@ -13,6 +13,7 @@ from cinemill.capabilities.operations.resources import measure_resources
 from cinemill.errors import CinemillError, LockTimeout, RedisUnavailable
 from cinemill.jobs.dispatch import ANNOUNCED_AT_ONCE, Dispatcher
 from cinemill.jobs.leases import LOOK_SHARE, LeaseObserver, lease_timeouts
+from cinemill.jobs.planning.turn_pace import TurnPace
 from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL
 from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.storage.notifications import Listener
@@ -123,6 +124,7 @@ class Relay:
         self._planner_busy_since: float | None = None
         """Since when another process has held the planner lock at every attempt; else None."""
         self._is_planned = self._is_announced = False
+        self._pace = TurnPace()
 
     def run_forever(self) -> None:
         while True:
@@ -135,6 +137,7 @@ class Relay:
         Returns whether everything succeeded.
         """
         self._is_planned = self._is_announced = False
+        time.sleep(self._pace.plan_turn(time.monotonic()))
         succeeded = self._do("publish", self._publish)
         succeeded = self._do("announce", self._announce) and succeeded
         if time.monotonic() >= self._next_sweep:

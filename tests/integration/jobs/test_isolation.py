@@ -208,14 +208,14 @@ def test_unknown_kind_that_cannot_be_held_keeps_no_other_unheld(
     rows.change(engine.database, change, kind="strange", id=strange.id)
     rows.change(engine.database, change, kind="other", id=other.id)
     dispatcher = engine.dispatcher
-    hold = dispatcher._hold_or_move
+    hold = dispatcher._unknown.hold_or_move
 
     def fail_strange(connection, kind, run_ids):  # type: ignore[no-untyped-def]
         if kind == "strange":
             raise ValueError("its code raises")
         return hold(connection, kind, run_ids)
 
-    monkeypatch.setattr(dispatcher, "_hold_or_move", fail_strange)
+    monkeypatch.setattr(dispatcher._unknown, "hold_or_move", fail_strange)
     assert dispatcher.hold_unknown() == 1
 
 

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, event
 
 from cinemill.storage.database import Database
 
-SMALL_TABLES = {"hardware_encoder"}
-"""A row for each encoder of each worker: read from end to end sooner than by any index."""
+SMALL_TABLES = {"hardware_encoder", "engine_clock"}
+"""A row for each encoder of each worker, and one row: read whole sooner than by any index."""
 
 NOT_EXPLAINED = ("SET ", "LOCK ", "EXPLAIN ", "SAVEPOINT ", "RELEASE ")
 

@@ -14,7 +14,7 @@ from tests.integration.storage.plans import OneConnection, assert_by_index
 
 from cinemill.core.job import JobState
 from cinemill.core.media import ArtifactKind
-from cinemill.storage import hardware
+from cinemill.storage import clock, hardware, turns
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims, dispatch, job_changes, job_queries, recovery, statistics
 from cinemill.storage.media import assets, findings
@@ -79,9 +79,17 @@ def filled(migrated: Database) -> Iterator[Database]:
 
 
 RELAY: dict[str, Callable[[Connection], object]] = {
-    "queues with work": lambda c: dispatch.lock_planner(c, 1, ["default", "proxy", "runtime"]),
-    "due runs in turn": lambda c: dispatch.list_ready(c, "default", per_owner=16),
-    "what owners hold": lambda c: dispatch.list_loads(c, "default"),
+    "what there is to plan": lambda c: turns.lock_planner(c, 1),
+    "runs whose time has come": lambda c: clock.release_delayed(c, 1e9),
+    "the next delay": clock.next_delay_ends,
+    "the engine's clock": clock.look,
+    "queues with work": lambda c: turns.list_levels(c, ["default", "proxy", "runtime"]),
+    "first runs of owners": lambda c: turns.list_ready(
+        c, turns.Search("default", 5, after="owner-3", owners=16, per_owner=16)
+    ),
+    "lock of the chosen": lambda c: turns.lock_ready(c, ["run-new-5000", "run-new-5001"]),
+    "jobs of the chosen": lambda c: dispatch.list_unannounced_of(c, ["run-new-5000"]),
+    "what owners hold": lambda c: turns.list_loads(c, "default"),
     "stamp": lambda c: dispatch.stamp_published(c, ["run-new-5000", "run-new-5001"]),
     "take back": lambda c: dispatch.take_back(c, ["run-new-101"]),
     "postpone": lambda c: dispatch.postpone(c, "run-new-5000", delay_seconds=5),

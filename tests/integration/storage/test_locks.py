@@ -12,7 +12,7 @@ from tests.integration.storage.rows import make_step
 
 from cinemill.core.job import JobState, RunState
 from cinemill.errors import DatabaseUnavailable, LockTimeout
-from cinemill.storage import hardware
+from cinemill.storage import hardware, turns
 from cinemill.storage.database import (
     MIGRATION_LOCK,
     Database,
@@ -182,7 +182,7 @@ def test_stamp_is_taken_back_from_all_that_nobody_holds(database: Database) -> N
     with rows.locked(database, held, id=accepted[0].id), database.begin() as connection:
         dispatch.take_back(connection, run_ids)
     with database.begin() as connection:
-        (load,) = dispatch.list_loads(connection, "default")
+        (load,) = turns.list_loads(connection, "default")
     assert load.published == 1
 
 

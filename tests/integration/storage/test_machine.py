@@ -204,7 +204,7 @@ class Engine(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         with self.database.begin() as connection:
-            cancelling = dispatch.list_cancelling(connection)
+            cancelling, _ = dispatch.list_cancelling(connection)
         for job_id in cancelling:
             with self.database.begin() as connection:
                 runs.finish_cancel(connection, job_id)

@@ -20,16 +20,19 @@ from cinemill.storage.clock import read_calendar
 def forget_old_jobs(resources: StepResources, context: StepContext) -> StepOutcome:
     """Delete jobs that ended long ago. Safe to run twice.
 
-    Result: ``deleted_jobs``, and ``cutoff``: the time before which they ended, in UTC.
+    Result: ``deleted_jobs``; ``more_jobs``, how many are left to the next time; and ``cutoff``: the
+    time before which they ended, in UTC.
     """
     days = context.job_parameters(RetentionParameters).days
     kept_days = min(resources.retention_days, MOST_DAYS) if days is None else days
     with resources.database.once() as connection:
         now = datetime.fromtimestamp(read_calendar(connection), UTC)
     cutoff = now - timedelta(days=kept_days)
+    deleted = resources.service.delete_old_jobs(kept_days)
     return StepOutcome(
         {
-            "deleted_jobs": resources.service.delete_old_jobs(kept_days),
+            "deleted_jobs": deleted,
+            "more_jobs": retention.count_old_jobs(resources.database, kept_days),
             "cutoff": cutoff.isoformat(timespec="seconds"),
         }
     )
@@ -54,10 +57,12 @@ def remove_garbage(resources: StepResources, _context: StepContext) -> StepOutco
 
 
 def find_stuck_jobs(resources: StepResources, _context: StepContext) -> StepOutcome:
-    """Log jobs that take too long. Result: ``stuck_jobs``, their ids."""
-    return StepOutcome(
-        {"stuck_jobs": watchdog.log_stuck_jobs(resources.service, resources.stuck_hours)}
-    )
+    """Log jobs that take too long.
+
+    Result: ``stuck_jobs``, the ids of the oldest, and ``more_stuck_jobs``, how many more there are.
+    """
+    stuck = watchdog.log_stuck_jobs(resources.database, resources.stuck_hours)
+    return StepOutcome({"stuck_jobs": list(stuck.ids), "more_stuck_jobs": stuck.more})
 
 
 def count_jobs(resources: StepResources, _context: StepContext) -> StepOutcome:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 
 from cinemill.capabilities.operations.verify import GRACE_SECONDS, find_orphans, is_orphan
 from cinemill.errors import LockTimeout
+from cinemill.jobs.portions import delete_in_portions
 from cinemill.storage.clock import read_calendar
-from cinemill.storage.database import Connection, Database
+from cinemill.storage.database import Database
 from cinemill.storage.findings.sets import delete_abandoned
+from cinemill.storage.jobs import job_changes, statistics
 from cinemill.storage.jobs.dead_messages import prune_dead_messages
 from cinemill.storage.media import assets
 from cinemill.storage.media.files import LocalFiles
@@ -22,7 +23,6 @@ from cinemill.telemetry import get_logger
 log = get_logger(__name__)
 
 UPLOAD_GRACE_SECONDS = 24 * 3600.0
-DELETED_AT_ONCE = 1000
 SIGHTINGS_GRACE_HOURS = 24
 """In which a person may retry the job that failed between looking at frames and merging them;
 counted from the failure."""
@@ -36,33 +36,28 @@ def forget_dead_messages(database: Database, days: float) -> int:
 
 def delete_cached_pieces(database: Database, days: float) -> int:
     """Forget pieces that no render has requested for this many days; return how many."""
-    with database.begin() as connection:
-        return assets.forget_cached(connection, older_than_days=days)
+    forget = partial(assets.forget_cached, older_than_days=days)
+    return delete_in_portions(database, lambda c, limit: forget(c, limit=limit))
 
 
 def delete_unused_conversations(database: Database, days: float) -> int:
     """Delete conversations that were not used for this many days; return how many."""
-    delete = partial(conversations.delete_unused, older_than_days=days, limit=DELETED_AT_ONCE)
-    return _delete_in_batches(database, delete)
+    delete = partial(conversations.delete_unused, older_than_days=days)
+    return delete_in_portions(database, lambda c, limit: delete(c, limit=limit))
 
 
 def delete_abandoned_findings(database: Database) -> int:
     """Delete findings of jobs that ended before they were complete; return how many sets."""
-    delete = partial(
-        delete_abandoned, older_than_hours=SIGHTINGS_GRACE_HOURS, limit=DELETED_AT_ONCE
-    )
-    return _delete_in_batches(database, delete)
+    delete = partial(delete_abandoned, older_than_hours=SIGHTINGS_GRACE_HOURS)
+    return delete_in_portions(database, lambda c, limit: delete(c, limit=limit))
 
 
-def _delete_in_batches(database: Database, delete: Callable[[Connection], int]) -> int:
-    """Delete in as many transactions as there are batches; return how many rows."""
-    deleted = 0
-    while True:
-        with database.begin() as connection:
-            count = delete(connection)
-        deleted += count
-        if count < DELETED_AT_ONCE:
-            return deleted
+def count_old_jobs(database: Database, days: float) -> int:
+    """Return how many jobs ended more than this many days ago; it counts to a hundred thousand."""
+    with database.begin() as connection:
+        return job_changes.count_old_jobs(
+            connection, older_than_days=days, most=statistics.MOST_COUNTED
+        )
 
 
 def count_ended_work(database: Database) -> None:

@@ -199,6 +199,8 @@ def render_conf(port: int) -> str:
         "shared_buffers": "'64MB'",
         "maintenance_work_mem": "'128MB'",
         "max_wal_size": "'512MB'",
+        # A page is logged as a whole the first time that it changes after a checkpoint.
+        "checkpoint_timeout": "'15min'",
         "fsync": "on",
         "synchronous_commit": "on",
         "dynamic_shared_memory_type": choose_shared_memory(),

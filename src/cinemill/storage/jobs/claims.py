@@ -55,7 +55,7 @@ WITH patience AS MATERIALIZED (
         SELECT owner FROM run
         WHERE queue = started.queue AND state = 'queued' AND published_at IS NULL
           AND delay_ends IS NULL
-        ORDER BY owner LIMIT 1) IS NOT NULL THEN pg_notify(:channel, '') END
+        ORDER BY priority DESC LIMIT 1) IS NOT NULL THEN pg_notify(:channel, '') END
 ), surroundings AS (
     SELECT 100 * coalesce(sum(weight) FILTER (WHERE step.state = 'succeeded'), 0) / sum(weight)
                AS progress_base,

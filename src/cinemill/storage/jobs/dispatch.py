@@ -17,6 +17,18 @@ from cinemill.storage.jobs import runs
 from cinemill.storage.jobs.job_queries import lock_job
 from cinemill.storage.jobs.job_rows import listed_columns, read_job
 
+LOOKED_AT_ONCE = 2000
+"""Runs that one look at all of them sees; the next look sees the next."""
+CANCELLED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPosition:
+    """A place among the requests to cancel: when, and of which job."""
+
+    at: datetime
+    id: str
+
 
 @dataclass(frozen=True, slots=True)
 class ReadyRun:
@@ -44,16 +56,6 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannerLock:
-    """What the planner finds to do."""
-
-    queues: tuple[str, ...]
-    """With a run that is due and unpublished."""
-    needs_hardware: bool
-    """Whether a queued run requests hardware."""
-
-
-@dataclass(frozen=True, slots=True)
 class OwnerLoad:
     """How much of a queue an owner holds at one priority."""
 
@@ -64,92 +66,6 @@ class OwnerLoad:
     running: int
     published_crowd: int = 0
     """Of the published, those of crowds."""
-
-
-def lock_planner(connection: Connection, key: int, names: Sequence[str]) -> PlannerLock | None:
-    """Return what there is to plan in these queues, and lock planning until the transaction ends.
-
-    Returns None where another process plans.
-    """
-    row = connection.execute(
-        text(
-            """
-            SELECT pg_try_advisory_xact_lock(:key), ARRAY(
-                SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE EXISTS (
-                    SELECT FROM run WHERE queue = name AND state = 'queued'
-                      AND published_at IS NULL AND delay_ends IS NULL)),
-                EXISTS (SELECT FROM run WHERE state = 'queued' AND hardware IS NOT NULL)
-            """
-        ),
-        {"key": key, "names": list(names)},
-    ).one()
-    return PlannerLock(tuple(row[1]), row[2]) if row[0] else None
-
-
-def list_ready(
-    connection: Connection,
-    queue: str,
-    *,
-    per_owner: int,
-    without: Sequence[str] = (),
-    without_crowds: Sequence[str] = (),
-) -> list[ReadyRun]:
-    """Return each owner's first ``per_owner`` due runs, locked.
-
-    None of the kinds ``without``, nor of crowds of the owners ``without_crowds``.
-
-    Owners are found by a skip scan of the index, so that ten thousand rows of one owner cost no
-    more than ten.
-    """
-    rows = connection.execute(
-        text(
-            """
-            WITH RECURSIVE owners AS (
-                (SELECT owner FROM run
-                 WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
-                   AND delay_ends IS NULL ORDER BY owner LIMIT 1)
-                UNION ALL
-                SELECT (SELECT run.owner FROM run
-                        WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
-                          AND delay_ends IS NULL AND run.owner > owners.owner
-                        ORDER BY run.owner LIMIT 1)
-                FROM owners WHERE owners.owner IS NOT NULL
-            )
-            SELECT due.* FROM owners CROSS JOIN LATERAL (
-                SELECT id, owner, kind, queue, priority, is_crowd FROM run
-                WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
-                  AND delay_ends IS NULL AND owner = owners.owner
-                  AND kind <> ALL(:without) AND NOT (is_crowd AND owner = ANY(:full))
-                ORDER BY priority DESC, turn LIMIT :per_owner FOR UPDATE SKIP LOCKED
-            ) AS due WHERE owners.owner IS NOT NULL
-            """
-        ),
-        {
-            "queue": queue,
-            "per_owner": per_owner,
-            "without": list(without),
-            "full": list(without_crowds),
-        },
-    ).mappings()
-    return [ReadyRun(**row) for row in rows]
-
-
-def list_loads(connection: Connection, queue: str) -> list[OwnerLoad]:
-    """Return how many runs of this queue are published or running, by owner and priority."""
-    rows = connection.execute(
-        text(
-            """
-            SELECT owner, priority, count(*) FILTER (WHERE state = 'queued') AS published,
-                   count(*) FILTER (WHERE state = 'running') AS running,
-                   count(*) FILTER (WHERE state = 'queued' AND is_crowd) AS published_crowd
-            FROM run WHERE queue = :queue
-              AND (state = 'running' OR (state = 'queued' AND published_at IS NOT NULL))
-            GROUP BY owner, priority
-            """
-        ),
-        {"queue": queue},
-    ).mappings()
-    return [OwnerLoad(**row) for row in rows]
 
 
 def stamp_published(connection: Connection, run_ids: Sequence[str]) -> None:
@@ -197,19 +113,33 @@ def postpone(connection: Connection, run_id: str, *, delay_seconds: float) -> No
 
 
 def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list[ReadyRun]:
-    """Return published runs that nobody has claimed for so long, on any queue."""
+    """Return published runs that nobody has claimed for so long, on any queue; none is locked."""
     rows = connection.execute(
         text(
             """
             SELECT id, owner, kind, queue, priority FROM run
             WHERE state = 'queued'
               AND published_at IS NOT NULL AND published_seconds <= engine_seconds() - :age
-            ORDER BY priority DESC, published_at FOR UPDATE SKIP LOCKED
+            ORDER BY priority DESC, published_at LIMIT :limit
             """
         ),
-        {"age": older_than_seconds},
+        {"age": older_than_seconds, "limit": LOOKED_AT_ONCE},
     ).mappings()
     return [ReadyRun(**row) for row in rows]
+
+
+def lock_unclaimed(connection: Connection, run_ids: Sequence[str]) -> set[str]:
+    """Lock published runs that nobody has claimed; return those that nobody else holds."""
+    rows = connection.execute(
+        text(
+            """
+            SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
+              AND published_at IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED
+            """
+        ),
+        {"ids": list(run_ids)},
+    )
+    return {row.id for row in rows}
 
 
 def list_leases(connection: Connection) -> list[Lease]:
@@ -286,18 +216,32 @@ def _after_crash(
         runs.set_message(connection, job.id, failure.message)
 
 
-def list_cancelling(connection: Connection) -> list[str]:
-    """Jobs that are to be cancelled and of which nothing runs any more."""
+def list_cancelling(
+    connection: Connection, *, after: CancelPosition | None = None, limit: int = CANCELLED_AT_ONCE
+) -> tuple[list[str], CancelPosition | None]:
+    """Return jobs that are to be cancelled and of which nothing runs any more.
+
+    Of at most ``limit`` requests, the oldest first; with the position of the last, from where the
+    next call goes on, or None where there are no more.
+    """
     rows = connection.execute(
         text(
             """
-            SELECT id FROM job WHERE state IN ('pending', 'running')
-              AND cancel_requested_at IS NOT NULL
-              AND NOT EXISTS (SELECT FROM run WHERE run.job_id = job.id AND run.state = 'running')
+            WITH requested AS MATERIALIZED (
+                SELECT id, cancel_requested_at AS at FROM job
+                WHERE state IN ('pending', 'running') AND cancel_requested_at IS NOT NULL
+                  AND (CAST(:at AS timestamptz) IS NULL OR cancel_requested_at >= :at
+                       AND (cancel_requested_at, id) > (:at, :id))
+                ORDER BY cancel_requested_at, id LIMIT :limit)
+            SELECT id, at, EXISTS (
+                SELECT FROM run WHERE run.job_id = requested.id AND run.state = 'running') AS works
+            FROM requested ORDER BY at, id
             """
-        )
-    )
-    return [row.id for row in rows]
+        ),
+        {"at": after and after.at, "id": after and after.id, "limit": limit},
+    ).all()
+    last = CancelPosition(rows[-1].at, rows[-1].id) if len(rows) == limit else None
+    return [row.id for row in rows if not row.works], last
 
 
 def list_unannounced(connection: Connection, *, limit: int) -> list[Job]:
@@ -320,14 +264,16 @@ def list_unannounced(connection: Connection, *, limit: int) -> list[Job]:
 def list_unannounced_of(connection: Connection, run_ids: Sequence[str]) -> list[Job]:
     """Those of :func:`list_unannounced` that these runs belong to, locked as well.
 
-    Never waits for a lock: who holds the job's may want the runs that are locked here.
+    Never waits for a lock: who holds the job's may want the runs that are locked here. Each is
+    looked up by its id, for while Redis is away a hundred thousand may be unannounced.
     """
     rows = connection.execute(
         text(
             f"""
-            SELECT {listed_columns()} FROM job
-            WHERE id IN (SELECT job_id FROM run WHERE id = ANY(:ids))
-              AND NOT announced AND state <> 'running' FOR UPDATE SKIP LOCKED
+            SELECT job.* FROM (SELECT DISTINCT job_id FROM run WHERE id = ANY(:ids)) AS chosen
+            CROSS JOIN LATERAL (
+                SELECT {listed_columns()} FROM job WHERE id = chosen.job_id
+                  AND NOT announced AND state <> 'running' FOR UPDATE SKIP LOCKED) AS job
             """  # noqa: S608 - made of constants
         ),
         {"ids": list(run_ids)},

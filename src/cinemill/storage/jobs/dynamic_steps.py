@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import uuid4
 
 from sqlalchemy import Connection, text
 
 from cinemill.core.job import ClaimedRun
+from cinemill.storage.ids import make_id
 from cinemill.storage.jobs.new_jobs import NewStep, step_row
 from cinemill.storage.json_columns import json_parameter
 
@@ -55,7 +55,7 @@ def add_steps(connection: Connection, run: ClaimedRun, steps: Sequence[NewStep])
     """
     if not steps:
         return
-    ids = {step.spec.name: str(uuid4()) for step in steps}
+    ids = {step.spec.name: make_id() for step in steps}
     edges = [
         {"step_id": ids[step.spec.name], "depends_on": ids[name]}
         for step in steps

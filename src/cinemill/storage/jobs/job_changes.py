@@ -57,21 +57,38 @@ def delete_job(connection: Connection, job_id: str) -> bool:
     return connection.execute(delete(tables.job).where(tables.job.c.id == job_id)).rowcount == 1
 
 
-def delete_old_jobs(connection: Connection, *, older_than_days: float) -> int:
-    """Delete jobs that ended more than so many days ago and return how many.
+def delete_old_jobs(connection: Connection, *, older_than_days: float, limit: int = 1000) -> int:
+    """Delete jobs that ended more than so many days ago, the first first; return how many.
 
-    A job that another transaction holds, or whose cancel has not reached all of its children, stays
-    until the next time.
+    At most ``limit``. A job that another transaction holds, or whose cancel has not reached all of
+    its children, stays until the next time.
     """
     return connection.execute(
         text(
             """
-            DELETE FROM job WHERE id IN (
+            -- An array, which is made once: see storage.analyses.
+            DELETE FROM job WHERE id = ANY (ARRAY(
                 SELECT id FROM job
                 WHERE finished_at < calendar_time() - make_interval(secs => :age)
                   AND NOT must_cancel_children
-                FOR UPDATE SKIP LOCKED)
+                ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED))
             """
         ),
-        {"age": older_than_days * 86400},
+        {"age": older_than_days * 86400, "limit": limit},
     ).rowcount
+
+
+def count_old_jobs(connection: Connection, *, older_than_days: float, most: int) -> int:
+    """Return how many jobs ended more than so many days ago, and ``most`` where there are more."""
+    counted = connection.execute(
+        text(
+            """
+            SELECT count(*) FROM (
+                SELECT FROM job
+                WHERE finished_at < calendar_time() - make_interval(secs => :age)
+                LIMIT :most) AS old
+            """
+        ),
+        {"age": older_than_days * 86400, "most": most},
+    )
+    return int(counted.scalar_one())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import Connection, text
@@ -13,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cinemill.core.job import Failure, Job, StepSpec
 from cinemill.errors import Conflict, NotFound
+from cinemill.storage.ids import make_id
 from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL, notify
 from cinemill.storage.jobs.job_rows import read_job
 from cinemill.storage.jobs.ready_steps import CROWD
@@ -97,7 +97,7 @@ WITH inserted AS (
 ), queued AS (
     INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
                      is_crowd, turn)
-    SELECT gen_random_uuid()::text, planned.id, inserted.id, inserted.owner, planned.kind,
+    SELECT make_id(), planned.id, inserted.id, inserted.owner, planned.kind,
            planned.queue, planned.hardware, inserted.priority, 1,
            planned.place > :no_crowd, nextval('run_turn_seq')
                + (1000 * :crowd_seconds * greatest(0, planned.place - :no_crowd))::bigint
@@ -110,7 +110,7 @@ SELECT inserted.*, pg_notify(:channel, '') FROM inserted
 
 def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> Job | None:
     """Insert the job, its steps, and runs of those that can begin; None where the job exists."""
-    ids = {step.spec.name: str(uuid4()) for step in steps}
+    ids = {step.spec.name: make_id() for step in steps}
     edges = [
         {"step_id": ids[step.spec.name], "depends_on": ids[name]}
         for step in steps

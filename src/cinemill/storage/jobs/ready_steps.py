@@ -15,6 +15,10 @@ short job that arrives meanwhile nor the job's own step of another kind waits fo
 long video, nor the long video for all short ones."""
 
 
+LOOKED_AT_ONCE = 2000
+"""Runs that one look for unknown kinds sees; the next look sees the next."""
+
+
 def queue_ready_steps(connection: Connection, job_id: str) -> int:
     """Give every waiting step without open dependencies a run, and notify. Returns how many."""
     row = connection.execute(
@@ -27,7 +31,7 @@ def queue_ready_steps(connection: Connection, job_id: str) -> int:
             ), queued AS (
                 INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority,
                                  attempt, is_crowd, turn)
-                SELECT gen_random_uuid()::text, ready.id, job.id, job.owner, ready.kind,
+                SELECT make_id(), ready.id, job.id, job.owner, ready.kind,
                        ready.queue, ready.hardware, job.priority, ready.attempts + 1,
                        ready.place > :no_crowd, nextval('run_turn_seq')
                            + (1000 * :crowd_seconds
@@ -44,22 +48,49 @@ def queue_ready_steps(connection: Connection, job_id: str) -> int:
     return int(row[0])
 
 
+def find_portion_end(
+    connection: Connection, *, after: str, limit: int = LOOKED_AT_ONCE
+) -> str | None:
+    """Return the step at which a portion of the live runs ends, by the order of their steps' ids.
+
+    The portion begins after the step ``after``. None where it is the last.
+    """
+    row = connection.execute(
+        text(
+            """
+            SELECT max(step_id) AS last, count(*) AS runs FROM (
+                SELECT step_id FROM run WHERE state IN ('queued', 'running') AND step_id > :after
+                ORDER BY step_id LIMIT :limit) AS portion
+            """
+        ),
+        {"after": after, "limit": limit},
+    ).one()
+    return row.last if row.runs == limit else None
+
+
 def list_unknown(
-    connection: Connection, *, kinds: Sequence[str], queues: Sequence[str]
+    connection: Connection,
+    *,
+    kinds: Sequence[str],
+    queues: Sequence[str],
+    after: str = "",
+    until: str | None = None,
 ) -> list[tuple[str, str]]:
     """List due or published runs whose kind is none of these, or whose queue is none of these.
 
-    Each is its id and its kind.
+    Each is its id and its kind. Those of steps after ``after`` and up to ``until``.
     """
     rows = connection.execute(
         text(
             """
             SELECT id, kind FROM run
-            WHERE state = 'queued' AND (kind <> ALL(:kinds) OR queue <> ALL(:queues))
+            WHERE state IN ('queued', 'running') AND step_id > :after
+              AND (CAST(:until AS text) IS NULL OR step_id <= :until) AND state = 'queued'
+              AND (kind <> ALL(:kinds) OR queue <> ALL(:queues))
               AND (published_at IS NOT NULL OR delay_ends IS NULL)
             """
         ),
-        {"kinds": list(kinds), "queues": list(queues)},
+        {"kinds": list(kinds), "queues": list(queues), "after": after, "until": until},
     )
     return [(row.id, row.kind) for row in rows]
 

@@ -218,7 +218,7 @@ def requeue(connection: Connection, step_id: str, *, delay_seconds: float) -> No
             )
             INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
                              run_at, delay_seconds, delay_ends)
-            SELECT gen_random_uuid()::text, again.id, job.id, job.owner, again.kind, again.queue,
+            SELECT make_id(), again.id, job.id, job.owner, again.kind, again.queue,
                    again.hardware, job.priority, again.attempts + 1,
                    clock_timestamp() + make_interval(secs => greatest(0, :delay)), :delay,
                    CASE WHEN :delay > 0 THEN '-Infinity'::float8 END

@@ -304,21 +304,25 @@ def forget_steps(connection: Connection, step_keys: Sequence[str]) -> None:
     )
 
 
-def forget_cached(connection: Connection, *, older_than_days: float) -> int:
-    """Forget what was only kept to save work, and so long ago; return how many.
+def forget_cached(connection: Connection, *, older_than_days: float, limit: int = 1000) -> int:
+    """Forget what was only kept to save work, and so long ago; return how many: at most ``limit``.
 
     The files go with the next collection of garbage.
     """
     return connection.execute(
         text(
             """
-            DELETE FROM artifact WHERE id IN (
+            DELETE FROM artifact WHERE id = ANY (ARRAY(
                 SELECT id FROM artifact WHERE kind = ANY(:kinds)
                   AND created_at < calendar_time() - make_interval(secs => :age)
-                FOR UPDATE SKIP LOCKED)
+                LIMIT :limit FOR UPDATE SKIP LOCKED))
             """
         ),
-        {"kinds": [kind.value for kind in CACHED_KINDS], "age": older_than_days * 86400},
+        {
+            "kinds": [kind.value for kind in CACHED_KINDS],
+            "age": older_than_days * 86400,
+            "limit": limit,
+        },
     ).rowcount
 
 
