@@ -10,6 +10,7 @@ import hashlib
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cinemill.api.middleware.visits import find_route_path
 from cinemill.api.models.documents import PREFIX
 
 NEVER_STORED = "no-store"
@@ -64,7 +65,7 @@ class _Answer:
 
     def _set_rule(self, start: Message) -> None:
         headers = MutableHeaders(scope=start)
-        path = self._scope["path"].removeprefix(PREFIX)
+        path = find_route_path(self._scope).removeprefix(PREFIX)
         is_read = self._scope["method"] in ("GET", "HEAD") and start["status"] < 400
         if "set-cookie" in headers or not is_read or path in SECRET_PATHS:
             headers.setdefault("Cache-Control", NEVER_STORED)
