@@ -67,6 +67,8 @@ PACKAGES = {
     "sandbox": "bubblewrap",
     "nginx": "nginx-light",
     "caddy": "caddy",
+    "faketime": "faketime",
+    "pooler": "pgbouncer",
 }
 """The package that a machine needs for the tests of a marker."""
 
@@ -82,6 +84,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(getattr(pytest.mark, proxy))
     if "isolated_sandbox" in fixtures:
         item.add_marker(pytest.mark.sandbox)
+    if "stepped_clock" in fixtures:
+        item.add_marker(pytest.mark.faketime)
     if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
         item.add_marker(pytest.mark.property)
 

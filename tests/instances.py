@@ -63,9 +63,9 @@ def make_environment(home: Path, site: Path | None, films: Path) -> dict[str, st
 
 
 @contextmanager
-def running_instance(home: Path, site: Path | None, films: Path) -> Iterator[Instance]:
-    """Run ``cinemill up`` until the end of the block."""
-    environment = make_environment(home, site, films)
+def running_instance(home: Path, site: Path | None, films: Path, **more: str) -> Iterator[Instance]:
+    """Run ``cinemill up`` until the end of the block, with ``more`` settings."""
+    environment = make_environment(home, site, films) | more
     log = home.with_name(f"{home.name}.up")
     with log.open("wb") as errors:
         process = subprocess.Popen([*CINEMILL, "up"], env=environment, stderr=errors)

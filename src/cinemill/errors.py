@@ -217,6 +217,28 @@ class DiskFull(WorkFailed):
     hint = "Free space in CINEMILL_HOME, or move it to a larger disk; work then resumes."
 
 
+class FolderUnusable(WorkFailed):
+    """A folder that Cinemill needs is missing, read-only, forbidden, or out of reach."""
+
+    code = "folder_unusable"
+    http_status = 503
+    hint = (
+        "Check that the folder is mounted and belongs to Cinemill's user on the machine named, and "
+        "that all machines share one CINEMILL_HOME; then retry the job."
+    )
+
+
+class StoredFileMissing(WorkFailed):
+    """A row names a file that the store on this machine does not have."""
+
+    code = "file_missing"
+    http_status = 404
+    hint = (
+        "All machines must share the folder CINEMILL_HOME; check that it is mounted on the one "
+        "named, then retry the job. 'cinemill verify' lists files that are missing everywhere."
+    )
+
+
 class WorkStopped(CinemillError):
     """This attempt must end at once and publish nothing. Not a failure of the work."""
 
@@ -257,6 +279,16 @@ class DependencyUnavailable(CinemillError):
 
 class DatabaseUnavailable(DependencyUnavailable):
     code = "database_unavailable"
+
+
+class DatabasePooled(DatabaseUnavailable):
+    """A pooler is in between that does not keep sessions, and no setting says so."""
+
+    code = "database_pooled"
+    hint = (
+        "Set DATABASE_DIRECT_URL to the address of PostgreSQL itself, or of a pool in session "
+        "mode; DATABASE_URL may then lead to this pooler."
+    )
 
 
 class LockTimeout(DatabaseUnavailable):

@@ -7,6 +7,8 @@ import logging.handlers
 import os
 import reprlib
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +19,7 @@ from cinemill.errors import clip_tail, clip_text
 LOG_FILE_BYTES = 10 * 1024 * 1024
 LOG_FILES_KEPT = 5
 
+COMPLAINT_SECONDS = 60.0
 LONGEST_VALUE = 4000
 LONGEST_TRACEBACK = 20_000
 
@@ -57,6 +60,68 @@ _SHARED: list[Any] = [
 ]
 
 
+class _Complaint:
+    """Says on standard error, once a minute at most, that the log cannot be written."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def say(self, error: BaseException, target: str) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + COMPLAINT_SECONDS
+        with suppress(OSError, ValueError):  # it may be on the same full disk, or closed
+            reason = getattr(error, "strerror", None) or str(error)
+            sys.stderr.write(f"{target} cannot be written: {reason}. Work goes on without it.\n")
+            sys.stderr.flush()
+
+
+class _EnduringHandler(logging.StreamHandler[Any]):
+    """Writes to a stream that may be on a full disk: lines are lost, and nothing else."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+
+class _EnduringFileHandler(logging.handlers.WatchedFileHandler):
+    """The same for a file, which may be removed, or out of reach for a while."""
+
+    def __init__(self, log_file: Path) -> None:
+        # Opened with the first line: a disk that is read-only must not keep a service from
+        # starting.
+        super().__init__(log_file, encoding="utf-8", delay=True)
+        self._complaint = _Complaint()
+
+    def _open(self) -> Any:
+        """Open the file, created for its owner alone."""
+        return open(
+            self.baseFilename,
+            self.mode,
+            encoding=self.encoding,
+            opener=lambda path, flags: os.open(path, flags, 0o600),
+        )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # from looking for the file, which logging does not guard
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        self._complaint.say(error, f"The log {self.baseFilename}")
+        # What is still buffered would fail again, with the next line or where Python ends.
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.close()
+
+
 def configure_logging(service: str, *, level: str = "info", log_file: Path | None = None) -> None:
     """Send this process' log to stderr, and as JSON lines to ``log_file`` where one is given.
 
@@ -95,18 +160,17 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def _console_handler() -> logging.Handler:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _EnduringHandler(sys.stderr)
     renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     handler.setFormatter(_formatter(renderer))
     return handler
 
 
 def _file_handler(log_file: Path) -> logging.Handler:
-    log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Created first, since the handler would create it for every user to read.
-    os.close(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with suppress(OSError):
+        log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Watched, not rotating: several processes write the same file, the supervisor rotates it.
-    handler = logging.handlers.WatchedFileHandler(log_file, encoding="utf-8")
+    handler = _EnduringFileHandler(log_file)
     handler.setFormatter(_formatter(structlog.processors.JSONRenderer()))
     return handler
 

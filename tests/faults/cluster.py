@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 from tests.faults.cuttable_proxy import CuttableProxy
+from tests.stepped_clock import SteppedClock, find_faketime, restart_with_stepped_clock
 
 from cinemill.local.embedded_servers import Servers, embedded_servers
 from cinemill.local.supervisor.children import start_child
@@ -32,10 +33,6 @@ QUEUES = (
 PROBE_QUEUES = f"{QUEUES},preview"
 """Only the worker behind proxies serves the queue ``preview``; none serves ``caption``."""
 READY_SECONDS = 60.0
-FAKETIME = (
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
-)
 
 
 @dataclass
@@ -157,6 +154,8 @@ class Cluster:
         self.database: Database
         self.proxies: dict[str, CuttableProxy] = {}
         self.has_small_disk = False
+        self.database_clock: SteppedClock | None = None
+        """None without libfaketime."""
 
     def __enter__(self) -> Cluster:
         for place in (self.home, self.films, self.folder / "log", self.folder / "home2"):
@@ -174,6 +173,10 @@ class Cluster:
     def _open(self) -> None:
         self.has_small_disk = self._mount_small_disk()
         self.servers = self._exits.enter_context(embedded_servers(self.folder / "servers"))
+        if (library := find_faketime()) is not None:
+            place = self.folder / "servers" / "clock"
+            place.mkdir()
+            self.database_clock = restart_with_stepped_clock(self.servers.postgres, place, library)
         self._exits.callback(self.kill_all)
         self.api_port = _free_port()
         self.environment = {
@@ -293,11 +296,6 @@ class Cluster:
             subprocess.run, [umount, "-l", str(store)], capture_output=True, check=False
         )
         return True
-
-
-def find_faketime() -> str | None:
-    """Return the library that shifts a process's clock, if it is installed."""
-    return next((path for path in FAKETIME if Path(path).exists()), None)
 
 
 def freeze(processes: Iterator[psutil.Process] | list[psutil.Process]) -> None:

@@ -53,6 +53,9 @@ class FaultContext:
     """When relays began to observe all leases again, after PostgreSQL or a relay was frozen."""
     cuts: list[tuple[float, float]] = field(default_factory=list)
     """When a worker was disconnected from PostgreSQL, and when it was connected again."""
+    clock_steps: list[tuple[float, float, float]] = field(default_factory=list)
+    """When the database's clock was wrong, from and until, and by how many seconds: more than a
+    drill lasts."""
     figures: dict[str, list[float]] = field(default_factory=dict)
     """Seconds, by name."""
     problems: dict[str, list[str]] = field(default_factory=dict)
@@ -96,6 +99,13 @@ class FaultContext:
         with self.outage():
             yield
         self.leases_reset_at.append(time.time())
+
+    def to_own_time(self, stamp: float) -> float:
+        """Return when the database stamped a row, by the drill's clock; both in Unix seconds."""
+        for began, ended, ahead_seconds in self.clock_steps:
+            if began - 1 <= stamp - ahead_seconds <= ended + 1:
+                return stamp - ahead_seconds
+        return stamp
 
     def restart_ended_parts(self) -> None:
         """Restart parts that ended by themselves, as a supervisor would, and count a violation."""

@@ -25,6 +25,8 @@ FAULTS: dict[str, Callable[[FaultContext], Fault]] = {
     "row_locked": on_database.row_locked,
     "table_locked": on_database.table_locked,
     "postgres_paused": on_database.postgres_paused,
+    "database_clock_stepped": on_database.database_clock_stepped,
+    "pooler": on_database.pooler,
     "api_killed": on_servers.api_killed,
     "messages_tripled": on_servers.messages_tripled,
     "two_beats": on_servers.two_beats,
@@ -49,6 +51,7 @@ LONG = (
     "poison_by_wedge",
     "rolling_restart",
     "clock_off",
+    "pooler",
     "poison_by_hanging",
 )
 KILLS = ("pool_child_killed", "worker_tree_killed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -69,7 +70,7 @@ def name_role(process: psutil.Process, main: psutil.Process) -> str:
     if "valkey" in words or "redis-server" in words:
         return "valkey"
     for role in ("beat", "worker", "api", "flower"):
-        if f"cinemill.{role}" in words or f" {role}" in words:
+        if re.search(rf"cinemill\.{role}\b|[ .]{role}\b", words):
             parent = process.parent()
             is_pool = role == "worker" and parent and " ".join(parent.cmdline()) == words
             return "worker pool process" if is_pool else role
@@ -129,8 +130,9 @@ def read_folders(home: Path) -> Values:
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int]]:
+    # By length: blocks of what PostgreSQL has only in its buffers are allocated at a checkpoint.
     for place, _, names in os.walk(folder):
         for name in names:
             path = Path(place) / name
             with suppress(OSError):
-                yield str(path), path.lstat().st_blocks * 512
+                yield str(path), path.lstat().st_size

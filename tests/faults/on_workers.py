@@ -11,7 +11,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import psutil
-from tests.faults.cluster import Part, find_faketime
+from tests.faults.cluster import Part
 from tests.faults.context import Fault, FaultContext
 from tests.faults.cuttable_proxy import CuttableProxy
 from tests.faults.queries import CurrentRun
@@ -28,6 +28,7 @@ from tests.faults.waits import (
     await_ready,
     await_victim,
 )
+from tests.stepped_clock import find_faketime
 
 STOP_SECONDS = 15.0
 DISK_SECONDS = 4.0

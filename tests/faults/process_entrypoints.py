@@ -16,7 +16,7 @@ from tests.faults.kinds import DRILL_CATALOG, DrillHandlers
 from cinemill.config import load
 from cinemill.jobs import child_jobs
 from cinemill.steps.resources import StepResources
-from cinemill.storage import database
+from cinemill.storage import sessions
 from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.worker.__main__ import plan_worker
 from cinemill.worker.app_factory import build_app
@@ -55,7 +55,7 @@ def send_copies(copies: int) -> None:
 
 def run(arguments: list[str]) -> None:
     role, *rest = arguments
-    database.ANSWER_SECONDS = ANSWER_SECONDS
+    sessions.ANSWER_SECONDS = ANSWER_SECONDS
     pulse.INTERVAL_SECONDS = PULSE_SECONDS
     app = build_drill()
     if role == "worker":

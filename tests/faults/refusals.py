@@ -95,6 +95,49 @@ def busy_script(redis_url: str) -> Iterator[None]:
             client.config_set("busy-reply-threshold", 5000)
 
 
+def _forbidding(*rules: str) -> Refusal:
+    """Return a refusal by an access list: the user lacks what a rule takes away."""
+
+    @contextmanager
+    def forbid(redis_url: str) -> Iterator[None]:
+        with _open(redis_url) as client:
+            client.execute_command("ACL", "SETUSER", "default", *rules)
+            try:
+                yield
+            finally:
+                client.execute_command(
+                    "ACL", "SETUSER", "default", "+@all", "allkeys", "allchannels"
+                )
+
+    return forbid
+
+
+@contextmanager
+def other_password(redis_url: str) -> Iterator[None]:
+    """-WRONGPASS, or -NOAUTH without one: the password was changed, and clients were cut off."""
+    with _open(redis_url) as client:
+        before = client.config_get("requirepass")["requirepass"]
+        client.config_set("requirepass", "another")
+        try:
+            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            yield
+        finally:
+            client.config_set("requirepass", before)
+
+
+@contextmanager
+def full_of_clients(redis_url: str) -> Iterator[None]:
+    """-ERR max number of clients reached: nobody else is let in."""
+    with _open(redis_url) as client:
+        before = client.config_get("maxclients")["maxclients"]
+        client.config_set("maxclients", 1)
+        try:
+            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            yield
+        finally:
+            client.config_set("maxclients", before)
+
+
 REFUSALS: dict[str, Refusal] = {
     "OOM": out_of_memory,
     "READONLY": read_only,
@@ -103,6 +146,23 @@ REFUSALS: dict[str, Refusal] = {
     "NOPERM": no_permission,
     "BUSY": busy_script,
 }
+
+
+SEEN_FROM_OUTSIDE: dict[str, Refusal] = {
+    **REFUSALS,
+    "no scripts": _forbidding("-@scripting"),
+    "no streams": _forbidding("-@stream"),
+    "no lists": _forbidding("-@list"),
+    "no publishing": _forbidding("-publish"),
+    "no channels": _forbidding("resetchannels"),
+    "other keys": _forbidding("resetkeys", "~other:*"),
+    "no writes but SET": _forbidding("-@write", "+set"),
+    "no facts": _forbidding("-info", "-time", "-ping"),
+    "no reads": _forbidding("-@read"),
+    "other password": other_password,
+    "no place": full_of_clients,
+}
+"""Further refusals: of what only some of the parts ask for, and of whoever connects."""
 
 
 def _save(client: Any) -> None:

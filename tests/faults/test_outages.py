@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 from cinemill.config import load
 from cinemill.errors import DatabaseUnavailable
 from cinemill.jobs.service import JobService
-from cinemill.storage import database
+from cinemill.storage import sessions
 from cinemill.storage.database import Database
 from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.worker.app_factory import build_app
@@ -180,7 +180,7 @@ def test_unresponsive_postgres_query_times_out(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy that accepts data and never replies used to block the caller forever."""
-    monkeypatch.setattr(database, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(sessions, "ANSWER_SECONDS", 1.0)
     port = urlsplit(cluster.servers.database_url).port
     assert port is not None
     proxy = CuttableProxy(port)

@@ -8,8 +8,14 @@ import sys
 from cinemill import config, telemetry
 from cinemill.api.app import create_app
 from cinemill.api.server import UvicornServer, open_listener, raise_file_limit
-from cinemill.errors import CinemillError, DatabaseUnavailable, SettingsInvalid
-from cinemill.storage.database import migrate
+from cinemill.errors import (
+    CinemillError,
+    DatabasePooled,
+    DatabaseUnavailable,
+    LockTimeout,
+    SettingsInvalid,
+)
+from cinemill.storage.database import Database, check_route, migrate
 
 log = telemetry.get_logger(__name__)
 
@@ -26,7 +32,7 @@ def main() -> int:
         )
         _quieten_libraries()
         app = create_app(settings)
-        _prepare_database(app.state.cinemill.database.url)
+        _prepare_database(app.state.cinemill.database)
         listener = open_listener(settings.host, settings.port)
     except CinemillError as error:
         print(f"{error.message}\n{error.hint}", file=sys.stderr)  # noqa: T201 – a person started it
@@ -39,13 +45,16 @@ def main() -> int:
     return 0
 
 
-def _prepare_database(url: str) -> None:
+def _prepare_database(database: Database) -> None:
     """Bring the schema up to date. A server that is away may come back, so the API starts anyway.
 
-    Raises DatabaseNewer.
+    Raises DatabaseNewer, DatabasePooled, LockTimeout.
     """
     try:
-        migrate(url)
+        check_route(database)
+        migrate(database.direct_url)
+    except (DatabasePooled, LockTimeout):
+        raise
     except DatabaseUnavailable as error:
         log.warning("database_unavailable", detail=error.message)
 

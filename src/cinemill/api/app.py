@@ -106,7 +106,9 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     )
     app.state.cinemill = state
     app.state.events = EventReader(redis_url)
-    app.state.metrics = MetricsScraper(state.database.url, redis_url, catalog=composition.catalog)
+    app.state.metrics = MetricsScraper(
+        state.database.direct_url, redis_url, catalog=composition.catalog
+    )
     problems.install(app)
     pages.install(app)
     include_own_routers(app)
@@ -153,7 +155,10 @@ def open_state(
     if settings.redis_url is None:
         raise RedisUnavailable("No Redis is configured.", hint=_START_HINT.format(name="REDIS_URL"))
     database = Database(
-        settings.database_url, pool_size=settings.database_pool_size, application_name="api"
+        settings.database_url,
+        direct_url=settings.database_direct_url,
+        pool_size=settings.database_pool_size,
+        application_name="api",
     )
     files = LocalFiles(settings.home / FILES_FOLDER)
     service = JobService(database, catalog=composition.catalog, limits=_read_retry_policy(settings))

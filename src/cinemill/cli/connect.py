@@ -29,10 +29,11 @@ def connect() -> Client:
     return Client.from_home()
 
 
-def find_addresses(settings: Settings) -> tuple[str, str]:
-    """Return (database URL, Redis URL) from the settings, else from the server on this home.
+def find_addresses(settings: Settings) -> dict[str, str]:
+    """Return the servers' addresses from the settings, else from the server on this home.
 
-    Raises DependencyUnavailable if both are embedded and no server is running.
+    They are by the names of the settings: DATABASE_URL, REDIS_URL, and DATABASE_DIRECT_URL if it is
+    set. Raises DependencyUnavailable if both are embedded and no server is running.
     """
     from cinemill.config import apply_running_instance
 
@@ -44,4 +45,16 @@ def find_addresses(settings: Settings) -> tuple[str, str]:
             code="mill_not_running",
             hint="Start it with 'cinemill up', or set DATABASE_URL and REDIS_URL.",
         )
-    return joined.database_url, joined.redis_url
+    addresses = {"DATABASE_URL": joined.database_url, "REDIS_URL": joined.redis_url}
+    if joined.database_direct_url is not None:
+        addresses["DATABASE_DIRECT_URL"] = joined.database_direct_url
+    return addresses
+
+
+def find_session_address(settings: Settings) -> str:
+    """Return the address at which a connection to PostgreSQL keeps its session.
+
+    Raises DependencyUnavailable if it is embedded and no server is running.
+    """
+    addresses = find_addresses(settings)
+    return addresses.get("DATABASE_DIRECT_URL") or addresses["DATABASE_URL"]

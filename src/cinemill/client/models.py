@@ -284,6 +284,12 @@ class OutcomeStatistics(TypedDict, total=False):
     failures: dict[str, int]
 
 
+class ClockDocument(TypedDict, total=False):
+    jumps: int
+    jump_seconds: float
+    jumped_at: str
+
+
 class StatsDocument(TypedDict, total=False):
     queue: QueueCounts
     outcomes: dict[str, OutcomeStatistics]
@@ -292,6 +298,7 @@ class StatsDocument(TypedDict, total=False):
     stuck: list[JobDocument]
     hardware: list[HardwareDocument]
     workers: list[WorkerDocument] | None
+    clock: ClockDocument | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from cinemill.config.fields import Count, Seconds, Share
+from cinemill.config.fields import Count, DatabaseUrl, Seconds, Share
 from cinemill.config.parsers import is_loopback
 
 CONFLICT = "conflict"
@@ -35,6 +35,16 @@ def check_auth(auth: str, info: ValidationInfo) -> str:
             " upload, read and delete videos; use 'token', or 127.0.0.1",
         )
     return auth
+
+
+def check_direct_url(url: str | None, info: ValidationInfo) -> str | None:
+    """Reject the address of a server next to which no other address of it is set."""
+    if url is not None and info.data.get("database_url", url) is None:
+        raise _conflict(
+            "DATABASE_DIRECT_URL",
+            "needs DATABASE_URL, the pooler's address; without a pooler set DATABASE_URL alone",
+        )
+    return url
 
 
 def check_soft_limit(soft: int, info: ValidationInfo) -> int:
@@ -113,6 +123,7 @@ def check_language_model_use(is_used: bool, info: ValidationInfo) -> bool:
 
 
 TopicRole = Annotated[str | None, AfterValidator(check_topic_role), CHECKED_DEFAULT]
+DirectUrl = Annotated[DatabaseUrl | None, AfterValidator(check_direct_url)]
 Auth = Annotated[Literal["token", "off"], AfterValidator(check_auth)]
 Pool = Annotated[Literal["prefork", "solo"], AfterValidator(check_pool)]
 SoftLimit = Annotated[Count, AfterValidator(check_soft_limit), CHECKED_DEFAULT]

@@ -43,6 +43,9 @@ class InstanceSettings(BaseSettings):
 
     database_url: fields.DatabaseUrl | None = setting("DATABASE_URL")
     """PostgreSQL with pgvector. If unset, Cinemill starts its own."""
+    database_direct_url: checks.DirectUrl = setting("DATABASE_DIRECT_URL")
+    """PostgreSQL itself, or a pool in session mode, where DATABASE_URL leads to a pooler in
+    transaction mode, such as PgBouncer."""
     database_pool_size: int = setting("DATABASE_POOL_SIZE", 5, ge=1, le=500)
     """Maximum database connections per process."""
     qdrant_url: fields.QdrantUrl | None = setting("CINEMILL_QDRANT_URL")

@@ -58,6 +58,11 @@ class Settings(ServiceSettings, InstanceSettings):
         return self._warnings
 
     @property
+    def session_database_url(self) -> str | None:
+        """Return where a connection to PostgreSQL keeps its session; None: embedded."""
+        return self.database_direct_url or self.database_url
+
+    @property
     def is_local_only(self) -> bool:
         """Return whether the HTTP API is reachable from this machine only."""
         return parsers.is_loopback(self.host)

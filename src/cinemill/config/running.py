@@ -20,6 +20,8 @@ def apply_running_instance(settings: Settings) -> Settings:
         for field in ("database_url", "redis_url")
         if getattr(settings, field) is None
     }
+    if settings.database_url is None:
+        update["database_direct_url"] = running.get("database_direct_url")
     if settings.celery_broker_url is None:
         redis_url = update.get("redis_url", settings.redis_url)
         update["celery_broker_url"] = derive_broker_url({"redis_url": redis_url})

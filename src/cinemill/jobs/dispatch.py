@@ -17,6 +17,7 @@ from cinemill.core.job import Failure, Job
 from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound
 from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import Catalog
+from cinemill.jobs.clock import EngineClock
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.fairness import limit_bursts, round_robin, shuffle_owners, take_turns
 from cinemill.jobs.job_document import describe_change
@@ -76,6 +77,7 @@ class Dispatcher:
     ) -> None:
         """``leases`` decides when a lease has run out; by default the database's clock does."""
         self._leases = leases or LeaseObserver()
+        self.clock = EngineClock()
         self._database = database
         self._events = events
         self._admissions = Admissions(rates)
@@ -155,8 +157,7 @@ class Dispatcher:
     def hold_unknown(self) -> int:
         """Hold back runs that nothing installed here can execute and return how many there were.
 
-        This happens after a package was removed. Their jobs say so; they are offered again every 15
-        s, and so begin when the package is back.
+        Their jobs say so; they are offered again every 15 s, and begin when the package is back.
         """
         with self._database.begin() as connection:
             unknown = ready_steps.list_unknown(
@@ -222,8 +223,7 @@ class Dispatcher:
     def announce_changes(self) -> int:
         """Publish events of jobs that wait or have ended, and return how many were published.
 
-        Returns ``ANNOUNCED_AT_ONCE`` where there may be more. Without Redis they are published
-        later.
+        Returns ``ANNOUNCED_AT_ONCE`` where there may be more. Without Redis they come later.
         """
         with self._database.begin() as connection:
             changed = dispatch.list_unannounced(connection, limit=ANNOUNCED_AT_ONCE)
@@ -257,9 +257,10 @@ class Dispatcher:
             if turn is None:
                 return None
             moved = self._route(connection) if turn.needs_hardware else []
+            queues = {*turn.queues, *self.clock.turn(connection)}
             chosen = [
                 run
-                for queue in self._order_queues({*turn.queues, *moved})
+                for queue in self._order_queues({*queues, *moved})
                 for run in self._choose_from(connection, queue)
             ]
             if chosen:

@@ -20,7 +20,6 @@ from cinemill.core.job import FINAL_JOB_STATES, Progress
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Catalog, JobKind
 from cinemill.storage.redis_servers import (
-    REFUSALS,
     Outage,
     drop_refusing,
     is_wrong_type,
@@ -28,6 +27,7 @@ from cinemill.storage.redis_servers import (
     open_async_redis,
     open_redis,
 )
+from cinemill.storage.redis_trial import find_refusal, find_refusal_async
 
 RESOURCES_KEY = "system_resources"
 RESOURCES_CHANNEL = "resource_monitor"
@@ -42,8 +42,6 @@ END_TTL_SECONDS = 3600
 LEAST_INTERVAL_SECONDS = 0.25
 PAUSE_AFTER_FAULT_SECONDS = 1.0
 SOCKET_TIMEOUT_SECONDS = 2.0
-HEALTH_KEY = "cinemill:health"
-HEALTH_TTL_SECONDS = 60
 NEARLY_FULL = 0.8
 """Of its memory; when it is full, Redis refuses messages and events."""
 
@@ -93,6 +91,10 @@ return 1
 
 def stream_key(job_id: str) -> str:
     return f"task_events:{job_id}"
+
+
+HEALTH_KEYS = ("cinemill:health", stream_key("health"))
+"""What a trial writes: no job has this id."""
 
 
 def status_key(job_id: str) -> str:
@@ -195,12 +197,18 @@ class EventPublisher:
     def judge_health(self) -> str:
         """Return ``ok``, ``nearly_full``, ``refusing`` or ``unavailable``, as ``/health`` does."""
         try:
-            self._redis.set(HEALTH_KEY, "", ex=HEALTH_TTL_SECONDS)
-            fullness = measure_fullness(self._redis.info("memory")) or 0.0
-        except RedisError as error:
-            drop_refusing(self._redis, error)
-            return "refusing" if isinstance(error, REFUSALS) else "unavailable"
-        return "nearly_full" if fullness >= NEARLY_FULL else "ok"
+            if find_refusal(self._redis, HEALTH_KEYS) is not None:
+                self._redis.connection_pool.disconnect(inuse_connections=False)
+                return "refusing"
+        except RedisError:
+            return "unavailable"
+        return "nearly_full" if self._measure_fullness() >= NEARLY_FULL else "ok"
+
+    def _measure_fullness(self) -> float:
+        try:
+            return measure_fullness(self._redis.info("memory")) or 0.0
+        except RedisError:
+            return 0.0  # an access list may forbid to ask
 
     def forget(self, job_id: str) -> None:
         """Remove what Redis keeps of a job."""
@@ -228,15 +236,14 @@ class EventReader:
         return parse_progress(document, job_id) or None
 
     async def judge_health(self) -> str:
-        """``ok``, ``nearly_full``, or ``refusing`` where Redis answers and takes no write.
+        """``ok``, ``nearly_full``, or ``refusing`` where Redis answers and refuses what we need.
 
         Raises RedisUnavailable where it does not answer.
         """
         try:
-            await self._redis.set(HEALTH_KEY, "", ex=HEALTH_TTL_SECONDS)
-        except REFUSALS:
-            await self._redis.connection_pool.disconnect(inuse_connections=False)
-            return "refusing"
+            if await find_refusal_async(self._redis, HEALTH_KEYS) is not None:
+                await self._redis.connection_pool.disconnect(inuse_connections=False)
+                return "refusing"
         except RedisError as error:
             raise RedisUnavailable("Redis does not respond.") from error
         return "nearly_full" if await self._measure_fullness() >= NEARLY_FULL else "ok"

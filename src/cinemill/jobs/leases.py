@@ -4,7 +4,8 @@ A timestamp alone does not show it. The database's clock may be set, which lets 
 at once or none for hours; and after PostgreSQL was away, all leases are over before their owners
 had a chance to renew them. So each lease is watched over the observer's own monotonic clock: one
 that changes is renewed, whatever the figures say, and one counts as expired only after it stood
-still.
+still. Only of leases that nobody watched, before the observer began or while it stood still, does
+the timestamp count as a hint that less patience is enough.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ class LeaseTimeouts:
     lease_seconds: float
     """Then it is expired, whatever the database's clock says."""
     grace_seconds: float
-    """Then it is expired if the database's clock says so too: its owner had time to renew it."""
+    """Then it is expired if it was over when the observer began: its owner had time to renew."""
     gap_seconds: float
     """Observations further apart than this start over."""
 
 
-IMPATIENT = LeaseTimeouts(lease_seconds=float("inf"), grace_seconds=0.0, gap_seconds=float("inf"))
+IMPATIENT = LeaseTimeouts(lease_seconds=float("inf"), grace_seconds=0.0, gap_seconds=0.0)
 """Relies on the database's clock alone."""
 
 
@@ -60,6 +61,9 @@ class _Stillness:
     watched_seconds: float = 0.0
     """Since the first look; of each gap only its bound, as nobody could renew in it. An observer
     that is late again and again comes to an end all the same."""
+    was_over: bool = False
+    """Whether the database's clock said that it is over when nobody had watched it. A lease that is
+    watched from its renewal on is over only if that clock was set."""
 
 
 @dataclass(slots=True)
@@ -74,30 +78,33 @@ class LeaseObserver:
     def observe(self, leases: Sequence[Lease], now: float) -> list[Lease]:
         """Record all leases as they are at monotonic ``now`` and return the expired ones.
 
-        These start over at the next look: what kept their runs from being closed may have kept
-        their owners from renewing too.
+        These start over: what kept their runs from being closed may have kept their owners from
+        renewing too.
         """
-        passed_seconds = 0.0 if self._looked_at is None else now - self._looked_at
+        passed_seconds = float("inf") if self._looked_at is None else now - self._looked_at
         self._looked_at = now
         self._seen = {lease.run_id: self._note(lease, now, passed_seconds) for lease in leases}
         expired = [lease for lease in leases if self._is_expired(lease, now)]
         for lease in expired:
-            del self._seen[lease.run_id]
+            again = replace(self._seen[lease.run_id], since=now, watched_seconds=0.0)
+            self._seen[lease.run_id] = again
         return expired
 
     def _note(self, lease: Lease, now: float, passed_seconds: float) -> _Stillness:
+        gap_seconds = self.patience.gap_seconds
+        is_gap = passed_seconds > gap_seconds
         seen = self._seen.get(lease.run_id)
         if seen is None or (seen.token, seen.until) != (lease.token, lease.until):
-            return _Stillness(lease.token, lease.until, now)
-        gap_seconds = self.patience.gap_seconds
+            return _Stillness(lease.token, lease.until, now, was_over=is_gap and lease.is_over)
         return replace(
             seen,
-            since=now if passed_seconds > gap_seconds else seen.since,
+            since=now if is_gap else seen.since,
             watched_seconds=seen.watched_seconds + min(passed_seconds, gap_seconds),
+            was_over=lease.is_over if is_gap else seen.was_over,
         )
 
     def _is_expired(self, lease: Lease, now: float) -> bool:
         seen = self._seen[lease.run_id]
         if seen.watched_seconds >= self.patience.lease_seconds:
             return True
-        return lease.is_over and now - seen.since >= self.patience.grace_seconds
+        return seen.was_over and now - seen.since >= self.patience.grace_seconds

@@ -22,7 +22,8 @@ log = get_logger(__name__)
 
 # KEYS: the limit's. ARGV: seconds between starts. No burst: with one, twice the count could start
 # in the first interval, and the promise is "at most".
-# Answers seconds to wait as a string; '0' admits.
+# Answers seconds to wait as a string; '0' admits. A wait is never longer than the interval, unless
+# Redis' clock was set back: then it begins from here.
 _ADMIT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1e6
@@ -33,6 +34,10 @@ local arrival = is_text and tonumber(redis.call('GETRANGE', KEYS[1], 0, 63)) or 
 -- and what others wrote. The first comparison fails for "nan" alone.
 if arrival ~= arrival or arrival < now or arrival > now + interval then arrival = now end
 local wait = arrival - now
+if wait > interval then
+    wait = interval
+    redis.call('SET', KEYS[1], tostring(now + interval), 'EX', math.ceil(interval) + 1)
+end
 if wait > 0 then return tostring(wait) end
 redis.call('SET', KEYS[1], tostring(now + interval), 'EX', math.ceil(interval) + 1)
 return '0'

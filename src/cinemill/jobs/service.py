@@ -28,6 +28,7 @@ from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import Catalog, RetryPolicy
 from cinemill.jobs.job_document import describe_job, describe_step
 from cinemill.storage import hardware
+from cinemill.storage.clock import ClockJump, read_last_jump
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import job_changes, job_queries, new_jobs, recovery, statistics
 from cinemill.storage.jobs.new_jobs import NewJob, NewStep
@@ -337,6 +338,11 @@ class JobService:
         """Return the hardware encoders of live workers, both serving and suspended."""
         with self._database.begin() as connection:
             return hardware.list_offers(connection)
+
+    def get_clock_jump(self) -> ClockJump | None:
+        """Return the last time that the database's clock was set; None where it never was."""
+        with self._database.begin() as connection:
+            return read_last_jump(connection)
 
     def get_processing_times(self) -> dict[str, dict[str, float]]:
         """Return count, average, p50, p90 and p99 in seconds of completed jobs, by kind."""

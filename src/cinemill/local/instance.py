@@ -40,6 +40,8 @@ class Instance:
     seconds_to_ready: float
     public_url: str | None = None
     """Where people open it through a proxy; None for ``api_url``."""
+    database_direct_url: str = ""
+    """PostgreSQL itself, where ``database_url`` leads to a pooler."""
 
     def state(self) -> dict[str, int | str]:
         """Return what other commands on this home find in ``run/state.json``."""
@@ -49,6 +51,7 @@ class Instance:
             "pid": self.pid,
             "api_url": self.api_url,
             "database_url": self.database_url,
+            "database_direct_url": self.database_direct_url,
             "redis_url": self.redis_url,
         }
 
@@ -125,6 +128,13 @@ async def check_addresses(settings: Settings) -> None:
     """
     given = (
         ("PostgreSQL", "DATABASE_URL", settings.database_url, 5432, DatabaseUnavailable),
+        (
+            "PostgreSQL",
+            "DATABASE_DIRECT_URL",
+            settings.database_direct_url,
+            5432,
+            DatabaseUnavailable,
+        ),
         ("Redis", "REDIS_URL", settings.redis_url, 6379, RedisUnavailable),
     )
     for name, setting, url, usual_port, failure in given:
@@ -163,6 +173,7 @@ def _describe_instance(settings: Settings, service_plan: ServicePlan, seconds: f
         pid=os.getpid(),
         api_url=f"http://{host}:{settings.port}",
         database_url=service_plan.database_url,
+        database_direct_url=settings.database_direct_url or "",
         redis_url=service_plan.redis_url,
         seconds_to_ready=seconds,
         public_url=str(settings.public_urls[0]) if settings.public_urls else None,

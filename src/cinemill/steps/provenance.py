@@ -69,7 +69,7 @@ def find_provenance(
         if kept is not None:
             return kept
         report = read_provenance(
-            resources.files.path(asset.sha256),
+            resources.files.require(asset.sha256),
             media.format,
             sandbox=resources.sandbox,
             trust_list=trust_list,

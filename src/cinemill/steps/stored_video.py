@@ -33,7 +33,7 @@ class StoredVideo:
 
     @property
     def path(self) -> Path:
-        return self.resources.files.path(self.asset.sha256)
+        return self.resources.files.require(self.asset.sha256)
 
     @property
     def limits(self) -> Limits:

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, text
 from cinemill.core.hardware import QUEUE_PREFIX, Offer
 
 LIVE_SECONDS = 30.0
-"""A node that has announced nothing for so long is gone; three announcements."""
+"""A node that has announced nothing for so long is gone; three announcements. So is one whose
+announcement is that far ahead: the database's clock was set back, and a live node announces itself
+again."""
 MOST_FAILURES = 3
 """Failures in a row after which an encoder is suspended."""
 FIRST_PAUSE_SECONDS = 60.0
@@ -33,7 +35,7 @@ def announce(connection: Connection, node: str, encoders: Mapping[str, str]) -> 
             DELETE FROM hardware_encoder WHERE (node, encoder) IN (
                 SELECT node, encoder FROM hardware_encoder
                 WHERE (node = :node AND encoder <> ALL(:encoders))
-                   OR seen_at < clock_timestamp() - make_interval(secs => :forgotten)
+                   OR seen_at < calendar_time() - make_interval(secs => :forgotten)
                 FOR UPDATE SKIP LOCKED)
             """
         ),
@@ -67,15 +69,23 @@ def list_offers(connection: Connection) -> list[Offer]:
         text(
             """
             SELECT node, encoder, codec, reason,
-                   CASE WHEN rests_until IS NOT NULL THEN
-                       greatest(0, extract(epoch FROM rests_until - clock_timestamp()))::float8
-                   END AS rests_seconds
-            FROM hardware_encoder
-            WHERE seen_at > clock_timestamp() - make_interval(secs => :live)
+                   CASE WHEN rests_until IS NULL THEN NULL
+                        -- Longer than its pause: the database's clock was set back meanwhile.
+                        WHEN left_seconds BETWEEN 0 AND
+                             1 + least(:longest, :first * power(2, least(rests - 1, 30)))
+                        THEN left_seconds ELSE 0 END AS rests_seconds
+            FROM hardware_encoder CROSS JOIN LATERAL (
+                SELECT extract(epoch FROM rests_until - clock_timestamp())::float8) AS rest
+                (left_seconds)
+            WHERE abs(extract(epoch FROM seen_at - clock_timestamp())) < :live
             ORDER BY node, encoder
             """
         ),
-        {"live": LIVE_SECONDS},
+        {
+            "live": LIVE_SECONDS,
+            "first": FIRST_PAUSE_SECONDS,
+            "longest": LONGEST_PAUSE_SECONDS,
+        },
     ).mappings()
     return [Offer(**row) for row in rows]
 
@@ -158,7 +168,7 @@ def route(connection: Connection) -> list[str]:
             """
             WITH offered AS (
                 SELECT codec FROM hardware_encoder WHERE rests_until IS NULL
-                  AND seen_at > clock_timestamp() - make_interval(secs => :live)
+                  AND abs(extract(epoch FROM seen_at - clock_timestamp())) < :live
             ), sent AS (
                 UPDATE run SET queue = :prefix || hardware WHERE id IN (
                     SELECT id FROM run

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from cinemill.errors import RedisUnavailable
-from cinemill.storage.database import Database, check_version
+from cinemill.storage.clock import ClockJump, read_last_jump
+from cinemill.storage.database import Database, check_route, check_version
 from cinemill.storage.redis_servers import REFUSALS, measure_fullness, open_redis
+from cinemill.storage.redis_trial import find_refusal
 
 CONNECT_SECONDS = 5.0
-PROBE_KEY = "cinemill:doctor"
-PROBE_TTL_SECONDS = 60
+TRIAL_KEYS = ("cinemill:doctor", "task_events:doctor")
+SKEW_SECONDS = 2.0
+"""Clocks that differ by less are synchronized."""
+RECENT_JUMP = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,19 @@ class DatabaseFacts:
     clock_skew_seconds: float
     """How far this machine's clock is ahead of the database's."""
     round_trip_seconds: float
+    clock_jump: ClockJump | None = None
+    """The last time that the database's clock was set, as far as relays noticed."""
+    pooler: str = ""
+    """What is between here and PostgreSQL; empty: nothing."""
+
+    def describe_clock(self) -> tuple[str, bool]:
+        """Return what is to be said about the database's clock, and whether all is well with it."""
+        message = f"{self.clock_skew_seconds:+.2f} s off from the database's clock"
+        is_well = abs(self.clock_skew_seconds) < SKEW_SECONDS
+        if (jump := self.clock_jump) is not None:
+            message += f", which was set by {jump.seconds:+,.0f} s on {jump.at:%Y-%m-%d %H:%M} UTC"
+            is_well = is_well and datetime.now(UTC) - jump.at > RECENT_JUMP
+        return message, is_well
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +66,17 @@ class RedisFacts:
     """The share of its memory that is used, 0 to 1; None where it has no limit."""
 
 
-def inspect_database(url: str) -> DatabaseFacts:
-    """Inspect PostgreSQL.
+def inspect_database(url: str, *, direct_url: str | None = None) -> DatabaseFacts:
+    """Inspect PostgreSQL, through the pooler that ``url`` leads to where there is a direct URL.
 
-    Raises DatabaseUnavailable; DatabaseNewer where a newer Cinemill wrote it.
+    Raises DatabaseUnavailable; DatabasePooled where a pooler is in between that Cinemill cannot
+    work through as it is set up; DatabaseNewer where a newer Cinemill wrote the data.
     """
-    revision = check_version(url)
-    database = Database(url, pool_size=1, application_name="cinemill doctor")
+    name = "cinemill doctor"
+    database = Database(url, direct_url=direct_url, pool_size=1, application_name=name)
     try:
+        check_route(database)
+        revision = check_version(database.direct_url)
         with database.begin() as connection:
             connection.execute(text("SELECT 1"))
             asked = time.time()
@@ -63,6 +87,8 @@ def inspect_database(url: str) -> DatabaseFacts:
                 )
             ).one()
             answered = time.time()
+            has_clock = connection.execute(text("SELECT to_regclass('engine_clock')")).scalar()
+            jump = read_last_jump(connection) if has_clock else None
             names = connection.execute(text("SELECT name FROM pg_available_extensions")).scalars()
             return DatabaseFacts(
                 version=str(row.version),
@@ -71,26 +97,25 @@ def inspect_database(url: str) -> DatabaseFacts:
                 # The server looked at its clock about half-way between question and answer.
                 clock_skew_seconds=(asked + answered) / 2 - float(row.now),
                 round_trip_seconds=answered - asked,
+                clock_jump=jump,
+                pooler="a pooler in transaction mode" if direct_url else "",
             )
     finally:
         database.close()
 
 
 def inspect_redis(url: str) -> RedisFacts:
-    """Inspect Redis. Raises RedisUnavailable."""
+    """Inspect Redis. Raises RedisUnavailable where it lets nobody in or does not answer."""
     try:
         with open_redis(
             url, socket_timeout=CONNECT_SECONDS, socket_connect_timeout=CONNECT_SECONDS
         ) as client:
-            # Not PING, which a server refuses that cannot save.
-            client.time()
-            asked = time.monotonic()
-            client.time()
-            round_trip_seconds = time.monotonic() - asked
-            refusal = _find_refusal(client)
-            server = client.info("server")
-            persistence = client.info("persistence")
-            memory = client.info("memory")
+            _measure_round_trip(client)  # which connects
+            round_trip_seconds = _measure_round_trip(client)
+            refusal = find_refusal(client, TRIAL_KEYS)
+            server, persistence, memory = (
+                _ask_info(client, section) for section in ("server", "persistence", "memory")
+            )
     except (RedisError, ValueError) as error:
         raise RedisUnavailable(f"Redis does not respond ({error}).") from error
     enabled = persistence.get("aof_enabled")
@@ -105,9 +130,16 @@ def inspect_redis(url: str) -> RedisFacts:
     )
 
 
-def _find_refusal(client: Redis) -> str | None:
+def _measure_round_trip(client: Redis) -> float:
+    asked = time.monotonic()
+    with suppress(*REFUSALS):  # an answer as well
+        client.time()  # not PING, which a server refuses that cannot save
+    return time.monotonic() - asked
+
+
+def _ask_info(client: Redis, section: str) -> Mapping[str, Any]:
     try:
-        client.set(PROBE_KEY, "", ex=PROBE_TTL_SECONDS)
-    except REFUSALS as error:
-        return str(error)
-    return None
+        found: Mapping[str, Any] = client.info(section)
+    except REFUSALS:
+        return {}  # an access list may forbid to ask
+    return found

@@ -9,14 +9,14 @@ import psycopg
 from psycopg import sql
 
 from cinemill.errors import DatabaseUnavailable
-from cinemill.storage.database import connection_parameters
+from cinemill.storage.database import open_connection
 
 
 class Listener:
     """One connection that listens on ``channels``; reconnects by itself. For one thread."""
 
     def __init__(self, url: str, channels: Sequence[str]) -> None:
-        self._conninfo, self._options = connection_parameters(url)
+        self._url = url
         self._channels = tuple(channels)
         self._connection: psycopg.Connection | None = None
 
@@ -49,7 +49,8 @@ class Listener:
 
     def _connect(self) -> psycopg.Connection:
         if self._connection is None:
-            self._connection = psycopg.connect(self._conninfo, autocommit=True, **self._options)
+            self._connection = open_connection(self._url)
+            self._connection.autocommit = True
             for channel in self._channels:
                 self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         return self._connection

@@ -10,6 +10,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -224,14 +225,22 @@ run = Table(
     Column("failure", JSONB),
     Column("peak_memory_bytes", BigInteger),
     Column("is_crowd", Boolean, nullable=False, server_default=text("false")),
-    _timestamp("turn_at", is_set=True),
+    Column("turn", BigInteger, Identity(), nullable=False),
+    Column("delay_seconds", Double),
+    Column("delay_ends", Double),
+    Column("published_seconds", Double, nullable=False, server_default=_ZERO),
     Index(
         "run_ready_idx",
         "queue",
         "owner",
         text("priority DESC"),
-        "turn_at",
-        postgresql_where=text("state = 'queued' AND published_at IS NULL"),
+        "turn",
+        postgresql_where=text("state = 'queued' AND published_at IS NULL AND delay_ends IS NULL"),
+    ),
+    Index(
+        "run_delayed_idx",
+        "delay_ends",
+        postgresql_where=text("state = 'queued' AND delay_ends IS NOT NULL"),
     ),
     Index(
         "run_published_idx",
@@ -255,6 +264,19 @@ run = Table(
     Index("run_ended_idx", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     Index("run_step_idx", "step_id"),
     Index("run_job_idx", "job_id"),
+)
+
+engine_clock = Table(
+    "engine_clock",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seconds", Double, nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("calendar", DateTime(timezone=True), nullable=False),
+    _counter("jumps"),
+    Column("jump_seconds", Double),
+    _timestamp("jumped_at"),
+    CheckConstraint("id = 1", name="engine_clock_id_check"),
 )
 
 orphan = Table(

@@ -100,7 +100,7 @@ def describe_statistics(jobs: Sequence[Job]) -> StatsDocument:
         ended = [job for job in jobs if job.kind == kind and job.state.is_final]
         if ended:
             outcomes[kind] = _describe_outcome(ended)
-    lists: dict[str, object] = {"stuck": [], "hardware": [], "workers": []}
+    lists: dict[str, object] = {"stuck": [], "hardware": [], "workers": [], "clock": None}
     times: dict[str, object] = {"processing_times": {}, "memory": {}}
     return cast("StatsDocument", {"queue": queue, "outcomes": outcomes, **times, **lists})
 

@@ -51,6 +51,7 @@ def main(arguments: list[str]) -> int:
         app.context.slots = count_slots(planned, app.context.settings)
         planned["hostname"] = f"{options.name}@{socket.gethostname()}"
         check_tools(app.context.settings)
+        app.context.check_database_route()
     except SettingsInvalid as error:
         print(error.message, file=sys.stderr)  # noqa: T201 - nothing is logged yet
         return 2

@@ -113,7 +113,7 @@ def _process_settings(settings: Settings) -> dict[str, Any]:
         "worker_pool": settings.celery_worker_pool,
         "beat_schedule": plan_schedule() | (plan_projection() if settings.qdrant_url else {}),
         # Without a file: a kill in mid-write would corrupt it, and two beats on a home share it.
-        "beat_scheduler": "celery.beat:Scheduler",
+        "beat_scheduler": "cinemill.worker.process.steady_scheduler:SteadyScheduler",
         # Beat wakes at least this often; a supervisor takes one that does not for frozen.
         "beat_max_loop_interval": BEAT_INTERVAL_SECONDS,
     }

@@ -10,7 +10,12 @@ from pathlib import Path
 
 from cinemill.catalog import CATALOG
 from cinemill.config import Settings
-from cinemill.errors import CinemillError, DependencyUnavailable
+from cinemill.errors import (
+    CinemillError,
+    DatabasePooled,
+    DatabaseUnavailable,
+    DependencyUnavailable,
+)
 from cinemill.jobs.catalog import Catalog, RetryPolicy
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.rate_limiter import RateLimiter
@@ -18,8 +23,11 @@ from cinemill.jobs.runs.runner import Runner
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import Handler
 from cinemill.media.encoding.hardware import Hardware
-from cinemill.storage.database import Database
+from cinemill.storage.database import Database, check_route
 from cinemill.storage.media.files import LocalFiles
+from cinemill.telemetry import get_logger
+
+log = get_logger(__name__)
 
 HARD_AFTER_SOFT_SECONDS = 60.0
 """How long an attempt that must stop has before its process is killed."""
@@ -78,10 +86,28 @@ class WorkerContext:
                 )
             self._database = Database(
                 self.settings.database_url,
+                direct_url=self.settings.database_direct_url,
                 pool_size=self.settings.database_pool_size,
                 application_name=f"cinemill {worker_name()}",
             )
         return self._database
+
+    def check_database_route(self) -> None:
+        """Check what is between here and PostgreSQL, before any work; keep no connection.
+
+        A server that is away is no reason not to start. Raises DatabasePooled,
+        DependencyUnavailable where no database is set.
+        """
+        try:
+            check_route(self.database)
+        except DatabasePooled:
+            raise
+        except DatabaseUnavailable as error:
+            log.warning("database_unavailable", detail=error.message)
+        finally:
+            if self._database is not None:
+                self._database.close()
+            self.forget_connections()
 
     @property
     def redis_url(self) -> str:

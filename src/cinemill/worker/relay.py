@@ -29,6 +29,8 @@ PLANNER_LOCK_SECONDS = 30.0
 """After which it is an error that another process holds the planner lock: plans take ms."""
 PLANNING_WAIT_SECONDS = 0.05
 MEASURE_SECONDS = 10.0
+LEAST_WAIT_SECONDS = 0.05
+"""For a delayed run that is due and that another transaction holds."""
 
 log = get_logger(__name__)
 often = ThrottledLog(__name__)
@@ -98,7 +100,7 @@ class Relay:
         context: WorkerContext = app.context
         broker = Broker(app)
         self._settings = context.settings
-        self._listener = Listener(context.database.url, [READY_CHANNEL, ENDED_CHANNEL])
+        self._listener = Listener(context.database.direct_url, [READY_CHANNEL, ENDED_CHANNEL])
         self._dispatcher = Dispatcher(
             context.database,
             context.events,
@@ -164,6 +166,7 @@ class Relay:
 
     def _wait(self) -> None:
         left = max(0.0, self._next_sweep - time.monotonic())
+        left = min(left, max(LEAST_WAIT_SECONDS, self._dispatcher.clock.measure_next_delay()))
         self._listener.wait(
             left if self._is_planned and self._is_announced else PLANNING_WAIT_SECONDS
         )

@@ -17,7 +17,7 @@ from tests.waiting import PATIENCE_SECONDS
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure
 from cinemill.media.ffmpeg.sandbox import is_isolated
-from cinemill.storage import hardware
+from cinemill.storage import clock, hardware
 from cinemill.storage.database import Database
 from cinemill.storage.jobs.dead_messages import insert_dead_message
 from cinemill.storage.metrics.live_workers import LiveWorker, LiveWorkers
@@ -255,9 +255,17 @@ class TestJobs:
         assert stats["queue"]["by_type"]["process_video"] >= 1
         assert stats["queue"]["total"] >= 1
         assert set(stats) == {
-            *("queue", "outcomes", "processing_times", "memory", "stuck", "hardware", "workers")
+            *("queue", "outcomes", "processing_times", "memory", "stuck", "hardware", "workers"),
+            "clock",
         }
         assert stats["hardware"] == []
+
+    def test_statistics_have_the_last_time_that_the_clock_was_set(self, api: RunningApi) -> None:
+        with closing(Database(api.database_url)) as database, database.begin() as connection:
+            clock.save(connection, seconds=5, wall=1.8e9, calendar=1.8e9, jump_seconds=-7200)
+        found = api.http.get("/api/v1/stats").json()["clock"]
+        assert (found["jumps"], found["jump_seconds"]) == (1, -7200)
+        assert found["jumped_at"].startswith("2027-01-15T08:00:00")
 
     def test_statistics_have_completion_rates_and_reasons_of_failures(
         self, api: RunningApi

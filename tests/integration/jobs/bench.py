@@ -41,7 +41,7 @@ class Bench:
 
     def execute(self, job: Job, name: str = "work") -> RunState | None:
         """The job's queued run, on this thread as a worker does."""
-        rows.change(self.database, "UPDATE run SET run_at = now() WHERE job_id = :id", id=job.id)
+        rows.change(self.database, "UPDATE run SET delay_ends = NULL WHERE job_id = :id", id=job.id)
         run_id = rows.queued_runs(self.database, job.id)[name]
         return self.make_runner().execute(run_id)
 
@@ -71,8 +71,7 @@ class Bench:
 
     def seconds_until_due(self, job: Job) -> float:
         query = text(
-            "SELECT extract(epoch FROM run_at - clock_timestamp()) FROM run "
-            "WHERE job_id = :id AND state = 'queued'"
+            "SELECT coalesce(delay_seconds, 0) FROM run WHERE job_id = :id AND state = 'queued'"
         )
         with self.database.begin() as connection:
             return float(connection.execute(query, {"id": job.id}).scalar_one())

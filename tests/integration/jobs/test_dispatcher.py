@@ -130,7 +130,7 @@ def test_queue_place_of_a_small_job_ignores_the_burst(engine: Engine) -> None:
 def test_large_job_does_not_wait_for_all_small_ones_that_come_later(engine: Engine) -> None:
     """Its turns come in time, also those of its last steps."""
     (large,) = engine.submit(kind="crowd")
-    later = "UPDATE run SET turn_at = turn_at - interval '1 hour' WHERE job_id = :id"
+    later = "UPDATE run SET turn = turn - 3600000 WHERE job_id = :id"
     rows.change(engine.database, later, id=large.id)
     engine.submit(20)
     engine.dispatcher.publish_ready()
@@ -155,7 +155,7 @@ def test_retry_waits_for_its_time(engine: Engine) -> None:
     engine.dispatcher.publish_ready()
     rows.fail(engine.database, engine.claim(engine.post.sent[0]), delay_seconds=60)
     assert engine.dispatcher.publish_ready() == 0
-    rows.change(engine.database, "UPDATE run SET run_at = now() WHERE job_id = :id", id=job.id)
+    rows.change(engine.database, "UPDATE run SET delay_ends = NULL WHERE job_id = :id", id=job.id)
     assert engine.dispatcher.publish_ready() == 1
 
 
@@ -201,7 +201,7 @@ def test_lost_messages_are_missed_although_fresh_ones_lie_with_the_broker(engine
     engine.submit(2)
     engine.dispatcher.publish_ready()
     engine.post.lose()
-    rows.change(engine.database, "UPDATE run SET published_at = now() - interval '1 minute'")
+    rows.change(engine.database, "UPDATE run SET published_seconds = published_seconds - 60")
     lost = list(engine.post.sent)
     engine.submit(10)
     engine.dispatcher.publish_ready()
@@ -252,7 +252,7 @@ def test_rate_lets_the_first_start_and_spaces_the_rest(engine: Engine) -> None:
     engine.submit(5, "rare_work")
     assert engine.dispatcher.publish_ready() == 1
     assert engine.dispatcher.publish_ready() == 0
-    waiting = "SELECT count(*) FROM run WHERE published_at IS NULL AND run_at > now()"
+    waiting = "SELECT count(*) FROM run WHERE published_at IS NULL AND delay_ends IS NOT NULL"
     with engine.database.begin() as connection:
         assert connection.execute(text(waiting)).scalar_one() == 4
 
@@ -261,6 +261,19 @@ def test_rate_holds_back_its_own_kind_only(engine: Engine) -> None:
     engine.submit(3, "rare_work")
     engine.submit(3)
     assert engine.dispatcher.publish_ready() == 4
+
+
+@pytest.mark.parametrize("step_seconds", [60.0, 7200.0, 365 * 86400.0])
+def test_rate_waits_for_one_interval_at_most_after_redis_clock_was_set_back(
+    own_redis: str, step_seconds: float
+) -> None:
+    limiter = RateLimiter(own_redis)
+    with redis.Redis.from_url(own_redis) as client:
+        client.set("cinemill:rate:shared", time.time() + step_seconds)
+    assert 0 < limiter.admit("shared", Rate(5, 1.0)) <= 0.2
+    time.sleep(0.25)
+    assert limiter.admit("shared", Rate(5, 1.0)) == 0
+    limiter.close()
 
 
 def test_three_clients_together_keep_one_rate(own_redis: str) -> None:

@@ -225,7 +225,7 @@ def test_short_job_goes_past_a_crowd_that_has_been_due_for_long(
 ) -> None:
     """Six hundred chunks filled the list of due runs, whichever of them might go out."""
     engine.submit(3, "crowd")
-    rows.change(engine.database, "UPDATE run SET turn_at = turn_at - interval '1 hour'")
+    rows.change(engine.database, "UPDATE run SET turn = turn - 3600000")
     rows.change(engine.database, "UPDATE run SET is_crowd = true")
     dispatcher = make_dispatcher(engine, sink, rates, window=window)
     for _ in range(3):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
+import socketserver
+import threading
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -14,7 +17,7 @@ import pytest
 import redis
 from tests.faults.cluster import replace_port
 from tests.faults.cuttable_proxy import CuttableProxy
-from tests.faults.refusals import REFUSALS, Refusal, busy_script, read_only
+from tests.faults.refusals import REFUSALS, SEEN_FROM_OUTSIDE, Refusal, read_only
 from tests.integration.jobs.engine import CATALOG, Engine
 from tests.waiting import wait_until
 
@@ -26,9 +29,11 @@ from cinemill.jobs.dispatch import Dispatcher
 from cinemill.jobs.events import EventPublisher, EventReader
 from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.local.embedded_servers import RunningServer
+from cinemill.local.servers.migration import check_redis_access
 from cinemill.local.servers.valkey import describe_valkey
 from cinemill.storage.inspection import inspect_redis
 from cinemill.storage.jobs.dispatch import ReadyRun
+from cinemill.storage.jobs.stray_messages import count_stray_messages, find_broker_refusal
 from cinemill.storage.secrets import write_private
 from cinemill.worker.app_factory import build_app
 from cinemill.worker.inspection import workers_by_queue
@@ -132,16 +137,82 @@ def test_health_says_that_redis_refuses(own_valkey: str, refusal: Refusal) -> No
     wait_until(lambda: judge(own_valkey) == "ok")
 
 
-@pytest.mark.parametrize("name", ["OOM", "READONLY", "MASTERDOWN", "MISCONF", "NOPERM"])
-def test_doctor_reports_why_redis_refuses(own_valkey: str, name: str) -> None:
-    assert inspect_redis(own_valkey).refusal is None
-    with REFUSALS[name](own_valkey):
-        assert inspect_redis(own_valkey).refusal
+def report(url: str) -> str | None:
+    """Return why doctor says that Redis fails; None where it does not."""
+    try:
+        return inspect_redis(url).refusal
+    except RedisUnavailable as error:
+        return error.message
 
 
-def test_redis_that_cannot_report_info_is_unavailable(own_valkey: str) -> None:
-    with busy_script(own_valkey), pytest.raises(RedisUnavailable):
-        inspect_redis(own_valkey)
+@pytest.mark.parametrize("name", SEEN_FROM_OUTSIDE)
+def test_doctor_and_health_report_that_redis_refuses(own_valkey: str, name: str) -> None:
+    assert report(own_valkey) is None
+    assert find_broker_refusal(own_valkey) is None
+    with SEEN_FROM_OUTSIDE[name](own_valkey):
+        said = report(own_valkey)
+        assert said
+        assert "script:" not in said
+        assert judge_or_fail(own_valkey) in ("refusing", "unavailable")
+        sink = EventPublisher(own_valkey, catalog=CATALOG)
+        assert sink.judge_health() in ("refusing", "unavailable")
+        sink.close()
+    wait_until(lambda: report(own_valkey) is None)
+    wait_until(lambda: judge_or_fail(own_valkey) == "ok")
+
+
+def judge_or_fail(url: str) -> str:
+    try:
+        return judge(url)
+    except RedisUnavailable:
+        return "unavailable"
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_final"),
+    [
+        ("LOADING Redis is loading the dataset in memory", False),
+        ("ERR max number of clients reached", False),
+        ("MASTERDOWN Link with MASTER is down", False),
+        ("CLUSTERDOWN The cluster is down", False),
+        ("TRYAGAIN Multiple keys request", False),
+        ("DENIED Redis is running in protected mode because protected mode is enabled", True),
+        ("NOAUTH Authentication required.", True),
+        ("WRONGPASS invalid username-password pair or user is disabled.", True),
+        ("ERR DB index is out of range", True),
+        ("\r\n\r\nHTTP/1.1 400 Bad Request", False),
+    ],
+)
+def test_whatever_a_server_answers_is_a_sentence(answer: str, is_final: bool) -> None:
+    with constant_server(f"-{answer}\r\n".encode()) as url:
+        assert report(url)
+        assert judge_or_fail(url) in ("refusing", "unavailable")
+        with pytest.raises(RedisUnavailable):
+            count_stray_messages(url, ["default"], ["process_video"])
+        if is_final:
+            with pytest.raises(RedisUnavailable, match="lets Cinemill not in"):
+                check_redis_access(url)
+        else:
+            check_redis_access(url)
+
+
+@contextmanager
+def constant_server(answer: bytes) -> Iterator[str]:
+    """Answer every command of every client with the same bytes, and yield the server's URL."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                while self.request.recv(65536):
+                    self.request.sendall(answer)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"redis://:pw@127.0.0.1:{server.server_address[1]}/3"
+        server.shutdown()
 
 
 @each_refusal

@@ -266,6 +266,6 @@ def test_next_attempt_removes_the_folder_that_a_killed_one_left(bench: Bench) ->
         (left / "large").write_bytes(b"bytes")
         rows.let_lease_run_out(bench.database, run)
         rows.crash(bench.database, run)
-        rows.change(bench.database, "UPDATE run SET run_at = now()")
+        rows.change(bench.database, "UPDATE run SET delay_ends = NULL")
     assert bench.execute(job) is RunState.SUCCEEDED
     assert list(bench.folder.iterdir()) == [foreign], "another installation's folder stays"

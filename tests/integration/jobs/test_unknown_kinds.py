@@ -38,7 +38,7 @@ def install_package(engine: Engine, *jobs: Job) -> None:
     for job in jobs:
         rows.change(
             engine.database,
-            "UPDATE run SET kind = 'work', queue = 'default', run_at = now() WHERE job_id = :id",
+            "UPDATE run SET kind = 'work', queue = 'default', delay_ends = NULL WHERE job_id = :id",
             id=job.id,
         )
 
@@ -70,7 +70,7 @@ def test_unknown_kind_is_held_once_a_minute_and_announced_once(engine: Engine) -
     remove_package(engine, job, queue="sheep")
     assert [engine.dispatcher.hold_unknown() for _ in range(3)] == [1, 0, 0]
     assert engine.dispatcher.announce_changes() == 1
-    rows.change(engine.database, "UPDATE run SET run_at = now()")
+    rows.change(engine.database, "UPDATE run SET delay_ends = NULL")
     assert engine.dispatcher.hold_unknown() == 1
     assert engine.dispatcher.announce_changes() == 0
 
@@ -159,7 +159,7 @@ def test_locked_job_is_left_for_the_next_sweep(engine: Engine) -> None:
     with rows.locked_job(engine.database, job):
         engine.dispatcher.hold_unknown()
     assert WAITING not in message_of(engine, job)
-    rows.change(engine.database, "UPDATE run SET run_at = now()")
+    rows.change(engine.database, "UPDATE run SET delay_ends = NULL")
     engine.dispatcher.hold_unknown()
     assert WAITING in message_of(engine, job)
 
@@ -180,7 +180,7 @@ def test_relay_that_knows_the_kind_sends_it(
         measure_depth=engine.post.measure_depth,
     )
     assert older.hold_unknown() == 1
-    rows.change(engine.database, "UPDATE run SET run_at = now() WHERE job_id = :id", id=job.id)
+    rows.change(engine.database, "UPDATE run SET delay_ends = NULL WHERE job_id = :id", id=job.id)
     assert engine.dispatcher.publish_ready() == 1
 
 

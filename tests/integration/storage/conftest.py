@@ -9,6 +9,7 @@ from tests.conftest import fresh_database
 from tests.integration.storage import rows
 from tests.integration.storage.rows import forget_everything
 
+from cinemill.storage import sessions
 from cinemill.storage.database import Database, migrate
 
 
@@ -17,9 +18,11 @@ def migrated(database_url: str) -> Iterator[Database]:
     with fresh_database(database_url) as url:
         migrate(url)
         forgo_durability(url)
-        database = Database(url, pool_size=20)
-        yield database
-        database.close()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sessions, "FORGETFUL", "")
+            database = Database(url, pool_size=20)
+            yield database
+            database.close()
 
 
 def forgo_durability(url: str) -> None:

@@ -179,3 +179,4 @@ def forget_everything(database: Database) -> None:
     change(database, "DELETE FROM dead_message")
     change(database, "DELETE FROM conversation")
     change(database, "DELETE FROM provider_cost")
+    change(database, "DELETE FROM engine_clock")

@@ -23,7 +23,7 @@ from tests.integration.storage.intelligence_rows import (
 )
 from tests.waiting import wait_until
 
-from cinemill.storage import database as database_module
+from cinemill.storage import sessions
 from cinemill.storage.database import Database, open_patient_connection
 from cinemill.storage.retrieval import index_builds, models
 from cinemill.storage.retrieval.index_builds import IndexBuild
@@ -92,9 +92,7 @@ def test_worker_that_waits_for_another_can_be_stopped(
 def test_build_waits_for_an_old_transaction_as_long_as_it_takes(
     database: Database, model: EmbeddingModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = database_module._SOCKET_OPTIONS
-    hasty = f"{options['options']} -c lock_timeout=1"  # milliseconds, in place of 2,000
-    monkeypatch.setitem(options, "options", hasty)
+    monkeypatch.setitem(sessions.SETTINGS, "lock_timeout", "1ms")  # in place of 2 s
     with ThreadPoolExecutor(1) as threads:
         with write_to(database, model):
             build = threads.submit(models.build_index, database, model)

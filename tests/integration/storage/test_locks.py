@@ -14,7 +14,6 @@ from cinemill.core.job import JobState, RunState
 from cinemill.errors import DatabaseUnavailable, LockTimeout
 from cinemill.storage import hardware
 from cinemill.storage.database import (
-    LOCK_WAIT_SECONDS,
     MIGRATION_LOCK,
     Database,
     limit_lock_wait,
@@ -23,6 +22,7 @@ from cinemill.storage.database import (
 from cinemill.storage.jobs import claims, dispatch, job_changes, job_queries, runs
 from cinemill.storage.jobs.claims import CLAIM_LOCK_SECONDS
 from cinemill.storage.media import assets
+from cinemill.storage.sessions import LOCK_WAIT_SECONDS
 
 HOLD_ADVISORY = "SELECT pg_advisory_xact_lock(:key)"
 
@@ -91,17 +91,14 @@ def test_run_that_is_put_off_goes_out_again_each_time_later(database: Database) 
     run_id = rows.queued_runs(database, job.id)["work"]
     waits = []
     for _ in range(6):
-        rows.change(database, "UPDATE run SET run_at = now() WHERE id = :id", id=run_id)
+        rows.change(database, "UPDATE run SET delay_ends = NULL WHERE id = :id", id=run_id)
         with database.begin() as connection:
             dispatch.stamp_published(connection, [run_id])
         with rows.locked_job(database, job), database.once() as connection:
             assert claims.put_off(connection, run_id)
         with database.begin() as connection:
             row = connection.execute(
-                text(
-                    "SELECT extract(epoch FROM run_at - clock_timestamp())::float8 AS wait,"
-                    " published_at FROM run WHERE id = :id"
-                ),
+                text("SELECT delay_seconds AS wait, published_at FROM run WHERE id = :id"),
                 {"id": run_id},
             ).one()
         assert row.published_at is None

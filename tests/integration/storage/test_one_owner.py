@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 
 from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.retrieval.hits import SearchScope
-from cinemill.storage import database as database_module
+from cinemill.storage import sessions
 from cinemill.storage.database import Database, check_version, migrate
 from cinemill.storage.jobs.new_jobs import NewJob, insert_job
 from cinemill.storage.knowledge.entities import find_entities, get_entity, list_moments
@@ -145,9 +145,7 @@ def test_migration_takes_as_long_as_it_takes(
     old: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its statements write every row of a library: no limit for statements is theirs."""
-    options = database_module._SOCKET_OPTIONS
-    hasty = f"{options['options']} -c statement_timeout=2000"  # milliseconds
-    monkeypatch.setitem(options, "options", hasty)
+    monkeypatch.setitem(sessions.SETTINGS, "statement_timeout", "2s")
     late = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
         "AND clock_timestamp() - query_start > interval '2.5 seconds'"

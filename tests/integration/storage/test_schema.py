@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
+from tests.integration.storage import rows
 
 import cinemill.storage.analyses.tables
 import cinemill.storage.findings.tables
@@ -16,7 +18,8 @@ import cinemill.storage.metrics.tables
 import cinemill.storage.projection.tables
 import cinemill.storage.providers.tables
 import cinemill.storage.retrieval.tables  # noqa: F401
-from cinemill.errors import DatabaseNewer, DatabaseUnavailable
+from cinemill.errors import DatabaseNewer, DatabaseUnavailable, LockTimeout
+from cinemill.storage import database as database_module
 from cinemill.storage.database import Database, check_version, migrate
 from cinemill.storage.tables import metadata
 
@@ -73,6 +76,45 @@ def test_two_that_migrate_at_once_do_not_disturb_each_other(empty_url: str) -> N
     with ThreadPoolExecutor(2) as pool:
         heads = set(pool.map(migrate, [empty_url, empty_url]))
     assert heads == {check_version(empty_url)}
+
+
+def test_migration_waits_for_a_table_without_holding_up_others(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody else waited behind a migration that waited for a forgotten transaction."""
+    monkeypatch.setattr(database_module, "MIGRATION_LOCK_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(database_module, "MIGRATION_PAUSE_SECONDS", 1.0)
+    migrate(empty_url, revision="0017")
+    database = Database(empty_url)
+    with ThreadPoolExecutor(1) as pool:
+        with rows.locked(database, "SELECT count(*) FROM embedding_model, job, asset, passage"):
+            migration = pool.submit(migrate, empty_url)
+            for _ in range(5):
+                # The lock of an INSERT, which a waiting migration would keep from being granted.
+                rows.change(database, "LOCK TABLE passage IN ROW EXCLUSIVE MODE")
+                time.sleep(0.3)
+            assert not migration.done()
+        migration.result()
+    assert check_version(empty_url) == migrate(empty_url)
+    database.close()
+
+
+def test_migration_that_never_gets_its_table_names_who_holds_it(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "MIGRATION_LOCK_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(database_module, "MIGRATION_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(database_module, "MIGRATION_PATIENCE_SECONDS", 0.5)
+    migrate(empty_url, revision="0017")
+    database = Database(empty_url)
+    with (
+        rows.locked(database, "SELECT count(*) FROM embedding_model, job, asset, passage"),
+        pytest.raises(LockTimeout, match=r"process \d+, idle in transaction, since"),
+    ):
+        migrate(empty_url)
+    assert check_version(empty_url) == "0017"
+    migrate(empty_url)
+    database.close()
 
 
 def test_data_of_a_newer_cinemill_is_not_touched(empty_url: str) -> None:

@@ -111,7 +111,7 @@ def test_step_unknown_to_one_worker_is_offered_again(app: Celery, refused: Refus
     assert DeadLetterWriter(app.context).move() == 1
     with app.context.database.begin() as connection:
         assert list_dead_messages(connection, limit=10) == []
-    waiting = "published_at IS NULL AND run_at > now()"
+    waiting = "published_at IS NULL AND delay_ends IS NOT NULL"
     assert count_runs(app, waiting) == 1
     assert (
         "a worker that can do the step 'count_sheep'" in app.context.service.get_job(job.id).message

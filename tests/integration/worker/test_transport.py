@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -72,6 +73,21 @@ def test_interruptions_are_counted_for_each_dead_worker(url: str, client: Any) -
             assert bool(message.delivery_info["redelivered"]) is (count > 0)
         restore_unacknowledged(url, client)
     assert client.hlen("cinemill:unacked") == 0
+
+
+@pytest.mark.parametrize("ahead_seconds", [120.0, 7200.0, 365 * 86400.0])
+def test_message_of_a_dead_worker_whose_clock_was_ahead_is_held_from_now_on(
+    url: str, client: Any, ahead_seconds: float
+) -> None:
+    client.lpush(LIST, json.dumps(make_message()))
+    with take_one(url):
+        pass
+    (tag,) = client.zrange("cinemill:unacked_index", 0, -1)
+    client.zadd("cinemill:unacked_index", {tag: time.time() + ahead_seconds})
+    connection = Connection(url, transport_options=broker_options())
+    connection.channel().qos.restore_visible(interval=1)
+    connection.release()
+    assert client.zscore("cinemill:unacked_index", tag) <= time.time()
 
 
 def test_requeue_by_a_task_resets_the_interruptions(url: str, client: Any) -> None:

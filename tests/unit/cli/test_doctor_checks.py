@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from cinemill.core.encoding.rendition import VideoCodec
 from cinemill.media.encoding.hardware import VAAPI, Hardware, HardwareEncoder
 from cinemill.steps.discovery import LeftOut, Origin
 from cinemill.storage import inspection
+from cinemill.storage.clock import ClockJump
 from cinemill.storage.secrets import read_or_make_secret
 
 if TYPE_CHECKING:
@@ -118,6 +120,20 @@ def test_doctor_names_the_redis_product(
     monkeypatch.setattr(inspection, "inspect_redis", lambda _: facts)
     (found,) = doctor_checks.check_redis(Settings(home=home, redis_url="redis://127.0.0.1:1"))
     assert found.message == f"{product} 9.1.2, responds in 1.0 ms"
+
+
+@pytest.mark.parametrize(("days", "level"), [(None, Level.OK), (0.5, Level.WARN), (3.0, Level.OK)])
+def test_doctor_warns_for_a_day_that_the_database_clock_was_set(
+    home: Path, monkeypatch: pytest.MonkeyPatch, days: float | None, level: Level
+) -> None:
+    jump = days and ClockJump(2, -7200.0, datetime.now(UTC) - timedelta(days=days))
+    extensions = frozenset({"vector", "pg_trgm"})
+    facts = inspection.DatabaseFacts("18.0", "0023", extensions, 0.1, 0.001, jump or None)
+    monkeypatch.setattr(inspection, "inspect_database", lambda _: facts)
+    settings = Settings(home=home, database_url="postgresql://127.0.0.1:1/d")
+    found = {check.part: check for check in doctor_checks.check_database(settings)}["clock"]
+    assert found.level is level
+    assert ("which was set by -7,200 s on " in found.message) is bool(jump)
 
 
 def test_doctor_port_in_use_fails(home: Path) -> None:

@@ -91,6 +91,17 @@ def test_renewed_lease_never_expires(actions: list[tuple[str, float]]) -> None:
     assert world.expired_at is None
 
 
+@pytest.mark.parametrize("step", [30.0, 120.0, 7200.0, -600.0])
+def test_owner_that_misses_two_renewals_is_no_crash_because_the_clock_was_set(step: float) -> None:
+    """The lease is longer than that, whatever the database's clock shows."""
+    world = World()
+    world.pass_time(2 * LEASE_SECONDS)
+    world.clock += step
+    world.renewal_due += 2 * BEAT_SECONDS
+    world.pass_time(3 * LEASE_SECONDS)
+    assert world.expired_at is None
+
+
 @given(ACTIONS)
 def test_dead_worker_is_found_within_a_lease_and_two_sweeps(
     actions: list[tuple[str, float]],
@@ -152,7 +163,7 @@ def test_lease_that_could_not_be_closed_is_observed_from_the_start() -> None:
     observer = LeaseObserver(PATIENCE)
     one = lease(20, is_over=True)
     moments = [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]
-    assert [len(observer.observe([one], now)) for now in moments] == [0, 0, 1, 0, 0, 1]
+    assert [len(observer.observe([one], now)) for now in moments] == [0, 0, 1, 0, 1, 0]
 
 
 def test_impatient_observer_relies_on_the_database_clock() -> None:

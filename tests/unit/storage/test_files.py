@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.errors import DiskFull, NotFound, OutputInvalid
+from cinemill.errors import DiskFull, OutputInvalid, StoredFileMissing
 from cinemill.storage.media.files import LocalFiles, hash_file
 
 MIB = 1024 * 1024
@@ -160,9 +160,11 @@ def test_concurrent_writers_store_same_and_different_bytes(
 
 
 def test_missing_file_is_said_to_be_missing(files: LocalFiles) -> None:
-    with pytest.raises(NotFound) as missing:
-        files.open(WRONG)
-    assert missing.value.code == "file_missing"
+    for ask in (files.open, files.require, lambda name: files.export(name, files.root / "out")):
+        with pytest.raises(StoredFileMissing, match=str(files.root)) as missing:
+            ask(WRONG)
+        assert missing.value.code == "file_missing"
+        assert missing.value.is_retryable  # another machine may have it
     assert not files.exists(WRONG)
     assert not files.remove(WRONG)
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from kombu.utils.scheduling import cycle_by_name
 
 from cinemill.catalog import CATALOG
-from cinemill.storage.database import ANSWER_SECONDS, CONNECT_TIMEOUT_SECONDS
+from cinemill.storage.database import CONNECT_TIMEOUT_SECONDS
+from cinemill.storage.sessions import ANSWER_SECONDS
 from cinemill.worker.messages.queues import (
     REDIS_STEPS,
     PriorityFirstCycle,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, Self
 
 from cinemill.api.models.documents import Document, OpenObject
 from cinemill.api.models.jobs import JobDocument
 from cinemill.api.models.pages import Page
 from cinemill.core.hardware import Offer
+from cinemill.storage.clock import ClockJump
 from cinemill.storage.metrics.live_workers import LiveWorker
 
 
@@ -153,6 +155,21 @@ class HardwareDocument(Document):
         return cls(status=values.pop("state"), **values)
 
 
+class ClockDocument(Document):
+    """The last time that the clock of the database's machine was set, as far as it was noticed."""
+
+    jumps: int
+    """How often it was set in all."""
+    jump_seconds: float
+    """How far it was set forward; negative where it was set back."""
+    jumped_at: datetime
+    """What it showed afterwards."""
+
+    @classmethod
+    def from_jump(cls, jump: ClockJump) -> Self:
+        return cls(jumps=jump.jumps, jump_seconds=jump.seconds, jumped_at=jump.at)
+
+
 class WorkerDocument(Document):
     """One live worker, as it described itself within the last 30 seconds."""
 
@@ -191,3 +208,5 @@ class StatsDocument(Document):
     hardware: list[HardwareDocument]
     workers: list[WorkerDocument] | None
     """Null if Redis does not respond, where workers report."""
+    clock: ClockDocument | None = None
+    """Null while the database's clock was never set."""

@@ -33,7 +33,7 @@ from cinemill.errors import CinemillError
 from cinemill.jobs.events import EventReader
 from cinemill.machine import usable_cpus
 from cinemill.storage.database import Database
-from cinemill.storage.jobs.stray_messages import count_stray_messages
+from cinemill.storage.jobs.stray_messages import count_stray_messages, find_broker_refusal
 from cinemill.storage.projection.health import examine_projections
 from cinemill.storage.projection.server import QdrantServer
 
@@ -47,6 +47,7 @@ STRAYS_SECONDS = 10.0
 _LIBRARIES = ("celery", "fastapi", "kombu", "psycopg", "redis", "sqlalchemy", "uvicorn")
 
 _WRITABLE = ("ok", "nearly_full")
+_BROKEN = ("refusing", "unavailable")
 
 _checked: dict[str | None, tuple[float, str]] = {}
 
@@ -60,10 +61,11 @@ async def read_health(request: Request, state: StateDep, response: Response) -> 
     """Report whether the components respond. 503 if PostgreSQL does not.
 
     ``redis`` is ``ok``, ``nearly_full`` where over four fifths of its memory are used, ``refusing``
-    where it answers and takes no write (nothing new starts meanwhile), or ``unavailable``.
+    where it answers and refuses what work needs (nothing new starts meanwhile), or ``unavailable``.
     ``hardware`` is ``none``, ``ok``, or ``resting`` where an encoder failed too often and its work
     goes elsewhere; ``/stats`` names it. ``messages`` is ``ok``, or ``unread`` where jobs lie in
-    lists of the broker that no worker reads; ``capabilities`` is there only where an installed
+    lists of the broker that no worker reads, or ``refusing`` or ``unavailable`` where the broker is
+    another server than ``redis`` and fails; ``capabilities`` is there only where an installed
     package's capability cannot be used, and says ``left_out``. ``qdrant`` is there only where it is
     set up: ``ok``, ``unavailable``, or ``filling`` or ``behind`` where it lacks vectors; PostgreSQL
     is searched then. ``sandbox`` is there only where videos are decoded outside of bubblewrap,
@@ -86,7 +88,12 @@ async def _examine(state: AppState, reader: EventReader) -> dict[str, str]:
         _examine_redis(state, reader, deadline),
         _examine_qdrant(state, deadline),
     )
-    is_well = database and events in _WRITABLE and "unavailable" not in qdrant.values()
+    is_well = (
+        database
+        and events in _WRITABLE
+        and messages not in _BROKEN
+        and "unavailable" not in qdrant.values()
+    )
     return {
         "status": "ok" if is_well else "degraded" if database else "down",
         "database": "ok" if database else "unavailable",
@@ -160,11 +167,17 @@ def _check_messages(state: AppState) -> str:
     url, now = state.settings.celery_broker_url, time.monotonic()
     if url not in _checked or now - _checked[url][0] > STRAYS_SECONDS:
         try:
-            found = count_stray_messages(url, QUEUES, JOB_KINDS)
-            _checked[url] = (now, "unread" if found else "ok")
+            _checked[url] = (now, _judge_broker(url, is_other=url != state.settings.redis_url))
         except CinemillError:
-            _checked[url] = (now, "unknown")
+            _checked[url] = (now, "unavailable")
     return _checked[url][1]
+
+
+def _judge_broker(url: str | None, *, is_other: bool) -> str:
+    """Return what ``/health`` says of the broker, which may be another server than events'."""
+    if is_other and find_broker_refusal(url) is not None:
+        return "refusing"
+    return "unread" if count_stray_messages(url, QUEUES, JOB_KINDS) else "ok"
 
 
 @router.get("/debug")

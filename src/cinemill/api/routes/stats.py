@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.models.jobs import JobDocument
 from cinemill.api.models.operations import (
+    ClockDocument,
     DurationStatistics,
     HardwareDocument,
     MemoryStatistics,
@@ -27,7 +28,7 @@ def read_stats(state: StateDep) -> StatsDocument:
 
     Counts by status, type and queue; how jobs ended, and why they failed; seconds by type; memory
     by kind of step; jobs that take suspiciously long; encoders, and which of them are suspended;
-    live workers and their memory.
+    live workers and their memory; the last time that the database's clock was set.
     """
     jobs = state.jobs
     return StatsDocument(
@@ -47,6 +48,7 @@ def read_stats(state: StateDep) -> StatsDocument:
         ],
         hardware=[HardwareDocument.from_offer(offer) for offer in jobs.list_hardware()],
         workers=_list_workers(state),
+        clock=None if (jump := jobs.get_clock_jump()) is None else ClockDocument.from_jump(jump),
     )
 
 

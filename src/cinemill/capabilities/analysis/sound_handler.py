@@ -35,7 +35,7 @@ def classify_sound(resources: StepResources, context: StepContext) -> StepOutcom
     )
     samples = extract_samples(
         ffmpeg_session(resources, context, "Extracting the audio", share=EXTRACT_SHARE),
-        resources.files.path(asset.sha256),
+        resources.files.require(asset.sha256),
         info,
         prepared=find_artifact_path(resources, asset, ArtifactKind.AUDIO),
     )

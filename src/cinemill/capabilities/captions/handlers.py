@@ -226,7 +226,7 @@ def _extract_audio(
             begin=begin,
             share=(1 - begin) * AUDIO_SHARE,
         ),
-        resources.files.path(asset.sha256),
+        resources.files.require(asset.sha256),
         info,
         prepared=prepared,
     )

@@ -42,7 +42,7 @@ def keep_encoding_report(
         return kept
     try:
         report = examine_encoding(
-            resources.files.path(asset.sha256),
+            resources.files.require(asset.sha256),
             media,
             sandbox=resources.sandbox,
             should_stop=context.should_stop,

@@ -152,7 +152,7 @@ def _create(
     require_space(resources, estimate_output_bytes(media))
     outcome = prepare(
         ffmpeg_session(resources, context, "Encoding the preview copy"),
-        resources.files.path(asset.sha256),
+        resources.files.require(asset.sha256),
         media,
         request,
     )

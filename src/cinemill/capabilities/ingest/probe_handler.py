@@ -23,7 +23,7 @@ def probe_source(resources: StepResources, context: StepContext) -> StepOutcome:
     asset = find_asset(resources, context)
     context.report(0.0, "Inspecting the video")
     media = asset.media or probe(
-        resources.files.path(asset.sha256),
+        resources.files.require(asset.sha256),
         effective_limits(resources, context),
         sandbox=resources.sandbox,
     )

@@ -14,6 +14,7 @@ from cinemill.capabilities.operations.resources import measure_resources
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.resources import StepResources
+from cinemill.storage.clock import read_calendar
 
 
 def forget_old_jobs(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -23,7 +24,9 @@ def forget_old_jobs(resources: StepResources, context: StepContext) -> StepOutco
     """
     days = context.job_parameters(RetentionParameters).days
     kept_days = min(resources.retention_days, MOST_DAYS) if days is None else days
-    cutoff = datetime.now(UTC) - timedelta(days=kept_days)
+    with resources.database.once() as connection:
+        now = datetime.fromtimestamp(read_calendar(connection), UTC)
+    cutoff = now - timedelta(days=kept_days)
     return StepOutcome(
         {
             "deleted_jobs": resources.service.delete_old_jobs(kept_days),
@@ -74,6 +77,7 @@ def clean_outputs(resources: StepResources, context: StepContext) -> StepOutcome
     return StepOutcome(
         output_cleanup.remove_outputs(
             [resources.render_dir, resources.preview_dir],
+            now=retention.measure_age_from(resources.database),
             max_age_days=params.max_age_days,
             max_size_gb=params.max_size_gb,
         )

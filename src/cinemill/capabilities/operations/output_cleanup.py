@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,16 +23,17 @@ class OutputFile:
 
 
 def remove_outputs(
-    folders: Sequence[Path], *, max_age_days: float, max_size_gb: float
+    folders: Sequence[Path], *, now: float, max_age_days: float, max_size_gb: float
 ) -> dict[str, int]:
     """Remove files older than ``max_age_days``, then the oldest until the rest fit ``max_size_gb``.
 
-    A gigabyte has 10⁹ bytes. The store's copies stay, so an output can be restored without work.
+    ``now`` is in Unix seconds. A gigabyte has 10⁹ bytes. The store's copies stay, so an output can
+    be restored without work.
     Returns ``deleted_files`` and ``freed_bytes``; bytes that the store still holds are not freed.
     """
     doomed = select_expired(
         list_files(folders),
-        oldest=time.time() - max_age_days * DAY_SECONDS,
+        oldest=now - max_age_days * DAY_SECONDS,
         max_bytes=int(max_size_gb * GIGABYTE),
     )
     freed_bytes = sum(_remove(file) for file in doomed)

@@ -8,6 +8,7 @@ from functools import partial
 
 from cinemill.capabilities.operations.verify import GRACE_SECONDS, find_orphans, is_orphan
 from cinemill.errors import LockTimeout
+from cinemill.storage.clock import read_calendar
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.findings.sets import delete_abandoned
 from cinemill.storage.jobs.dead_messages import prune_dead_messages
@@ -93,7 +94,9 @@ def collect_garbage(database: Database, files: LocalFiles) -> dict[str, int]:
     Returns ``deleted_files``, ``deleted_uploads``, ``freed_bytes``.
     """
     removed = remove_orphans(database, files, grace_seconds=GRACE_SECONDS)
-    uploads = remove_broken_uploads(files, grace_seconds=UPLOAD_GRACE_SECONDS)
+    uploads = remove_broken_uploads(
+        files, grace_seconds=UPLOAD_GRACE_SECONDS, now=measure_age_from(database)
+    )
     return {
         "deleted_files": removed[0],
         "deleted_uploads": uploads[0],
@@ -116,9 +119,24 @@ def remove_orphans(
     return sum(size_bytes > 0 for size_bytes in freed), sum(freed)
 
 
-def remove_broken_uploads(files: LocalFiles, *, grace_seconds: float) -> tuple[int, int]:
-    """Remove uploads that were not written to for this long, and return (files, bytes)."""
-    before = time.time() - grace_seconds
+def measure_age_from(database: Database) -> float:
+    """Return the time, in Unix seconds, from which the age of a file counts.
+
+    It is this machine's clock or the installation's calendar, whichever is behind: a clock that
+    leaps forward must not make everything old.
+    """
+    with database.once() as connection:
+        return min(time.time(), read_calendar(connection))
+
+
+def remove_broken_uploads(
+    files: LocalFiles, *, grace_seconds: float, now: float | None = None
+) -> tuple[int, int]:
+    """Remove uploads that were not written to for this long, and return (files, bytes).
+
+    ``now`` is in Unix seconds; this machine's clock by default.
+    """
+    before = (time.time() if now is None else now) - grace_seconds
     count = freed_bytes = 0
     for path, stat in files.walk_incoming():
         if stat.st_mtime <= before:

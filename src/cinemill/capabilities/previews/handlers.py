@@ -58,7 +58,7 @@ class _Task:
 
     @property
     def source(self) -> Path:
-        return self.resources.files.path(self.asset.sha256)
+        return self.resources.files.require(self.asset.sha256)
 
     @property
     def key(self) -> str:

@@ -61,7 +61,7 @@ def read_context(context: StepContext) -> RenderContext:
 def find_videos(resources: StepResources, edit: RenderContext) -> dict[str, StoredVideo]:
     """Return the stored videos by their sha256."""
     return {
-        one.sha256: StoredVideo(resources.files.path(one.sha256), one.media)
+        one.sha256: StoredVideo(resources.files.require(one.sha256), one.media)
         for one in edit.found.values()
     }
 

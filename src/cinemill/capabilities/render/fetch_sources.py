@@ -85,7 +85,7 @@ class SourceFetcher:
             resources, context, path, done=done, share=self.share, look=sniff_material_file
         )
         media = probe_material(
-            resources.files.path(taken.stored.sha256),
+            resources.files.require(taken.stored.sha256),
             effective_limits(resources, context),
             sandbox=resources.sandbox,
         )
@@ -123,4 +123,4 @@ class SourceFetcher:
     def _probe(self, sha256: str) -> MediaInfo:
         resources = self.resources
         limits = effective_limits(resources, self.context)
-        return probe(resources.files.path(sha256), limits, sandbox=resources.sandbox)
+        return probe(resources.files.require(sha256), limits, sandbox=resources.sandbox)

@@ -377,7 +377,7 @@ def _find_part(resources: StepResources, sha256: str) -> Path:
             code="piece_missing",
             hint="Submit the timeline again; pieces that still exist are reused.",
         )
-    return resources.files.path(sha256)
+    return resources.files.require(sha256)
 
 
 def _save(

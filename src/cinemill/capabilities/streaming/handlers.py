@@ -52,7 +52,7 @@ def open_stream(resources: StepResources, context: StepContext) -> StepOutcome:
         return StepOutcome({"asset_id": asset.id, "playlist": None, "why": why})
     require_space(resources, info.size_bytes)
     session = ffmpeg_session(resources, context, "Preparing early playback")
-    outcome = copy_stream(session, resources.files.path(asset.sha256), info)
+    outcome = copy_stream(session, resources.files.require(asset.sha256), info)
     key = step_key(asset.sha256, "copy", {})
     artifacts = publish(resources, outcome.files)
     result = {"asset_id": asset.id, "playlist": address(key, MASTER_PLAYLIST), "why": ""}
@@ -71,7 +71,7 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
     info, purpose = _read_info(context), context.parameters(RungsParameters).preset
     require_space(resources, estimate_bytes(info))
     session = ffmpeg_session(resources, context, "Encoding the renditions")
-    outcome = make_ladder(session, resources.files.path(asset.sha256), info, purpose)
+    outcome = make_ladder(session, resources.files.require(asset.sha256), info, purpose)
     key = step_key(asset.sha256, "ladder", {"preset": purpose.value})
     artifacts = publish(resources, outcome.files)
     for one in artifacts:

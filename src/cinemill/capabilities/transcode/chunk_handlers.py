@@ -123,7 +123,7 @@ def _open(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: RenditionRequest
 ) -> RenditionTask:
     info = context.result_of(PROBE).media
-    path = resources.files.path(asset.sha256)
+    path = resources.files.require(asset.sha256)
     plan = plan_encode(
         str(path),
         info,
@@ -311,10 +311,10 @@ def join_chunks(resources: StepResources, context: StepContext) -> StepOutcome:
     path, facts = concat_chunks(
         ffmpeg_session(resources, context, "Joining"),
         [
-            FinishedChunk(resources.files.path(one.sha256), one.frames, one.delay, one.settings)
+            FinishedChunk(resources.files.require(one.sha256), one.frames, one.delay, one.settings)
             for one in chunk_results
         ],
-        None if tracks is None else resources.files.path(tracks.sha256),
+        None if tracks is None else resources.files.require(tracks.sha256),
         task.path,
         task.info,
         request,

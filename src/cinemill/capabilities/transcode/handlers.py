@@ -141,7 +141,7 @@ def _make(
             lambda begin, share, message: ffmpeg_session(
                 resources, context, message, begin=begin, share=share
             ),
-            resources.files.path(asset.sha256),
+            resources.files.require(asset.sha256),
             info,
             request,
             hardware=hardware,

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 PYTHONS = ((3, 11), (3, 13))
 NEEDED_EXTENSIONS = frozenset({"vector", "pg_trgm"})
-SKEW_SECONDS = 2.0
 
 
 class Level(StrEnum):
@@ -239,23 +238,20 @@ def check_database(settings: Settings) -> Iterator[Check]:
         return
     from cinemill.storage.inspection import inspect_database
 
-    facts = inspect_database(settings.database_url)
+    facts = inspect_database(settings.database_url, direct_url=settings.database_direct_url)
     message = f"PostgreSQL {facts.version}, responds in {facts.round_trip_seconds * 1000:.1f} ms"
     missing = sorted(NEEDED_EXTENSIONS - facts.extensions)
+    message += f", through {facts.pooler}" if facts.pooler else ""
     if missing:
         hint = "Install these extensions on the server; pgvector's name there is 'vector'."
         yield Check("database", Level.FAIL, f"{message}, lacks {', '.join(missing)}", hint)
     else:
         schema = facts.revision or "empty; created at the first start"
         yield Check("database", Level.OK, f"{message}, schema {schema}")
-    skew = facts.clock_skew_seconds
-    level = Level.OK if abs(skew) < SKEW_SECONDS else Level.WARN
-    hint = (
-        ""
-        if level is Level.OK
-        else "Synchronize the clock with NTP. Jobs are safe, but displayed times are wrong."
-    )
-    yield Check("clock", level, f"{skew:+.2f} s off from the database's clock", hint)
+    message, is_well = facts.describe_clock()
+    hint = "Synchronize the clocks with NTP. Jobs are safe, but displayed times are wrong."
+    level = Level.OK if is_well else Level.WARN
+    yield Check("clock", level, message, "" if is_well else hint)
 
 
 def _check_embedded_database() -> Iterator[Check]:
@@ -282,23 +278,17 @@ def check_redis(settings: Settings) -> Iterator[Check]:
     from cinemill.storage.inspection import inspect_redis
 
     facts = inspect_redis(settings.redis_url)
-    latency = f"responds in {facts.round_trip_seconds * 1000:.1f} ms"
-    message = f"{facts.product} {facts.version}, {latency}"
+    latency_ms = facts.round_trip_seconds * 1000
+    message = f"{facts.product} {facts.version}, responds in {latency_ms:.1f} ms"
     yield Check("Redis", Level.OK, message)
     if facts.refusal is not None:
-        hint = (
-            "No new work starts until Redis accepts writes again; then everything "
-            "resumes by itself."
-        )
+        hint = "No new work starts until Redis accepts writes; then everything resumes by itself."
         yield Check("Redis", Level.FAIL, f"refuses writes: {facts.refusal}", hint)
     if facts.fullness is not None and facts.fullness >= NEARLY_FULL:
         hint = "Raise its maxmemory: when it is full, no new work starts."
-        message = f"uses {facts.fullness:.0%} of its memory"
-        yield Check("Redis", Level.WARN, message, hint)
+        yield Check("Redis", Level.WARN, f"uses {facts.fullness:.0%} of its memory", hint)
     if facts.keeps_every_write is False:
-        hint = (
-            "Set 'appendonly yes'. Without it, a restart delays work by seconds but loses no job."
-        )
+        hint = "Set 'appendonly yes'. Without it, a restart delays work by seconds, no more."
         yield Check("Redis", Level.WARN, "has no append-only file", hint)
     if facts.eviction_policy not in (None, "noeviction"):
         hint = "Set 'maxmemory-policy noeviction': messages must not be evicted."
@@ -308,11 +298,18 @@ def check_redis(settings: Settings) -> Iterator[Check]:
 def check_messages(settings: Settings) -> Iterator[Check]:
     """Check for messages in lists that no worker reads, whose senders would wait forever."""
     from cinemill.catalog import JOB_KINDS, QUEUES
-    from cinemill.storage.jobs.stray_messages import count_stray_messages
+    from cinemill.storage.jobs.stray_messages import count_stray_messages, find_broker_refusal
 
+    is_other = settings.celery_broker_url != settings.redis_url
     try:
+        if is_other and (refusal := find_broker_refusal(settings.celery_broker_url)) is not None:
+            hint = "No new work starts until the broker (CELERY_BROKER_URL) accepts messages again."
+            yield Check("messages", Level.FAIL, f"the broker refuses them: {refusal}", hint)
+            return
         found = count_stray_messages(settings.celery_broker_url, QUEUES, JOB_KINDS)
     except RedisUnavailable:
+        if is_other:
+            raise
         return  # check_redis reports this.
     if not found:
         return

@@ -52,7 +52,7 @@ def _overview_rows(
     if client.public_url != client.base_url:
         yield "Page", client.public_url
     yield "Health", f"{health.get('status', 'unknown')} ({parts})"
-    yield "Workers", "\n".join(_describe_workers(workers))
+    yield "Workers", "\n".join(_describe_workers(workers, redis=str(health.get("redis", ""))))
     if offers := stats.get("hardware"):
         yield "Hardware", "\n".join(_describe_hardware(offers))
     yield "Jobs", _describe_jobs(stats.get("queue") or {})
@@ -65,11 +65,16 @@ def _overview_rows(
         yield "Stuck", f"{len(stuck)}: {shown}{more}; see 'cinemill status JOB'"
 
 
-def _describe_workers(workers: Sequence[WorkerDocument] | None) -> Iterator[str]:
+def _describe_workers(
+    workers: Sequence[WorkerDocument] | None, *, redis: str = "ok"
+) -> Iterator[str]:
     from cinemill.catalog import COMMON_QUEUES
 
     if workers is None:
-        yield "unknown: they report to Redis, which does not respond"
+        what = "refuses to answer" if redis == "refusing" else "does not respond"
+        yield f"unknown: they report to Redis, which {what}"
+    elif not workers and redis == "refusing":
+        yield "unknown: they report to Redis, which refuses to store their reports"
     elif not workers:
         yield "none responds; start one with 'cinemill worker'"
     for worker in workers or ():

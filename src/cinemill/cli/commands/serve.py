@@ -86,12 +86,10 @@ def flower() -> None:
 def exec_command(module: str, arguments: list[str]) -> NoReturn:
     """Replace this process with a component of the server, so that it receives all signals."""
     settings = connect.load_settings()
-    database_url, redis_url = connect.find_addresses(settings)
     environment = {
         **os.environ,
         "CINEMILL_HOME": str(settings.home),
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
+        **connect.find_addresses(settings),
         # Celery then requeues running work on SIGTERM before it exits.
         "REMAP_SIGTERM": "SIGQUIT",
     }

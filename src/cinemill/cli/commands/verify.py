@@ -36,7 +36,7 @@ def verify(
     from cinemill.storage.media.files import LocalFiles
 
     settings = connect.load_settings()
-    database_url, _ = connect.find_addresses(settings)
+    database_url = connect.find_session_address(settings)
     database = Database(database_url, pool_size=1, application_name="cinemill verify")
     try:
         found = verify_files(database, LocalFiles(settings.home / "objects"), repair=repair)

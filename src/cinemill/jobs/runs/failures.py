@@ -6,9 +6,24 @@ import traceback
 
 from cinemill.core.job import ClaimedRun, Failure
 from cinemill.errors import CinemillError, make_storable
+from cinemill.storage.media.folder_faults import explain_os_error
 from cinemill.telemetry import get_logger
 
 log = get_logger(__name__)
+
+
+def name_cause(error: Exception) -> Exception:
+    """Return an error of the operating system as one that names the folder or disk at fault.
+
+    Any other is returned as it is.
+    """
+    if not isinstance(error, OSError):
+        return error
+    explained = explain_os_error(error)
+    if explained is None:
+        return error
+    explained.__cause__ = error
+    return explained
 
 
 def describe_failure(error: Exception) -> Failure:

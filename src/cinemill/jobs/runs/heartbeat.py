@@ -41,7 +41,7 @@ class Heartbeat:
         """
         self._database = database
         self._on_unresponsive = on_unresponsive
-        self._listener = Listener(database.url, [CANCEL_CHANNEL])
+        self._listener = Listener(database.direct_url, [CANCEL_CHANNEL])
         self._notified: set[str] = set()
         """Jobs notified since the last beat: the notification for an attempt may arrive while the
         thread still waits for the attempt before it."""

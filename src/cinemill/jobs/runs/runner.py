@@ -24,6 +24,7 @@ from cinemill.jobs.catalog import Catalog, RetryPolicy
 from cinemill.jobs.estimate import estimate_job_seconds_left
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.runs.attempt import Attempt, choose_limits
+from cinemill.jobs.runs.failures import name_cause
 from cinemill.jobs.runs.heartbeat import Heartbeat
 from cinemill.jobs.runs.leftovers import remove_leftovers
 from cinemill.jobs.runs.memory import reset_peak_rss
@@ -178,7 +179,7 @@ class Runner:
         except LeaseLost as error:
             return self._drop(attempt, error)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is recorded
-            return self._recorder.record_error(attempt, error)
+            return self._recorder.record_error(attempt, name_cause(error))
         log.info(
             "run succeeded", run=run.id, job=run.job_id, seconds=time.monotonic() - attempt.started
         )

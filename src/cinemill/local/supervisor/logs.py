@@ -58,7 +58,12 @@ def _rotate(path: Path, kept: int) -> None:
         older = path.with_name(f"{path.name}.{number}")
         if older.exists():
             older.replace(path.with_name(f"{path.name}.{number + 1}"))
-    shutil.copy2(path, path.with_name(f"{path.name}.1"))
+    newest = path.with_name(f"{path.name}.1")
+    try:
+        shutil.copy2(path, newest)
+    except OSError:
+        # No room for a second copy: the lines are given up, and the room is free again.
+        newest.unlink(missing_ok=True)
     os.truncate(path, 0)
 
 

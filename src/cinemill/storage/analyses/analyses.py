@@ -115,7 +115,7 @@ def delete_expired(connection: Connection, *, limit: int = 1000) -> int:
             -- An array is made once. A plan may evaluate what stands after IN again for each row,
             -- and then find other rows, since those before are locked by now.
             DELETE FROM analyses WHERE id = ANY (ARRAY(
-                SELECT id FROM analyses WHERE expires_at <= statement_timestamp()
+                SELECT id FROM analyses WHERE expires_at <= calendar_time()
                 ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED))
             """
         ),

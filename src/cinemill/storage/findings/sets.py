@@ -45,12 +45,12 @@ _DELETE_ABANDONED = text(
     -- An array, which is made once: see storage.analyses.
     DELETE FROM finding_set WHERE id = ANY (ARRAY(
         SELECT id FROM finding_set
-        WHERE state = 'filling' AND created_at < clock_timestamp() - make_interval(hours => :hours)
+        WHERE state = 'filling' AND created_at < calendar_time() - make_interval(hours => :hours)
           AND NOT EXISTS (
               SELECT FROM job WHERE job.asset_id = finding_set.asset_id
               AND (job.state IN ('pending', 'running')
                    OR (job.state IN ('failed', 'cancelled') AND job.finished_at
-                       > clock_timestamp() - make_interval(hours => :hours))))
+                       > calendar_time() - make_interval(hours => :hours))))
         LIMIT :limit FOR UPDATE SKIP LOCKED))
     """
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from cinemill.core.job import ClaimedRun, JobState
-from cinemill.storage.jobs.channels import READY_CHANNEL
+from cinemill.storage.jobs.channels import READY_CHANNEL, notify
 
 CLAIM_LOCK_SECONDS = 0.25
 """How long a claim waits for a job that another transaction has locked: a sibling's commit takes
@@ -39,7 +39,7 @@ WITH patience AS MATERIALIZED (
     FROM locked
     WHERE run.id = :id AND locked.state IN ('pending', 'running')
       AND locked.cancel_requested_at IS NULL
-      AND (run.state = 'queued' AND run.run_at <= clock_timestamp()
+      AND (run.state = 'queued' AND run.delay_ends IS NULL
            OR run.state = 'running' AND run.token = :token)
     RETURNING run.step_id, run.attempt, run.queue
 ), started AS (
@@ -54,6 +54,7 @@ WITH patience AS MATERIALIZED (
     RETURNING CASE WHEN (
         SELECT owner FROM run
         WHERE queue = started.queue AND state = 'queued' AND published_at IS NULL
+          AND delay_ends IS NULL
         ORDER BY owner LIMIT 1) IS NOT NULL THEN pg_notify(:channel, '') END
 ), surroundings AS (
     SELECT 100 * coalesce(sum(weight) FILTER (WHERE step.state = 'succeeded'), 0) / sum(weight)
@@ -124,14 +125,19 @@ def put_off(connection: Connection, run_id: str) -> bool:
     changed = connection.execute(
         text(
             """
-            UPDATE run SET published_at = NULL, run_at = clock_timestamp() + make_interval(
-                secs => least(:longest, :first * power(2, least(publish_count, 10))))
-            WHERE id = (SELECT id FROM run WHERE id = :id AND state = 'queued'
-                        FOR UPDATE SKIP LOCKED)
+            UPDATE run SET published_at = NULL, delay_ends = '-Infinity',
+                   run_at = clock_timestamp() + make_interval(secs => wait.seconds),
+                   delay_seconds = wait.seconds
+            FROM (SELECT id, least(:longest, :first * power(2, least(publish_count, 10)))::float8
+                         AS seconds
+                  FROM run WHERE id = :id AND state = 'queued' FOR UPDATE SKIP LOCKED) AS wait
+            WHERE run.id = wait.id
             """
         ),
         {"id": run_id, "first": FIRST_DELAY_SECONDS, "longest": LONGEST_DELAY_SECONDS},
     ).rowcount
+    if changed:
+        notify(connection, READY_CHANNEL, "")  # the delay counts from when the relay sees it
     return changed == 1
 
 

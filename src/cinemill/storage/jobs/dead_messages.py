@@ -105,7 +105,7 @@ def prune_dead_messages(
             text(
                 """
                 DELETE FROM dead_message
-                WHERE received_at < clock_timestamp() - make_interval(secs => :age)
+                WHERE received_at < calendar_time() - make_interval(secs => :age)
                 """
             ),
             {"age": older_than_days * 86400},

@@ -77,7 +77,7 @@ def lock_planner(connection: Connection, key: int, names: Sequence[str]) -> Plan
             SELECT pg_try_advisory_xact_lock(:key), ARRAY(
                 SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE EXISTS (
                     SELECT FROM run WHERE queue = name AND state = 'queued'
-                      AND published_at IS NULL AND run_at <= statement_timestamp())),
+                      AND published_at IS NULL AND delay_ends IS NULL)),
                 EXISTS (SELECT FROM run WHERE state = 'queued' AND hardware IS NOT NULL)
             """
         ),
@@ -107,19 +107,20 @@ def list_ready(
             WITH RECURSIVE owners AS (
                 (SELECT owner FROM run
                  WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
-                 ORDER BY owner LIMIT 1)
+                   AND delay_ends IS NULL ORDER BY owner LIMIT 1)
                 UNION ALL
                 SELECT (SELECT run.owner FROM run
                         WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
-                          AND run.owner > owners.owner ORDER BY run.owner LIMIT 1)
+                          AND delay_ends IS NULL AND run.owner > owners.owner
+                        ORDER BY run.owner LIMIT 1)
                 FROM owners WHERE owners.owner IS NOT NULL
             )
             SELECT due.* FROM owners CROSS JOIN LATERAL (
                 SELECT id, owner, kind, queue, priority, is_crowd FROM run
                 WHERE queue = :queue AND state = 'queued' AND published_at IS NULL
-                  AND owner = owners.owner AND run_at <= statement_timestamp()
+                  AND delay_ends IS NULL AND owner = owners.owner
                   AND kind <> ALL(:without) AND NOT (is_crowd AND owner = ANY(:full))
-                ORDER BY priority DESC, turn_at LIMIT :per_owner FOR UPDATE SKIP LOCKED
+                ORDER BY priority DESC, turn LIMIT :per_owner FOR UPDATE SKIP LOCKED
             ) AS due WHERE owners.owner IS NOT NULL
             """
         ),
@@ -155,7 +156,8 @@ def stamp_published(connection: Connection, run_ids: Sequence[str]) -> None:
     connection.execute(
         text(
             """
-            UPDATE run SET published_at = clock_timestamp(), publish_count = publish_count + 1
+            UPDATE run SET published_at = clock_timestamp(),
+                   published_seconds = engine_seconds(), publish_count = publish_count + 1
             WHERE id = ANY(:ids) AND state = 'queued'
             """
         ),
@@ -185,7 +187,8 @@ def postpone(connection: Connection, run_id: str, *, delay_seconds: float) -> No
     connection.execute(
         text(
             """
-            UPDATE run SET run_at = clock_timestamp() + make_interval(secs => :delay)
+            UPDATE run SET run_at = clock_timestamp() + make_interval(secs => :delay),
+                   delay_seconds = :delay, delay_ends = engine_seconds() + :delay
             WHERE id = :id AND state = 'queued'
             """
         ),
@@ -200,7 +203,7 @@ def list_unclaimed(connection: Connection, *, older_than_seconds: float) -> list
             """
             SELECT id, owner, kind, queue, priority FROM run
             WHERE state = 'queued'
-              AND published_at < clock_timestamp() - make_interval(secs => :age)
+              AND published_at IS NOT NULL AND published_seconds <= engine_seconds() - :age
             ORDER BY priority DESC, published_at FOR UPDATE SKIP LOCKED
             """
         ),

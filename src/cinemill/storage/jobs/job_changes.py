@@ -68,7 +68,7 @@ def delete_old_jobs(connection: Connection, *, older_than_days: float) -> int:
             """
             DELETE FROM job WHERE id IN (
                 SELECT id FROM job
-                WHERE finished_at < clock_timestamp() - make_interval(secs => :age)
+                WHERE finished_at < calendar_time() - make_interval(secs => :age)
                   AND NOT must_cancel_children
                 FOR UPDATE SKIP LOCKED)
             """

@@ -96,11 +96,11 @@ WITH inserted AS (
     FROM inserted CROSS JOIN jsonb_to_recordset(:edges) AS edge (step_id text, depends_on text)
 ), queued AS (
     INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
-                     is_crowd, turn_at)
+                     is_crowd, turn)
     SELECT gen_random_uuid()::text, planned.id, inserted.id, inserted.owner, planned.kind,
            planned.queue, planned.hardware, inserted.priority, 1,
-           planned.place > :no_crowd, clock_timestamp()
-               + make_interval(secs => :crowd_seconds * greatest(0, planned.place - :no_crowd))
+           planned.place > :no_crowd, nextval('run_turn_seq')
+               + (1000 * :crowd_seconds * greatest(0, planned.place - :no_crowd))::bigint
     FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY position) AS place FROM planned
           WHERE deps_remaining = 0) AS planned CROSS JOIN inserted
 )

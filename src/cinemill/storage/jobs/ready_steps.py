@@ -26,12 +26,12 @@ def queue_ready_steps(connection: Connection, job_id: str) -> int:
                 RETURNING id, position, kind, queue, hardware, attempts
             ), queued AS (
                 INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority,
-                                 attempt, is_crowd, turn_at)
+                                 attempt, is_crowd, turn)
                 SELECT gen_random_uuid()::text, ready.id, job.id, job.owner, ready.kind,
                        ready.queue, ready.hardware, job.priority, ready.attempts + 1,
-                       ready.place > :no_crowd, clock_timestamp()
-                           + make_interval(secs => :crowd_seconds
-                                                   * greatest(0, ready.place - :no_crowd))
+                       ready.place > :no_crowd, nextval('run_turn_seq')
+                           + (1000 * :crowd_seconds
+                              * greatest(0, ready.place - :no_crowd))::bigint
                 FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY position) AS place
                       FROM ready) AS ready JOIN job ON job.id = :job_id
                 RETURNING id
@@ -56,7 +56,7 @@ def list_unknown(
             """
             SELECT id, kind FROM run
             WHERE state = 'queued' AND (kind <> ALL(:kinds) OR queue <> ALL(:queues))
-              AND (published_at IS NOT NULL OR run_at <= clock_timestamp())
+              AND (published_at IS NOT NULL OR delay_ends IS NULL)
             """
         ),
         {"kinds": list(kinds), "queues": list(queues)},
@@ -76,7 +76,8 @@ def hold(
             """
             WITH held AS (
                 UPDATE run SET published_at = NULL,
-                       run_at = clock_timestamp() + make_interval(secs => :delay)
+                       run_at = clock_timestamp() + make_interval(secs => :delay),
+                       delay_seconds = :delay, delay_ends = engine_seconds() + :delay
                 WHERE id IN (SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
                              FOR UPDATE SKIP LOCKED)
                 RETURNING job_id
@@ -103,7 +104,7 @@ def move(connection: Connection, run_ids: Sequence[str], *, queue: str) -> int:
         text(
             """
             WITH moved AS (
-                UPDATE run SET queue = :queue, published_at = NULL, run_at = clock_timestamp()
+                UPDATE run SET queue = :queue, published_at = NULL, delay_ends = NULL
                 WHERE id IN (SELECT id FROM run WHERE id = ANY(:ids) AND state = 'queued'
                              FOR UPDATE SKIP LOCKED)
                 RETURNING step_id

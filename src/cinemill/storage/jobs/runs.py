@@ -217,17 +217,18 @@ def requeue(connection: Connection, step_id: str, *, delay_seconds: float) -> No
                 RETURNING id, job_id, kind, queue, hardware, attempts
             )
             INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
-                             run_at)
+                             run_at, delay_seconds, delay_ends)
             SELECT gen_random_uuid()::text, again.id, job.id, job.owner, again.kind, again.queue,
                    again.hardware, job.priority, again.attempts + 1,
-                   clock_timestamp() + make_interval(secs => :delay)
+                   clock_timestamp() + make_interval(secs => greatest(0, :delay)), :delay,
+                   CASE WHEN :delay > 0 THEN '-Infinity'::float8 END
             FROM again JOIN job ON job.id = again.job_id
             """
         ),
         {"step_id": step_id, "delay": delay_seconds},
     )
-    if delay_seconds <= 0:
-        notify(connection, READY_CHANNEL, "")
+    # Also where it is delayed: the relay counts the delay, from when it sees it.
+    notify(connection, READY_CHANNEL, "")
 
 
 def set_message(

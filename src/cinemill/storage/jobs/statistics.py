@@ -127,7 +127,7 @@ def list_stuck(connection: Connection, *, hours: float) -> list[Job]:
         text(
             f"""
             SELECT {listed_columns()} FROM job WHERE state IN ('pending', 'running')
-              AND job.queued_at < clock_timestamp() - make_interval(secs => :age)
+              AND job.queued_at < calendar_time() - make_interval(secs => :age)
             ORDER BY job.queued_at LIMIT :limit
             """  # noqa: S608 - made of constants
         ),
@@ -141,8 +141,8 @@ def place_in_queue(connection: Connection, job_id: str) -> int | None:
     row = connection.execute(
         text(
             """
-            SELECT id, queue, priority, turn_at FROM run
-            WHERE job_id = :id AND state = 'queued' ORDER BY turn_at LIMIT 1
+            SELECT id, queue, priority, turn FROM run
+            WHERE job_id = :id AND state = 'queued' ORDER BY turn LIMIT 1
             """
         ),
         {"id": job_id},
@@ -153,7 +153,7 @@ def place_in_queue(connection: Connection, job_id: str) -> int | None:
         text(
             """
             SELECT count(*) FROM run WHERE queue = :queue AND state = 'queued' AND id <> :id
-              AND (priority > :priority OR (priority = :priority AND turn_at < :turn_at))
+              AND (priority > :priority OR (priority = :priority AND turn < :turn))
             """
         ),
         row._asdict(),

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from cinemill.errors import RedisUnavailable
 from cinemill.storage.redis_servers import open_redis
+from cinemill.storage.redis_trial import find_refusal
 
 SEPARATOR = "\x06\x16"
 """Between a queue and its priority in kombu's names of lists."""
@@ -41,6 +42,7 @@ LARGEST_MESSAGE_BYTES = 16 * 1024**2
 COMMANDS_EXCHANGE = "celery.pidbox"
 """Each Celery worker listens to it, unless its remote control is turned off."""
 SOCKET_TIMEOUT_SECONDS = 2.0
+TRIAL_KEYS = ("cinemill:broker_health", "cinemill:broker_health:stream")
 
 # KEYS: a list, the list to move to. ARGV: how many to look at, bytes to look at, bytes of the
 # first message, 'move' or 'count', then names of tasks. The oldest message lies last. Answers how
@@ -137,6 +139,13 @@ class StrayMessages:
         except RedisError as error:
             raise RedisUnavailable(f"Redis does not answer: {error}") from error
 
+    def find_refusal(self) -> str | None:
+        """Return why the server does not do what messages need; None where it does."""
+        try:
+            return find_refusal(self._redis, TRIAL_KEYS)
+        except RedisError as error:
+            raise RedisUnavailable(f"The broker does not answer: {error}") from error
+
     def close(self) -> None:
         self._redis.close()
 
@@ -172,6 +181,20 @@ def count_stray_messages(
     finally:
         messages.close()
     return {queue: count for queue, count in found.items() if count}
+
+
+def find_broker_refusal(broker_url: str | None) -> str | None:
+    """Return why the broker does not do what messages need; None where it does, or is no Redis.
+
+    Raises RedisUnavailable where it does not answer.
+    """
+    messages = open_stray_messages(broker_url)
+    if messages is None:
+        return None
+    try:
+        return messages.find_refusal()
+    finally:
+        messages.close()
 
 
 def queue_of(name: str) -> str:

@@ -314,7 +314,7 @@ def forget_cached(connection: Connection, *, older_than_days: float) -> int:
             """
             DELETE FROM artifact WHERE id IN (
                 SELECT id FROM artifact WHERE kind = ANY(:kinds)
-                  AND created_at < clock_timestamp() - make_interval(secs => :age)
+                  AND created_at < calendar_time() - make_interval(secs => :age)
                 FOR UPDATE SKIP LOCKED)
             """
         ),

@@ -9,22 +9,23 @@ import errno
 import hashlib
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 from uuid import uuid4
 
-from cinemill.errors import DiskFull, NotFound, OutputInvalid
+from cinemill.errors import OutputInvalid, StoredFileMissing
+from cinemill.storage.media.folder_faults import explain_os_error
 
 READ_BYTES = 1024 * 1024
 OUTPUT_MARKER = ".cinemill"
 """In every folder in which results get names: a shelf may hold other people's folders too."""
 _NO_LINK_ERRNOS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 """Another disk, or one without links, or of somebody else's rules."""
-_SPACE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class IncomingFile:
         self._path = files.incoming_path()
         self._hash = hashlib.sha256()
         self._size_bytes = 0
-        with raising_disk_full():
+        with raising_folder_faults():
             # Unbuffered: callers hand over blocks of a megabyte, a second copy would gain nothing.
             self._file: BinaryIO = self._path.open("xb", buffering=0)
 
@@ -55,7 +56,7 @@ class IncomingFile:
         """Append. Raises DiskFull."""
         self._hash.update(block)
         view = memoryview(block)
-        with raising_disk_full():
+        with raising_folder_faults():
             while view:
                 view = view[self._file.write(view) :]
         self._size_bytes += len(block)
@@ -65,7 +66,7 @@ class IncomingFile:
         digest = self._hash.hexdigest()
         if sha256 is not None and sha256 != digest:
             raise OutputInvalid(f"the bytes received hash to {digest}, not to {sha256}")
-        with raising_disk_full():
+        with raising_folder_faults():
             os.fsync(self._file.fileno())
         self._file.close()
         self._files.place(self._path, digest)
@@ -94,23 +95,36 @@ class LocalFiles:
     """
 
     def __init__(self, root: Path) -> None:
+        """Create the folder where there is none. Raises FolderUnusable, DiskFull."""
         self.root = root
         self._incoming = root / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with raising_folder_faults():
+            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def path(self, sha256: str) -> Path:
         """Return the path of this hash's file, whether it exists or not."""
         return self.root / sha256[:2] / sha256[2:4] / sha256
 
+    def require(self, sha256: str) -> Path:
+        """Return the path of a stored file. Raises StoredFileMissing, FolderUnusable."""
+        path = self.path(sha256)
+        with raising_folder_faults():
+            try:
+                path.stat()
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise self._missing(sha256) from error
+        return path
+
     def exists(self, sha256: str) -> bool:
         return self.path(sha256).is_file()
 
     def open(self, sha256: str) -> BinaryIO:
-        """Open a stored file. Raises NotFound."""
-        try:
-            return self.path(sha256).open("rb")
-        except FileNotFoundError as error:
-            raise NotFound(f"The stored file {sha256} is missing.", code="file_missing") from error
+        """Open a stored file. Raises StoredFileMissing, FolderUnusable."""
+        with raising_folder_faults():
+            try:
+                return self.path(sha256).open("rb")
+            except FileNotFoundError as error:
+                raise self._missing(sha256) from error
 
     def receive(self) -> IncomingFile:
         """Return a file to be written block by block; use it as a context manager."""
@@ -136,20 +150,21 @@ class LocalFiles:
     def export(self, sha256: str, to: Path) -> None:
         """Make the file appear at ``to`` as well, whole or not at all, in place of what is there.
 
-        On the same disk it is the same file by another name, and takes no room. Raises NotFound,
-        DiskFull.
+        On the same disk it is the same file by another name, and takes no room. Raises
+        StoredFileMissing, FolderUnusable, DiskFull.
         """
         staged = to.with_name(f".{uuid4().hex}")
-        with raising_disk_full():
+        with raising_folder_faults():
             try:
                 _link_or_copy(self.path(sha256), staged)
                 staged.replace(to)
             except FileNotFoundError as error:
-                raise NotFound(
-                    f"The stored file {sha256} is missing.", code="file_missing"
-                ) from error
+                if self.path(sha256).exists():  # then it is the other folder
+                    raise
+                raise self._missing(sha256) from error
             finally:
-                staged.unlink(missing_ok=True)
+                with suppress(OSError):
+                    staged.unlink(missing_ok=True)
 
     def copy_in(self, path: Path) -> StoredFile:
         """Store a file that belongs to somebody else, which stays where it is."""
@@ -214,7 +229,7 @@ class LocalFiles:
     def place(self, staged: Path, digest: str) -> None:
         """Rename a durable file to its final name. The same bytes twice: one file."""
         final = self.path(digest)
-        with raising_disk_full():
+        with raising_folder_faults():
             final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             staged.chmod(0o400)
             # Replacing an equal file renews its age, so that the collector leaves it alone until
@@ -223,8 +238,13 @@ class LocalFiles:
             staged.replace(final)
             _sync_folder(final.parent)
 
+    def _missing(self, sha256: str) -> StoredFileMissing:
+        return StoredFileMissing(
+            f"The stored file {sha256} is missing in {self.root} on {socket.gethostname()}."
+        )
+
     def _write_temp(self, path: Path, staged: Path, digest: str) -> None:
-        with raising_disk_full():
+        with raising_folder_faults():
             try:
                 path.rename(staged)
             except OSError as error:
@@ -253,13 +273,13 @@ def hash_file(path: Path) -> tuple[str, int]:
 
 
 @contextmanager
-def raising_disk_full() -> Iterator[None]:
-    """Translate a full disk, quota or file size limit to DiskFull."""
+def raising_folder_faults() -> Iterator[None]:
+    """Translate a full disk, quota or file size limit to DiskFull, and others to FolderUnusable."""
     try:
         yield
     except OSError as error:
-        if error.errno in _SPACE_ERRNOS:
-            raise DiskFull("The disk is full; nothing was stored.") from error
+        if (explained := explain_os_error(error)) is not None:
+            raise explained from error
         raise
 
 

@@ -35,7 +35,7 @@ def record_orphans(
                 noted_at = CASE WHEN orphan.identity = excluded.identity THEN orphan.noted_at
                                 ELSE clock_timestamp() END
             RETURNING sha256,
-                noted_at <= clock_timestamp() - make_interval(secs => :grace) AS is_old
+                noted_at <= calendar_time() - make_interval(secs => :grace) AS is_old
             """
         ).bindparams(json_parameter("found")),
         {"found": document, "grace": grace_seconds},

@@ -96,11 +96,11 @@ _VERDICTS = text(
 _QUEUES = text(
     """
     SELECT queue,
-           count(*) FILTER (WHERE state = 'queued' AND run_at <= now()) AS waiting,
-           count(*) FILTER (WHERE state = 'queued' AND run_at > now()) AS delayed,
+           count(*) FILTER (WHERE state = 'queued' AND delay_ends IS NULL) AS waiting,
+           count(*) FILTER (WHERE state = 'queued' AND delay_ends IS NOT NULL) AS delayed,
            count(*) FILTER (WHERE state = 'running') AS running,
-           coalesce(extract(epoch FROM now() - min(run_at) FILTER (
-               WHERE state = 'queued' AND run_at <= now())), 0)::float8 AS oldest_seconds
+           greatest(0, extract(epoch FROM now() - min(run_at) FILTER (
+               WHERE state = 'queued' AND delay_ends IS NULL)))::float8 AS oldest_seconds
     FROM run WHERE state IN ('queued', 'running') GROUP BY queue
     """
 )

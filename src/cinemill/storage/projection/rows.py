@@ -176,7 +176,8 @@ def has_failed_lately(connection: Connection, model_id: int) -> bool:
                 """
                 SELECT EXISTS (
                     SELECT FROM vector_projection WHERE model_id = :id
-                      AND failed_at > clock_timestamp() - make_interval(hours => :hours))
+                      AND failed_at > clock_timestamp() - make_interval(hours => :hours)
+                      AND failed_at < clock_timestamp() + make_interval(hours => :hours))
                 """
             ),
             {"id": model_id, "hours": HOURS_AFTER_FAILURE},
@@ -210,7 +211,8 @@ def forget_projection(connection: Connection, projection_id: int) -> None:
             """
             DELETE FROM vector_projection WHERE id = :id AND (
                 model_id IS NULL OR failed_at IS NULL
-                OR failed_at <= clock_timestamp() - make_interval(hours => :hours))
+                OR failed_at <= clock_timestamp() - make_interval(hours => :hours)
+                OR failed_at >= clock_timestamp() + make_interval(hours => :hours))
             """
         ),
         {"id": projection_id, "hours": HOURS_AFTER_FAILURE},

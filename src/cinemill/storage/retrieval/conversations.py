@@ -201,7 +201,7 @@ def delete_unused(connection: Connection, *, older_than_days: float, limit: int 
             -- An array, which is made once: see storage.analyses.
             DELETE FROM conversation WHERE id = ANY (ARRAY(
                 SELECT id FROM conversation
-                WHERE used_at < statement_timestamp() - make_interval(secs => :age)
+                WHERE used_at < calendar_time() - make_interval(secs => :age)
                 ORDER BY used_at LIMIT :limit FOR UPDATE SKIP LOCKED))
             """
         ),

@@ -12,7 +12,7 @@ from kombu.utils.scheduling import priority_cycle
 from cinemill.catalog import QUEUES
 from cinemill.core.job import HIGHEST_PRIORITY
 from cinemill.jobs.catalog import Queue
-from cinemill.storage.database import ANSWER_SECONDS
+from cinemill.storage.sessions import ANSWER_SECONDS
 
 KEY_PREFIX = "cinemill:"
 """Prefix of all keys of the broker in Redis, which other programs may use too."""

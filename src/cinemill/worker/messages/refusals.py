@@ -25,6 +25,10 @@ _unstored: dict[str, Any] = {}
 _unremoved: set[str] = set()
 """Tags of messages that are done but not yet removed from Redis."""
 
+FUTURE_SECONDS = 60.0
+"""Clocks of machines that are synchronized differ by less."""
+REWOUND_AT_ONCE = 100
+
 log = ThrottledLog(__name__)
 
 
@@ -73,7 +77,27 @@ class RefusalTolerantQoS(redis.QoS):
             _unremoved.discard(tag)
         for tag in list(_unstored):
             self.store_pending(tag)
+        self.rewind_future()
         super().restore_visible(*args, **options)
+
+    def rewind_future(self) -> None:
+        """Let messages that are held since later than now count as held from now on.
+
+        The clock of the machine that took them was ahead, or this one's was set back. Their worker
+        may be dead, and they would wait until the clock has caught up.
+        """
+        now = time.time()
+        with self.channel.conn_or_acquire() as client:
+            tags = client.zrange(
+                self.unacked_index_key,
+                now + FUTURE_SECONDS,
+                "+inf",
+                byscore=True,
+                offset=0,
+                num=REWOUND_AT_ONCE,
+            )
+            for tag in tags:
+                client.zadd(self.unacked_index_key, {tag: now}, xx=True, lt=True)
 
     def store_pending(self, tag: str) -> None:
         """Store a message if Redis refused to store it before.

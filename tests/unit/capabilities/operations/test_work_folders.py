@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from cinemill.capabilities.operations.work_folders import is_work_folder
+from cinemill.jobs.runs.leftovers import is_work_folder
 
 
 def test_work_folder_is_recognized_by_its_token() -> None:

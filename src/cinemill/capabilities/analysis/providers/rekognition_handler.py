@@ -148,7 +148,7 @@ def choose_upload(resources: StepResources, asset: AssetRecord, media: MediaInfo
 
     Raises InputRejected (``video_format_unsupported``).
     """
-    original = resources.files.path(asset.sha256)
+    original = resources.files.require(asset.sha256)
     is_readable = media.format is SourceFormat.MP4 and media.video.codec == "h264"
     if is_readable and original.stat().st_size <= MOST_VIDEO_BYTES:
         return original

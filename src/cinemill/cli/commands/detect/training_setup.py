@@ -87,7 +87,7 @@ def _list_reviewed() -> list[VideoRecord]:
     from cinemill.storage.media.files import LocalFiles
 
     settings = connect.load_settings()
-    database_url, _ = connect.find_addresses(settings)
+    database_url = connect.find_session_address(settings)
     files = LocalFiles(settings.home / "objects")
     database = Database(database_url, pool_size=1, application_name="cinemill detect calibrate")
     found: list[ReviewedVideo] = []

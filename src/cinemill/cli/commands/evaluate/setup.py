@@ -231,8 +231,8 @@ def open_database(settings: Settings) -> Iterator[tuple[Database, str]]:
     from cinemill.local.embedded_servers import embedded_servers
     from cinemill.storage.database import Database, migrate
 
-    if settings.database_url is not None:
-        database = Database(settings.database_url)
+    if settings.session_database_url is not None:
+        database = Database(settings.session_database_url)
         try:
             yield database, f"{_OWNER}-{uuid4().hex}"
         finally:

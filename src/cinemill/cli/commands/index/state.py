@@ -25,7 +25,7 @@ def describe_qdrant(settings: Settings) -> tuple[str, str] | None:
     if server is None:
         return None
     server.check()
-    url = settings.database_url
+    url = settings.session_database_url
     if url is None or (inspect_database(url).revision or "") < FIRST_SCHEMA:
         return "responds", ""
     database = Database(url, pool_size=1, application_name="cinemill doctor")

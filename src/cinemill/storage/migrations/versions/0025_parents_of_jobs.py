@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025"
-down_revision = "0022"
+down_revision = "0023"
 
 COLUMNS = """
 ALTER TABLE job ADD COLUMN parent_id text,
@@ -21,7 +21,7 @@ CREATE INDEX job_parent_idx ON job (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX job_must_cancel_idx ON job (id) WHERE must_cancel_children;
 """
 BATCHES = """
-SELECT id, jsonb_array_length(coalesce(params -> 'jobs', params -> 'assets')) AS count
+SELECT id, jsonb_array_length(coalesce(params -> 'jobs', params -> 'assets')) AS children
 FROM job WHERE state IN ('pending', 'running')
   AND kind IN ('batch_render', 'batch_process_videos')
   AND jsonb_typeof(coalesce(params -> 'jobs', params -> 'assets')) = 'array'
@@ -33,7 +33,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     for batch in connection.execute(sa.text(BATCHES)).all():
         # As they were named when this was written.
-        children = [str(uuid5(NAMESPACE_URL, f"{batch.id}/{n}")) for n in range(batch.count)]
+        children = [str(uuid5(NAMESPACE_URL, f"{batch.id}/{n}")) for n in range(batch.children)]
         connection.execute(
             sa.text("UPDATE job SET parent_id = :id WHERE id = ANY(:children)"),
             {"id": batch.id, "children": children},
