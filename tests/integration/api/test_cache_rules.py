@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from .conftest import RunningApi
+from .conftest import RunningApi, StartApi
 
 V1 = "/api/v1"
 
@@ -52,6 +52,13 @@ def test_secrets_are_never_stored(api: RunningApi, path: str) -> None:
     answer = api.http.get(path)
     assert answer.headers["cache-control"] == "no-store"
     assert "etag" not in answer.headers
+
+
+def test_secrets_below_a_sub_path_are_never_stored(start_api: StartApi) -> None:
+    proxied = start_api(CINEMILL_PUBLIC_URL="http://films.example/mill")
+    for path in ("/mill/logs", "/mill/api/v1/debug"):
+        answer = proxied.http.get(path, headers={"Host": "films.example"})
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
 
 
 def test_errors_and_changes_are_never_stored(api: RunningApi) -> None:

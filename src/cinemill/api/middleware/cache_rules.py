@@ -10,12 +10,13 @@ import hashlib
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cinemill.api.models.documents import PREFIX
+from cinemill.api.health_paths import HEALTH_PATHS
+from cinemill.api.middleware.visits import find_route_path
 
 NEVER_STORED = "no-store"
 ASKED_EACH_TIME = "private, no-cache"
-SECRET_PATHS = frozenset({"/debug", "/logs", "/health", "/metrics"})
-"""Settings, what happened, and figures of the server, below ``/api/v1`` as well."""
+SECRET_PATHS = (*HEALTH_PATHS, "/debug", "/api/v1/debug", "/logs", "/api/v1/logs", "/metrics")
+"""Settings, what happened, and figures of the server."""
 LARGEST_TAGGED_BYTES = 1024 * 1024
 """The tag of a larger answer would hold up others: it is sent anew each time."""
 _OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding"})
@@ -64,7 +65,7 @@ class _Answer:
 
     def _set_rule(self, start: Message) -> None:
         headers = MutableHeaders(scope=start)
-        path = self._scope["path"].removeprefix(PREFIX)
+        path = find_route_path(self._scope)
         is_read = self._scope["method"] in ("GET", "HEAD") and start["status"] < 400
         if "set-cookie" in headers or not is_read or path in SECRET_PATHS:
             headers.setdefault("Cache-Control", NEVER_STORED)
