@@ -133,6 +133,8 @@ def _expect_served_meanwhile(context: FaultContext, jobs: list[str], name: str) 
     while context.queries.count(_WAITING, ids=jobs) and time.monotonic() - began < REACH_SECONDS:
         yield POLL_SECONDS
     _expect_in_time(context, jobs, name, time.monotonic() - began)
+
+
 def pooler(context: FaultContext) -> Fault:
     """Run one worker through PgBouncer in transaction mode, and freeze and kill the pooler.
 
