@@ -129,7 +129,7 @@ def test_doctor_warns_for_a_day_that_the_database_clock_was_set(
     jump = days and ClockJump(2, -7200.0, datetime.now(UTC) - timedelta(days=days))
     extensions = frozenset({"vector", "pg_trgm"})
     facts = inspection.DatabaseFacts("18.0", "0023", extensions, 0.1, 0.001, jump or None)
-    monkeypatch.setattr(inspection, "inspect_database", lambda _: facts)
+    monkeypatch.setattr(inspection, "inspect_database", lambda *_, **__: facts)
     settings = Settings(home=home, database_url="postgresql://127.0.0.1:1/d")
     found = {check.part: check for check in doctor_checks.check_database(settings)}["clock"]
     assert found.level is level
