@@ -14,6 +14,10 @@ from pathlib import Path
 from cinemill.errors import SharedMemoryUnusable
 
 FOLDER = Path("/dev/shm")  # noqa: S108 - it is no temporary file's folder
+HINT = (
+    "Mount a larger tmpfs there (in Docker: --shm-size=256m). The embedded PostgreSQL does without "
+    "it; one of your own may fail to build large indexes, and workers need some of it."
+)
 NEEDED_BYTES = 256 * 1024**2
 """Parallel builds of an index take PostgreSQL's maintenance_work_mem, and queries some more."""
 

@@ -21,6 +21,7 @@ from cinemill.cli.commands.doctor_checks import Check, Level
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.config import Settings, load
 from cinemill.core.encoding.rendition import VideoCodec
+from cinemill.local import shared_memory
 from cinemill.media.encoding.hardware import VAAPI, Hardware, HardwareEncoder
 from cinemill.steps.discovery import LeftOut, Origin
 from cinemill.storage import inspection
@@ -134,6 +135,13 @@ def test_doctor_warns_for_a_day_that_the_database_clock_was_set(
     found = {check.part: check for check in doctor_checks.check_database(settings)}["clock"]
     assert found.level is level
     assert ("which was set by -7,200 s on " in found.message) is bool(jump)
+
+
+def test_doctor_names_missing_shared_memory(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_memory, "find_problem", lambda: "/dev/shm does not exist")
+    *_, found = doctor_checks.check_machine(Settings(home=home))
+    assert (found.level, found.message) == (Level.WARN, "/dev/shm does not exist")
+    assert "--shm-size" in found.hint
 
 
 def test_doctor_port_in_use_fails(home: Path) -> None:

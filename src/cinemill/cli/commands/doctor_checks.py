@@ -174,12 +174,14 @@ def _check_disk_space(settings: Settings) -> Iterator[Check]:
 
 
 def check_machine(settings: Settings) -> Iterator[Check]:
+    from cinemill.local.shared_memory import HINT, find_problem
     from cinemill.machine import read_capacity
     from cinemill.media.ffmpeg.limits import find_overload
 
-    capacity = read_capacity()
+    capacity, problem = read_capacity(), find_problem()
     hint = find_overload(capacity.memory_bytes, settings.celery_worker_concurrency)
     yield Check("machine", Level.WARN if hint else Level.OK, capacity.describe(), hint)
+    yield from [Check("machine", Level.WARN, problem, HINT)] if problem else []
 
 
 def check_ffmpeg(settings: Settings) -> Iterator[Check]:
