@@ -7,7 +7,7 @@ is chosen, or all that a shot shows, and everything is read from it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -19,28 +19,32 @@ from cinemill.capabilities.search.answer_types import (
 )
 from cinemill.capabilities.search.language.misheard import find_misheard
 from cinemill.capabilities.search.language.numbers import list_numbers
-from cinemill.capabilities.search.language.sentences import split_sentences
 from cinemill.capabilities.search.language.statements import (
     find_counts,
     find_relations,
     find_things,
     is_denied,
     keep_parts,
+    keeps_still,
     list_pairs,
     make_frame,
 )
 from cinemill.capabilities.search.language.words import (
     REPORTING_WORDS,
-    STOP_WORDS,
-    TextWord,
     find_stem,
     fold,
     list_words,
     make_word_set,
 )
 from cinemill.capabilities.search.query import ParsedQuery
+from cinemill.capabilities.search.relevance_units import (
+    Unit,
+    has_word,
+    list_content,
+    list_units,
+)
 from cinemill.core.retrieval.hits import Candidate
-from cinemill.core.retrieval.passages import IN_SENTENCES, PassageTrack
+from cinemill.core.retrieval.passages import PassageTrack
 
 FEATURES = (
     "top_vector",
@@ -51,12 +55,11 @@ FEATURES = (
     "word_match",
     "rest_match",
     "frame_match",
+    "frame_cosine",
     "answer_type",
     "is_contradicted",
 )
 """In the order of a model's weights; each 0 to 1."""
-READ_PASSAGES = 5
-"""The best passages that features are read from."""
 CompareWords = Callable[[str, Sequence[str]], float]
 """Returns the largest similarity of a text with any of several, −1 to 1."""
 
@@ -116,22 +119,11 @@ def measure_features(
         view.measure_words(),
         view.measure_rest(),
         view.measure_frames(),
+        view.frame_cosine,
         float(has_answer(query, view.unit.text)),
         float(view.is_contradicted),
     )
     return Measured(features, is_heard=view.may_be_misheard)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A sentence, or all that is written and seen in a shot."""
-
-    text: str
-    rank: int
-    stems: frozenset[str]
-    numbers: frozenset[str]
-    unsure_words: tuple[str, ...] | None = None
-    """Of its passage; None where no speech model heard it."""
 
 
 class _View:
@@ -154,15 +146,33 @@ class _View:
             meta |= _DURATION_STEMS
         self.asked = {key: term for key, term in stems.items() if key not in meta}
         """Terms by their stems, without those that only say what kind of answer is wanted."""
-        self.unit = max(_list_units(candidates), key=self._score)
+        self.unit = self._choose_unit(list(list_units(candidates)))
 
-    def _score(self, unit: _Unit) -> float:
+    def _choose_unit(self, units: Sequence[Unit]) -> Unit:
+        """Return the sentence with most of the words; of several, what is nearest in meaning.
+
+        Of somebody there may be several sentences, and a paraphrase shares no more with one of them
+        than the name.
+        """
+        scores = [self._score(unit) for unit in units]
+        best = max(scores)
+        tied = [unit for unit, score in zip(units, scores, strict=True) if score == best]
+        if len(tied) == 1:
+            return tied[0]
+        return max(tied, key=lambda unit: self._compare_frames(unit) - _RANK_COST * unit.rank)
+
+    def _score(self, unit: Unit) -> float:
+        """Return how many of the words a sentence has; those of names and things count twice."""
         matched = (
-            _NAME_WEIGHT if stem in self._name_stems else 1.0
+            _NAME_WEIGHT if stem in self._things else 1.0
             for stem, term in self.asked.items()
-            if _has(unit, stem, term)
+            if has_word(unit, stem, term)
         )
-        return math.fsum(matched) - _RANK_COST * unit.rank
+        return math.fsum(matched)
+
+    def _compare_frames(self, unit: Unit) -> float:
+        shared = {stem for stem, term in self.asked.items() if has_word(unit, stem, term)}
+        return self.compare(make_frame(self._query.text, shared), [make_frame(unit.text, shared)])
 
     @cached_property
     def matched(self) -> list[str]:
@@ -178,11 +188,11 @@ class _View:
 
     def _is_written(self, stem: str, term: str) -> bool:
         """Return whether the sentence has a word, perhaps misspelled."""
-        if _has(self.unit, stem, term):
+        if has_word(self.unit, stem, term):
             return True
         if len(term) < _LEAST_LETTERS or list_numbers(term):
             return False
-        words = [word.folded for word in _list_content(self.unit.text)]
+        words = [word.folded for word in list_content(self.unit.text)]
         return term in "".join(words) or bool(
             get_close_matches(term, words, n=1, cutoff=_LEAST_LIKENESS)
         )
@@ -242,7 +252,7 @@ class _View:
             return 0.0
         if not self.missing:
             return 1.0
-        said = list(dict.fromkeys(word.folded for word in _list_content(self.unit.text)))
+        said = list(dict.fromkeys(word.folded for word in list_content(self.unit.text)))
         matches = [self.compare(self.asked[stem], said) for stem in self.missing]
         return math.fsum(matches) / len(matches)
 
@@ -256,7 +266,7 @@ class _View:
             return 0.0
         if not self.missing:
             return 1.0
-        content = (word.folded for word in _list_content(self.unit.text))
+        content = (word.folded for word in list_content(self.unit.text))
         said = " ".join(word for word in content if find_stem(word) not in self.asked)
         return self.compare(" ".join(self.asked[stem] for stem in self.missing), [said])
 
@@ -268,8 +278,14 @@ class _View:
         """
         if self.is_contradicted:
             return 0.0
-        if not self.missing:
-            return 1.0
+        return self.frame_cosine if self.missing else 1.0
+
+    @cached_property
+    def frame_cosine(self) -> float:
+        """The same, whatever is missing or contradicted.
+
+        "Who made it?" has no word that is missing, and is still not what the sentence says.
+        """
         shared = set(self.matched)
         return self.compare(
             make_frame(self._query.text, shared), [make_frame(self.unit.text, shared)]
@@ -284,11 +300,24 @@ class _View:
         return (
             not set(self._query.numbers) <= self.unit.numbers
             or self.measure_names() < 1
-            or is_denied(self._query.text) != is_denied(keep_parts(self.unit.text, self.asked))
+            or self._is_opposite()
             or self._has_other_count()
             or self._has_other_neighbour()
             or self._has_other_order()
         )
+
+    def _is_opposite(self) -> bool:
+        """Return whether one denies what the other says.
+
+        "Why can nobody visit it?" does not deny "It was closed": only of the same deed is a denial
+        an opposite, or of "stay" and "remain", which say that nothing happened.
+        """
+        part = keep_parts(self.unit.text, self.asked)
+        if is_denied(self._query.text) == is_denied(part):
+            return False
+        deeds = [stem for stem in self.matched if stem not in self._things]
+        is_same = deeds or all(is_denied(self.asked[stem]) for stem in self.missing)
+        return bool(is_same or keeps_still(self._query.text))
 
     def _has_other_count(self) -> bool:
         """Return whether the sentence counts the same things, and not as many: "one", "three"."""
@@ -308,7 +337,7 @@ class _View:
             (second in before and first not in self.matched)
             or (first in after and second not in self.matched)
             for first, second in list_pairs(self._query.text)
-            if first in self.asked and second in self.asked
+            if first in self.asked and second in self.asked and second in self._things
         )
 
     def _has_other_order(self) -> bool:
@@ -338,36 +367,3 @@ class _View:
         if self._compare_words is None or not present or not text:
             return 0.0
         return max(0.0, min(1.0, self._compare_words(text, present)))
-
-
-def _list_units(candidates: Sequence[Candidate]) -> Iterator[_Unit]:
-    for rank, one in enumerate(candidates[:READ_PASSAGES]):
-        if one.track in IN_SENTENCES:
-            texts = split_sentences(one.text) or [one.text]
-        else:
-            texts = [" · ".join([one.text, *_list_seen_with(one, candidates)])]
-        for text in texts:
-            stems = frozenset(find_stem(word.text) for word in _list_content(text))
-            yield _Unit(text, rank, stems, frozenset(list_numbers(text)), one.unsure_words)
-
-
-def _list_seen_with(one: Candidate, candidates: Sequence[Candidate]) -> list[str]:
-    """Return what else was found in the picture at the same time."""
-    return [
-        other.text
-        for other in candidates
-        if other.asset_id == one.asset_id
-        and other.track is not one.track
-        and other.track not in IN_SENTENCES
-        and other.start_ms < one.end_ms
-        and one.start_ms < other.end_ms
-    ]
-
-
-def _has(unit: _Unit, stem: str, term: str) -> bool:
-    numbers = set(list_numbers(term))
-    return stem in unit.stems or bool(numbers and numbers <= unit.numbers)
-
-
-def _list_content(text: str) -> list[TextWord]:
-    return [word for word in list_words(text) if word.folded not in STOP_WORDS]

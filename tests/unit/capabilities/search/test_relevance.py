@@ -86,6 +86,14 @@ def test_features_of_an_answer_and_of_a_near_miss_differ() -> None:
         ("When did Ann Rossy speak?", "Ann Rossi spoke in May.", False),
         ("Who is Ann?", "Please stay with us, Ann is a pilot.", False),
         ("Why did Ann stay in Oslo?", "Please be quick, Ann left Oslo in May.", True),
+        ("Why can nobody visit the ferry any more?", "The ferry was closed in May.", False),
+        ("Where did the deal with Ann fall through?", "Ann did not sign it in Oslo.", False),
+        ("Why did nobody come to the ferry?", "The ferry had 570 visitors in May.", True),
+        (
+            "Who hopes that insects ruined the ferry?",
+            "Ann thinks insects damaged the ferry.",
+            False,
+        ),
     ],
 )
 def test_sentence_about_another_fact_contradicts(
@@ -106,6 +114,52 @@ def test_features_are_read_from_one_sentence() -> None:
     apart = ("Alice Walker sings. The solar ferry was opened in Oslo by Bruno Keller.", 0.8)
     named = measure("When did Alice Walker open the solar ferry in Oslo?", apart)
     assert named["names_covered"] < 1
+
+
+def test_of_sentences_with_the_same_name_the_nearest_in_meaning_is_read() -> None:
+    """The other one denies something, which the question does not."""
+
+    def compare(_text: str, texts: Sequence[str]) -> float:
+        return 0.9 if "works" in texts[0] else 0.1
+
+    query = parse_query("What is the job of Alice Walker?")
+    passages = found(
+        ("Alice Walker did not sign the contract.", 0.8),
+        ("Alice Walker works for Oslo Media.", 0.7),
+    )
+    features = measure_features(query, passages, compare_words=compare).features
+    named = dict(zip(FEATURES, features, strict=True))
+    assert named["is_contradicted"] == 0
+    assert named["frame_match"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("question", "is_missing"),
+    [
+        ("Who is the new owner of the ferry?", False),
+        ("Who wants an end to the ferry?", False),
+        ("Where does the ferry have its roots?", False),
+        ("Who is the owner of the silver tower?", True),
+        ("What damaged the silver tower, according to Alice Walker?", True),
+    ],
+)
+def test_noun_that_relates_something_to_a_thing_is_no_thing(
+    question: str, is_missing: bool
+) -> None:
+    known = MemoryVocabulary(["a new owner sees the end of the roots below a silver tower"])
+    (passage,) = found(("Alice Walker sold the ferry.", 0.8))
+    features = measure_features(parse_query(question, known), [passage]).features
+    assert (features[FEATURES.index("missing_things")] > 0) == is_missing
+
+
+def test_question_of_which_no_word_is_missing_is_still_compared() -> None:
+    """A deed may be asked for in words that say nothing of their own: "made"."""
+    query = parse_query("Who made the ferry?")
+    passages = found(("Alice Walker sold the ferry.", 0.8))
+    features = measure_features(query, passages, compare_words=lambda *_: 0.2).features
+    named = dict(zip(FEATURES, features, strict=True))
+    assert named["frame_match"] == 1
+    assert named["frame_cosine"] == 0.2
 
 
 def test_description_is_read_by_sentences_and_not_with_a_sign() -> None:

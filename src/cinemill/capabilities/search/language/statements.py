@@ -21,20 +21,34 @@ from cinemill.capabilities.search.language.words import (
 
 _DENIALS = NEGATIONS | make_word_set(
     """
-    refuse refuses refused reject rejects rejected decline declines declined remain remains
-    remained stay stays stayed deny denies denied
+    refuse refuses refused reject rejects rejected decline declines declined deny denies denied
     """
 )
+_STILLNESS = make_word_set("remain remains remained stay stays stayed")
+"""Deeds that say that nothing else happened."""
+_RELATING_WORDS = make_word_set("of to for about between")
+"""After a noun, they say that it is a relation: "the owner of", "an end to"."""
 _TURNED_DOWN = re.compile(r"\bturn(?:s|ed)? \w* ?down\b")
 _COMMA = re.compile(r"[,;:–—]+\s")
-_ARTICLES = make_word_set("a an the his her its their of")
+_BREAK = re.compile(r"[,;:.?!–—]")
+_LONGEST_THING = 3
+_ARTICLES = make_word_set("a an the of")
 _RELATIONS = make_word_set("to from by of for with against at in on and or according")
 
 
 def is_denied(text: str) -> bool:
     """Return whether a sentence says that something is not so, or did not happen."""
     is_turned_down = bool(_TURNED_DOWN.search(text.lower()))
-    return is_turned_down or any(word.folded in _DENIALS for word in list_words(text))
+    return (
+        is_turned_down
+        or keeps_still(text)
+        or any(word.folded in _DENIALS for word in list_words(text))
+    )
+
+
+def keeps_still(text: str) -> bool:
+    """Return whether a sentence says "stay" or "remain"."""
+    return any(word.folded in _STILLNESS for word in list_words(text))
 
 
 def keep_parts(text: str, stems: Collection[str]) -> str:
@@ -51,16 +65,25 @@ def keep_parts(text: str, stems: Collection[str]) -> str:
 
 
 def find_things(text: str) -> set[str]:
-    """Return the stems of the words that follow an article, a number among them, up to three."""
+    """Return the stems of the words that follow an article, a number among them, up to three.
+
+    Nouns that only relate something to another thing are none: "the owner of the ferry".
+    """
     words = list_words(text)
     things: set[str] = set()
     for at, word in enumerate(words):
         if word.folded not in _ARTICLES and not list_numbers(word.text):
             continue
-        for following in words[at + 1 : at + 4]:
-            if following.folded in STOP_WORDS:
+        phrase: list[str] = []
+        after = ""
+        for before, following in pairwise(words[at : at + 5]):
+            after = following.folded
+            is_apart = bool(_BREAK.search(text[before.end : following.start]))
+            if is_apart or after in STOP_WORDS or len(phrase) == _LONGEST_THING:
                 break
-            things.add(find_stem(following.text))
+            phrase.append(find_stem(following.text))
+        if after not in _RELATING_WORDS:
+            things.update(phrase)
     return things
 
 
