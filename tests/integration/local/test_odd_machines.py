@@ -80,9 +80,9 @@ def test_pid_file_of_a_server_that_runs_stays(data: Path) -> None:
         assert pid_file.exists()
 
 
-@pytest.mark.parametrize("pid", [str(os.getpid()), "4194999", "", "no number"])
+@pytest.mark.parametrize("pid", ["{own}", "4194999", "", "no number"])
 def test_pid_file_of_another_program_is_removed(data: Path, pid: str) -> None:
-    (data / "postmaster.pid").write_text(f"{pid}\n{data}\n")
+    (data / "postmaster.pid").write_text(f"{pid.format(own=os.getpid())}\n{data}\n")
     postgres.init_cluster(describe(data))
     assert not (data / "postmaster.pid").exists()
 
