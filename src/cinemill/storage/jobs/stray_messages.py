@@ -152,13 +152,18 @@ class StrayMessages:
 
 def open_stray_messages(broker_url: str | None, *, prefix: str = "") -> StrayMessages | None:
     """None for a broker that is no Redis: it has no key prefixes."""
+    redis_url = find_redis_url(broker_url)
+    return None if redis_url is None else StrayMessages(redis_url, prefix=prefix)
+
+
+def find_redis_url(broker_url: str | None) -> str | None:
+    """Return the address of a broker as clients of Redis have it; None where it is no Redis."""
     if broker_url is None:
         return None
     if broker_url.startswith("redis+socket://"):  # kombu's spelling of a socket
         broker_url = broker_url.replace("redis+socket", "unix", 1).replace("virtual_host=", "db=")
-    if not broker_url.startswith(("redis://", "rediss://", "unix://", "sentinel://")):
-        return None
-    return StrayMessages(broker_url, prefix=prefix)
+    is_redis = broker_url.startswith(("redis://", "rediss://", "unix://", "sentinel://"))
+    return broker_url if is_redis else None
 
 
 def count_stray_messages(
