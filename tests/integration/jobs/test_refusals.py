@@ -220,6 +220,22 @@ def test_user_who_may_too_little_is_refused_at_the_start(own_valkey: str, rules:
             client.execute_command("ACL", "DELUSER", "poor")
 
 
+def test_access_list_of_the_reference_is_enough(own_valkey: str) -> None:
+    """It permits our keys alone, not the lists of other programs."""
+    keys = ("cinemill:*", "task_events:*", "task_status:*", "embed:*", "system_resources")
+    rules = [*(f"~{key}" for key in keys), "&*", "+@all", "-@admin"]
+    with redis.Redis.from_url(own_valkey) as client:
+        client.execute_command("ACL", "SETUSER", "ours", "reset", "on", ">pw", *rules)
+        url = f"redis://ours:pw@127.0.0.1:{_port(own_valkey)}/0"
+        try:
+            check_redis_access(url)
+            assert judge(url) == "ok"
+            assert find_broker_refusal(url) is None
+            assert count_stray_messages(url, ["default"], ["process_video"]) == {}
+        finally:
+            client.execute_command("ACL", "DELUSER", "ours")
+
+
 @contextmanager
 def constant_server(answer: bytes) -> Iterator[str]:
     """Answer every command of every client with the same bytes, and yield the server's URL."""

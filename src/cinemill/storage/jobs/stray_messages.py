@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import uuid4
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from cinemill.errors import RedisUnavailable
 from cinemill.storage.redis_servers import open_redis
@@ -96,10 +96,15 @@ class StrayMessages:
         self._digest = self._redis.register_script(_DIGEST)
 
     def list_filled(self, queues: Collection[str]) -> dict[str, str]:
-        """Return the lists that are not empty, by name, with a digest of the oldest message."""
+        """Return the lists that are not empty, by name, with a digest of the oldest message.
+
+        None where an access list permits us our own lists alone.
+        """
         names = [name for queue in queues for name in list_names(queue)]
         try:
             digests = self._digest(keys=names)
+        except NoPermissionError:
+            return {}
         except RedisError as error:
             raise RedisUnavailable(f"Redis does not answer: {error}") from error
         found = zip(names, digests, strict=True)
