@@ -154,3 +154,14 @@ def test_key_of_another_type_stops_no_worker(url: str, client: Any, key: str) ->
     with Connection(url, transport_options=broker_options()) as connection:
         delete_foreign_keys(connection, ["films", "other"])
     assert client.hlen("cinemill:unacked") == 1
+
+
+def test_lock_that_nobody_holds_is_given_up_in_time(url: str, client: Any) -> None:
+    client.set("cinemill:unacked_mutex", "of another program")
+    with Connection(url, transport_options=broker_options()) as connection:
+        delete_foreign_keys(connection, ["films"])
+    assert 0 < client.pttl("cinemill:unacked_mutex") <= 300_000
+    client.pexpire("cinemill:unacked_mutex", 1000)
+    with Connection(url, transport_options=broker_options()) as connection:
+        delete_foreign_keys(connection, ["films"])
+    assert client.pttl("cinemill:unacked_mutex") <= 1000

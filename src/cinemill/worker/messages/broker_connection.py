@@ -89,7 +89,8 @@ def delete_foreign_keys(conn: Any, queues: Iterable[str]) -> None:
     """Delete what has the name of a key of ours in Redis, and holds another type of value.
 
     Anybody may have written it. It would end each attempt to consume: BRPOP names all lists of a
-    worker at once, and is refused as long as one of them is no list.
+    worker at once, and is refused as long as one of them is no list. The lock under which held
+    messages are restored may be of any type: without a time to live, nobody would get it again.
     """
     if conn.transport.driver_type != "redis":
         return
@@ -98,7 +99,8 @@ def delete_foreign_keys(conn: Any, queues: Iterable[str]) -> None:
             channel._q_for_pri(queue, step) for queue in queues for step in channel.priority_steps
         ]
         bindings = [channel.keyprefix_queue % queue for queue in queues]
-        names = [*lists, *bindings, channel.unacked_key, channel.unacked_index_key]
+        lock = channel.unacked_mutex_key
+        names = [*lists, *bindings, channel.unacked_key, channel.unacked_index_key, lock]
         pipeline = channel.client.pipeline(transaction=False)
         for name in lists:
             pipeline.llen(name)
@@ -106,6 +108,7 @@ def delete_foreign_keys(conn: Any, queues: Iterable[str]) -> None:
             pipeline.srem(name, "")  # nothing; kombu adds no prefix to what would only read
         pipeline.hlen(channel.unacked_key)
         pipeline.zrem(channel.unacked_index_key, "")
+        pipeline.pexpire(lock, channel.unacked_mutex_expire * 1000, nx=True)
         answers = zip(names, pipeline.execute(raise_on_error=False), strict=True)
         for name in [name for name, answer in answers if is_wrong_type(answer)]:
             channel.client.delete(name)
