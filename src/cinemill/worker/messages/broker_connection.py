@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from typing import Any
 
 from celery.worker import state
 from celery.worker.consumer import Consumer
 
-from cinemill.storage.redis_servers import REFUSALS, is_wrong_type
+from cinemill.storage.redis_servers import REFUSALS
 from cinemill.telemetry import get_logger
+from cinemill.worker.messages.foreign_keys import delete_foreign_keys
 from cinemill.worker.messages.throttle import ThrottledLog
 
 PROBE_KEY = "probe"
@@ -39,7 +39,9 @@ class PatientConsumer(Consumer):
             refusal = find_refusal(conn)
             if refusal is not None:
                 conn = self._await_writes(conn, refusal)
-            delete_foreign_keys(conn, self.app.amqp.queues.consume_from)
+            if conn.transport.driver_type == "redis":
+                with conn.channel() as channel:
+                    delete_foreign_keys(channel, self.app.amqp.queues.consume_from)
             return conn
         finally:
             self.waits_for_broker = False
@@ -83,35 +85,3 @@ def find_refusal(conn: Any) -> str | None:
     except REFUSALS as error:
         return str(error)
     return None
-
-
-def delete_foreign_keys(conn: Any, queues: Iterable[str]) -> None:
-    """Delete what has the name of a key of ours in Redis, and holds another type of value.
-
-    Anybody may have written it. It would end each attempt to consume: BRPOP names all lists of a
-    worker at once, and is refused as long as one of them is no list. The lock under which held
-    messages are restored may be of any type: without a time to live, nobody would get it again.
-    """
-    if conn.transport.driver_type != "redis":
-        return
-    with conn.channel() as channel:
-        lists = [
-            channel._q_for_pri(queue, step) for queue in queues for step in channel.priority_steps
-        ]
-        bindings = [channel.keyprefix_queue % queue for queue in queues]
-        lock = channel.unacked_mutex_key
-        names = [*lists, *bindings, channel.unacked_key, channel.unacked_index_key, lock]
-        pipeline = channel.client.pipeline(transaction=False)
-        for name in lists:
-            pipeline.llen(name)
-        for name in bindings:
-            pipeline.srem(name, "")  # nothing; kombu adds no prefix to what would only read
-        pipeline.hlen(channel.unacked_key)
-        pipeline.zrem(channel.unacked_index_key, "")
-        pipeline.pexpire(lock, channel.unacked_mutex_expire * 1000, nx=True)
-        answers = zip(names, pipeline.execute(raise_on_error=False), strict=True)
-        for name in [name for name, answer in answers if is_wrong_type(answer)]:
-            channel.client.delete(name)
-            log.warning(
-                "what another program has written under a key of ours was deleted", key=name
-            )
