@@ -17,6 +17,7 @@ from cinemill.storage.redis_servers import REFUSALS
 TRIAL_CHANNEL = "cinemill:health"
 """Nobody listens to it."""
 TRIAL_TTL_SECONDS = 60
+_LASTING = ("db index is out of range", "invalid database", "protected mode", "no permissions")
 _SCRIPT_PLACE = re.compile(r"^ACL failure in script: |,?\s*script: .*$")
 
 # KEYS: one of any type, a stream. ARGV: seconds, a channel. As in a real script, the first command
@@ -53,11 +54,16 @@ def find_refusal(client: redis.Redis, keys: Sequence[str]) -> str | None:
     server does not answer.
     """
     try:
-        client.set(keys[0], "", ex=TRIAL_TTL_SECONDS)
-        client.eval(_TRIAL, 2, *keys, str(TRIAL_TTL_SECONDS), TRIAL_CHANNEL)
+        try_everything(client, keys)
     except REFUSALS as error:
         return describe_refusal(error)
     return None
+
+
+def try_everything(client: redis.Redis, keys: Sequence[str]) -> None:
+    """Do all that Cinemill needs, on keys as ``find_refusal`` has them. Raises redis.RedisError."""
+    client.set(keys[0], "", ex=TRIAL_TTL_SECONDS)
+    client.eval(_TRIAL, 2, *keys, str(TRIAL_TTL_SECONDS), TRIAL_CHANNEL)
 
 
 async def find_refusal_async(client: redis.asyncio.Redis, keys: Sequence[str]) -> str | None:
@@ -73,11 +79,9 @@ async def find_refusal_async(client: redis.asyncio.Redis, keys: Sequence[str]) -
 
 
 def is_lasting(error: Exception) -> bool:
-    """Check whether this server lets such a client in never, however long one waits."""
+    """Check whether this server refuses such a client until somebody changes something."""
     words = str(error).lower()
-    return isinstance(error, redis.AuthenticationError) or any(
-        sign in words for sign in ("db index is out of range", "invalid database", "protected mode")
-    )
+    return isinstance(error, redis.AuthenticationError) or any(one in words for one in _LASTING)
 
 
 def describe_refusal(error: Exception) -> str:

@@ -54,7 +54,8 @@ OF_NEWER_SERVERS = ("transaction_timeout", "idle_session_timeout")
 """Settings that PostgreSQL 13 to 16 do not all know."""
 KEPT_SECONDS = 60.0
 """So long a pooler that was found in session mode is not examined again."""
-PROBES = 4
+PROBES = 10
+"""On a busy pool, one in seven cannot tell transaction mode from session mode."""
 PROBE_SECONDS = 5.0
 STATEMENT_MODE = "statement pooling"
 """PgBouncer's words when a transaction begins in that mode; its SQLSTATE has other meanings too."""

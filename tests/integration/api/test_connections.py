@@ -428,9 +428,10 @@ class TestPlaces:
                 wire.send(PART + FILM_HEAD)
             served = small.server.server_state.tasks
             assert wait_for(lambda: len(served) == 8, seconds=WAIT_SECONDS)
-            newcomer = stack.enter_context(small.connect())
-            newcomer.send(head("GET", "/api/v1/jobs", token=small.token))
-            assert_refused(newcomer, 503, "server_busy")
+            for path in ("/api/v1/jobs", "/api/v1/assets/health"):
+                newcomer = stack.enter_context(small.connect())
+                newcomer.send(head("GET", path, token=small.token))
+                assert_refused(newcomer, 503, "server_busy")
             for path in ("/health", "/api/v1/health"):
                 prober = stack.enter_context(small.connect())
                 prober.send(head("GET", path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,12 +13,15 @@ from urllib.parse import quote
 import httpx
 import pytest
 import schemathesis
+from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import APIOperation, GenerationMode
 from schemathesis import Case as AnyCase
 from schemathesis.core.result import Ok
 
+from cinemill.api.app import UNVERSIONED_ROUTERS
+from cinemill.api.routes import pages
 from cinemill.storage.database import Database
 
 from .conftest import FILM_HEAD, RunningApi
@@ -26,6 +30,8 @@ from .test_sockets import request_analysis
 MOST_EXAMPLES = int(os.environ.get("CINEMILL_TEST_EXAMPLES", "5"))
 """For each operation and mode; ``make fuzz`` asks for many more."""
 SPOILERS = ("\x00", "a\x00b", "\ud800", "a\udfffb", "\udfff\ud800")
+ODD = (*SPOILERS, "", " ", "..", "-1", "1e400", "nan", "9" * 400, "\U0010ffff", "%", "x" * 600)
+PARAMETERS = ("limit", "before", "cursor", "kind", "status", "priority", "reason", "params", "name")
 BOUNDARY = "generated-request-boundary"
 FORM = "multipart/form-data"
 
@@ -186,3 +192,47 @@ def test_no_request_is_answered_as_a_fault_of_ours(api: RunningApi, ids: Ids) ->
     assert asked > 60
     assert sum(statuses[one] for one in (200, 201, 202, 204)) > asked, statuses
     assert statuses[422] > asked // 2, statuses
+
+
+def list_undescribed() -> list[tuple[str, str]]:
+    """Return methods and paths of the routes that the OpenAPI document leaves out."""
+    found = [
+        (method, route.path)
+        for router in (*UNVERSIONED_ROUTERS, pages.router)
+        for route in router.routes
+        if isinstance(route, APIRoute) and not route.include_in_schema
+        for method in sorted(route.methods)
+    ]
+    # What is deleted is asked for first.
+    return sorted(found, key=lambda one: one[0] == "DELETE")
+
+
+def fill_path(path: str, odd: str, ids: Ids) -> str:
+    """Return the path with ids that there are where it has some, and else with an odd value."""
+    return re.sub(r"{(\w+)[^}]*}", lambda name: _quote(ids.get(name[1], odd)), path)
+
+
+def send_odd(api: RunningApi, method: str, path: str, odd: str) -> httpx.Response:
+    query = "&".join(f"{name}={_quote(odd)}" for name in PARAMETERS)
+    with api.http.stream(
+        method,
+        f"{path}?{query}",
+        content=json.dumps(dict.fromkeys(PARAMETERS, odd)).encode(),
+        headers={"Content-Type": "application/json"},
+    ) as answer:
+        return answer
+
+
+def test_no_undescribed_request_is_answered_as_a_fault_of_ours(api: RunningApi, ids: Ids) -> None:
+    statuses: Counter[int] = Counter()
+    routes = list_undescribed()
+    assert len(routes) > 20
+    for method, path in routes:
+        for odd in ODD:
+            for known in (ids, {}):
+                answer = send_odd(api, method, fill_path(path, odd, known), odd)
+                statuses[answer.status_code] += 1
+                assert answer.status_code < 500, f"{method} {answer.url}: {answer.status_code}"
+    assert statuses[200] > len(routes), statuses
+    assert statuses[404] > len(routes), statuses
+    assert statuses[422] > len(routes), statuses

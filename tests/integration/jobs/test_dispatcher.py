@@ -15,6 +15,7 @@ from tests.integration.storage import rows
 
 from cinemill.core.job import Failure, JobState, RunState
 from cinemill.errors import RedisUnavailable
+from cinemill.jobs import rate_limiter
 from cinemill.jobs.catalog import Rate
 from cinemill.jobs.dispatch import Dispatcher
 from cinemill.jobs.events import EventPublisher, status_key
@@ -274,6 +275,17 @@ def test_rate_waits_for_one_interval_at_most_after_redis_clock_was_set_back(
     time.sleep(0.25)
     assert limiter.admit("shared", Rate(5, 1.0)) == 0
     limiter.close()
+
+
+def test_two_that_ask_in_the_same_microsecond_are_not_both_admitted(own_redis: str) -> None:
+    with redis.Redis.from_url(own_redis) as client:
+        for number in range(50):
+            with client.pipeline(transaction=True) as both:
+                for _ in range(2):
+                    both.eval(rate_limiter._ADMIT, 1, f"cinemill:rate:{number}", "59.9")
+                first, second = both.execute()
+            assert first == b"0"
+            assert 59 < float(second) <= 59.9
 
 
 def test_three_clients_together_keep_one_rate(own_redis: str) -> None:

@@ -190,10 +190,50 @@ def test_whatever_a_server_answers_is_a_sentence(answer: str, is_final: bool) ->
         with pytest.raises(RedisUnavailable):
             count_stray_messages(url, ["default"], ["process_video"])
         if is_final:
-            with pytest.raises(RedisUnavailable, match="lets Cinemill not in"):
+            with pytest.raises(RedisUnavailable, match="refuses Cinemill"):
                 check_redis_access(url)
         else:
             check_redis_access(url)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["~*", "&*", "-@all", "+ping", "+time"],
+        ["~cinemill:*", "&*", "+@all"],
+        ["~*", "&*", "+@all", "-xadd"],
+        ["~*", "resetchannels", "+@all"],
+    ],
+)
+def test_user_who_may_too_little_is_refused_at_the_start(own_valkey: str, rules: list[str]) -> None:
+    with redis.Redis.from_url(own_valkey) as client:
+        client.execute_command("ACL", "SETUSER", "poor", "reset", "on", ">pw", *rules)
+    try:
+        with pytest.raises(RedisUnavailable, match=r"refuses Cinemill: .*permissions") as caught:
+            check_redis_access(
+                f"redis://poor:pw@127.0.0.1:{_port(own_valkey)}/0", setting="CELERY_BROKER_URL"
+            )
+        assert "CELERY_BROKER_URL" in caught.value.hint
+        check_redis_access(own_valkey)
+    finally:
+        with redis.Redis.from_url(own_valkey) as client:
+            client.execute_command("ACL", "DELUSER", "poor")
+
+
+def test_access_list_of_the_reference_is_enough(own_valkey: str) -> None:
+    """It permits our keys alone, not the lists of other programs."""
+    keys = ("cinemill:*", "task_events:*", "task_status:*", "embed:*", "system_resources")
+    rules = [*(f"~{key}" for key in keys), "&*", "+@all", "-@admin"]
+    with redis.Redis.from_url(own_valkey) as client:
+        client.execute_command("ACL", "SETUSER", "ours", "reset", "on", ">pw", *rules)
+        url = f"redis://ours:pw@127.0.0.1:{_port(own_valkey)}/0"
+        try:
+            check_redis_access(url)
+            assert judge(url) == "ok"
+            assert find_broker_refusal(url) is None
+            assert count_stray_messages(url, ["default"], ["process_video"]) == {}
+        finally:
+            client.execute_command("ACL", "DELUSER", "ours")
 
 
 @contextmanager

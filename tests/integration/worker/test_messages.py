@@ -101,6 +101,14 @@ def fail(stack: Stack, task_id: str) -> JobFailed:
     return failed.value
 
 
+def test_list_of_another_type_stops_no_worker(stack: Stack, broker: Any) -> None:
+    key = f"{LIST}\x06\x163"
+    broker.delete(key)
+    broker.set(key, "of another program")
+    wait_until(lambda: not broker.exists(key))
+    run_valid_job(stack)
+
+
 def send(broker: Any, message: Any) -> str:
     broker.lpush(LIST, message if isinstance(message, bytes) else json.dumps(message))
     return str(message["headers"]["id"]) if isinstance(message, dict) else ""

@@ -134,3 +134,18 @@ def test_refusal_is_a_connection_error_in_all_of_kombu(url: str) -> None:
     with Connection(url) as connection:
         assert issubclass(redis.ResponseError, connection.connection_errors)
         assert issubclass(redis.ResponseError, connection.recoverable_connection_errors)
+
+
+@pytest.mark.parametrize("key", [HELD, "unacked_index"])
+def test_message_held_under_a_key_of_another_type_is_delivered_and_stored_later(
+    connection: Connection, client: Any, url: str, key: str
+) -> None:
+    client.set(key, "of another program")
+    message = receive(connection)
+    assert message.payload == FILM
+    for _ in range(2):
+        restore_messages(message)
+    assert client.hlen(HELD) == 1
+    assert client.zcard("unacked_index") == 1
+    connection.close()
+    assert receive_again(url) == FILM

@@ -18,6 +18,7 @@ from kombu.messaging import Consumer
 from tests.integration.redis_databases import take_redis_database
 from tests.messages import make_message
 
+from cinemill.worker.messages.foreign_keys import delete_foreign_keys
 from cinemill.worker.messages.queues import broker_options
 from cinemill.worker.messages.transport import read_interruptions, register_transports
 
@@ -132,3 +133,35 @@ def test_messages_that_share_a_delivery_tag_are_held_separately(url: str, client
     client.lpush(LIST, json.dumps(message), json.dumps(message))
     with take_one(url), take_one(url):
         assert client.hlen("cinemill:unacked") == 2
+
+
+@pytest.mark.parametrize(
+    "key", [LIST, f"{LIST}\x06\x163", "_kombu.binding.films", "unacked", "unacked_index"]
+)
+def test_key_of_another_type_stops_no_worker(url: str, client: Any, key: str) -> None:
+    client.lpush(LIST, json.dumps(make_message()))
+    key = f"cinemill:{key.removeprefix('cinemill:')}"
+    kept = client.dump(LIST)
+    client.delete(key)
+    client.xadd(key, {"of": "another program"})
+    with Connection(url, transport_options=broker_options()) as connection:
+        delete_foreign_keys(connection.channel(), ["films", "other"])
+    assert not client.exists(key)
+    client.delete(LIST)
+    client.restore(LIST, 0, kept)
+    with take_one(url) as message:
+        assert message.payload
+    with Connection(url, transport_options=broker_options()) as connection:
+        delete_foreign_keys(connection.channel(), ["films", "other"])
+    assert client.hlen("cinemill:unacked") == 1
+
+
+def test_lock_that_nobody_holds_is_given_up_in_time(url: str, client: Any) -> None:
+    client.set("cinemill:unacked_mutex", "of another program")
+    with Connection(url, transport_options=broker_options()) as connection:
+        delete_foreign_keys(connection.channel(), ["films"])
+    assert 0 < client.pttl("cinemill:unacked_mutex") <= 300_000
+    client.pexpire("cinemill:unacked_mutex", 1000)
+    with Connection(url, transport_options=broker_options()) as connection:
+        delete_foreign_keys(connection.channel(), ["films"])
+    assert client.pttl("cinemill:unacked_mutex") <= 1000

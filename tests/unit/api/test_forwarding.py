@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from cinemill.addresses import parse_public_urls
 from cinemill.api.middleware.forwarding import make_front
+from cinemill.api.middleware.root_path import ROOT_PATH
 from cinemill.api.middleware.visits import Visits, find_base, find_route_path, get_visit
 from cinemill.api.models.documents import drop_version, make_link
 
@@ -167,6 +168,10 @@ class TestVisits:
         assert scope["client"] == ("203.0.113.7", 1234)
 
 
-def test_former_links_have_no_version_but_the_path() -> None:
-    assert drop_version("/cinemill/api/v1/assets/a") == "/cinemill/assets/a"
-    assert drop_version("/api/v1/assets/a") == "/assets/a"
+@pytest.mark.parametrize("root_path", ["", "/cinemill", "/my/api/v1", "/my/api/v1beta"])
+def test_former_links_have_no_version_but_the_path(root_path: str) -> None:
+    token = ROOT_PATH.set(root_path)
+    try:
+        assert drop_version(make_link("/assets/a")) == f"{root_path}/assets/a"
+    finally:
+        ROOT_PATH.reset(token)

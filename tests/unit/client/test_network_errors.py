@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.proxies import Certificate, make_certificate
 from tests.unit.conftest import LittleServer
 
+from cinemill.cli.uploads import FATAL_CODES
 from cinemill.client import Client, ClientError
 from cinemill.client.connection import resolve_link
+from cinemill.client.errors import error_from_transport
 
 
 @contextmanager
@@ -190,3 +193,10 @@ def test_link_leads_to_the_server_whether_a_proxy_removed_its_path(
     link: str, public_url: str, address: str
 ) -> None:
     assert resolve_link(link, public_url) == address
+
+
+@pytest.mark.parametrize("kind", [httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError])
+def test_what_no_further_upload_can_reach_ends_a_submit(
+    kind: type[httpx.TransportError],
+) -> None:
+    assert error_from_transport(kind("refused"), "http://mill.example").code in FATAL_CODES

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from cinemill import telemetry
-from cinemill.api.health_paths import is_health
+from cinemill.api.health_paths import HEALTH_PATHS
 from cinemill.api.http.errors import (
     MAX_TARGET_BYTES,
     HeadersTooLarge,
@@ -286,7 +286,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         line = AnswerTransport(self.transport, write=self.write, close=self.finish)
         cycle.transport = cast("asyncio.Transport", line)
-        if not self._claim_place() and not is_health(cycle.scope["path"]):
+        path = cycle.scope["path"]
+        is_health = path.removeprefix(self._front.find_path(path)) in HEALTH_PATHS
+        if not self._claim_place() and not is_health:
             app = answer_busy
         super()._start_asgi_task(cycle, close_unread(cycle, app))
 

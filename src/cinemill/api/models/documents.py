@@ -27,7 +27,8 @@ def make_link(path: str) -> str:
 
 def drop_version(link: str) -> str:
     """Return the link to the same without a version, which former clients know."""
-    return link.replace(PREFIX, "", 1)
+    root_path = ROOT_PATH.get()
+    return root_path + link.removeprefix(root_path).removeprefix(PREFIX)
 
 
 class Document(DescribedModel):

@@ -14,10 +14,12 @@ import sys
 import time
 
 from cinemill.errors import CinemillError, DatabasePooled, DatabaseUnavailable, RedisUnavailable
+from cinemill.jobs.events import HEALTH_KEYS
 from cinemill.local.supervisor.exit_report import EXIT_FINAL, write_exit_report
 from cinemill.storage.database import Database, check_route, migrate
+from cinemill.storage.jobs.stray_messages import find_redis_url
 from cinemill.storage.redis_servers import FAULTS, open_redis
-from cinemill.storage.redis_trial import describe_refusal, is_lasting
+from cinemill.storage.redis_trial import describe_refusal, is_lasting, try_everything
 
 POLL_SECONDS = 0.05
 REDIS_SECONDS = 5.0
@@ -41,11 +43,11 @@ def migrate_when_ready(database: Database, *, wait_seconds: float) -> str:
         time.sleep(POLL_SECONDS)
 
 
-def check_redis_access(url: str | None) -> None:
-    """Raise RedisUnavailable where Redis lets us in under no circumstances.
+def check_redis_access(url: str | None, *, setting: str = "REDIS_URL") -> None:
+    """Raise RedisUnavailable where Redis will not do what is needed until somebody changes it.
 
-    Whatever may pass (a server that is away, loading, full or demoted) is for the services to wait
-    for.
+    ``setting`` is where the address comes from. Whatever may pass (a server that is away, loading,
+    full or demoted) is for the services to wait for.
     """
     if not url:
         return
@@ -53,14 +55,18 @@ def check_redis_access(url: str | None) -> None:
         limits = {"socket_timeout": REDIS_SECONDS, "socket_connect_timeout": REDIS_SECONDS}
         with open_redis(url, **limits) as client:
             client.time()
+            try_everything(client, HEALTH_KEYS)
     except FAULTS as error:
         if is_lasting(error):
             raise RedisUnavailable(
-                f"Redis lets Cinemill not in: {describe_refusal(error)}.",
-                hint="Correct the user, the password or the database number in REDIS_URL.",
+                f"Redis refuses Cinemill: {describe_refusal(error)}.",
+                hint=(
+                    f"Correct the user, the password or the database number in {setting}, or what "
+                    "the server permits that user."
+                ),
             ) from error
     except ValueError as error:
-        raise RedisUnavailable(f"REDIS_URL cannot be used: {error}.") from error
+        raise RedisUnavailable(f"{setting} cannot be used: {error}.") from error
 
 
 def main(arguments: list[str]) -> int:
@@ -69,6 +75,8 @@ def main(arguments: list[str]) -> int:
             os.environ["DATABASE_URL"], direct_url=os.environ.get("DATABASE_DIRECT_URL") or None
         )
         check_redis_access(os.environ.get("REDIS_URL"))
+        broker_url = find_redis_url(os.environ.get("CELERY_BROKER_URL"))
+        check_redis_access(broker_url, setting="CELERY_BROKER_URL")
         revision = migrate_when_ready(database, wait_seconds=float(arguments[0]))
     except CinemillError as problem:
         sys.stderr.write(write_exit_report(problem) + "\n")

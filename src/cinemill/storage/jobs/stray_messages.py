@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import uuid4
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from cinemill.errors import RedisUnavailable
 from cinemill.storage.redis_servers import open_redis
@@ -96,10 +96,15 @@ class StrayMessages:
         self._digest = self._redis.register_script(_DIGEST)
 
     def list_filled(self, queues: Collection[str]) -> dict[str, str]:
-        """Return the lists that are not empty, by name, with a digest of the oldest message."""
+        """Return the lists that are not empty, by name, with a digest of the oldest message.
+
+        None where an access list permits us our own lists alone.
+        """
         names = [name for queue in queues for name in list_names(queue)]
         try:
             digests = self._digest(keys=names)
+        except NoPermissionError:
+            return {}
         except RedisError as error:
             raise RedisUnavailable(f"Redis does not answer: {error}") from error
         found = zip(names, digests, strict=True)
@@ -152,13 +157,18 @@ class StrayMessages:
 
 def open_stray_messages(broker_url: str | None, *, prefix: str = "") -> StrayMessages | None:
     """None for a broker that is no Redis: it has no key prefixes."""
+    redis_url = find_redis_url(broker_url)
+    return None if redis_url is None else StrayMessages(redis_url, prefix=prefix)
+
+
+def find_redis_url(broker_url: str | None) -> str | None:
+    """Return the address of a broker as clients of Redis have it; None where it is no Redis."""
     if broker_url is None:
         return None
     if broker_url.startswith("redis+socket://"):  # kombu's spelling of a socket
         broker_url = broker_url.replace("redis+socket", "unix", 1).replace("virtual_host=", "db=")
-    if not broker_url.startswith(("redis://", "rediss://", "unix://", "sentinel://")):
-        return None
-    return StrayMessages(broker_url, prefix=prefix)
+    is_redis = broker_url.startswith(("redis://", "rediss://", "unix://", "sentinel://"))
+    return broker_url if is_redis else None
 
 
 def count_stray_messages(

@@ -10,6 +10,7 @@ from celery.worker.consumer import Consumer
 
 from cinemill.storage.redis_servers import REFUSALS
 from cinemill.telemetry import get_logger
+from cinemill.worker.messages.foreign_keys import delete_foreign_keys
 from cinemill.worker.messages.throttle import ThrottledLog
 
 PROBE_KEY = "probe"
@@ -36,7 +37,12 @@ class PatientConsumer(Consumer):
         try:
             conn = super().ensure_connected(conn)
             refusal = find_refusal(conn)
-            return conn if refusal is None else self._await_writes(conn, refusal)
+            if refusal is not None:
+                conn = self._await_writes(conn, refusal)
+            if conn.transport.driver_type == "redis":
+                with conn.channel() as channel:
+                    delete_foreign_keys(channel, self.app.amqp.queues.consume_from)
+            return conn
         finally:
             self.waits_for_broker = False
 

@@ -14,7 +14,8 @@ from kombu.exceptions import OperationalError
 from kombu.transport import redis, virtual
 from kombu.utils.json import dumps
 
-from cinemill.storage.redis_servers import FAULTS, REFUSALS
+from cinemill.storage.redis_servers import FAULTS, REFUSALS, is_wrong_type
+from cinemill.worker.messages.foreign_keys import delete_foreign_keys
 from cinemill.worker.messages.throttle import ThrottledLog
 
 BROKER_FAULTS: tuple[type[Exception], ...] = (OperationalError, OSError, *FAULTS)
@@ -72,6 +73,14 @@ class RefusalTolerantQoS(redis.QoS):
 
     def restore_visible(self, *args: Any, **options: Any) -> None:
         """Retry operations that were refused before, then restore; called every few seconds."""
+        try:
+            self._restore_visible(*args, **options)
+        except REFUSALS as error:
+            if not is_wrong_type(error):
+                raise
+            delete_foreign_keys(self.channel, ())  # the next call finds them gone
+
+    def _restore_visible(self, *args: Any, **options: Any) -> None:
         for tag in list(_unremoved):
             self._remove_from_indices(tag).execute()
             _unremoved.discard(tag)
