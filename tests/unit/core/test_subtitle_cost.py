@@ -224,6 +224,25 @@ def test_what_people_make_is_drawn(how: str) -> None:
     assert isinstance(read_subtitles(USUAL[how]), Subtitles)
 
 
+@pytest.mark.parametrize(
+    ("lines", "size"),
+    [
+        ("PlayResX: 1920\nPlayResY: 1080", (1920, 1080)),
+        ("PlayResY: 720", (960, 720)),
+        ("PlayResX: 1920", (1920, 1440)),
+        ("PlayResX: 1280", (1280, 1024)),
+        ("PlayResY: 1024\nPlayResX: 0", (1280, 1024)),
+        ("PlayResX: 0\nPlayResY: 0", (384, 288)),
+        ("PlayResX: -5\nPlayResY: 123456", (384, 288)),
+    ],
+)
+def test_size_is_completed_as_libass_does(lines: str, size: tuple[int, int]) -> None:
+    """Otherwise letters of a file with one of the two would count, and be drawn, as giants."""
+    whole = "PlayResX: 1920\nPlayResY: 1080"
+    content = write(r"{\an8}Where to?").decode().replace(whole, lines)
+    assert read_subtitles(content.encode()).size == size
+
+
 def test_subtitles_that_follow_each_other_are_not_there_at_once() -> None:
     text = r"{\blur40\bord40}" + LETTERS * 2
     events = "".join(EVENT.format(2 * n, 2 * n + 2, text) for n in range(20))
