@@ -25,6 +25,8 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind)
+    except UnicodeError as error:  # a part of the name is empty or longer than names may be
+        raise AddressUnusable(f"{host[:100]!r} is no host name ({error}).") from error
     except OSError as error:
         raise _explain(host, port, error) from error
     try:

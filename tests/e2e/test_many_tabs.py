@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, expect
+from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 from tests.waiting import wait_until
 
 from cinemill.jobs.dispatch import PLANNING_LOCK
@@ -87,6 +87,29 @@ def test_another_tab_takes_the_stream_of_a_closed_one(page: Page, waiting_job: W
     with page.context.expect_event("request", lambda one: one.resource_type == "eventsource"):
         tabs[0].close()
     assert streams[-1].frame.page == tabs[-1]
+
+
+def test_a_server_that_does_not_answer_is_asked_once(page: Page, waiting_job: WaitingJob) -> None:
+    """Over plain HTTP from another machine there are no locks, and so every tab asks."""
+    asked: list[Route] = []
+    page.goto("about:blank")
+    page.clock.install()
+    page.add_init_script("delete Navigator.prototype.locks")
+    page.goto(waiting_job.page.partition("#")[0])
+    page.route("**/status", lambda route: asked.append(route))  # whoever asks is left waiting
+    page.evaluate(
+        """async (jobId) => {
+          const { watchJob } = await import("/static/watch.js");
+          watchJob(jobId, { onProgress() {}, onLost() {}, onRefused() {} });
+        }""",
+        waiting_job.id,
+    )
+    wait_until(lambda: page.evaluate("true") and len(asked) == 1)
+    page.clock.run_for(20_000)
+    page.evaluate("fetch('/health')")  # whatever was asked before is on its way by now
+    assert len(asked) == 1
+    page.clock.run_for(20_000)
+    wait_until(lambda: page.evaluate("true") and len(asked) == 2)
 
 
 def test_many_jobs_of_one_tab_share_its_streams(page: Page, waiting_job: WaitingJob) -> None:

@@ -28,6 +28,8 @@ def test_taken_port_is_in_use() -> None:
     ("host", "reason"),
     [
         ("no-such-host.invalid", "does not resolve"),
+        ("ex..ample", "is no host name"),
+        ("media." + "a" * 64 + ".example", "is no host name"),
         ("192.0.2.1", "this machine does not have that address"),
         ("2001:db8::1", "does not (have|support)"),
     ],

@@ -137,7 +137,7 @@ def choose_server(
     if url is not None:
         os.environ["CINEMILL_URL"] = url
     if ca_file is not None:
-        os.environ["CINEMILL_CA_FILE"] = str(ca_file.expanduser().absolute())
+        os.environ["CINEMILL_CA_FILE"] = str(_expand_user(ca_file).absolute())
 
 
 def _expand_user(path: Path) -> Path:

@@ -8,6 +8,7 @@ import { takePlace } from "./places.js";
 const FINAL = new Set(["completed", "failed", "cancelled"]);
 const POLL_MS = 2000;
 const SILENCE_MS = 6000;
+const PATIENCE_MS = 30_000;
 
 export const isFinal = (status) => FINAL.has(status);
 
@@ -17,6 +18,7 @@ export function watchJob(taskId, { onProgress, onLost, onRefused }) {
   const stream = new Stream(taskId, handle);
   let timer = 0;
   let newsAt = Date.now();
+  let askedAt = -Infinity;
   let isOver = false;
 
   function stop() {
@@ -34,7 +36,11 @@ export function watchJob(taskId, { onProgress, onLost, onRefused }) {
   }
 
   async function pollIfSilent() {
-    if (stream.isOpen() && Date.now() - newsAt < SILENCE_MS) return;
+    const now = Date.now();
+    if (stream.isOpen() && now - newsAt < SILENCE_MS) return;
+    // A server that does not answer now gets no heap of requests, nor do they take all connections.
+    if (now - askedAt < PATIENCE_MS) return;
+    askedAt = now;
     try {
       handle(await getStatus(taskId));
     } catch (problem) {
@@ -46,6 +52,7 @@ export function watchJob(taskId, { onProgress, onLost, onRefused }) {
         onRefused();
       }
     }
+    if (askedAt === now) askedAt = -Infinity;
     if (!isOver && !document.hidden) stream.open();
   }
 

@@ -107,11 +107,13 @@ def run_in(walls: list[str], code: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.sandbox
 def test_cluster_is_created_in_little_shared_memory(tmp_path: Path) -> None:
     printed = run_in(["--size", "65536", "--tmpfs", "/dev/shm"], CREATE_CLUSTER, str(tmp_path))
     assert "dynamic_shared_memory_type = sysv" in printed
 
 
+@pytest.mark.sandbox
 def test_missing_semaphores_are_named(tmp_path: Path) -> None:
     walls = ["--ro-bind", str(tmp_path), "/dev/shm"]
     printed = run_in(walls, NEED_SEMAPHORES)

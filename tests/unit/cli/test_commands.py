@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -687,14 +687,24 @@ class TestJobs:
         assert "Only its beginning is stored" in refused.stderr
 
 
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
 class TestComponents:
     def test_worker_gets_the_urls_of_the_running_servers(
         self, cinemill: Run, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         executed: list[tuple[list[str], dict[str, str]]] = []
+        umasks: list[int] = []
 
         def exec_command(_: str, command: list[str], environment: dict[str, str]) -> None:
             executed.append((command, environment))
+            umasks.append(os.umask(0o022))
             raise SystemExit(0)
 
         monkeypatch.setattr(os, "execve", exec_command)
@@ -709,6 +719,7 @@ class TestComponents:
         ]  # fmt: skip
         assert environment["DATABASE_URL"] == "postgresql+psycopg://d"
         assert environment["REDIS_URL"] == "redis://r"
+        assert umasks == [0o077]
 
         cinemill("worker", "--autoscale", "4,1")
         assert executed[-1][0][-2:] == ["--autoscale", "4,1"]

@@ -162,6 +162,9 @@ TOO_MUCH = {
     "soft edges": write(*[r"{\be127}" + LETTERS * 9] * 20),
     "shear": write(r"{\fax10\fay10}" + LETTERS * 9),
     "turned out of the plane": write(r"{\t(\frz3600\frx3600)}" + LETTERS * 4),
+    "turned around a far point": write(r"{\org(-5000,0)\fry20}" + LETTERS * 9),
+    "turned towards the eye": write(*[r"{\an7\q2\fry-14\frx3}" + LETTERS * 3] * 5),
+    "a drawing in space": write(*[r"{\fry9\p1}m 0 0 l 1920 0 1920 1080 0 1080"] * 2),
     "a drawing": write(r"{\p1}m 0 0 l 99999 0 99999 99999 0 99999{\p0}"),
     "a drawing without spaces": write(r"{\p1}m0 0l99999 0 99999 99999{\p0}"),
     "many drawings": write(*[r"{\p1}m 0 0 l 1920 0 1920 1080 0 1080"] * 100),
@@ -194,6 +197,17 @@ USUAL = {
     "karaoke": write(*[r"{\k20\t(0,200,\fscx120\fscy120)\blur3\bord3}" + "ka" * 30] * 9),
     "a sign": write(r"{\pos(960,540)\frz12\fax0.3\blur2\bord6\fs120\fad(300,300)}NO ENTRY"),
     "a sign in space": write(r"{\pos(960,540)\frx40\fry-20\fs90\blur1}Station"),
+    "a sign of three layers in space": write(
+        *[
+            rf"{{\an5\pos(960,400)\frx20\fry-30\frz12\bord{border}\shad3\blur0.6}}Municipal Police "
+            r"Department\NCriminal Affairs"
+            for border in (0, 2, 5)
+        ]
+    ),
+    "syllables that flip": write(
+        *[rf"{{\an5\pos({40 * n},90)\frx90\t(0,400,\frx0)\bord3\blur2}}ka" for n in range(40)]
+    ),
+    "a mirrored word": write(*[r"{\an5\pos(960,400)\fry180\fs90\blur1}AMBULANCE"] * 9),
     "a background": write(r"{\p1\blur5}m 0 0 l 1920 0 1920 1080 0 1080{\p0}"),
     "a full page": write(*["A line of credits that goes on and on and on"] * 24),
     "a typesetter's mosaic": write(*[r"{\pos(9,9)\bord0\blur0.4\p1}m 0 0 l 40 0 40 40 0 40"] * 900),
@@ -208,6 +222,25 @@ USUAL = {
 @pytest.mark.parametrize("how", USUAL)
 def test_what_people_make_is_drawn(how: str) -> None:
     assert isinstance(read_subtitles(USUAL[how]), Subtitles)
+
+
+@pytest.mark.parametrize(
+    ("lines", "size"),
+    [
+        ("PlayResX: 1920\nPlayResY: 1080", (1920, 1080)),
+        ("PlayResY: 720", (960, 720)),
+        ("PlayResX: 1920", (1920, 1440)),
+        ("PlayResX: 1280", (1280, 1024)),
+        ("PlayResY: 1024\nPlayResX: 0", (1280, 1024)),
+        ("PlayResX: 0\nPlayResY: 0", (384, 288)),
+        ("PlayResX: -5\nPlayResY: 123456", (384, 288)),
+    ],
+)
+def test_size_is_completed_as_libass_does(lines: str, size: tuple[int, int]) -> None:
+    """Otherwise letters of a file with one of the two would count, and be drawn, as giants."""
+    whole = "PlayResX: 1920\nPlayResY: 1080"
+    content = write(r"{\an8}Where to?").decode().replace(whole, lines)
+    assert read_subtitles(content.encode()).size == size
 
 
 def test_subtitles_that_follow_each_other_are_not_there_at_once() -> None:

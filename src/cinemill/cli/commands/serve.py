@@ -85,6 +85,8 @@ def flower() -> None:
 
 def exec_command(module: str, arguments: list[str]) -> NoReturn:
     """Replace this process with a component of the server, so that it receives all signals."""
+    from cinemill.local.supervisor.children import PRIVATE_UMASK
+
     settings = connect.load_settings()
     environment = {
         **os.environ,
@@ -96,6 +98,7 @@ def exec_command(module: str, arguments: list[str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     command = [sys.executable, "-m", module, *arguments]
+    os.umask(PRIVATE_UMASK)  # as 'up' starts it
     os.execve(sys.executable, command, environment)  # noqa: S606 – our own interpreter
 
 

@@ -51,6 +51,7 @@ _ORDER = (
     *("fade", "fad", "org", "t", "clip", "c", "1c", "2c", "3c", "4c", "1a", "2a", "3a", "4a"),
     *("r", "be", "b", "i", "kt", "kf", "K", "ko", "k", "shad", "s", "u", "pbo", "p", "q"),
 )
+_NAME = re.compile("|".join(_ORDER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,8 @@ def _read_block(block: str, styles: Collection[str]) -> Iterator[Tag]:
             continue
         written = block[start:end]
         arguments, inside, closing = _read_arguments(block, end, limit)
-        name = next((one for one in _ORDER if written.startswith(one)), "")
+        named = _NAME.match(written)
+        name = named[0] if named else ""
         if name == "t" and inside >= 0:
             transform, until, at = _read_transform(arguments[:-1]), closing, inside
             continue

@@ -25,15 +25,22 @@ LEAST = 1 / 16
 _ASPECT = 16 / 9
 _LETTER_WIDTH, _LETTER_HEIGHT = 0.65, 1.3
 """Of one letter of our font, for each unit of its size."""
+_USUAL_WIDTH = 0.5
+"""Of the letters of a whole line, on average."""
 _BLUR_REACH = 3.0
 _BE_REACH = 16.0
-_TILT = 8.0
-"""By which a letter that is turned out of the plane may grow, in each direction."""
+_CAMERA = 312.5
+"""How far libass' eye is from the plane of the picture, in the file's own units."""
+_MOST_GROWTH = 64.0
+"""Of the area of letters that are turned out of the plane, towards that eye or past it."""
+_CENTRED = {"an": ((2, 5, 8), (4, 5, 6)), "a": ((2, 6, 10), (9, 10, 11))}
+"""Alignments that put a text's middle at its place: across and along the picture's height."""
 _TAG_COST = 1 / 4096
 _LARGEST_DRAWING = 1e6
 _UNSEEN = (" ", "\u2060")
 _NUMBERS = re.compile(r"[+-]?\d+\.?\d*", re.ASCII)
 _PEN = re.compile(r"[mnlbspc]")
+_LINE_END = re.compile(r"\\[Nn]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,9 @@ class _State:
     fax: float = 0.0
     fay: float = 0.0
     turn: float = 0.0
-    tilt: float = 0.0
+    tilt_x: float = 0.0
+    tilt_y: float = 0.0
+    is_turning: bool = False
     drawing_scale: float = 0.0
 
 
@@ -69,10 +78,11 @@ def measure_cost(
 ) -> Cost:
     """Return the cost of one subtitle; lengths are relative to a picture of ``height``."""
     first = _start(style)
-    state, pixels, is_moving, tags = first, 0.0, False, 0
+    state, pixels, is_moving = first, 0.0, False
+    tags, parts = list[Tag](), list[tuple[Span, _State]]()
     for span in spans:
         for tag in span.tags:
-            tags += 1
+            tags.append(tag)
             is_moving |= tag.transform is not None or tag.name == "move"
             if tag.name == "r":
                 state = _start(styles.get(tag.value, style))
@@ -80,9 +90,11 @@ def measure_cost(
                 pixels += math.prod(_measure_drawing(tag.drawing, tag.numbers[0]))
             else:
                 state = _apply(state, first, tag)
-        pixels += _measure_span(span, state)
+        parts.append((span, state))
+    reach = _measure_reach(parts, tags, style)
+    pixels += sum(_measure_span(span, state, reach) for span, state in parts)
     pictures = pixels / (height * height * _ASPECT)
-    return Cost(LEAST + pictures + tags * _TAG_COST, is_moving)
+    return Cost(LEAST + pictures + len(tags) * _TAG_COST, is_moving)
 
 
 def find_overload(
@@ -127,6 +139,8 @@ def _apply(state: _State, first: _State, tag: Tag) -> _State:
     changes = _find_changes(state, first, tag)
     if tag.transform is not None:
         changes = {name: _larger(getattr(state, name), value) for name, value in changes.items()}
+        if changes.keys() & {"turn", "tilt_x", "tilt_y"}:
+            return replace(state, is_turning=True, **changes)
     return replace(state, **changes)
 
 
@@ -152,14 +166,14 @@ _FIELDS: dict[str, Collection[str]] = {
     "fay": ("fay",),
     "frz": ("turn",),
     "fr": ("turn",),
+    "frx": ("tilt_x",),
+    "fry": ("tilt_y",),
     "p": ("drawing_scale",),
 }
 
 
 def _find_changes(state: _State, first: _State, tag: Tag) -> dict[str, float]:
     fields = _FIELDS.get(tag.name, ())
-    if tag.name in ("frx", "fry"):
-        return {"tilt": max(state.tilt, *map(abs, tag.numbers), 0.0)}
     if not tag.numbers:
         return {name: getattr(first, name) for name in fields}
     value = tag.numbers[0]
@@ -174,29 +188,87 @@ def _find_changes(state: _State, first: _State, tag: Tag) -> dict[str, float]:
     return dict.fromkeys(fields, value)
 
 
-def _measure_span(span: Span, state: _State) -> float:
-    """Return the pixels of all bitmaps for a text or a drawing, in the file's units squared."""
-    if span.is_drawing:
-        width, height = _measure_drawing(span.text, state.drawing_scale)
-        return _measure_bitmaps(width * state.scale_x, height * state.scale_y, state)
-    letters = len(span.text) - sum(map(span.text.count, _UNSEEN))
-    width = _LETTER_WIDTH * state.fontsize + abs(state.spacing)
-    return letters * _measure_bitmaps(
-        width * state.scale_x, _LETTER_HEIGHT * state.fontsize * state.scale_y, state
+def _measure_reach(
+    parts: Collection[tuple[Span, _State]], tags: Sequence[Tag], style: Style
+) -> tuple[float, float]:
+    """Return how far a text reaches from the point that it is turned around, to each side.
+
+    Endless for drawings, and around a point that the text names.
+    """
+    if any(tag.name == "org" for tag in tags) or any(span.is_drawing for span, _ in parts):
+        return math.inf, math.inf
+    widths, height = [0.0], 0.0
+    for span, state in parts:
+        for number, line in enumerate(_LINE_END.split(span.text)):
+            widths += [0.0] if number else []
+            widths[-1] += len(line) * _measure_letter(state, _USUAL_WIDTH)[0]
+        height = max(height, _measure_letter(state)[1])
+    # The first counts.
+    named = next((tag for tag in tags if tag.name in _CENTRED and tag.numbers), None)
+    name, place = (named.name, named.numbers[0]) if named else ("an", float(style.alignment))
+    across, along = _CENTRED[name]
+    return (
+        max(widths) / (2 if place in across else 1),
+        len(widths) * height / (2 if place in along else 1),
     )
 
 
-def _measure_bitmaps(width: float, height: float, state: _State) -> float:
-    reach = _BLUR_REACH * state.blur + (_BE_REACH if state.be else 0.0)
+def _measure_letter(state: _State, share: float = _LETTER_WIDTH) -> tuple[float, float]:
+    width = share * state.fontsize + abs(state.spacing)
+    return width * state.scale_x, _LETTER_HEIGHT * state.fontsize * state.scale_y
+
+
+def _measure_span(span: Span, state: _State, reach: tuple[float, float]) -> float:
+    """Return the pixels of all bitmaps for a text or a drawing, in the file's units squared."""
+    if span.is_drawing:
+        width, height = _measure_drawing(span.text, state.drawing_scale)
+        return _measure_bitmaps(width * state.scale_x, height * state.scale_y, state, reach)
+    letters = len(span.text) - sum(map(span.text.count, _UNSEEN))
+    return letters * _measure_bitmaps(*_measure_letter(state), state, reach)
+
+
+def _measure_growth(state: _State, reach: tuple[float, float]) -> float:
+    """Return by how much the area of letters grows when they are turned out of the plane.
+
+    What comes nearer to the eye grows: by how much on average, if letters are spread evenly from
+    as far behind the plane as some are before it.
+    """
+    across, along = reach
+    if math.isinf(across):
+        return _MOST_GROWTH
+    if state.is_turning and state.turn:
+        across = along = math.hypot(across, along)
+    else:
+        sine, cosine = (abs(one(math.radians(state.turn))) for one in (math.sin, math.cos))
+        across, along = across * cosine + along * sine, across * sine + along * cosine
+    nearer = across * _find_sine(state.tilt_y, state) + along * _find_sine(state.tilt_x, state)
+    share = nearer / _CAMERA
+    if share >= 1:
+        return _MOST_GROWTH
+    return min(_MOST_GROWTH, 1 / (1 - share * share) ** 2)
+
+
+def _find_sine(degrees: float, state: _State) -> float:
+    """Return the largest sine of the angles on the way, which may begin at any smaller one."""
+    if state.is_turning and abs(degrees) > 90:
+        return 1.0
+    return abs(math.sin(math.radians(degrees)))
+
+
+def _measure_bitmaps(
+    width: float, height: float, state: _State, reach: tuple[float, float]
+) -> float:
+    softness = _BLUR_REACH * state.blur + (_BE_REACH if state.be else 0.0)
     width, height = width + abs(state.fax) * height, height + abs(state.fay) * width
-    if state.turn or state.tilt:
+    if state.turn or state.tilt_x or state.tilt_y:
         width = height = math.hypot(width, height)
-    if state.tilt:
-        width, height = _TILT * width, _TILT * height
+    if state.tilt_x or state.tilt_y:
+        growth = math.sqrt(_measure_growth(state, reach))
+        width, height = growth * width, growth * height
     layers = 1 + bool(state.border_x or state.border_y) + bool(state.shadow)
     effort = 1 + bool(state.blur) + state.be / 8
-    width += 2 * (state.border_x + reach)
-    height += 2 * (state.border_y + reach)
+    width += 2 * (state.border_x + softness)
+    height += 2 * (state.border_y + softness)
     return width * height * layers * effort
 
 

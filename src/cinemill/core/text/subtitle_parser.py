@@ -224,11 +224,18 @@ def _split_member(line: str) -> tuple[str, str]:
 
 
 def _read_size(info: Mapping[str, str]) -> tuple[int, int]:
-    """Return the size that lengths are relative to; libass' own where none is given."""
-    width, height = info.get("playresx", ""), info.get("playresy", "")
-    if not (width.isdecimal() and height.isdecimal()) or max(len(width), len(height)) > 5:
+    """Return the size that lengths are relative to, as libass completes it where it is missing."""
+    width, height = (_read_length(info.get(name, "")) for name in ("playresx", "playresy"))
+    if not width and not height:
         return 384, 288
-    return max(1, int(width)), max(1, int(height))
+    return (
+        width or (1280 if height == 1024 else max(1, height * 4 // 3)),
+        height or (1024 if width == 1280 else max(1, width * 3 // 4)),
+    )
+
+
+def _read_length(written: str) -> int:
+    return int(written) if written.isdecimal() and len(written) <= 5 else 0
 
 
 def _read_events(lines: Sequence[str], styles: set[str]) -> Iterator[Cue]:
