@@ -22,18 +22,18 @@ log = get_logger(__name__)
 
 # KEYS: the limit's. ARGV: seconds between starts. No burst: with one, twice the count could start
 # in the first interval, and the promise is "at most".
-# Answers seconds to wait as a string; '0' admits. A wait is never longer than the interval, unless
-# Redis' clock was set back: then it begins from here.
+# Answers seconds to wait as a string; '0' admits. A wait is never longer than the interval.
 _ADMIT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1e6
 local interval = tonumber(ARGV[1])
 local is_text = redis.call('TYPE', KEYS[1]).ok == 'string'
 local arrival = is_text and tonumber(redis.call('GETRANGE', KEYS[1], 0, 63)) or now
--- No start is ever more than one interval away: later are what a clock that was set back has left,
--- and what others wrote. The first comparison fails for "nan" alone.
-if arrival ~= arrival or arrival < now or arrival > now + interval then arrival = now end
+-- The first comparison fails for "nan" alone.
+if arrival ~= arrival or arrival < now then arrival = now end
 local wait = arrival - now
+-- No start is ever more than one interval away: later are what a clock that was set back has left,
+-- and what others wrote. Who started under the former clock may have done so just now.
 if wait > interval then
     wait = interval
     redis.call('SET', KEYS[1], tostring(now + interval), 'EX', math.ceil(interval) + 1)
