@@ -46,7 +46,8 @@ def cancel(
         if job.state is JobState.COMPLETED:
             raise
         marked = pass_cancel(catalog, connection, job, job.cancel_reason or reason)
-        if job.state is JobState.FAILED and not marked:
+        is_left = recovery.must_cancel_children(connection, job_id)
+        if job.state is JobState.FAILED and not marked and not is_left:
             raise
         return job, marked
     return job, pass_cancel(catalog, connection, job, job.cancel_reason or reason)

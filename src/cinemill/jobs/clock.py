@@ -24,7 +24,6 @@ SAVE_SECONDS = 0.2
 CALENDAR_PACE = 2.0
 """How much faster than elapsed time the calendar follows a clock that is ahead. What is kept for
 thirty days is kept for fifteen at least, however far the clock leaps."""
-CALENDAR_SLACK_SECONDS = 1.0
 MOST_DOWNTIME_SECONDS = 24 * 3600.0
 """Of the time in which no relay ran, so much counts for the calendar at once: a machine that was
 off, and one that starts with a wrong clock, look the same."""
@@ -74,7 +73,7 @@ def reckon(last: Reading | None, seen: ClockLook, asked: float, answered: float)
     calendar = seen.wall
     if stored is not None:
         seconds = max(seconds, stored.seconds)
-        gained = CALENDAR_PACE * (seconds - stored.seconds) + CALENDAR_SLACK_SECONDS
+        gained = CALENDAR_PACE * (seconds - stored.seconds)
         calendar = min(seen.wall, stored.calendar + downtime_seconds + gained)
     jumps = (stored.jumps if stored else 0) + (jump_seconds != 0)
     return Reading(seconds, seen.wall, calendar, jump_seconds, asked, answered, jumps)

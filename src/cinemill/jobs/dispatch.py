@@ -75,7 +75,7 @@ class Dispatcher:
     ) -> None:
         """``leases`` decides when a lease has run out; by default the database's clock does."""
         self._leases = leases or LeaseObserver()
-        self.clock = EngineClock()
+        self._clock = EngineClock()
         self._database = database
         self._events = events
         self._admissions = Admissions(rates)
@@ -96,6 +96,14 @@ class Dispatcher:
             return None
         self._send_all(chosen)
         return len(chosen)
+
+    def measure_next_turn(self) -> float:
+        """Return the seconds until time alone makes something due; infinite where nothing waits.
+
+        What a turn postpones for a rate is not among the delays that it has looked at, so the rates
+        are asked as well.
+        """
+        return min(self._clock.measure_next_delay(), self._admissions.measure_next())
 
     def republish_lost(self, *, older_than_seconds: float) -> int:
         """Send again what was published and is with neither the broker nor a worker.
@@ -245,9 +253,10 @@ class Dispatcher:
             turn = turns.lock_planner(connection, PLANNING_LOCK)
             if turn is None:
                 return None
+            self._admissions.begin_turn()
             if turn.needs_hardware:
                 self._route(connection)
-            self.clock.turn(connection)
+            self._clock.turn(connection)
             levels = turns.list_levels(connection, list(self._catalog.queues))
             chosen = [
                 run
@@ -287,16 +296,18 @@ class Dispatcher:
     ) -> list[ReadyRun]:
         """Return the queue's runs to publish now, and postpone those whose kind's rate is used up.
 
-        Runs of such a kind, and of an owner's burst of which enough are out, are left out, and
-        others take their places: however many of them are due, nothing else waits for them.
+        Runs of such a kind, of one that nobody installed knows, and of an owner's burst of which
+        enough are out, are left out, and others take their places: however many of them are due,
+        nothing else waits for them.
         """
-        chosen, seen = list[ReadyRun](), None
-        while (without := self._admissions.list_waiting()) != seen:
+        chosen, unknown, seen = list[ReadyRun](), set[str](), None
+        while (without := sorted({*self._admissions.list_waiting(), *unknown})) != seen:
             seen = without
             found = self._planner.choose(
                 connection, queue, levels, chosen=chosen, without_kinds=without
             )
             chosen += [run for run in found if self._admit(connection, run)]
+            unknown |= {run.kind for run in found} - self._catalog.steps.keys()
         return chosen
 
     def _admit(self, connection: Connection, run: ReadyRun) -> bool:

@@ -82,11 +82,21 @@ class Admissions:
         self._waits: dict[str, float] = {}
         """Until when a kind waits, on the monotonic clock."""
 
+    def begin_turn(self) -> None:
+        """Forget the kinds that may start again."""
+        self._waits = {kind: self._waits[kind] for kind in self.list_waiting()}
+
     def list_waiting(self) -> list[str]:
-        """Return the kinds of which none may start now, and forget those that may again."""
+        """Return the kinds of which none may start now."""
         now = time.monotonic()
-        self._waits = {kind: until for kind, until in self._waits.items() if until > now}
-        return sorted(self._waits)
+        return sorted(kind for kind, until in self._waits.items() if until > now)
+
+    def measure_next(self) -> float:
+        """Return the seconds until a kind may start that waited when the turn began or since.
+
+        0 where one may already, infinite where none waited.
+        """
+        return max(0.0, min(self._waits.values(), default=float("inf")) - time.monotonic())
 
     def admit(self, kind: StepKind) -> float:
         """0 where one of this kind may start now, and it is counted; else the seconds to wait.

@@ -22,6 +22,8 @@ MOST_FAILURES = 3
 FIRST_PAUSE_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 3600.0
 FORGOTTEN_AFTER_SECONDS = 7 * 24 * 3600.0
+ROUTED_AT_ONCE = 1000
+"""Runs of each codec that one turn moves, in each direction; the next turn goes on."""
 
 
 def announce(connection: Connection, node: str, encoders: Mapping[str, str]) -> None:
@@ -154,41 +156,64 @@ def resume(connection: Connection, node: str, encoder: str) -> None:
     )
 
 
-def route(connection: Connection) -> list[str]:
-    """Move each due run that requests hardware to the queue that offers it; return the queues.
+# The codecs that are requested are found by a skip scan, and of each the runs that are in a wrong
+# queue, on either side of the right one in the index: those that are where they belong are not
+# read, however many wait. The order is that of the index, without which the planner may choose to
+# read the table.
+_ROUTE = """
+WITH RECURSIVE requested AS (
+    (SELECT hardware AS codec FROM run WHERE state = 'queued' AND hardware IS NOT NULL
+     ORDER BY hardware LIMIT 1)
+    UNION ALL
+    SELECT (SELECT hardware FROM run WHERE state = 'queued' AND hardware > requested.codec
+            ORDER BY hardware LIMIT 1)
+    FROM requested WHERE requested.codec IS NOT NULL
+), place AS MATERIALIZED (
+    SELECT codec, :prefix || codec AS queue, codec IN (
+        SELECT codec FROM hardware_encoder WHERE rests_until IS NULL
+          AND abs(extract(epoch FROM seen_at - clock_timestamp())) < :live) AS is_offered
+    FROM requested WHERE codec IS NOT NULL
+), elsewhere AS (
+    SELECT found.id FROM place CROSS JOIN LATERAL (
+        (SELECT id FROM run WHERE state = 'queued' AND hardware = place.codec
+           AND run.queue < place.queue AND published_at IS NULL
+         ORDER BY run.queue LIMIT :limit)
+        UNION ALL
+        (SELECT id FROM run WHERE state = 'queued' AND hardware = place.codec
+           AND run.queue > place.queue AND published_at IS NULL
+         ORDER BY run.queue LIMIT :limit)) AS found
+    WHERE place.is_offered
+), stranded AS (
+    SELECT found.id FROM place CROSS JOIN LATERAL (
+        SELECT id FROM run WHERE state = 'queued' AND hardware = place.codec
+          AND run.queue BETWEEN place.queue AND place.queue
+        ORDER BY run.queue LIMIT :limit) AS found
+    WHERE NOT place.is_offered
+), sent AS (
+    UPDATE run SET queue = :prefix || hardware WHERE id = ANY (ARRAY(
+        SELECT id FROM run WHERE id = ANY (ARRAY(SELECT id FROM elsewhere))
+          AND state = 'queued' AND published_at IS NULL FOR UPDATE SKIP LOCKED))
+    RETURNING queue
+), withdrawn AS (
+    UPDATE run SET queue = step.queue, published_at = NULL FROM step
+    WHERE step.id = run.step_id AND run.id = ANY (ARRAY(
+        SELECT id FROM run WHERE id = ANY (ARRAY(SELECT id FROM stranded))
+          AND state = 'queued' FOR UPDATE SKIP LOCKED))
+    RETURNING run.queue
+)
+SELECT queue FROM sent UNION SELECT queue FROM withdrawn
+"""
 
-    Where nobody offers it any more the run goes back into its own queue, also if it was published.
+
+def route(connection: Connection) -> list[str]:
+    """Move due runs that request hardware to the queue that offers it; return the queues.
+
+    Where nobody offers it any more they go back into their own queue, also those that were
+    published.
 
     A run that another transaction holds stays where it is: the planner never waits. This is decided
     again each time, so the death of a node strands nothing. A message that is still in the other
     queue is a copy, which the claim makes harmless.
     """
-    rows = connection.execute(
-        text(
-            """
-            WITH offered AS (
-                SELECT codec FROM hardware_encoder WHERE rests_until IS NULL
-                  AND abs(extract(epoch FROM seen_at - clock_timestamp())) < :live
-            ), sent AS (
-                UPDATE run SET queue = :prefix || hardware WHERE id IN (
-                    SELECT id FROM run
-                    WHERE state = 'queued' AND hardware IN (SELECT codec FROM offered)
-                      AND published_at IS NULL AND queue <> :prefix || hardware
-                    FOR UPDATE SKIP LOCKED)
-                RETURNING queue
-            ), withdrawn AS (
-                UPDATE run SET queue = step.queue, published_at = NULL FROM step
-                WHERE step.id = run.step_id AND run.id IN (
-                    SELECT run.id FROM run JOIN step ON step.id = run.step_id
-                    WHERE run.state = 'queued' AND run.hardware IS NOT NULL
-                      AND run.queue <> step.queue
-                      AND run.hardware NOT IN (SELECT codec FROM offered)
-                    FOR UPDATE OF run SKIP LOCKED)
-                RETURNING run.queue
-            )
-            SELECT queue FROM sent UNION SELECT queue FROM withdrawn
-            """
-        ),
-        {"live": LIVE_SECONDS, "prefix": QUEUE_PREFIX},
-    )
-    return [row.queue for row in rows]
+    values = {"live": LIVE_SECONDS, "prefix": QUEUE_PREFIX, "limit": ROUTED_AT_ONCE}
+    return [row.queue for row in connection.execute(text(_ROUTE), values)]

@@ -254,6 +254,7 @@ run = Table(
     Index(
         "run_hardware_idx",
         "hardware",
+        "queue",
         postgresql_where=text("state = 'queued' AND hardware IS NOT NULL"),
     ),
     # No column that a heartbeat changes: a renewed lease writes one row and no index.

@@ -169,7 +169,7 @@ class Relay:
 
     def _wait(self) -> None:
         left = max(0.0, self._next_sweep - time.monotonic())
-        left = min(left, max(LEAST_WAIT_SECONDS, self._dispatcher.clock.measure_next_delay()))
+        left = min(left, max(LEAST_WAIT_SECONDS, self._dispatcher.measure_next_turn()))
         self._listener.wait(
             left if self._is_planned and self._is_announced else PLANNING_WAIT_SECONDS
         )

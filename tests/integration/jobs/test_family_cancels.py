@@ -146,6 +146,16 @@ def test_cancel_of_a_failed_batch_stops_what_goes_on_below_it(engine: Engine) ->
     assert refused.value.code == "job_ended"
 
 
+def test_cancel_of_a_failed_batch_whose_only_child_is_locked_is_accepted(engine: Engine) -> None:
+    root = engine.service.create_job("work")
+    child = engine.service.create_job("work", parent_id=root.id)
+    rows.mark_dead(engine.database, rows.start(engine.database, root))
+    with rows.locked_job(engine.database, child):
+        assert engine.service.cancel_job(root.id).state is JobState.FAILED
+    engine.dispatcher.finish_cancels()
+    assert states(engine, [child.id]) == {CANCELLED}
+
+
 def test_no_child_is_added_to_a_cancelled_ended_or_deleted_job(engine: Engine) -> None:
     cancelled, failed, deleted = engine.submit(3)
     engine.service.cancel_job(cancelled.id)

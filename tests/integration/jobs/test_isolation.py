@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from uuid import uuid4
@@ -70,6 +71,29 @@ def test_many_runs_whose_rate_is_used_up_keep_no_other_from_going_out(
         dispatcher.publish_ready()
         assert sent_kinds(engine).count("work") == number
     assert sent_kinds(engine).count("rare_work") == 1
+
+
+def test_next_turn_comes_when_the_rate_allows_another_start(engine: Engine) -> None:
+    """Two starts a second were one in two: until the next sweep nothing woke the relay."""
+    engine.submit(3, "rare_work")
+    assert engine.dispatcher.measure_next_turn() == math.inf
+    assert engine.dispatcher.publish_ready() == 1
+    assert 0 < engine.dispatcher.measure_next_turn() <= 30
+
+
+def test_no_turn_is_due_once_the_rate_keeps_nothing_waiting(
+    engine: Engine, sink: EventPublisher, rates: RateLimiter
+) -> None:
+    often = CATALOG.extend([StepKind("rare_work", "default", rate=Rate(20, 1))])
+    dispatcher = make_dispatcher(engine, sink, rates, catalog=often)
+    engine.submit(3, "rare_work")
+
+    def is_quiet() -> bool:
+        dispatcher.publish_ready()
+        return dispatcher.measure_next_turn() == math.inf
+
+    wait_until(is_quiet)
+    assert len(engine.post.sent) == 3
 
 
 def test_runs_without_a_rate_go_out_while_no_start_can_be_counted(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 from tests.integration.jobs.engine import Engine
+from tests.integration.jobs.test_turns import queue_many
 from tests.integration.storage import rows
 
 from cinemill.storage import hardware
+from cinemill.storage.database import Connection
+from cinemill.storage.hardware import ROUTED_AT_ONCE
 
 NODE = "celery@one"
+MANY = 5000
 
 
 def announce(engine: Engine, node: str = NODE, codec: str = "h264") -> None:
@@ -146,3 +151,43 @@ def test_success_between_failures_forgives_them(engine: Engine, times: int) -> N
         (offer,) = hardware.list_offers(connection)
     assert offer.is_open
     assert offer.reason == ""
+
+
+def test_many_runs_are_moved_in_portions_and_none_is_left(engine: Engine) -> None:
+    """A node that came or went had a hundred thousand runs rewritten in one turn of the relay."""
+    queue_many(engine.database, 2 * ROUTED_AT_ONCE + 100)
+    rows.change(engine.database, "UPDATE run SET hardware = 'h264'")
+    announce(engine)
+    assert [count_routed(engine) for _ in range(4)] == [1000, 2000, 2100, 2100]
+    fall_silent(engine)
+    assert [count_routed(engine) for _ in range(4)] == [1100, 100, 0, 0]
+
+
+def count_routed(engine: Engine) -> int:
+    with engine.database.begin() as connection:
+        hardware.route(connection)
+        query = text("SELECT count(*) FROM run WHERE queue = 'gpu_h264'")
+        return int(connection.execute(query).scalar_one())
+
+
+@pytest.mark.parametrize(("queue", "is_offered"), [("gpu_h264", True), ("default", False)])
+def test_route_reads_none_that_are_where_they_belong(
+    engine: Engine, queue: str, is_offered: bool
+) -> None:
+    queue_many(engine.database, MANY)
+    rows.change(engine.database, "UPDATE run SET hardware = 'h264', queue = :queue", queue=queue)
+    rows.change(engine.database, "ANALYZE run")
+    if is_offered:
+        announce(engine)
+    with engine.database.begin() as connection:
+        before = count_read(connection)
+        assert hardware.route(connection) == []
+        assert count_read(connection) - before < 50
+
+
+def count_read(connection: Connection) -> int:
+    """Return how many runs this session has read, since it last reported it to the server."""
+    query = """
+        SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'run'
+    """
+    return int(connection.execute(text(query)).scalar_one())

@@ -211,7 +211,7 @@ def test_what_became_due_is_released_in_portions(engine: Engine) -> None:
         engine.dispatcher.publish_ready()
         with engine.database.begin() as connection:
             query = text("SELECT count(*) FROM run WHERE delay_ends IS NOT NULL")
-            is_due = engine.dispatcher.clock.measure_next_delay() == 0
+            is_due = engine.dispatcher.measure_next_turn() == 0
             left.append((connection.execute(query).scalar_one(), is_due))
     assert left == [(RELEASED_AT_ONCE + 100, True), (100, True), (0, False)]
     assert len(engine.post.sent) == WINDOW

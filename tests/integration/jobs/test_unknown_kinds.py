@@ -85,6 +85,12 @@ def test_published_runs_of_a_removed_package_make_room_for_others(engine: Engine
     assert engine.dispatcher.publish_ready() == 3
 
 
+def test_queued_runs_of_a_removed_package_keep_no_other_from_its_turn(engine: Engine) -> None:
+    remove_package(engine, *engine.submit(40))
+    engine.submit(3)
+    assert engine.dispatcher.publish_ready() == 3
+
+
 def test_messages_of_a_removed_package_are_not_sent_again(engine: Engine) -> None:
     """Nor do they keep the lost ones of other queues from being sent."""
     gone, lost = engine.submit(2)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from cinemill.jobs.clock import (
     CALENDAR_PACE,
-    CALENDAR_SLACK_SECONDS,
     JUMP_SECONDS,
     MOST_DOWNTIME_SECONDS,
     Reading,
@@ -163,11 +162,10 @@ def test_calendar_is_never_ahead_of_the_clock_and_leaps_by_a_day_at_most(
     world = World()
     last = world.turn().calendar
     for action in actions:
-        turns_before, began = world.now, world.now
+        began = world.now
         play(world, [action])
         reading = world.turn()
-        looks = (world.now - turns_before) / TURN_SECONDS + 2
-        gain = CALENDAR_PACE * (world.now - began) + looks * CALENDAR_SLACK_SECONDS
+        gain = CALENDAR_PACE * (world.now - began)
         assert reading.calendar <= reading.wall
         if reading.calendar > last:
             leap = MOST_DOWNTIME_SECONDS if action[0] == "restart" else 0.0
@@ -181,7 +179,8 @@ def test_calendar_follows_the_clock_in_ordinary_times_and_after_a_night_off() ->
     world.relays = [None, None]
     world.wait(12 * 3600)
     reading = world.turn()
-    assert reading.calendar == reading.wall
+    # A relay that began a turn after the other may be behind it by one.
+    assert reading.wall - TURN_SECONDS <= reading.calendar <= reading.wall
 
 
 def test_calendar_catches_up_with_a_clock_that_was_set_right() -> None:
@@ -191,4 +190,16 @@ def test_calendar_catches_up_with_a_clock_that_was_set_right() -> None:
     assert world.turn().calendar < world.wall - 3500
     world.pass_time(3700)
     reading = world.turn()
-    assert reading.calendar == reading.wall
+    assert reading.wall - TURN_SECONDS <= reading.calendar <= reading.wall
+
+
+def test_calendar_is_no_faster_where_turns_follow_each_other_closely() -> None:
+    """Each turn added a second: under load, what is kept for thirty days was kept for four."""
+    world = World(relay_count=1)
+    world.turn()
+    world.wall += YEAR_SECONDS
+    first = world.turn()
+    for _ in range(500):
+        world.wait(0.02)
+        last = world.turn()
+    assert last.calendar - first.calendar <= CALENDAR_PACE * 10 + 0.001
