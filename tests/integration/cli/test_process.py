@@ -230,7 +230,7 @@ def test_file_names_may_be_any_bytes(
     names = (b"caf\xe9.mp4", b"\xff\xfe.mp4", "日本 🎬.mp4".encode(), b"-l.mp4", b"two\nlines.mp4")
     files = [Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)) for name in names]
     for number, file in enumerate(files):
-        file.write_bytes(video.read_bytes() + b"\0" * number)
+        file.write_bytes(video.read_bytes() + b"\0" * (number + 1))
     done = cinemill("submit", "--json", *files)
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)) == len(names)

@@ -19,9 +19,10 @@ down_revision = "0025"
 
 STATEMENTS = """
 CREATE FUNCTION make_id() RETURNS text LANGUAGE sql VOLATILE AS $$
-    SELECT substr(made.at, 1, 8) || '-' || substr(made.at, 9, 4) || '-7' || substr(made.random, 16)
-    FROM (SELECT lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0'),
-                 gen_random_uuid()::text) AS made (at, random)
+    SELECT lpad(to_hex(made.ticks % 4294967296), 8, '0') || substr(made.random, 9, 5) || '-8'
+           || substr(made.random, 16)
+    FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 4000)::bigint,
+                 gen_random_uuid()::text) AS made (ticks, random)
 $$;
 
 DROP INDEX run_ready_idx;
