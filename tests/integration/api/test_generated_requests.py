@@ -201,7 +201,7 @@ def list_undescribed() -> list[tuple[str, str]]:
         for router in (*UNVERSIONED_ROUTERS, pages.router)
         for route in router.routes
         if isinstance(route, APIRoute) and not route.include_in_schema
-        for method in sorted(route.methods)
+        for method in sorted(route.methods or ())
     ]
     # What is deleted is asked for first.
     return sorted(found, key=lambda one: one[0] == "DELETE")

@@ -27,7 +27,7 @@ def make_in_database(database: Database) -> list[str]:
     return made
 
 
-def make_here(_: Database) -> list[str]:
+def make_here(_unused: Database) -> list[str]:
     made = []
     for _ in range(MANY):
         made.append(make_id())

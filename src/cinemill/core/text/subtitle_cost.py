@@ -140,7 +140,7 @@ def _apply(state: _State, first: _State, tag: Tag) -> _State:
     if tag.transform is not None:
         changes = {name: _larger(getattr(state, name), value) for name, value in changes.items()}
         if changes.keys() & {"turn", "tilt_x", "tilt_y"}:
-            return replace(state, is_turning=True, **changes)
+            state = replace(state, is_turning=True)
     return replace(state, **changes)
 
 
