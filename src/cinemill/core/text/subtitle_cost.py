@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cinemill.core.text.ass import Style
 from cinemill.core.text.ass_tags import Span, Tag
@@ -136,7 +137,7 @@ def _start(style: Style) -> _State:
 
 def _apply(state: _State, first: _State, tag: Tag) -> _State:
     """Return the state after a tag; in a transform, the larger of the two that it is between."""
-    changes = _find_changes(state, first, tag)
+    changes: dict[str, Any] = {**_find_changes(state, first, tag)}
     if tag.transform is not None:
         changes = {name: _larger(getattr(state, name), value) for name, value in changes.items()}
         if changes.keys() & {"turn", "tilt_x", "tilt_y"}:
