@@ -46,6 +46,9 @@ class _Answer:
         self._scope = scope
         self._send = send
         self._start: Message | None = None
+        self._tag: str | None = None
+        """Of the whole body. A route's own tag may be that of a part, such as the captions' text,
+        and the rest of the document may have changed."""
         self._is_replaced = False
 
     async def send(self, message: Message) -> None:
@@ -79,16 +82,15 @@ class _Answer:
         is_ours = headers.get("Cache-Control") == ASKED_EACH_TIME and "ETag" not in headers
         if is_ours and not message.get("more_body") and 0 < len(body) <= LARGEST_TAGGED_BYTES:
             # Weak, because a proxy may compress it.
-            headers["ETag"] = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+            self._tag = headers["ETag"] = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
 
     def _is_known(self, start: Message) -> bool:
         """Return whether the client has this answer already (RFC 9110, section 13.1.2)."""
-        tag = Headers(scope=start).get("ETag")
-        if tag is None or start["status"] != 200 or self._scope["method"] not in ("GET", "HEAD"):
+        if self._tag is None or start["status"] != 200:
             return False
         named = Headers(scope=self._scope).get("If-None-Match", "")
         known = {one.strip().removeprefix("W/") for one in named.split(",")}
-        return tag.removeprefix("W/") in known or "*" in known
+        return self._tag.removeprefix("W/") in known or "*" in known
 
 
 def _leave_out_body(start: Message) -> Message:
