@@ -181,6 +181,16 @@ def reason_of(report: pytest.TestReport) -> str:
     return reason.removeprefix("Skipped: ")
 
 
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """Undo what a test sets in the environment, as the command line does with its options."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def isolated_sandbox() -> Sandbox:
     """Return bubblewrap's sandbox; tests that need it are skipped if it does not work."""

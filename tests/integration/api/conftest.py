@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,7 @@ def launch(home: Path, settings: dict[str, str]) -> RunningApi:
         database_url=settings["DATABASE_URL"],
         redis_url=settings["REDIS_URL"],
         http=open_client(address, {"Authorization": f"Bearer {token}"}),
-        stranger=open_client(address, {}),
+        stranger=forget_cookies(open_client(address, {})),
     )
 
 
@@ -203,6 +204,12 @@ def open_client(address: str, headers: dict[str, str]) -> httpx.Client:
         timeout=PATIENCE_SECONDS,
         event_hooks={"response": [check_declared]},
     )
+
+
+def forget_cookies(client: httpx.Client) -> httpx.Client:
+    """Have the client keep no cookie: many tests share it, and one may be signed in by a link."""
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return client
 
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, console: Path) -> None:

@@ -153,7 +153,7 @@ def test_fitted_relevance_decides_whether_anything_was_found(
     [
         "Who demolished the rose garden?",
         "Who opened the rose garden in Vienna?",
-        "How much will Harbor Bank spend on the solar ferry?",
+        "How many people work for Harbor Bank?",
         "When did Thomas Rossi open the wind farm?",
     ],
 )
