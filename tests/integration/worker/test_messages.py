@@ -350,10 +350,10 @@ def test_foreign_entries_among_refused_messages_break_no_list(stack: Stack, brok
     ).to_json()
     strange: list[dict[str, Any]] = [
         {"received_at": "9999-12-31T23:59:59-14:00"},
-        {"excerpt": mark + "x" * 5_000_000},
+        {"excerpt": mark + "x" * 50_000},
         {"size_bytes": 2**70},
-        {"task": "x" * 100_000, "task_id": "\x00", "queue": "\ud800"},
-        {"failure": {"code": "c" * 9999, "message": "m" * 99_999}},
+        {"task": "x" * 50_000, "task_id": "\x00", "queue": "\ud800"},
+        {"failure": {"code": "c" * 9999, "message": "m" * 50_000}},
     ]
     broken: list[dict[str, Any]] = [
         {"failure": [5]},
@@ -361,6 +361,7 @@ def test_foreign_entries_among_refused_messages_break_no_list(stack: Stack, brok
         {"task": 5},
         {"size_bytes": "many"},
         {"id": None},
+        {"excerpt": mark + "x" * 5_000_000},  # larger than any that a worker writes
     ]
     for change in [*broken, *strange]:
         broker.lpush(KEY, json.dumps({**made, "id": str(uuid4()), **change}))
