@@ -63,9 +63,11 @@ def test_render_with_a_timeline_too_large_for_lists_can_be_repeated(
     video = talk["asset_id"]
     write_captions(page, f"{instance.address}/api/v1/assets/{video}/captions/en", CAPTIONS)
     job = {
-        "clips": [{"asset_id": video, "start": 0, "end": 1}],
+        "clips": [{"asset_id": video, "start": 0, "end": 4}],
         # Lists leave out parameters of more than 16 KiB.
-        "titles": [{"text": "x" * 150, "from": 0, "to": 1} for _ in range(150)],
+        "titles": [
+            {"text": "x" * 500, "from": one / 10, "to": (one + 1) / 10} for one in range(40)
+        ],
         "output": {"width": 160, "height": 90, "fps": 10},
         "captions": "en",
     }
