@@ -92,8 +92,8 @@ def _find_warnings(settings: Settings) -> Iterator[str]:
         )
     if settings.auth == "off" and any(not is_loopback(one.host) for one in settings.public_urls):
         yield (
-            "CINEMILL_AUTH is off: whoever can open CINEMILL_PUBLIC_URL can upload, read and delete"
-            " videos, unless the proxy asks for a sign-in."
+            "CINEMILL_AUTH is off: everybody who can open CINEMILL_PUBLIC_URL can upload, read"
+            " and delete videos, unless the proxy asks for a sign-in."
         )
     if settings.qdrant_key is not None and settings.qdrant_url is None:
         yield "CINEMILL_QDRANT_KEY is ignored, because CINEMILL_QDRANT_URL is not set."

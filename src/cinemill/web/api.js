@@ -49,10 +49,10 @@ export function problemFrom(status, body) {
 const PROXY_HINTS = new Map([
   [401, "Reload this page and sign in."],
   [403, "Reload this page and sign in."],
-  [413, "It does not let files of this size through; whoever runs it can raise its limit."],
+  [413, "It does not let files of this size through; its administrator can raise the limit."],
   [502, "Cinemill may be restarting; try again in a moment."],
   [503, "Cinemill may be restarting; try again in a moment."],
-  [504, "It waited too short a time for the response; whoever runs it can raise its limit."],
+  [504, "It waited too short a time for the response; its administrator can raise the limit."],
 ]);
 
 // What a document says, with links that hold where a proxy has removed a path from the request.

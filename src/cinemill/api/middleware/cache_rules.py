@@ -18,7 +18,7 @@ ASKED_EACH_TIME = "private, no-cache"
 SECRET_PATHS = (*HEALTH_PATHS, "/debug", "/api/v1/debug", "/logs", "/api/v1/logs", "/metrics")
 """Settings, what happened, and figures of the server."""
 LARGEST_TAGGED_BYTES = 1024 * 1024
-"""The tag of a larger answer would hold up others: it is sent anew each time."""
+"""The tag of a larger answer would hold up others: it is sent again each time."""
 _OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding"})
 
 

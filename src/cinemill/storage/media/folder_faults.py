@@ -19,7 +19,7 @@ _AWAY_ERRNOS = frozenset(
 def explain_os_error(error: OSError) -> CinemillError | None:
     """Return an error that names the folder or the disk at fault; None for any other error.
 
-    A missing file in a folder that exists says nothing: whoever opens it knows why it should be
+    A missing file in a folder that exists says nothing: its caller knows why it should be
     there.
     """
     path = _path_of(error)
