@@ -107,8 +107,8 @@ class EngineClock:
         self._last: Reading | None = None
         self._next_delay_ends: float | None = None
 
-    def turn(self, connection: Connection) -> frozenset[str]:
-        """Advance the clock, release what has waited for long enough, and return its queues.
+    def turn(self, connection: Connection) -> bool:
+        """Advance the clock, release what has waited for long enough; return whether a run changed.
 
         To be called within the planner's lock.
         """
@@ -126,14 +126,14 @@ class EngineClock:
                 calendar=reading.calendar,
                 jump_seconds=reading.jump_seconds,
             )
-        released: frozenset[str] = frozenset()
+        changed = 0
         if is_over:
-            released = clock.release_delayed(connection, reading.seconds)
+            changed = clock.release_delayed(connection, reading.seconds)
             first = clock.next_delay_ends(connection)
         self._last, self._next_delay_ends = reading, first
         if reading.jump_seconds:
             log.warning("the database's clock was set", seconds=round(reading.jump_seconds, 3))
-        return released
+        return changed > 0
 
     def measure_next_delay(self) -> float:
         """Return the seconds until the next delayed run is due; infinite where there is none."""

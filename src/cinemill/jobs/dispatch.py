@@ -28,6 +28,7 @@ from cinemill.storage import hardware, turns
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import claims, dispatch, recovery
 from cinemill.storage.jobs.dispatch import CancelPosition, Lease, ReadyRun
+from cinemill.storage.turns import PlannerLock
 from cinemill.telemetry import get_logger
 
 ANNOUNCED_AT_ONCE = 25
@@ -249,22 +250,38 @@ class Dispatcher:
             return True
 
     def _choose(self) -> list[ReadyRun] | None:
+        """Return the runs to send now, marked as published; None where another process plans.
+
+        What has become due is committed first. When a transaction changes a row that it has itself
+        written, PostgreSQL checks the row's foreign keys again, and the turn would wait for
+        whatever transaction holds that one job.
+        """
         with self._database.begin() as connection:
             turn = turns.lock_planner(connection, PLANNING_LOCK)
             if turn is None:
                 return None
             self._admissions.begin_turn()
-            if turn.needs_hardware:
-                self._route(connection)
-            self._clock.turn(connection)
-            levels = turns.list_levels(connection, list(self._catalog.queues))
-            chosen = [
-                run
-                for queue in self._order_queues(levels)
-                for run in self._choose_from(connection, queue, levels[queue])
-            ]
-            if chosen:
-                self._mark_published(connection, [run.id for run in chosen])
+            if not self._make_due(connection, turn):
+                return self._choose_due(connection)
+        with self._database.begin() as connection:
+            if turns.lock_planner(connection, PLANNING_LOCK) is None:
+                return None
+            return self._choose_due(connection)
+
+    def _make_due(self, connection: Connection, turn: PlannerLock) -> bool:
+        """Route runs to hardware and end delays that are over; return whether a run changed."""
+        routed = turn.needs_hardware and self._route(connection)
+        return self._clock.turn(connection) or bool(routed)
+
+    def _choose_due(self, connection: Connection) -> list[ReadyRun]:
+        levels = turns.list_levels(connection, list(self._catalog.queues))
+        chosen = [
+            run
+            for queue in self._order_queues(levels)
+            for run in self._choose_from(connection, queue, levels[queue])
+        ]
+        if chosen:
+            self._mark_published(connection, [run.id for run in chosen])
         return chosen
 
     def _route(self, connection: Connection) -> list[str]:

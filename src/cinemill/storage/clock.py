@@ -111,13 +111,13 @@ def save(
     )
 
 
-def release_delayed(connection: Connection, seconds: float) -> frozenset[str]:
-    """Begin delays that are new, end those that are over, and return the queues of these runs.
+def release_delayed(connection: Connection, seconds: float) -> int:
+    """Begin delays that are new, end those that are over, and return how many runs that changed.
 
     A delay counts from the first turn that sees it: who wrote it need not know the time. A run that
     another transaction holds is left to the next turn.
     """
-    rows = connection.execute(
+    return connection.execute(
         text(
             """
             UPDATE run SET
@@ -129,12 +129,10 @@ def release_delayed(connection: Connection, seconds: float) -> frozenset[str]:
                 SELECT id FROM run
                 WHERE state = 'queued' AND delay_ends IS NOT NULL AND delay_ends <= :seconds
                 ORDER BY delay_ends LIMIT :limit FOR UPDATE SKIP LOCKED))
-            RETURNING queue, delay_ends
             """
         ),
         {"seconds": seconds, "limit": RELEASED_AT_ONCE},
-    )
-    return frozenset(row.queue for row in rows if row.delay_ends is None)
+    ).rowcount
 
 
 def next_delay_ends(connection: Connection) -> float | None:

@@ -18,6 +18,7 @@ from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.dispatch import MOST_LOCKED
 from cinemill.jobs.runs import attempt
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.storage import hardware
 from cinemill.storage.jobs import dispatch
 
 SHORT = RetryPolicy(lease_seconds=4, heartbeat_seconds=0.5)
@@ -190,6 +191,26 @@ def test_other_jobs_are_published_and_announced_where_one_is_locked(engine: Engi
         assert rows.get_job(engine.database, free).state is JobState.COMPLETED
         assert engine.dispatcher.announce_changes() == 1
     assert engine.dispatcher.publish_ready() == 1
+
+
+def test_turn_ends_the_delay_of_a_locked_job_without_waiting_for_it(engine: Engine) -> None:
+    """Changed twice in one transaction, the run's reference to its job would be checked again."""
+    (locked,) = engine.submit()
+    over = "UPDATE run SET delay_seconds = 0, delay_ends = '-Infinity' WHERE job_id = :id"
+    rows.change(engine.database, over, id=locked.id)
+    engine.submit()
+    with rows.locked_job(engine.database, locked):
+        assert engine.dispatcher.publish_ready() == 2
+
+
+def test_turn_moves_a_locked_job_to_hardware_without_waiting_for_it(engine: Engine) -> None:
+    with engine.database.begin() as connection:
+        hardware.announce(connection, "celery@one", {"h264_nvenc": "h264"})
+    (locked,) = engine.submit(kind="hardware_work")
+    engine.submit()
+    with rows.locked_job(engine.database, locked):
+        assert engine.dispatcher.publish_ready() == 2
+    assert {run.queue for run in engine.post.sent} == {"default", "gpu_h264"}
 
 
 def test_run_of_a_kind_that_nobody_knows_keeps_no_other_from_going_out(
