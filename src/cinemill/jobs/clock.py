@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 
 from cinemill.storage import clock
-from cinemill.storage.clock import ClockLook
+from cinemill.storage.clock import ClockLook, StoredClock
 from cinemill.storage.database import Connection
 from cinemill.telemetry import get_logger
 
@@ -24,6 +24,10 @@ SAVE_SECONDS = 0.2
 CALENDAR_PACE = 2.0
 """How much faster than elapsed time the calendar follows a clock that is ahead. What is kept for
 thirty days is kept for fifteen at least, however far the clock leaps."""
+LONGEST_LAG_SECONDS = 30 * 24 * 3600.0
+"""For so long the calendar may be behind the clock. What was written before the clock leapt, and
+while it was wrong, has been kept for a month by then; without an end, a minute in 1970 would keep
+everything for decades."""
 MOST_DOWNTIME_SECONDS = 24 * 3600.0
 """Of the time in which no relay ran, so much counts for the calendar at once: a machine that was
 off, and one that starts with a wrong clock, look the same."""
@@ -54,6 +58,8 @@ class Reading:
     """Between these of the relay's own clock, the database's clock was read."""
     jumps: int
     """As noted, this one included."""
+    behind_since: float | None = None
+    """Engine seconds since when the calendar has been behind the clock; None where it is not."""
 
 
 def reckon(last: Reading | None, seen: ClockLook, asked: float, answered: float) -> Reading:
@@ -70,13 +76,26 @@ def reckon(last: Reading | None, seen: ClockLook, asked: float, answered: float)
         away_seconds = seen.wall - stored.seen_at if stored else 0.0
         downtime_seconds = min(max(0.0, away_seconds), MOST_DOWNTIME_SECONDS)
     jump_seconds = _find_jump(last, seen, asked, answered)
-    calendar = seen.wall
+    calendar, behind_since = seen.wall, None
     if stored is not None:
         seconds = max(seconds, stored.seconds)
-        gained = CALENDAR_PACE * (seconds - stored.seconds)
-        calendar = min(seen.wall, stored.calendar + downtime_seconds + gained)
+        calendar, behind_since = _advance_calendar(stored, seen.wall, seconds, downtime_seconds)
     jumps = (stored.jumps if stored else 0) + (jump_seconds != 0)
-    return Reading(seconds, seen.wall, calendar, jump_seconds, asked, answered, jumps)
+    return Reading(seconds, seen.wall, calendar, jump_seconds, asked, answered, jumps, behind_since)
+
+
+def _advance_calendar(
+    stored: StoredClock, wall: float, seconds: float, downtime_seconds: float
+) -> tuple[float, float | None]:
+    """Return the calendar, and since when it has been behind the clock."""
+    gained_seconds = CALENDAR_PACE * (seconds - stored.seconds)
+    calendar = min(wall, stored.calendar + downtime_seconds + gained_seconds)
+    if wall - calendar <= JUMP_SECONDS:
+        return calendar, None
+    since = seconds if stored.behind_since is None else stored.behind_since
+    if seconds - since >= LONGEST_LAG_SECONDS:
+        return wall, None
+    return calendar, since
 
 
 def _find_jump(last: Reading | None, seen: ClockLook, asked: float, answered: float) -> float:
@@ -125,6 +144,7 @@ class EngineClock:
                 wall=reading.wall,
                 calendar=reading.calendar,
                 jump_seconds=reading.jump_seconds,
+                behind_since=reading.behind_since,
             )
         changed = 0
         if is_over:

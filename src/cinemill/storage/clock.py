@@ -30,6 +30,8 @@ class StoredClock:
     """What could be relied on of it, in Unix seconds."""
     jumps: int
     """How often the database's clock was set, as far as relays noticed."""
+    behind_since: float | None = None
+    """Engine seconds since when the calendar has been behind the clock; None where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def look(connection: Connection) -> ClockLook:
         text(
             """
             SELECT extract(epoch FROM clock_timestamp())::float8 AS wall, seconds, jumps,
+                   behind_since,
                    extract(epoch FROM seen_at)::float8 AS seen_at,
                    extract(epoch FROM calendar)::float8 AS calendar,
                    (SELECT delay_ends FROM run WHERE state = 'queued' AND delay_ends IS NOT NULL
@@ -72,30 +75,40 @@ def look(connection: Connection) -> ClockLook:
     ).one()
     stored = None
     if row.seconds is not None:
-        stored = StoredClock(row.seconds, row.seen_at, row.calendar, row.jumps)
+        stored = StoredClock(
+            row.seconds, row.seen_at, row.calendar, row.jumps, row.behind_since
+        )
     return ClockLook(row.wall, stored, row.first_delay_ends)
 
 
 def save(
-    connection: Connection, *, seconds: float, wall: float, calendar: float, jump_seconds: float
+    connection: Connection,
+    *,
+    seconds: float,
+    wall: float,
+    calendar: float,
+    jump_seconds: float,
+    behind_since: float | None = None,
 ) -> None:
     """Note the time; a ``jump_seconds`` other than 0 is recorded as one more jump.
 
-    Only within the planner's lock: one relay at a time.
+    ``behind_since`` is as in :class:`StoredClock`. Only within the planner's lock: one relay at a
+    time.
     """
     connection.execute(
         text(
             """
             INSERT INTO engine_clock AS clock (id, seconds, seen_at, calendar, jumps, jump_seconds,
-                                               jumped_at)
+                                               jumped_at, behind_since)
             VALUES (1, :seconds, to_timestamp(:wall), to_timestamp(:calendar),
                     CASE WHEN :jump <> 0 THEN 1 ELSE 0 END, nullif(:jump, 0),
-                    CASE WHEN :jump <> 0 THEN to_timestamp(:wall) END)
+                    CASE WHEN :jump <> 0 THEN to_timestamp(:wall) END, :behind_since)
             ON CONFLICT (id) DO UPDATE
             SET seconds = greatest(clock.seconds, excluded.seconds), seen_at = excluded.seen_at,
                 calendar = excluded.calendar, jumps = clock.jumps + excluded.jumps,
                 jump_seconds = coalesce(excluded.jump_seconds, clock.jump_seconds),
-                jumped_at = coalesce(excluded.jumped_at, clock.jumped_at)
+                jumped_at = coalesce(excluded.jumped_at, clock.jumped_at),
+                behind_since = excluded.behind_since
             """
         ),
         {
@@ -103,6 +116,7 @@ def save(
             "wall": wall,
             "calendar": calendar,
             "jump": float(jump_seconds),
+            "behind_since": behind_since,
         },
     )
     connection.execute(

@@ -241,6 +241,16 @@ run = Table(
         postgresql_where=text("state = 'queued' AND published_at IS NULL AND delay_ends IS NULL"),
     ),
     Index(
+        "run_ready_kind_idx",
+        "queue",
+        text("priority DESC"),
+        "kind",
+        "owner",
+        "is_crowd",
+        "turn",
+        postgresql_where=text("state = 'queued' AND published_at IS NULL AND delay_ends IS NULL"),
+    ),
+    Index(
         "run_delayed_idx",
         "delay_ends",
         postgresql_where=text("state = 'queued' AND delay_ends IS NOT NULL"),
@@ -281,6 +291,7 @@ engine_clock = Table(
     _counter("jumps"),
     Column("jump_seconds", Double),
     _timestamp("jumped_at"),
+    Column("behind_since", Double),
     CheckConstraint("id = 1", name="engine_clock_id_check"),
 )
 

@@ -13,10 +13,11 @@ from sqlalchemy import Connection, text
 
 from cinemill.storage.jobs.dispatch import OwnerLoad, ReadyRun
 
-# Where a statement uses an index depends on these words: they are those of run_ready_idx.
+# Where a statement uses an index depends on these words: they are those of run_ready_idx and, with a
+# kind, of run_ready_kind_idx.
 _READY = "state = 'queued' AND published_at IS NULL AND delay_ends IS NULL"
-_AT_LEVEL = f"""queue = :queue AND priority = :priority AND {_READY}
-    AND kind <> ALL(:without_kinds) AND id <> ALL(:passed)"""
+_IN_LEVEL = f"queue = :queue AND priority = :priority AND {_READY}"
+_AT_LEVEL = f"{_IN_LEVEL} AND id <> ALL(:passed)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +115,72 @@ FROM in_line CROSS JOIN LATERAL (
 """  # noqa: S608 - made of constants
 
 
+# As above, for each kind by itself and then together: of a kind of which none may start now, no row
+# is read, however many wait.
+_FIND_OF_KINDS = f"""
+WITH RECURSIVE present AS (
+    (SELECT kind FROM run WHERE {_IN_LEVEL} ORDER BY kind LIMIT 1)
+    UNION ALL
+    SELECT following.kind FROM present CROSS JOIN LATERAL (
+        SELECT run.kind FROM run WHERE {_IN_LEVEL} AND run.kind > present.kind
+        ORDER BY run.kind LIMIT 1) AS following
+), allowed AS MATERIALIZED (
+    SELECT kind FROM present WHERE kind <> ALL(:without_kinds)
+), later AS (
+    SELECT allowed.kind, first.owner, 1 AS place FROM allowed CROSS JOIN LATERAL (
+        SELECT owner FROM run WHERE {_AT_LEVEL} AND kind = allowed.kind AND owner > :after
+        ORDER BY owner LIMIT 1) AS first
+    UNION ALL
+    SELECT later.kind, following.owner, place + 1 FROM later CROSS JOIN LATERAL (
+        SELECT run.owner FROM run WHERE {_AT_LEVEL} AND run.kind = later.kind
+          AND run.owner > later.owner
+        ORDER BY run.owner LIMIT 1) AS following
+    WHERE place < :owners
+), earlier AS (
+    SELECT allowed.kind, first.owner, 1 AS place FROM allowed CROSS JOIN LATERAL (
+        SELECT owner FROM run WHERE {_AT_LEVEL} AND kind = allowed.kind AND owner <= :after
+        ORDER BY owner LIMIT 1) AS first
+    UNION ALL
+    SELECT earlier.kind, following.owner, place + 1 FROM earlier CROSS JOIN LATERAL (
+        SELECT run.owner FROM run WHERE {_AT_LEVEL} AND run.kind = earlier.kind
+          AND run.owner > earlier.owner AND run.owner <= :after
+        ORDER BY run.owner LIMIT 1) AS following
+    WHERE place < :owners
+), in_line AS (
+    SELECT owner, row_number() OVER (ORDER BY owner <= :after, owner) AS place
+    FROM (SELECT owner FROM later UNION SELECT owner FROM earlier) AS found
+    ORDER BY place LIMIT :owners
+)
+SELECT due.id, due.owner, due.kind, due.queue, due.priority, due.is_crowd
+FROM in_line CROSS JOIN LATERAL (
+    (SELECT found.* FROM allowed CROSS JOIN LATERAL (
+        SELECT run.* FROM run WHERE {_AT_LEVEL} AND run.kind = allowed.kind
+          AND run.owner = in_line.owner AND NOT is_crowd ORDER BY turn LIMIT :per_owner) AS found
+     ORDER BY turn LIMIT :per_owner)
+    UNION ALL
+    (SELECT found.* FROM allowed CROSS JOIN LATERAL (
+        SELECT run.* FROM run WHERE {_AT_LEVEL} AND run.kind = allowed.kind
+          AND run.owner = in_line.owner AND is_crowd ORDER BY turn LIMIT :per_owner) AS found
+     ORDER BY turn LIMIT :per_owner)
+) AS due ORDER BY in_line.place, due.turn
+"""  # noqa: S608 - made of constants
+
+
 def list_ready(connection: Connection, search: Search) -> list[ReadyRun]:
     """Return the first runs of each owner, in the owner's order; no row is locked."""
-    rows = connection.execute(
-        text(_FIND),
-        {
-            "queue": search.queue,
-            "priority": search.priority,
-            "after": search.after,
-            "owners": search.owners,
-            "per_owner": search.per_owner,
-            "passed": list(search.passed),
-            "without_kinds": list(search.without_kinds),
-        },
-    ).mappings()
+    values = {
+        "queue": search.queue,
+        "priority": search.priority,
+        "after": search.after,
+        "owners": search.owners,
+        "per_owner": search.per_owner,
+        "passed": list(search.passed),
+    }
+    statement = _FIND
+    if search.without_kinds:
+        statement = _FIND_OF_KINDS
+        values["without_kinds"] = list(search.without_kinds)
+    rows = connection.execute(text(statement), values).mappings()
     return [ReadyRun(**row) for row in rows]
 
 

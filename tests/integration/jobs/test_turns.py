@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import event, text
 from tests.integration.jobs.engine import Engine
 from tests.integration.storage import rows
@@ -17,6 +19,7 @@ from cinemill.storage.clock import RELEASED_AT_ONCE
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import dispatch
 from cinemill.storage.jobs.ready_steps import LOOKED_AT_ONCE
+from cinemill.storage.turns import Search
 
 WINDOW = 16
 OWNERS = 500
@@ -26,7 +29,6 @@ SEARCH: dict[str, Any] = {
     "queue": "default",
     "priority": 5,
     "passed": [],
-    "without_kinds": [],
 }
 
 _QUEUE = """
@@ -130,15 +132,46 @@ def test_turn_locks_only_what_it_publishes(many: Engine) -> None:
 
 def test_turn_reads_few_rows_of_many(many: Engine) -> None:
     for after in ("", "owner-250", "zzz"):
-        search = {
-            "queue": "default",
-            "priority": 5,
-            "after": after,
-            "passed": [],
-            "without_kinds": [],
-        }
+        search = {**SEARCH, "after": after}
         read = count_rows_read(many.database, turns._FIND, **search, owners=20, per_owner=4)
         assert read <= 20 + 20 * 4 + 40
+
+
+def test_turn_reads_no_rows_of_a_kind_whose_rate_is_used_up(many: Engine) -> None:
+    queue_many(many.database, 40, owners=4, kind="urgent")
+    search = {**SEARCH, "after": "owner-250", "without_kinds": ["work"]}
+    read = count_rows_read(
+        many.database, turns._FIND_OF_KINDS, **search, owners=20, per_owner=4
+    )
+    assert read <= 3 + 2 * 5 + 4 * 4 + 40
+
+
+AFTER, ROOM = st.sampled_from(["", "owner-0", "owner-1", "owner-3", "zzz"]), st.integers(1, 6)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(after=AFTER, owners=ROOM, per_owner=ROOM)
+def test_runs_are_the_same_whether_looked_for_by_kind_or_not(
+    mixed: Engine, after: str, owners: int, per_owner: int
+) -> None:
+    def find(*without: str) -> list[dispatch.ReadyRun]:
+        search = Search(
+            "default", 5, after=after, owners=owners, per_owner=per_owner, without_kinds=without
+        )
+        with mixed.database.begin() as connection:
+            return turns.list_ready(connection, search)
+
+    assert find("none of these") == find()
+    assert {run.kind for run in find("work", "rare")} == {"urgent"}
+
+
+@pytest.fixture
+def mixed(engine: Engine) -> Engine:
+    """An engine with runs of three kinds and five owners, some of them crowds."""
+    for kind, count in (("work", 25), ("urgent", 15), ("rare", 3), ("work", 10)):
+        queue_many(engine.database, count, owners=5, kind=kind)
+    rows.change(engine.database, "UPDATE run SET is_crowd = turn % 3 = 0")
+    return engine
 
 
 def test_runs_that_wait_for_a_time_are_not_read(many: Engine) -> None:

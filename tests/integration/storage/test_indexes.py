@@ -87,6 +87,12 @@ RELAY: dict[str, Callable[[Connection], object]] = {
     "first runs of owners": lambda c: turns.list_ready(
         c, turns.Search("default", 5, after="owner-3", owners=16, per_owner=16)
     ),
+    "first runs of owners but for a kind": lambda c: turns.list_ready(
+        c,
+        turns.Search(
+            "default", 5, after="owner-3", owners=16, per_owner=16, without_kinds=["analyze"]
+        ),
+    ),
     "lock of the chosen": lambda c: turns.lock_ready(c, ["run-new-5000", "run-new-5001"]),
     "jobs of the chosen": lambda c: dispatch.list_unannounced_of(c, ["run-new-5000"]),
     "what owners hold": lambda c: turns.list_loads(c, "default"),

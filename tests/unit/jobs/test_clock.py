@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cinemill.jobs.clock import (
     CALENDAR_PACE,
     JUMP_SECONDS,
+    LONGEST_LAG_SECONDS,
     MOST_DOWNTIME_SECONDS,
     Reading,
     reckon,
@@ -49,7 +50,9 @@ class World:
         self.wait(answer_seconds)
         reading = reckon(self.relays[relay], seen, asked, self.now)
         self.relays[relay] = reading
-        self.stored = StoredClock(reading.seconds, seen.wall, reading.calendar, reading.jumps)
+        self.stored = StoredClock(
+            reading.seconds, seen.wall, reading.calendar, reading.jumps, reading.behind_since
+        )
         if reading.jump_seconds:
             self.jumps.append(reading.jump_seconds)
         return reading
@@ -191,6 +194,41 @@ def test_calendar_catches_up_with_a_clock_that_was_set_right() -> None:
     world.pass_time(3700)
     reading = world.turn()
     assert reading.wall - TURN_SECONDS <= reading.calendar <= reading.wall
+
+
+@pytest.mark.parametrize("wrong_by", [-50 * YEAR_SECONDS, 0.0])
+def test_calendar_is_behind_a_clock_that_leapt_for_a_month_at_most(wrong_by: float) -> None:
+    """A machine that started in 1970 for a minute kept everything for decades."""
+    world = World()
+    world.pass_time(20)
+    world.wall += wrong_by
+    world.pass_time(60)
+    world.wall += 50 * YEAR_SECONDS
+    began = world.turn()
+    assert began.calendar < world.wall - 49 * YEAR_SECONDS
+    for _ in range(29):
+        world.relays = [None, None]  # it counts through restarts
+        for _ in range(2):
+            world.wait(12 * 3600)
+            last = world.turn()
+    assert last.calendar <= began.calendar + CALENDAR_PACE * 29 * 24 * 3600.0 + 29 * 24 * 3600.0
+    world.turn(1)
+    world.wait(LONGEST_LAG_SECONDS)
+    assert world.turn(1).calendar == pytest.approx(world.wall)
+
+
+def test_lag_of_an_hour_does_not_count_for_a_later_one() -> None:
+    world = World(relay_count=1)
+    world.turn()
+    for _ in range(3):
+        world.wall += 3600
+        assert world.turn().calendar < world.wall - 3500
+        for _ in range(30):
+            world.wait(24 * 3600.0)
+            reading = world.turn()
+        assert reading.calendar == pytest.approx(reading.wall)
+    world.wall += YEAR_SECONDS
+    assert world.turn().calendar < world.wall - 0.9 * YEAR_SECONDS
 
 
 def test_calendar_is_no_faster_where_turns_follow_each_other_closely() -> None:
