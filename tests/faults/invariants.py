@@ -187,7 +187,7 @@ def resumed_in_time(context: FaultContext) -> Iterator[str]:
 _WAITED = """
 SELECT id, kind, queue, publish_count, extract(epoch FROM run_at)::float8 AS due,
        extract(epoch FROM started_at)::float8 AS claimed
-FROM run WHERE started_at > run_at AND kind NOT IN
+FROM run WHERE started_at IS NOT NULL AND kind NOT IN
     ('drill_probe', 'drill_unserved', 'drill_rated')
 """
 """Of these kinds, one has a single worker, which is cut off, one has none, and one waits for Redis
@@ -203,8 +203,8 @@ def nothing_waits(context: FaultContext) -> Iterator[str]:
     limit = context.cluster.plan.lease_seconds + AFTERWARDS_SECONDS
     longest = 0.0
     for row in context.queries.fetch(_WAITED):
-        seconds = row["claimed"] - row["due"]
-        seconds -= _down_seconds(context, row["due"], row["claimed"])
+        due, claimed = (context.to_own_time(row[name]) for name in ("due", "claimed"))
+        seconds = claimed - due - _down_seconds(context, due, claimed)
         longest = max(longest, seconds)
         if seconds > limit + max(0, row["publish_count"] - 1) * LOST_MESSAGE_SECONDS:
             yield f"run {row['id']} ({row['kind']}, {row['queue']}) waited {seconds:.1f} s"

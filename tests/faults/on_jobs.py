@@ -6,6 +6,7 @@ Generators, as in ``on_workers``.
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 
 import psutil
 from tests.faults.context import Fault, FaultContext
@@ -142,16 +143,31 @@ def _cancel_in_ffmpeg(context: FaultContext) -> Fault:
 
 def _cancel_in_commit(context: FaultContext) -> Fault:
     """Cancel while the fenced transaction is open: the job ends as one or the other, entirely."""
-    job_id = context.submitter.submit(
-        Submission("drill_slow_commit_job", {"seconds": 2}, EITHER), priority=10
+    job_id = yield from _catch_running(
+        context, Submission("drill_slow_commit_job", {"seconds": 2}, EITHER)
     )
-    if not (yield from reach(context, job_id, "running")):
-        return
     yield 0.5
     context.submitter.cancel(job_id)
     deadline = time.monotonic() + REACH_SECONDS
     while context.submitter.state(job_id) not in EITHER and time.monotonic() < deadline:
         yield POLL_SECONDS
+
+
+def _catch_running(context: FaultContext, submission: Submission) -> Generator[float, None, str]:
+    """Submit such jobs until one is seen running, and return its id.
+
+    While PostgreSQL is paused nobody sees anything, and a short job may run in between.
+    """
+    while True:
+        job_id = context.submitter.submit(submission, priority=10)
+        deadline = time.monotonic() + REACH_SECONDS
+        while (state := context.submitter.state(job_id)) == "pending":
+            if time.monotonic() > deadline:
+                yield from reach(context, job_id, "running", seconds=0)
+                return job_id
+            yield POLL_SECONDS
+        if state == "running":
+            return job_id
 
 
 def _cancel(context: FaultContext, job_id: str, when: str) -> Fault:

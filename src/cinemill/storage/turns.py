@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 
 from cinemill.storage.jobs.dispatch import OwnerLoad, ReadyRun
 
-# Where a statement uses an index depends on these words: they are those of run_ready_idx and, with a
-# kind, of run_ready_kind_idx.
+# Where a statement uses an index depends on these words: they are those of run_ready_idx and of
+# run_ready_kind_idx.
 _READY = "state = 'queued' AND published_at IS NULL AND delay_ends IS NULL"
 _IN_LEVEL = f"queue = :queue AND priority = :priority AND {_READY}"
 _AT_LEVEL = f"{_IN_LEVEL} AND id <> ALL(:passed)"
@@ -116,7 +116,8 @@ FROM in_line CROSS JOIN LATERAL (
 
 
 # As above, for each kind by itself and then together: of a kind of which none may start now, no row
-# is read, however many wait.
+# is read, however many wait. Rows are compared from the kind on, which only run_ready_kind_idx has
+# in order: with equal kinds PostgreSQL may choose the other index, and read all kinds.
 _FIND_OF_KINDS = f"""
 WITH RECURSIVE present AS (
     (SELECT kind FROM run WHERE {_IN_LEVEL} ORDER BY kind LIMIT 1)
@@ -127,42 +128,45 @@ WITH RECURSIVE present AS (
 ), allowed AS MATERIALIZED (
     SELECT kind FROM present WHERE kind <> ALL(:without_kinds)
 ), later AS (
-    SELECT allowed.kind, first.owner, 1 AS place FROM allowed CROSS JOIN LATERAL (
-        SELECT owner FROM run WHERE {_AT_LEVEL} AND kind = allowed.kind AND owner > :after
-        ORDER BY owner LIMIT 1) AS first
+    SELECT kind, CAST(:after AS text) AS owner, 0 AS place FROM allowed
     UNION ALL
-    SELECT later.kind, following.owner, place + 1 FROM later CROSS JOIN LATERAL (
-        SELECT run.owner FROM run WHERE {_AT_LEVEL} AND run.kind = later.kind
-          AND run.owner > later.owner
-        ORDER BY run.owner LIMIT 1) AS following
+    SELECT following.kind, following.owner, place + 1 FROM later CROSS JOIN LATERAL (
+        SELECT run.kind, run.owner FROM run WHERE {_AT_LEVEL}
+          AND (run.kind, run.owner) > (later.kind, later.owner) AND run.kind <= later.kind
+        ORDER BY run.kind, run.owner LIMIT 1) AS following
     WHERE place < :owners
 ), earlier AS (
-    SELECT allowed.kind, first.owner, 1 AS place FROM allowed CROSS JOIN LATERAL (
-        SELECT owner FROM run WHERE {_AT_LEVEL} AND kind = allowed.kind AND owner <= :after
-        ORDER BY owner LIMIT 1) AS first
+    SELECT first.kind, first.owner, 1 AS place FROM allowed CROSS JOIN LATERAL (
+        SELECT run.kind, run.owner FROM run WHERE {_AT_LEVEL}
+          AND (run.kind, run.owner) >= (allowed.kind, '')
+          AND (run.kind, run.owner) <= (allowed.kind, CAST(:after AS text))
+        ORDER BY run.kind, run.owner LIMIT 1) AS first
     UNION ALL
-    SELECT earlier.kind, following.owner, place + 1 FROM earlier CROSS JOIN LATERAL (
-        SELECT run.owner FROM run WHERE {_AT_LEVEL} AND run.kind = earlier.kind
-          AND run.owner > earlier.owner AND run.owner <= :after
-        ORDER BY run.owner LIMIT 1) AS following
+    SELECT following.kind, following.owner, place + 1 FROM earlier CROSS JOIN LATERAL (
+        SELECT run.kind, run.owner FROM run WHERE {_AT_LEVEL}
+          AND (run.kind, run.owner) > (earlier.kind, earlier.owner)
+          AND (run.kind, run.owner) <= (earlier.kind, CAST(:after AS text))
+        ORDER BY run.kind, run.owner LIMIT 1) AS following
     WHERE place < :owners
 ), in_line AS (
     SELECT owner, row_number() OVER (ORDER BY owner <= :after, owner) AS place
-    FROM (SELECT owner FROM later UNION SELECT owner FROM earlier) AS found
+    FROM (SELECT owner FROM later WHERE place > 0
+          UNION SELECT owner FROM earlier) AS found
     ORDER BY place LIMIT :owners
+), due AS (
+    SELECT in_line.place, found.*, row_number() OVER (
+        PARTITION BY in_line.place, found.is_crowd ORDER BY found.turn) AS number
+    FROM in_line CROSS JOIN allowed CROSS JOIN (VALUES (false), (true)) AS lane (is_crowd)
+    CROSS JOIN LATERAL (
+        SELECT run.* FROM run WHERE {_AT_LEVEL}
+          AND (run.kind, run.owner, run.is_crowd)
+              >= (allowed.kind, in_line.owner, lane.is_crowd)
+          AND (run.kind, run.owner, run.is_crowd)
+              <= (allowed.kind, in_line.owner, lane.is_crowd)
+        ORDER BY run.kind, run.owner, run.is_crowd, run.turn LIMIT :per_owner) AS found
 )
-SELECT due.id, due.owner, due.kind, due.queue, due.priority, due.is_crowd
-FROM in_line CROSS JOIN LATERAL (
-    (SELECT found.* FROM allowed CROSS JOIN LATERAL (
-        SELECT run.* FROM run WHERE {_AT_LEVEL} AND run.kind = allowed.kind
-          AND run.owner = in_line.owner AND NOT is_crowd ORDER BY turn LIMIT :per_owner) AS found
-     ORDER BY turn LIMIT :per_owner)
-    UNION ALL
-    (SELECT found.* FROM allowed CROSS JOIN LATERAL (
-        SELECT run.* FROM run WHERE {_AT_LEVEL} AND run.kind = allowed.kind
-          AND run.owner = in_line.owner AND is_crowd ORDER BY turn LIMIT :per_owner) AS found
-     ORDER BY turn LIMIT :per_owner)
-) AS due ORDER BY in_line.place, due.turn
+SELECT id, owner, kind, queue, priority, is_crowd FROM due
+WHERE number <= :per_owner ORDER BY place, turn
 """  # noqa: S608 - made of constants
 
 
