@@ -148,6 +148,11 @@ def test_longest_event_is_read_in_one_walk(part: str) -> None:
         assert len(clean(text[:LONGEST_TEXT])) <= 2 * LONGEST_TEXT
 
 
+COLUMN = write(r"{\xbord10}" + LETTERS * 2).replace(b"PlayResX: 1920", b"PlayResX: 1")
+BOXES = HEAD.replace("Fontsize, Outline, Shadow", "Fontsize, BorderStyle, Shadow").replace(
+    "Default,{size},2,0,100,100", "Default,1,3,0,3000,3000"
+)
+
 TOO_MUCH = {
     "the issue's": write(*[r"{\t(\bord50\blur50)}" + "A" * 14_700] * 21),
     "one event of it": write(r"{\t(\bord50\blur50)}" + LETTERS * 30),
@@ -173,6 +178,18 @@ TOO_MUCH = {
     "a style": write(r"{\rHuge}" + LETTERS),
     "a small picture": write(LETTERS, size=60, height=1),
     "a wide letter size": write(LETTERS, size=9999),
+    # Blurs, and what is turned out of the plane, are measured in pixels of the video.
+    "blurs in a fine grid": write(*[r"{\bord0\blur100}A{\blur99}B" * 400] * 60, height=99_999),
+    "letters turned in a coarse grid": write(
+        *[r"{\an7\q2\fry-25}" + LETTERS[:31]] * 10, size=16, height=288
+    ),
+    "borders in a single column": COLUMN,
+    "a drawing in a single column": write(
+        *[r"{\p1}m 0 0 l 40 0 40 1000 0 1000"] * 9
+    ).replace(b"PlayResX: 1920", b"PlayResX: 1"),
+    "opaque boxes, scaled twice": (
+        BOXES.format(height=1080) + EVENT.format(1, 9, LETTERS * 20)
+    ).encode(),
     "events": write(*["."] * 3000),
     "moving events": write(*[r"{\move(0,0,9,9)\blur20}" + LETTERS] * 60),
     "SRT at once": "".join(

@@ -31,7 +31,12 @@ _USUAL_WIDTH = 0.5
 _BLUR_REACH = 3.0
 _BE_REACH = 16.0
 _CAMERA = 312.5
-"""How far libass' eye is from the plane of the picture, in the file's own units."""
+"""How far libass' eye is from the plane of the picture, in pixels of the video."""
+_USUAL_HEIGHT = 1080
+"""Blurs and that distance are in pixels of the video, whatever the file's own units are: this many
+lines are taken for it."""
+_BOX = 3
+"""The style of border that is a box behind each letter, which libass scales twice."""
 _MOST_GROWTH = 64.0
 """Of the area of letters that are turned out of the plane, towards that eye or past it."""
 _CENTRED = {"an": ((2, 5, 8), (4, 5, 6)), "a": ((2, 6, 10), (9, 10, 11))}
@@ -72,13 +77,18 @@ class _State:
     tilt_y: float = 0.0
     is_turning: bool = False
     drawing_scale: float = 0.0
+    is_boxed: bool = False
+    pixel: float = 1.0
+    """Of the video, in the file's units."""
+    stretch: float = 1.0
+    """By how much borders, drawings and spaces are drawn wider than high; letters are not."""
 
 
 def measure_cost(
-    spans: Iterable[Span], style: Style, styles: Mapping[str, Style], height: int
+    spans: Iterable[Span], style: Style, styles: Mapping[str, Style], size: tuple[int, int]
 ) -> Cost:
-    """Return the cost of one subtitle; lengths are relative to a picture of ``height``."""
-    first = _start(style)
+    """Return the cost of one subtitle; lengths are relative to a picture of ``size``."""
+    first = _start(style, size)
     state, pixels, is_moving = first, 0.0, False
     tags, parts = list[Tag](), list[tuple[Span, _State]]()
     for span in spans:
@@ -86,15 +96,16 @@ def measure_cost(
             tags.append(tag)
             is_moving |= tag.transform is not None or tag.name == "move"
             if tag.name == "r":
-                state = _start(styles.get(tag.value, style))
+                state = _start(styles.get(tag.value, style), size)
             elif tag.name in ("clip", "iclip"):
-                pixels += math.prod(_measure_drawing(tag.drawing, tag.numbers[0]))
+                clip = math.prod(_measure_drawing(tag.drawing, tag.numbers[0]))
+                pixels += first.stretch * clip
             else:
                 state = _apply(state, first, tag)
         parts.append((span, state))
     reach = _measure_reach(parts, tags, style)
     pixels += sum(_measure_span(span, state, reach) for span, state in parts)
-    pictures = pixels / (height * height * _ASPECT)
+    pictures = pixels / (size[1] * size[1] * _ASPECT)
     return Cost(LEAST + pictures + len(tags) * _TAG_COST, is_moving)
 
 
@@ -121,7 +132,8 @@ def find_overload(
     return None
 
 
-def _start(style: Style) -> _State:
+def _start(style: Style, size: tuple[int, int]) -> _State:
+    width, height = size
     outline = abs(float(style.outline))
     return _State(
         fontsize=abs(float(style.fontsize)),
@@ -132,6 +144,9 @@ def _start(style: Style) -> _State:
         border_y=outline,
         shadow=abs(float(style.shadow)),
         turn=float(style.angle),
+        is_boxed=int(float(style.borderstyle)) == _BOX,
+        pixel=height / _USUAL_HEIGHT,
+        stretch=max(1.0, height * _ASPECT / width),
     )
 
 
@@ -215,7 +230,7 @@ def _measure_reach(
 
 
 def _measure_letter(state: _State, share: float = _LETTER_WIDTH) -> tuple[float, float]:
-    width = share * state.fontsize + abs(state.spacing)
+    width = share * state.fontsize + abs(state.spacing) * state.stretch
     return width * state.scale_x, _LETTER_HEIGHT * state.fontsize * state.scale_y
 
 
@@ -223,6 +238,7 @@ def _measure_span(span: Span, state: _State, reach: tuple[float, float]) -> floa
     """Return the pixels of all bitmaps for a text or a drawing, in the file's units squared."""
     if span.is_drawing:
         width, height = _measure_drawing(span.text, state.drawing_scale)
+        width *= state.stretch
         return _measure_bitmaps(width * state.scale_x, height * state.scale_y, state, reach)
     letters = len(span.text) - sum(map(span.text.count, _UNSEEN))
     return letters * _measure_bitmaps(*_measure_letter(state), state, reach)
@@ -243,7 +259,7 @@ def _measure_growth(state: _State, reach: tuple[float, float]) -> float:
         sine, cosine = (abs(one(math.radians(state.turn))) for one in (math.sin, math.cos))
         across, along = across * cosine + along * sine, across * sine + along * cosine
     nearer = across * _find_sine(state.tilt_y, state) + along * _find_sine(state.tilt_x, state)
-    share = nearer / _CAMERA
+    share = nearer / (_CAMERA * state.pixel)
     if share >= 1:
         return _MOST_GROWTH
     return min(_MOST_GROWTH, 1 / (1 - share * share) ** 2)
@@ -259,7 +275,12 @@ def _find_sine(degrees: float, state: _State) -> float:
 def _measure_bitmaps(
     width: float, height: float, state: _State, reach: tuple[float, float]
 ) -> float:
-    softness = _BLUR_REACH * state.blur + (_BE_REACH if state.be else 0.0)
+    softness = state.pixel * (_BLUR_REACH * state.blur + (_BE_REACH if state.be else 0.0))
+    border_x, border_y = state.border_x * state.stretch, state.border_y
+    if state.is_boxed:
+        again_x, again_y = max(1.0, state.scale_x), max(1.0, state.scale_y)
+        width, height = again_x * width, again_y * height
+        border_x, border_y = again_x * border_x, again_y * border_y
     width, height = width + abs(state.fax) * height, height + abs(state.fay) * width
     if state.turn or state.tilt_x or state.tilt_y:
         width = height = math.hypot(width, height)
@@ -268,8 +289,8 @@ def _measure_bitmaps(
         width, height = growth * width, growth * height
     layers = 1 + bool(state.border_x or state.border_y) + bool(state.shadow)
     effort = 1 + bool(state.blur) + state.be / 8
-    width += 2 * (state.border_x + softness)
-    height += 2 * (state.border_y + softness)
+    width += 2 * (border_x + softness)
+    height += 2 * (border_y + softness)
     return width * height * layers * effort
 
 
