@@ -36,7 +36,7 @@ _USUAL_HEIGHT = 1080
 """Blurs and that distance are in pixels of the video, whatever the file's own units are: this many
 lines are taken for it."""
 _BOX = 3
-"""The style of border that is a box behind each letter, which libass scales twice."""
+"""The style of border that is a box behind each letter; newer versions of libass scale it twice."""
 _MOST_GROWTH = 64.0
 """Of the area of letters that are turned out of the plane, towards that eye or past it."""
 _CENTRED = {"an": ((2, 5, 8), (4, 5, 6)), "a": ((2, 6, 10), (9, 10, 11))}
@@ -81,7 +81,7 @@ class _State:
     pixel: float = 1.0
     """Of the video, in the file's units."""
     stretch: float = 1.0
-    """By how much borders, drawings and spaces are drawn wider than high; letters are not."""
+    """By how much newer versions draw borders, drawings and spaces wider than high."""
 
 
 def measure_cost(
