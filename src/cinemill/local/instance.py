@@ -18,10 +18,10 @@ from cinemill.listening import listen
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
 from cinemill.local.servers.health import accepts_connections
 from cinemill.local.service_plan import ServicePlan, plan_services, prepare_services
-from cinemill.local.shared_memory import require_semaphores
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.supervisor.status import StatusLines
 from cinemill.local.supervisor.supervisor import Supervisor
+from cinemill.shared_memory import require_semaphores
 
 PORT_SECONDS = 1.0
 """How long an API that was just killed may hold its port."""
