@@ -170,6 +170,8 @@ TOO_MUCH = {
     "turned around a far point": write(r"{\org(-5000,0)\fry20}" + LETTERS * 9),
     "turned towards the eye": write(*[r"{\an7\q2\fry-14\frx3}" + LETTERS * 3] * 5),
     "a drawing in space": write(*[r"{\fry9\p1}m 0 0 l 1920 0 1920 1080 0 1080"] * 2),
+    "spaces between letters": write(r"{\q2\blur9\fs100}a" + " " * 16_000 + "b"),
+    "characters without a width": write(*["a" + "\u2060" * 16_000] * 60),
     "a drawing": write(r"{\p1}m 0 0 l 99999 0 99999 99999 0 99999{\p0}"),
     "a drawing without spaces": write(r"{\p1}m0 0l99999 0 99999 99999{\p0}"),
     "many drawings": write(*[r"{\p1}m 0 0 l 1920 0 1920 1080 0 1080"] * 100),

@@ -41,9 +41,11 @@ _MOST_GROWTH = 64.0
 """Of the area of letters that are turned out of the plane, towards that eye or past it."""
 _CENTRED = {"an": ((2, 5, 8), (4, 5, 6)), "a": ((2, 6, 10), (9, 10, 11))}
 """Alignments that put a text's middle at its place: across and along the picture's height."""
-_TAG_COST = 1 / 4096
+_READING_COST = 1 / 4096
+"""Of each tag, and each character that is no pen's: they are read and placed for each frame."""
 _LARGEST_DRAWING = 1e6
-_UNSEEN = (" ", "\u2060")
+_JOINER = "\u2060"
+"""It has no width. A space has one, and belongs to the bitmap of the letters around it."""
 _NUMBERS = re.compile(r"[+-]?\d+\.?\d*", re.ASCII)
 _PEN = re.compile(r"[mnlbspc]")
 _LINE_END = re.compile(r"\\[Nn]")
@@ -106,7 +108,8 @@ def measure_cost(
     reach = _measure_reach(parts, tags, style)
     pixels += sum(_measure_span(span, state, reach) for span, state in parts)
     pictures = pixels / (size[1] * size[1] * _ASPECT)
-    return Cost(LEAST + pictures + len(tags) * _TAG_COST, is_moving)
+    read = len(tags) + sum(len(span.text) for span, _ in parts if not span.is_drawing)
+    return Cost(LEAST + pictures + read * _READING_COST, is_moving)
 
 
 def find_overload(
@@ -240,7 +243,7 @@ def _measure_span(span: Span, state: _State, reach: tuple[float, float]) -> floa
         width, height = _measure_drawing(span.text, state.drawing_scale)
         width *= state.stretch
         return _measure_bitmaps(width * state.scale_x, height * state.scale_y, state, reach)
-    letters = len(span.text) - sum(map(span.text.count, _UNSEEN))
+    letters = len(span.text) - span.text.count(_JOINER)
     return letters * _measure_bitmaps(*_measure_letter(state), state, reach)
 
 
