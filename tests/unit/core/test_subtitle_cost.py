@@ -148,6 +148,7 @@ def test_longest_event_is_read_in_one_walk(part: str) -> None:
         assert len(clean(text[:LONGEST_TEXT])) <= 2 * LONGEST_TEXT
 
 
+CURVES = "m 0 0 b " + " ".join(f"{37 * n % 900} {91 * n % 900}" for n in range(2000))
 COLUMN = write(r"{\xbord10}" + LETTERS * 2).replace(b"PlayResX: 1920", b"PlayResX: 1")
 BOXES = HEAD.replace("Fontsize, Outline, Shadow", "Fontsize, BorderStyle, Shadow").replace(
     "Default,{size},2,0,100,100", "Default,1,3,0,3000,3000"
@@ -172,6 +173,9 @@ TOO_MUCH = {
     "a drawing in space": write(*[r"{\fry9\p1}m 0 0 l 1920 0 1920 1080 0 1080"] * 2),
     "spaces between letters": write(r"{\q2\blur9\fs100}a" + " " * 16_000 + "b"),
     "characters without a width": write(*["a" + "\u2060" * 16_000] * 60),
+    "characters that our font lacks": write(*["\u6f22" * 5000] * 2),
+    "curves with borders": write(*[r"{\p1}" + CURVES] * 4),
+    "splines with borders": write(*[r"{\p1}" + CURVES.replace("b", "s")] * 2),
     "a drawing": write(r"{\p1}m 0 0 l 99999 0 99999 99999 0 99999{\p0}"),
     "a drawing without spaces": write(r"{\p1}m0 0l99999 0 99999 99999{\p0}"),
     "many drawings": write(*[r"{\p1}m 0 0 l 1920 0 1920 1080 0 1080"] * 100),
@@ -228,6 +232,9 @@ USUAL = {
     ),
     "a mirrored word": write(*[r"{\an5\pos(960,400)\fry180\fs90\blur1}AMBULANCE"] * 9),
     "a background": write(r"{\p1\blur5}m 0 0 l 1920 0 1920 1080 0 1080{\p0}"),
+    "two lines of Chinese": write("\u6f22\u5b57" * 9 + r"\N" + "\u6f22\u5b57" * 9),
+    "a logo with a border": write(r"{\bord2\p1}" + CURVES[:7000]),
+    "curves without borders": write(*[r"{\bord0\blur1\p1}" + CURVES] * 9),
     "a full page": write(*["A line of credits that goes on and on and on"] * 24),
     "a typesetter's mosaic": write(*[r"{\pos(9,9)\bord0\blur0.4\p1}m 0 0 l 40 0 40 40 0 40"] * 900),
     "one after the other": "".join(

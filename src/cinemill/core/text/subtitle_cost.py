@@ -43,11 +43,18 @@ _CENTRED = {"an": ((2, 5, 8), (4, 5, 6)), "a": ((2, 6, 10), (9, 10, 11))}
 """Alignments that put a text's middle at its place: across and along the picture's height."""
 _READING_COST = 1 / 4096
 """Of each tag, and each character that is no pen's: they are read and placed for each frame."""
+_MISSING_COST = 1 / 64
+"""Of each character that our font lacks: libass looks for another one each time, for 30 µs."""
+_CURVE_COST = 1 / 16
+"""Of each curve of a drawing with a border: to stroke one may take a mebibyte."""
 _LARGEST_DRAWING = 1e6
 _JOINER = "\u2060"
 """It has no width. A space has one, and belongs to the bitmap of the letters around it."""
 _NUMBERS = re.compile(r"[+-]?\d+\.?\d*", re.ASCII)
 _PEN = re.compile(r"[mnlbspc]")
+_CURVES = re.compile(r"([bspc])([^mnlbspc]*)")
+_MISSING = re.compile(r"[^\x00-\u052f\u1e00-\u22ff]+")
+"""Of scripts other than Latin, Greek and Cyrillic, without punctuation."""
 _LINE_END = re.compile(r"\\[Nn]")
 
 
@@ -108,8 +115,8 @@ def measure_cost(
     reach = _measure_reach(parts, tags, style)
     pixels += sum(_measure_span(span, state, reach) for span, state in parts)
     pictures = pixels / (size[1] * size[1] * _ASPECT)
-    read = len(tags) + sum(len(span.text) for span, _ in parts if not span.is_drawing)
-    return Cost(LEAST + pictures + read * _READING_COST, is_moving)
+    pictures += len(tags) * _READING_COST + sum(_measure_reading(*part) for part in parts)
+    return Cost(LEAST + pictures, is_moving)
 
 
 def find_overload(
@@ -245,6 +252,20 @@ def _measure_span(span: Span, state: _State, reach: tuple[float, float]) -> floa
         return _measure_bitmaps(width * state.scale_x, height * state.scale_y, state, reach)
     letters = len(span.text) - span.text.count(_JOINER)
     return letters * _measure_bitmaps(*_measure_letter(state), state, reach)
+
+
+def _measure_reading(span: Span, state: _State) -> float:
+    """Return the cost, in pictures, of what is done for each character or curve."""
+    if not span.is_drawing:
+        missing = sum(map(len, _MISSING.findall(span.text)))
+        return len(span.text) * _READING_COST + missing * _MISSING_COST
+    if not (state.border_x or state.border_y):
+        return 0.0
+    curves = (
+        len(_NUMBERS.findall(numbers)) // (6 if pen == "b" else 2)
+        for pen, numbers in _CURVES.findall(span.text)
+    )
+    return sum(curves) * _CURVE_COST
 
 
 def _measure_growth(state: _State, reach: tuple[float, float]) -> float:
