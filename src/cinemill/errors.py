@@ -11,17 +11,19 @@
     │   └── TextUnstorable         … a text with a NUL or half of a surrogate pair
     ├── WorkFailed                 an attempt failed; another may succeed
     │   ├── CommandFailed          … with the command's last lines
-    │   ├── CommandStalled         … it stopped making progress
+    │   │   └── CommandStalled     … it stopped making progress
     │   ├── OutputInvalid          … exit code 0 and a wrong output
-    │   └── DiskFull
+    │   ├── DiskFull
+    │   └── FolderUnusable · StoredFileMissing
     ├── WorkStopped                this attempt must stop and publish nothing
     │   ├── LeaseLost
     │   ├── JobCancelled
     │   ├── WorkerStopping
-    │   └── NotYet             … and is repeated later, when what it waits for may be ready
-    └── PartUnavailable            a required server or program is unavailable
+    │   └── Postponed              … and is repeated later, when what it waits for may be ready
+    └── DependencyUnavailable      a required server or program is unavailable
         ├── DatabaseUnavailable · DatabaseNewer
-        │   └── LockTimeout    … it responds, but another transaction holds the lock
+        │   ├── DatabasePooled     … a pooler that keeps no sessions is in between
+        │   └── LockTimeout        … it responds, but another transaction holds the lock
         ├── RedisUnavailable
         ├── ToolMissing
         ├── CapabilityUnusable

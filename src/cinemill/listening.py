@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import Any
 
 from cinemill.errors import AddressUnusable, DependencyUnavailable, PortInUse
 
@@ -17,26 +18,39 @@ _REASONS = {
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that is bound and listens at an IP address or host name of this machine.
 
+    Of a name with several addresses, the first that this machine has is taken, IPv4 before IPv6:
+    ``localhost`` is 127.0.0.1, as proxies and people write it.
+
     Raises PortInUse if another program has the port, AddressUnusable if the name does not resolve,
     the address is not one of this machine, or the port needs a privilege.
     """
     try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except UnicodeError as error:  # a part of the name is empty or longer than names may be
         raise AddressUnusable(f"{host[:100]!r} is no host name ({error}).") from error
     except OSError as error:
         raise _explain(host, port, error) from error
+    failures: list[OSError] = []
+    for family, *_, address in sorted(found, key=lambda one: one[0] != socket.AF_INET):
+        try:
+            return _listen_at(family, address)
+        except OSError as error:
+            failures.append(error)
+            if error.errno not in _REASONS:
+                break
+    raise _explain(host, port, failures[-1]) from failures[-1]
+
+
+def _listen_at(family: int, address: tuple[Any, ...]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         # As servers do: an address in TIME_WAIT after a closed connection is free.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen()
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise _explain(host, port, error) from error
+        raise
     return listener
 
 

@@ -51,6 +51,21 @@ def test_port_that_needs_a_privilege_is_named(monkeypatch: pytest.MonkeyPatch) -
     assert "reverse proxy" in caught.value.hint
 
 
+@pytest.mark.parametrize("other", ["::1", "192.0.2.1", "2001:db8::1"])
+def test_name_with_several_addresses_is_listened_on_at_ours(
+    other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Systems list IPv6 first for localhost; a proxy before it asks 127.0.0.1."""
+    listed = [
+        one
+        for address in (other, "127.0.0.1")
+        for one in socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: listed)
+    with listen("localhost", 0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
 def test_socket_is_closed_after_a_failure() -> None:
     # An open one would be a ResourceWarning, which fails tests.
     for _ in range(3):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import resource
+import signal
 import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,6 +21,10 @@ from cinemill.listening import listen
 
 GRACE_SECONDS = 1
 KEEP_ALIVE_SECONDS = 30
+STOP_SIGNALS = (signal.SIGQUIT, signal.SIGHUP)
+"""Of terminals, besides those that Uvicorn knows."""
+IGNORED_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
+"""What tools for log files send to have them opened again; by default they end a process."""
 
 
 class UvicornServer(uvicorn.Server):
@@ -53,6 +61,25 @@ class UvicornServer(uvicorn.Server):
         front = app.state.cinemill.front
         self._state = BoundedServerState(patience or HttpTimeouts(), places or Places(), front)
         self.server_state = self._state
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Stop in order at the end of the terminal, unless that is under nohup."""
+        with super().capture_signals():
+            if threading.current_thread() is not threading.main_thread():
+                yield  # No other thread may listen to signals.
+                return
+            before = {number: signal.getsignal(number) for number in STOP_SIGNALS + IGNORED_SIGNALS}
+            for number, handler in before.items():
+                if number in IGNORED_SIGNALS:
+                    signal.signal(number, signal.SIG_IGN)
+                elif handler is not signal.SIG_IGN:
+                    signal.signal(number, self.handle_exit)
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     async def on_tick(self, counter: int) -> bool:
         self._state.renew_drops()

@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,8 @@ def open_home(root: Path) -> Home:
     try:
         for folder in (home.root, *(home.root / name for name in FOLDERS)):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        home.root.chmod(0o700)
+        with suppress(PermissionError):  # a volume that is another user's, and lets us write
+            home.root.chmod(0o700)
         _close_folders(home.root)
         read_or_make_secret(home.token_file)
     except OSError as problem:

@@ -13,15 +13,15 @@ from rich.console import Console
 
 from cinemill.addresses import parse_sentinel
 from cinemill.config import Settings
-from cinemill.errors import DatabaseUnavailable, PortInUse, RedisUnavailable
+from cinemill.errors import AddressUnusable, DatabaseUnavailable, PortInUse, RedisUnavailable
 from cinemill.listening import listen
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
 from cinemill.local.servers.health import accepts_connections
 from cinemill.local.service_plan import ServicePlan, plan_services, prepare_services
-from cinemill.local.shared_memory import require_semaphores
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.supervisor.status import StatusLines
 from cinemill.local.supervisor.supervisor import Supervisor
+from cinemill.shared_memory import require_semaphores
 
 PORT_SECONDS = 1.0
 """How long an API that was just killed may hold its port."""
@@ -107,7 +107,8 @@ async def supervise(
 async def check_port(host: str, port: int, *, hint: str | None = None) -> None:
     """Raise PortInUse if another program still listens on the port after a second.
 
-    Raises AddressUnusable at once for an address at which this machine cannot listen.
+    Raises AddressUnusable at once for an address at which this machine cannot listen. ``hint``
+    replaces those of both, which are about the API's own address.
     """
     deadline = time.monotonic() + PORT_SECONDS
     while True:
@@ -117,6 +118,8 @@ async def check_port(host: str, port: int, *, hint: str | None = None) -> None:
             if time.monotonic() > deadline:
                 raise PortInUse(error.message, hint=hint) from error
             await asyncio.sleep(0.05)
+        except AddressUnusable as error:
+            raise AddressUnusable(error.message, hint=hint or error.hint) from error
         else:
             return
 

@@ -17,6 +17,7 @@ from cinemill.errors import DependencyUnavailable, InputRejected, SettingsInvali
 from cinemill.jobs.catalog import list_common
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
+from cinemill.shared_memory import require_semaphores
 from cinemill.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -68,10 +69,12 @@ def main(arguments: list[str]) -> int:
 
 
 def check_tools(settings: Settings) -> None:
-    """Find the tools that tasks need before any is taken. Raises ToolMissing.
+    """Find what tasks need before any is taken. Raises ToolMissing, SharedMemoryUnusable.
 
     A worker without FFmpeg would hold messages that it cannot process.
     """
+    if settings.celery_worker_pool == "prefork":
+        require_semaphores()
     find_ffmpeg(settings.ffmpeg_path)
     detect_sandbox(settings.sandbox)
 

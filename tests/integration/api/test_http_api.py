@@ -502,8 +502,13 @@ def describe(message: DeadMessage) -> dict[str, object]:
     return document
 
 
-def test_server_stop_ends_streams_and_deletes_partial_uploads(start_api: StartApi) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_server_stop_ends_streams_and_deletes_partial_uploads(
+    start_api: StartApi, stop: signal.Signals
+) -> None:
     api = start_api()
+    for ignored in (signal.SIGUSR1, signal.SIGUSR2):
+        api.process.send_signal(ignored)
     watched = api.submit()
     kept = api.stored_files()
     upload = socket.create_connection(("127.0.0.1", api.port))
@@ -517,7 +522,7 @@ def test_server_stop_ends_streams_and_deletes_partial_uploads(start_api: StartAp
     assert wait_for(lambda: len(api.stored_files()) > len(kept))
     with api.http.stream("GET", f"/api/v1/jobs/{watched}/events") as events:
         next(events.iter_lines())
-        api.process.send_signal(signal.SIGTERM)
+        api.process.send_signal(stop)
         assert api.process.wait(PATIENCE_SECONDS) == 0
     upload.close()
     assert api.stored_files() == kept

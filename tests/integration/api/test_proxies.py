@@ -191,6 +191,9 @@ def check_sign_in(proxied: Proxied, browser: httpx.Client) -> None:
         opened = browser.get(root + page)
         assert opened.status_code == 200
         check_links(proxied, browser, opened)
+    redirected = browser.get(f"{root}docs/")
+    assert redirected.status_code == 307
+    assert urljoin(f"{root}docs/", redirected.headers["location"]) == f"{root}docs"
     servers = browser.get(f"{root}openapi.json").json()["servers"]
     assert servers == [{"url": proxied.url}]
 

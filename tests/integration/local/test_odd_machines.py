@@ -15,8 +15,8 @@ import pytest
 
 from cinemill.local.servers import postgres
 from cinemill.local.servers.postgres import PostgresServer
-from cinemill.local.shared_memory import find_problem, require_semaphores
 from cinemill.local.supervisor.orphans import find_orphans, stop_orphans
+from cinemill.shared_memory import find_problem, require_semaphores
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,11 +29,23 @@ print(server.data.joinpath("cinemill.conf").read_text())
 """
 NEED_SEMAPHORES = """
 from cinemill.errors import CinemillError
-from cinemill.local.shared_memory import require_semaphores
+from cinemill.shared_memory import require_semaphores
 try:
     require_semaphores()
 except CinemillError as error:
     print(error.code, error.message, error.hint)
+"""
+
+
+CHECK_WORKER = """
+from cinemill.config import Settings
+from cinemill.errors import CinemillError
+from cinemill.worker.__main__ import check_tools
+try:
+    check_tools(Settings())
+except CinemillError as error:
+    print(error.code)
+check_tools(Settings(celery_worker_pool="solo"))
 """
 
 
@@ -120,6 +132,13 @@ def test_missing_semaphores_are_named(tmp_path: Path) -> None:
     assert printed.startswith("shared_memory_unusable ")
     assert "/dev/shm: Read-only file system" in printed
     assert "CELERY_WORKER_POOL=solo" in printed
+
+
+@pytest.mark.sandbox
+def test_worker_of_its_own_names_missing_semaphores(tmp_path: Path) -> None:
+    """As in containers, where no instance has checked before it."""
+    walls = ["--ro-bind", str(tmp_path), "/dev/shm"]
+    assert run_in(walls, CHECK_WORKER).strip() == "shared_memory_unusable"
 
 
 def test_semaphores_of_this_machine_are_enough() -> None:

@@ -50,6 +50,11 @@ NEAR = {
     "moving letters": [r"{\t(0,1,\bord20\blur10)\t(\bord21)}" + LETTERS] * 7,
     "letters turned out of the plane": [r"{\t(\frz3600\frx3600)}" + LETTERS[:20]] * 2,
     "events": ["."] * 1500,
+    "curves with borders": [
+        r"{\p1}m 0 0 b " + " ".join(f"{37 * n % 900 + k} {91 * n % 900}" for n in range(1800))
+        for k in range(3)
+    ],
+    "characters that the font lacks": ["".join(map(chr, range(0x4E00, 0x4E00 + 5000)))],
 }
 
 
@@ -87,6 +92,7 @@ def test_too_little_memory_without_subtitles_is_no_fault_of_theirs(processor: Pr
         "[vf#0:0 @ 0x5] [error] Error while filtering: Cannot allocate memory",
         "terminate called after throwing an instance of 'std::bad_alloc'",
         "[Parsed_subtitles_0 @ 0x5] [fatal] Out of memory",
+        "[Parsed_subtitles_9 @ 0x5] [warning] Cannot stroke outline",
         "[aom @ 0x5] [error] Memory allocation error",
         "[error] Failed to allocate frame",
     ],

@@ -168,6 +168,9 @@ class TestOrigin:
             "https://evil.example",
             "null",
             "",
+            "http://[",
+            "https://]media.example.com",
+            "https://[media.example.com]",
         ],
     )
     def test_page_of_another_origin_is_not(self, origin: str) -> None:
@@ -217,7 +220,9 @@ class TestOrigin:
 class TestSockets:
     """A handshake is a GET, and still has to be of the page itself, or of a script."""
 
-    @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:8421"])
+    @pytest.mark.parametrize(
+        "origin", ["http://evil.example", "null", "http://127.0.0.1:8421", "http://["]
+    )
     @pytest.mark.parametrize("policy", [POLICY, OPEN], ids=["token", "no token"])
     def test_socket_of_another_site_is_refused(self, origin: str, policy: AccessPolicy) -> None:
         with pytest.raises(Forbidden) as refused:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from cinemill.addresses import parse_public_urls
@@ -166,6 +171,41 @@ class TestVisits:
         assert scope["client"] == ("203.0.113.5", 0)
         scope, _ = await visit("/x", "media.lan", peer="203.0.113.7", x_forwarded_for="9.9.9.9")
         assert scope["client"] == ("203.0.113.7", 1234)
+
+
+def redirect_away(_: Request) -> Response:
+    return RedirectResponse("https://files.example/docs/away/")
+
+
+async def find_redirect(address: str) -> str:
+    """Return where a server behind proxies redirects to."""
+    routes = [
+        Route("/docs", redirect_away),
+        Route("/docs/away", redirect_away),
+        Mount("/static", Starlette()),
+    ]
+    app = Visits(Starlette(routes=routes), front=make_front(parse_public_urls(URLS), TRUSTED))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+        return (await client.get(address)).headers["location"]
+
+
+@pytest.mark.parametrize(
+    ("address", "location"),
+    [
+        # Relative, since the host and the path that are asked for need not be those of people.
+        ("http://127.0.0.1:8420/docs/", "../docs"),
+        ("http://127.0.0.1:8420/docs/?q=a%2Fb/", "../docs?q=a%2Fb/"),
+        ("http://127.0.0.1:8420/docs//", "../../docs"),
+        ("http://media.example.com:9/docs/", "../docs"),
+        ("http://media.example.com/cinemill/docs/", "../docs"),
+        ("http://media.example.com/cinemill/static", "./static/"),
+        ("http://127.0.0.1:8420/docs/away", "https://files.example/docs/away/"),
+        ("http://files.example/docs/away", "https://files.example/docs/away/"),
+    ],
+)
+@pytest.mark.anyio
+async def test_redirect_of_a_slash_leads_to_where_people_are(address: str, location: str) -> None:
+    assert await find_redirect(address) == location
 
 
 @pytest.mark.parametrize("root_path", ["", "/cinemill", "/my/api/v1", "/my/api/v1beta"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ByteSize
 
-from cinemill import catalog
+from cinemill import catalog, shared_memory
 from cinemill.capability import Capability
 from cinemill.capability.composition import Installed
 from cinemill.cli.commands import doctor_checks
@@ -21,7 +21,6 @@ from cinemill.cli.commands.doctor_checks import Check, Level
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.config import Settings, load
 from cinemill.core.encoding.rendition import VideoCodec
-from cinemill.local import shared_memory
 from cinemill.media.encoding.hardware import VAAPI, Hardware, HardwareEncoder
 from cinemill.steps.discovery import LeftOut, Origin
 from cinemill.storage import inspection

@@ -148,6 +148,12 @@ def test_longest_event_is_read_in_one_walk(part: str) -> None:
         assert len(clean(text[:LONGEST_TEXT])) <= 2 * LONGEST_TEXT
 
 
+CURVES = "m 0 0 b " + " ".join(f"{37 * n % 900} {91 * n % 900}" for n in range(2000))
+COLUMN = write(r"{\xbord10}" + LETTERS * 2).replace(b"PlayResX: 1920", b"PlayResX: 1")
+BOXES = HEAD.replace("Fontsize, Outline, Shadow", "Fontsize, BorderStyle, Shadow").replace(
+    "Default,{size},2,0,100,100", "Default,1,3,0,3000,3000"
+)
+
 TOO_MUCH = {
     "the issue's": write(*[r"{\t(\bord50\blur50)}" + "A" * 14_700] * 21),
     "one event of it": write(r"{\t(\bord50\blur50)}" + LETTERS * 30),
@@ -165,6 +171,11 @@ TOO_MUCH = {
     "turned around a far point": write(r"{\org(-5000,0)\fry20}" + LETTERS * 9),
     "turned towards the eye": write(*[r"{\an7\q2\fry-14\frx3}" + LETTERS * 3] * 5),
     "a drawing in space": write(*[r"{\fry9\p1}m 0 0 l 1920 0 1920 1080 0 1080"] * 2),
+    "spaces between letters": write(r"{\q2\blur9\fs100}a" + " " * 16_000 + "b"),
+    "characters without a width": write(*["a" + "\u2060" * 16_000] * 60),
+    "characters that our font lacks": write(*["\u6f22" * 5000] * 2),
+    "curves with borders": write(*[r"{\p1}" + CURVES] * 4),
+    "splines with borders": write(*[r"{\p1}" + CURVES.replace("b", "s")] * 2),
     "a drawing": write(r"{\p1}m 0 0 l 99999 0 99999 99999 0 99999{\p0}"),
     "a drawing without spaces": write(r"{\p1}m0 0l99999 0 99999 99999{\p0}"),
     "many drawings": write(*[r"{\p1}m 0 0 l 1920 0 1920 1080 0 1080"] * 100),
@@ -173,6 +184,18 @@ TOO_MUCH = {
     "a style": write(r"{\rHuge}" + LETTERS),
     "a small picture": write(LETTERS, size=60, height=1),
     "a wide letter size": write(LETTERS, size=9999),
+    # Blurs, and what is turned out of the plane, are measured in pixels of the video.
+    "blurs in a fine grid": write(*[r"{\bord0\blur100}A{\blur99}B" * 400] * 60, height=99_999),
+    "letters turned in a coarse grid": write(
+        *[r"{\an7\q2\fry-25}" + LETTERS[:31]] * 10, size=16, height=288
+    ),
+    "borders in a single column": COLUMN,
+    "a drawing in a single column": write(
+        *[r"{\p1}m 0 0 l 40 0 40 1000 0 1000"] * 9
+    ).replace(b"PlayResX: 1920", b"PlayResX: 1"),
+    "opaque boxes, scaled twice": (
+        BOXES.format(height=1080) + EVENT.format(1, 9, LETTERS * 20)
+    ).encode(),
     "events": write(*["."] * 3000),
     "moving events": write(*[r"{\move(0,0,9,9)\blur20}" + LETTERS] * 60),
     "SRT at once": "".join(
@@ -209,6 +232,9 @@ USUAL = {
     ),
     "a mirrored word": write(*[r"{\an5\pos(960,400)\fry180\fs90\blur1}AMBULANCE"] * 9),
     "a background": write(r"{\p1\blur5}m 0 0 l 1920 0 1920 1080 0 1080{\p0}"),
+    "two lines of Chinese": write("\u6f22\u5b57" * 9 + r"\N" + "\u6f22\u5b57" * 9),
+    "a logo with a border": write(r"{\bord2\p1}" + CURVES[:7000]),
+    "curves without borders": write(*[r"{\bord0\blur1\p1}" + CURVES] * 9),
     "a full page": write(*["A line of credits that goes on and on and on"] * 24),
     "a typesetter's mosaic": write(*[r"{\pos(9,9)\bord0\blur0.4\p1}m 0 0 l 40 0 40 40 0 40"] * 900),
     "one after the other": "".join(

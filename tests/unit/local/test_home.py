@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from cinemill.local.home import (
     write_state,
 )
 from cinemill.storage.secrets import read_or_make_secret
+
+NOBODY = 65534
 
 
 def test_home_is_accessible_to_its_owner_only(tmp_path: Path) -> None:
@@ -48,6 +52,25 @@ def test_home_by_a_symbolic_link_is_the_folder_itself(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "home").symlink_to(tmp_path / "disk")
     assert open_home(tmp_path / "home").root == (tmp_path / "disk").resolve()
+
+
+def test_home_may_be_a_volume_of_another_user() -> None:
+    """As containers have them, which run as any user: open to them, and not theirs."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be another user")
+    folder = Path(tempfile.mkdtemp(prefix="cinemill-test-"))
+    try:
+        folder.chmod(0o777)
+        os.seteuid(NOBODY)
+        try:
+            home = open_home(folder)
+        finally:
+            os.seteuid(0)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+        assert modes.pop(home.token_file.name) == 0o600
+        assert set(modes.values()) == {0o700}
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_reopened_home_keeps_its_token(tmp_path: Path) -> None:

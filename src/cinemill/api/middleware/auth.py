@@ -116,7 +116,10 @@ def _is_foreign(policy: AccessPolicy, headers: Headers) -> bool:
     origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
     if origin is None:
         return site not in {"none", "same-origin"}
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # a bracket that is not closed, for instance
+        return True
     asked = headers.get("host", "").lower().removesuffix(_USUAL_PORTS.get(parts.scheme, ""))
     if parts.netloc.lower() == asked or origin in {one.origin for one in policy.public_urls}:
         return False

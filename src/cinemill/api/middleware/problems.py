@@ -161,7 +161,8 @@ async def _on_cinemill_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, CinemillError)  # noqa: S101 – registered for this class alone
     # Values are checked where they come in: one that only PostgreSQL refuses is a check we lack.
     if error.http_status >= 500 or isinstance(error, ValueUnstorable):
-        path, detail = (clip(text, LONGEST_LOGGED) for text in (request.url.path, error.message))
+        texts = (request.scope["path"], error.message)
+        path, detail = (clip(text, LONGEST_LOGGED) for text in texts)
         log.warning("request_failed", path=path, code=error.code, detail=detail)
     return problem_response(error)
 
@@ -199,5 +200,5 @@ def _translate(error: HTTPException) -> CinemillError:
 
 
 async def _on_disconnect(request: Request, _: Exception) -> Response:
-    log.info("client_left", path=clip(request.url.path, LONGEST_LOGGED))
+    log.info("client_left", path=clip(request.scope["path"], LONGEST_LOGGED))
     return Response(status_code=400)  # Nobody is there to read it.

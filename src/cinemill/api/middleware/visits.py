@@ -7,12 +7,13 @@ them, ``scheme``, ``client``, and the :class:`Visit`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cinemill.addresses import PublicUrl
 from cinemill.api.middleware.forwarding import Front
@@ -80,7 +81,7 @@ class Visits:
         scope = self._describe(scope)
         token = ROOT_PATH.set(scope["root_path"])
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, partial(_send, scope, send))
         finally:
             ROOT_PATH.reset(token)
 
@@ -125,6 +126,29 @@ class Visits:
             return next(iter([one for one in fitting if one.scheme == scheme] or fitting), None)
         # Cookies for TLS alone would keep out who comes without.
         return min(fitting, key=lambda one: one.scheme, default=None)
+
+
+async def _send(scope: Scope, send: Send, message: Message) -> None:
+    if message["type"] == "http.response.start" and message["status"] == 307:
+        _make_relative(scope, MutableHeaders(scope=message))
+    await send(message)
+
+
+def _make_relative(scope: Scope, headers: MutableHeaders) -> None:
+    """Rewrite a redirect to the same path with a slash less, or one more.
+
+    Starlette's is to the host that the proxy asked for, which people may not reach.
+    """
+    own = f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}/"
+    location = headers.get("location", "")
+    target, mark, query = location[len(own) :].partition("?")
+    path = unquote(f"/{target}")
+    if not location.lower().startswith(own.lower()) or path.strip("/") != scope["path"].strip("/"):
+        return
+    asked = bytes(scope.get("raw_path") or scope["path"].encode())
+    up = "../" * (len(asked) - len(asked.rstrip(b"/"))) or "./"
+    name = target.rstrip("/").rpartition("/")[2]
+    headers["location"] = f"{up}{name}{'/' if target.endswith('/') else ''}{mark}{query}"
 
 
 def _host_of(header: str) -> str:

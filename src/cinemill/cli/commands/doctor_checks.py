@@ -174,9 +174,9 @@ def _check_disk_space(settings: Settings) -> Iterator[Check]:
 
 
 def check_machine(settings: Settings) -> Iterator[Check]:
-    from cinemill.local.shared_memory import HINT, find_problem
     from cinemill.machine import read_capacity
     from cinemill.media.ffmpeg.limits import find_overload
+    from cinemill.shared_memory import HINT, find_problem
 
     capacity, problem = read_capacity(), find_problem()
     hint = find_overload(capacity.memory_bytes, settings.celery_worker_concurrency)

@@ -31,16 +31,30 @@ _USUAL_WIDTH = 0.5
 _BLUR_REACH = 3.0
 _BE_REACH = 16.0
 _CAMERA = 312.5
-"""How far libass' eye is from the plane of the picture, in the file's own units."""
+"""How far libass' eye is from the plane of the picture, in pixels of the video."""
+_USUAL_HEIGHT = 1080
+"""Blurs and that distance are in pixels of the video, whatever the file's own units are: this many
+lines are taken for it."""
+_BOX = 3
+"""The style of border that is a box behind each letter; newer versions of libass scale it twice."""
 _MOST_GROWTH = 64.0
 """Of the area of letters that are turned out of the plane, towards that eye or past it."""
 _CENTRED = {"an": ((2, 5, 8), (4, 5, 6)), "a": ((2, 6, 10), (9, 10, 11))}
 """Alignments that put a text's middle at its place: across and along the picture's height."""
-_TAG_COST = 1 / 4096
+_READING_COST = 1 / 4096
+"""Of each tag, and each character that is no pen's: they are read and placed for each frame."""
+_MISSING_COST = 1 / 64
+"""Of each character that our font lacks: libass looks for another one each time, for 30 µs."""
+_CURVE_COST = 1 / 16
+"""Of each curve of a drawing with a border: to stroke one may take a mebibyte."""
 _LARGEST_DRAWING = 1e6
-_UNSEEN = (" ", "\u2060")
+_JOINER = "\u2060"
+"""It has no width. A space has one, and belongs to the bitmap of the letters around it."""
 _NUMBERS = re.compile(r"[+-]?\d+\.?\d*", re.ASCII)
 _PEN = re.compile(r"[mnlbspc]")
+_CURVES = re.compile(r"([bspc])([^mnlbspc]*)")
+_MISSING = re.compile(r"[^\x00-\u052f\u1e00-\u22ff]+")
+"""Of scripts other than Latin, Greek and Cyrillic, without punctuation."""
 _LINE_END = re.compile(r"\\[Nn]")
 
 
@@ -72,13 +86,18 @@ class _State:
     tilt_y: float = 0.0
     is_turning: bool = False
     drawing_scale: float = 0.0
+    is_boxed: bool = False
+    pixel: float = 1.0
+    """Of the video, in the file's units."""
+    stretch: float = 1.0
+    """By how much newer versions draw borders, drawings and spaces wider than high."""
 
 
 def measure_cost(
-    spans: Iterable[Span], style: Style, styles: Mapping[str, Style], height: int
+    spans: Iterable[Span], style: Style, styles: Mapping[str, Style], size: tuple[int, int]
 ) -> Cost:
-    """Return the cost of one subtitle; lengths are relative to a picture of ``height``."""
-    first = _start(style)
+    """Return the cost of one subtitle; lengths are relative to a picture of ``size``."""
+    first = _start(style, size)
     state, pixels, is_moving = first, 0.0, False
     tags, parts = list[Tag](), list[tuple[Span, _State]]()
     for span in spans:
@@ -86,16 +105,18 @@ def measure_cost(
             tags.append(tag)
             is_moving |= tag.transform is not None or tag.name == "move"
             if tag.name == "r":
-                state = _start(styles.get(tag.value, style))
+                state = _start(styles.get(tag.value, style), size)
             elif tag.name in ("clip", "iclip"):
-                pixels += math.prod(_measure_drawing(tag.drawing, tag.numbers[0]))
+                clip = math.prod(_measure_drawing(tag.drawing, tag.numbers[0]))
+                pixels += first.stretch * clip
             else:
                 state = _apply(state, first, tag)
         parts.append((span, state))
     reach = _measure_reach(parts, tags, style)
     pixels += sum(_measure_span(span, state, reach) for span, state in parts)
-    pictures = pixels / (height * height * _ASPECT)
-    return Cost(LEAST + pictures + len(tags) * _TAG_COST, is_moving)
+    pictures = pixels / (size[1] * size[1] * _ASPECT)
+    pictures += len(tags) * _READING_COST + sum(_measure_reading(*part) for part in parts)
+    return Cost(LEAST + pictures, is_moving)
 
 
 def find_overload(
@@ -121,7 +142,8 @@ def find_overload(
     return None
 
 
-def _start(style: Style) -> _State:
+def _start(style: Style, size: tuple[int, int]) -> _State:
+    width, height = size
     outline = abs(float(style.outline))
     return _State(
         fontsize=abs(float(style.fontsize)),
@@ -132,6 +154,9 @@ def _start(style: Style) -> _State:
         border_y=outline,
         shadow=abs(float(style.shadow)),
         turn=float(style.angle),
+        is_boxed=int(float(style.borderstyle)) == _BOX,
+        pixel=height / _USUAL_HEIGHT,
+        stretch=max(1.0, height * _ASPECT / width),
     )
 
 
@@ -215,7 +240,7 @@ def _measure_reach(
 
 
 def _measure_letter(state: _State, share: float = _LETTER_WIDTH) -> tuple[float, float]:
-    width = share * state.fontsize + abs(state.spacing)
+    width = share * state.fontsize + abs(state.spacing) * state.stretch
     return width * state.scale_x, _LETTER_HEIGHT * state.fontsize * state.scale_y
 
 
@@ -223,9 +248,24 @@ def _measure_span(span: Span, state: _State, reach: tuple[float, float]) -> floa
     """Return the pixels of all bitmaps for a text or a drawing, in the file's units squared."""
     if span.is_drawing:
         width, height = _measure_drawing(span.text, state.drawing_scale)
+        width *= state.stretch
         return _measure_bitmaps(width * state.scale_x, height * state.scale_y, state, reach)
-    letters = len(span.text) - sum(map(span.text.count, _UNSEEN))
+    letters = len(span.text) - span.text.count(_JOINER)
     return letters * _measure_bitmaps(*_measure_letter(state), state, reach)
+
+
+def _measure_reading(span: Span, state: _State) -> float:
+    """Return the cost, in pictures, of what is done for each character or curve."""
+    if not span.is_drawing:
+        missing = sum(map(len, _MISSING.findall(span.text)))
+        return len(span.text) * _READING_COST + missing * _MISSING_COST
+    if not (state.border_x or state.border_y):
+        return 0.0
+    curves = (
+        len(_NUMBERS.findall(numbers)) // (6 if pen == "b" else 2)
+        for pen, numbers in _CURVES.findall(span.text)
+    )
+    return sum(curves) * _CURVE_COST
 
 
 def _measure_growth(state: _State, reach: tuple[float, float]) -> float:
@@ -243,7 +283,7 @@ def _measure_growth(state: _State, reach: tuple[float, float]) -> float:
         sine, cosine = (abs(one(math.radians(state.turn))) for one in (math.sin, math.cos))
         across, along = across * cosine + along * sine, across * sine + along * cosine
     nearer = across * _find_sine(state.tilt_y, state) + along * _find_sine(state.tilt_x, state)
-    share = nearer / _CAMERA
+    share = nearer / (_CAMERA * state.pixel)
     if share >= 1:
         return _MOST_GROWTH
     return min(_MOST_GROWTH, 1 / (1 - share * share) ** 2)
@@ -259,7 +299,12 @@ def _find_sine(degrees: float, state: _State) -> float:
 def _measure_bitmaps(
     width: float, height: float, state: _State, reach: tuple[float, float]
 ) -> float:
-    softness = _BLUR_REACH * state.blur + (_BE_REACH if state.be else 0.0)
+    softness = state.pixel * (_BLUR_REACH * state.blur + (_BE_REACH if state.be else 0.0))
+    border_x, border_y = state.border_x * state.stretch, state.border_y
+    if state.is_boxed:
+        again_x, again_y = max(1.0, state.scale_x), max(1.0, state.scale_y)
+        width, height = again_x * width, again_y * height
+        border_x, border_y = again_x * border_x, again_y * border_y
     width, height = width + abs(state.fax) * height, height + abs(state.fay) * width
     if state.turn or state.tilt_x or state.tilt_y:
         width = height = math.hypot(width, height)
@@ -268,8 +313,8 @@ def _measure_bitmaps(
         width, height = growth * width, growth * height
     layers = 1 + bool(state.border_x or state.border_y) + bool(state.shadow)
     effort = 1 + bool(state.blur) + state.be / 8
-    width += 2 * (state.border_x + softness)
-    height += 2 * (state.border_y + softness)
+    width += 2 * (border_x + softness)
+    height += 2 * (border_y + softness)
     return width * height * layers * effort
 
 

@@ -24,7 +24,7 @@ LONGEST_TEXT = 16_384
 """Characters of one subtitle, as its file has it: enough for what typesetters draw with ASS."""
 
 TOO_COMPLEX = "subtitles_too_complex"
-_USUAL_HEIGHT = 1080
+_USUAL_SIZE = (1920, 1080)
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
 _TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}")
 _ASS_CLOCK = re.compile(r"^(\d{1,3}):(\d{1,2}):(\d{1,2})[.:](\d{1,3})$")
@@ -55,16 +55,14 @@ def read_subtitles(content: bytes) -> Subtitles:
 
 def check_cost(subtitles: Subtitles, what: str = "subtitles") -> None:
     """Raise InputRejected (``subtitles_too_complex``) where more is shown than can be drawn."""
-    height = subtitles.size[1] if subtitles.size else _USUAL_HEIGHT
-    usual = make_default_style(height)
+    size = subtitles.size or _USUAL_SIZE
+    usual = make_default_style(size[1])
     styles = {style.name: style for style in subtitles.styles}
     costs = [
         (
             cue.start_ms,
             cue.end_ms,
-            measure_cost(
-                read_spans(cue.text, styles), styles.get(cue.style, usual), styles, height
-            ),
+            measure_cost(read_spans(cue.text, styles), styles.get(cue.style, usual), styles, size),
         )
         for cue in subtitles.cues
     ]

@@ -23,8 +23,8 @@ from urllib.parse import quote
 
 import psutil
 
+from cinemill import shared_memory
 from cinemill.errors import DatabaseUnavailable, ToolMissing
-from cinemill.local import shared_memory
 from cinemill.local.servers.health import postgres_is_alive, postgres_is_ready
 from cinemill.local.servers.ports import remember_port
 from cinemill.local.supervisor.children import wrap_command

@@ -136,9 +136,10 @@ _DECODE_ERROR = ("corrupt decoded frame", "Decoding error:", "Error submitting p
 _OUT_OF_MEMORY = re.compile(
     r"(?i)cannot allocate memory|out of memory|bad_alloc|malloc of size \S{1,20} failed|"
     r"memory allocation (?:error|failed|failure)|\ballocation (?:of \S{1,20} )?failed|"
-    r"(?:failed|unable|could not|cannot) (?:to )?(?:re)?alloc"
+    r"(?:failed|unable|could not|cannot) (?:to )?(?:re)?alloc|cannot stroke outline"
 )
-"""In the words of FFmpeg, x264 and x265, libass, C++ and the others."""
+"""In the words of FFmpeg, x264 and x265, libass, C++ and the others. Only of a command that fails:
+what libass has no room for, it leaves out."""
 _DEMUXER = re.compile(r"^\[(?:in#\d+/|mov|matroska|avi @|flv @|asf|mpegts|mpeg @|ogg|mxf)")
 
 
