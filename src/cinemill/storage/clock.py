@@ -75,9 +75,7 @@ def look(connection: Connection) -> ClockLook:
     ).one()
     stored = None
     if row.seconds is not None:
-        stored = StoredClock(
-            row.seconds, row.seen_at, row.calendar, row.jumps, row.behind_since
-        )
+        stored = StoredClock(row.seconds, row.seen_at, row.calendar, row.jumps, row.behind_since)
     return ClockLook(row.wall, stored, row.first_delay_ends)
 
 

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 
 from cinemill.storage.jobs.dispatch import OwnerLoad, ReadyRun
 
-# Where a statement uses an index depends on these words: they are those of run_ready_idx and, with a
-# kind, of run_ready_kind_idx.
+# Where a statement uses an index depends on these words: they are those of run_ready_idx and, with
+# a kind, of run_ready_kind_idx.
 _READY = "state = 'queued' AND published_at IS NULL AND delay_ends IS NULL"
 _IN_LEVEL = f"queue = :queue AND priority = :priority AND {_READY}"
 _AT_LEVEL = f"{_IN_LEVEL} AND id <> ALL(:passed)"
@@ -116,7 +116,17 @@ FROM in_line CROSS JOIN LATERAL (
 
 
 # As above, for each kind by itself and then together: of a kind of which none may start now, no row
-# is read, however many wait.
+# is read, however many wait. The bounds are rows, not equal kinds: for PostgreSQL does not know how
+# rare a kind is, and would else look for its runs among all of them in the other index.
+_NEXT_OWNER = "ORDER BY run.kind, run.owner LIMIT 1"
+_OF_ONE = "(run.kind, run.owner, run.is_crowd) {than} (allowed.kind, in_line.owner, {crowd})"
+_RUNS_OF_KINDS = f"""
+    (SELECT found.* FROM allowed CROSS JOIN LATERAL (
+        SELECT run.* FROM run WHERE {_AT_LEVEL} AND {_OF_ONE.replace("{than}", ">=")}
+          AND {_OF_ONE.replace("{than}", "<=")}
+        ORDER BY run.kind, run.owner, run.is_crowd, run.turn LIMIT :per_owner) AS found
+     ORDER BY turn LIMIT :per_owner)
+"""  # noqa: S608 - made of constants
 _FIND_OF_KINDS = f"""
 WITH RECURSIVE present AS (
     (SELECT kind FROM run WHERE {_IN_LEVEL} ORDER BY kind LIMIT 1)
@@ -128,23 +138,22 @@ WITH RECURSIVE present AS (
     SELECT kind FROM present WHERE kind <> ALL(:without_kinds)
 ), later AS (
     SELECT allowed.kind, first.owner, 1 AS place FROM allowed CROSS JOIN LATERAL (
-        SELECT owner FROM run WHERE {_AT_LEVEL} AND kind = allowed.kind AND owner > :after
-        ORDER BY owner LIMIT 1) AS first
+        SELECT run.owner FROM run WHERE {_AT_LEVEL} AND run.kind <= allowed.kind
+          AND (run.kind, run.owner) > (allowed.kind, :after) {_NEXT_OWNER}) AS first
     UNION ALL
     SELECT later.kind, following.owner, place + 1 FROM later CROSS JOIN LATERAL (
-        SELECT run.owner FROM run WHERE {_AT_LEVEL} AND run.kind = later.kind
-          AND run.owner > later.owner
-        ORDER BY run.owner LIMIT 1) AS following
+        SELECT run.owner FROM run WHERE {_AT_LEVEL} AND run.kind <= later.kind
+          AND (run.kind, run.owner) > (later.kind, later.owner) {_NEXT_OWNER}) AS following
     WHERE place < :owners
 ), earlier AS (
     SELECT allowed.kind, first.owner, 1 AS place FROM allowed CROSS JOIN LATERAL (
-        SELECT owner FROM run WHERE {_AT_LEVEL} AND kind = allowed.kind AND owner <= :after
-        ORDER BY owner LIMIT 1) AS first
+        SELECT run.owner FROM run WHERE {_AT_LEVEL} AND run.kind >= allowed.kind
+          AND (run.kind, run.owner) <= (allowed.kind, :after) {_NEXT_OWNER}) AS first
     UNION ALL
     SELECT earlier.kind, following.owner, place + 1 FROM earlier CROSS JOIN LATERAL (
-        SELECT run.owner FROM run WHERE {_AT_LEVEL} AND run.kind = earlier.kind
-          AND run.owner > earlier.owner AND run.owner <= :after
-        ORDER BY run.owner LIMIT 1) AS following
+        SELECT run.owner FROM run WHERE {_AT_LEVEL}
+          AND (run.kind, run.owner) > (earlier.kind, earlier.owner)
+          AND (run.kind, run.owner) <= (earlier.kind, :after) {_NEXT_OWNER}) AS following
     WHERE place < :owners
 ), in_line AS (
     SELECT owner, row_number() OVER (ORDER BY owner <= :after, owner) AS place
@@ -153,15 +162,9 @@ WITH RECURSIVE present AS (
 )
 SELECT due.id, due.owner, due.kind, due.queue, due.priority, due.is_crowd
 FROM in_line CROSS JOIN LATERAL (
-    (SELECT found.* FROM allowed CROSS JOIN LATERAL (
-        SELECT run.* FROM run WHERE {_AT_LEVEL} AND run.kind = allowed.kind
-          AND run.owner = in_line.owner AND NOT is_crowd ORDER BY turn LIMIT :per_owner) AS found
-     ORDER BY turn LIMIT :per_owner)
+    {_RUNS_OF_KINDS.replace("{crowd}", "false")}
     UNION ALL
-    (SELECT found.* FROM allowed CROSS JOIN LATERAL (
-        SELECT run.* FROM run WHERE {_AT_LEVEL} AND run.kind = allowed.kind
-          AND run.owner = in_line.owner AND is_crowd ORDER BY turn LIMIT :per_owner) AS found
-     ORDER BY turn LIMIT :per_owner)
+    {_RUNS_OF_KINDS.replace("{crowd}", "true")}
 ) AS due ORDER BY in_line.place, due.turn
 """  # noqa: S608 - made of constants
 
