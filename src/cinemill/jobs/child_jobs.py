@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from cinemill.core.job import Job, JobState
-from cinemill.errors import Conflict, DatabaseUnavailable, NotFound, OutputInvalid
+from cinemill.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    LockTimeout,
+    NotFound,
+    OutputInvalid,
+)
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import job_changes, job_queries, recovery, runs
@@ -102,9 +108,14 @@ def finish_cancel(connection: Connection, job_id: str) -> bool:
 def finish_cancels(database: Database, marked: Sequence[str]) -> None:
     """Cancel marked jobs of which nothing runs; what cannot be now is left to the sweeper."""
     for job_id in marked:
-        with suppress(NotFound, DatabaseUnavailable), database.begin() as connection:
-            limit_lock_wait(connection, CHILD_LOCK_SECONDS)
-            finish_cancel(connection, job_id)
+        try:
+            with database.begin() as connection:
+                limit_lock_wait(connection, CHILD_LOCK_SECONDS)
+                finish_cancel(connection, job_id)
+        except (NotFound, LockTimeout):
+            continue
+        except DatabaseUnavailable:
+            return  # whoever cancelled a thousand would wait for each
 
 
 def delete(catalog: Catalog, connection: Connection, job_id: str) -> list[str]:
