@@ -305,6 +305,17 @@ def test_cancel_of_a_locked_job_is_refused_for_now(engine: Engine) -> None:
     assert engine.service.cancel_job(job.id).state is JobState.CANCELLED
 
 
+def test_cancel_waits_for_nobody_who_holds_the_jobs_video(engine: Engine) -> None:
+    with engine.database.begin() as connection:
+        film, _ = assets.register_asset(
+            connection, owner="ann", sha256="film", size_bytes=1, filename="f.mp4"
+        )
+    (job,) = engine.submit(asset_id=film.id)
+    with rows.locked(engine.database, "SELECT 1 FROM asset FOR UPDATE"):
+        assert engine.service.cancel_job(job.id).state is JobState.CANCELLED
+    assert engine.dispatcher.announce_changes() == 1
+
+
 def test_bulk_retry_takes_all_that_nobody_holds(engine: Engine) -> None:
     failed = engine.submit(3)
     for job in failed:
