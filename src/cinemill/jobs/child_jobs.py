@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from cinemill.core.job import Job, JobState
-from cinemill.errors import Conflict, DatabaseUnavailable, NotFound, OutputInvalid
+from cinemill.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    LockTimeout,
+    NotFound,
+    OutputInvalid,
+)
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import job_changes, job_queries, recovery, runs
@@ -39,18 +45,24 @@ def cancel(
     Of a job that failed, only the children that are still under way are cancelled. Raises NotFound;
     Conflict where the job has ended, and nothing below a failed one is left to cancel.
     """
-    try:
-        job = recovery.request_cancel(connection, job_id, reason)
-    except Conflict:
-        job = job_queries.get_job(connection, job_id)
-        if job.state is JobState.COMPLETED:
-            raise
-        marked = pass_cancel(catalog, connection, job, job.cancel_reason or reason)
-        is_left = recovery.must_cancel_children(connection, job_id)
-        if job.state is JobState.FAILED and not marked and not is_left:
-            raise
-        return job, marked
-    return job, pass_cancel(catalog, connection, job, job.cancel_reason or reason)
+    job = job_queries.lock_job(connection, job_id)
+    if job.state.is_final:
+        return job, _cancel_below_ended(catalog, connection, job, reason)
+    marked, is_left = _mark_below(catalog, connection, job, job.cancel_reason or reason)
+    job = recovery.request_cancel(connection, job_id, reason, must_cancel_children=is_left)
+    return job, marked
+
+
+def _cancel_below_ended(
+    catalog: Catalog, connection: Connection, job: Job, reason: str
+) -> list[str]:
+    if job.state is JobState.COMPLETED:
+        raise recovery.job_ended(job)
+    marked = pass_cancel(catalog, connection, job, job.cancel_reason or reason)
+    is_left = recovery.must_cancel_children(connection, job.id)
+    if job.state is JobState.FAILED and not marked and not is_left:
+        raise recovery.job_ended(job)
+    return marked
 
 
 def pass_cancel(catalog: Catalog, connection: Connection, job: Job, reason: str) -> list[str]:
@@ -58,6 +70,15 @@ def pass_cancel(catalog: Catalog, connection: Connection, job: Job, reason: str)
 
     Never waits for a lock: where a child is locked, the sweeper goes on from the job's own row.
     """
+    marked, is_left = _mark_below(catalog, connection, job, reason)
+    recovery.record_passed(connection, job.id, must_go_on=is_left)
+    return marked
+
+
+def _mark_below(
+    catalog: Catalog, connection: Connection, job: Job, reason: str
+) -> tuple[list[str], bool]:
+    """Mark every unfinished job below this one; return their ids, and whether one was locked."""
     parents, names = [job.id], list(list_children(catalog, job))
     seen, is_left = {job.id}, False
     marked: list[str] = []
@@ -69,8 +90,7 @@ def pass_cancel(catalog: Catalog, connection: Connection, job: Job, reason: str)
         seen.update(child.id for child in below)
         parents = [child.id for child in below]
         names = [name for child in below for name in _name_below(catalog, connection, child)]
-    recovery.record_passed(connection, job.id, must_go_on=is_left)
-    return marked
+    return marked, is_left
 
 
 def _name_below(catalog: Catalog, connection: Connection, child: recovery.Child) -> Sequence[str]:
@@ -102,9 +122,14 @@ def finish_cancel(connection: Connection, job_id: str) -> bool:
 def finish_cancels(database: Database, marked: Sequence[str]) -> None:
     """Cancel marked jobs of which nothing runs; what cannot be now is left to the sweeper."""
     for job_id in marked:
-        with suppress(NotFound, DatabaseUnavailable), database.begin() as connection:
-            limit_lock_wait(connection, CHILD_LOCK_SECONDS)
-            finish_cancel(connection, job_id)
+        try:
+            with database.begin() as connection:
+                limit_lock_wait(connection, CHILD_LOCK_SECONDS)
+                finish_cancel(connection, job_id)
+        except (NotFound, LockTimeout):
+            continue
+        except DatabaseUnavailable:
+            return  # whoever cancelled a thousand would wait for each
 
 
 def delete(catalog: Catalog, connection: Connection, job_id: str) -> list[str]:

@@ -95,7 +95,10 @@ class Dispatcher:
         chosen = self._choose()
         if chosen is None:
             return None
-        self._send_all(chosen)
+        try:
+            self._send_all(chosen)
+        finally:
+            self._unknown.hold_noted(self._database)
         return len(chosen)
 
     def measure_next_turn(self) -> float:
@@ -252,28 +255,24 @@ class Dispatcher:
     def _choose(self) -> list[ReadyRun] | None:
         """Return the runs to send now, marked as published; None where another process plans.
 
-        What has become due is committed first. When a transaction changes a row that it has itself
-        written, PostgreSQL checks the row's foreign keys again, and the turn would wait for
-        whatever transaction holds that one job.
+        What has become due is committed first, for a transaction changes no row twice. If it did,
+        PostgreSQL would check the row's foreign keys again, and the turn would wait for whatever
+        transaction holds that one job or its asset.
         """
-        with self._database.begin() as connection:
-            turn = turns.lock_planner(connection, PLANNING_LOCK)
-            if turn is None:
-                return None
-            self._admissions.begin_turn()
-            if not self._make_due(connection, turn):
-                return self._choose_due(connection)
-        with self._database.begin() as connection:
-            if turns.lock_planner(connection, PLANNING_LOCK) is None:
-                return None
-            return self._choose_due(connection)
+        duties = iter((self._route, self._end_delays))
+        while True:
+            with self._database.begin() as connection:
+                turn = turns.lock_planner(connection, PLANNING_LOCK)
+                if turn is None:
+                    return None
+                if not any(duty(connection, turn) for duty in duties):  # those that are left
+                    return self._choose_due(connection)
 
-    def _make_due(self, connection: Connection, turn: PlannerLock) -> bool:
-        """Route runs to hardware and end delays that are over; return whether a run changed."""
-        routed = turn.needs_hardware and self._route(connection)
-        return self._clock.turn(connection) or bool(routed)
+    def _end_delays(self, connection: Connection, _turn: PlannerLock) -> bool:
+        return self._clock.turn(connection)
 
     def _choose_due(self, connection: Connection) -> list[ReadyRun]:
+        self._admissions.begin_turn()
         levels = turns.list_levels(connection, list(self._catalog.queues))
         chosen = [
             run
@@ -284,17 +283,22 @@ class Dispatcher:
             self._mark_published(connection, [run.id for run in chosen])
         return chosen
 
-    def _route(self, connection: Connection) -> list[str]:
-        """Move runs to the queues that offer their hardware; they stay where that is impossible."""
+    def _route(self, connection: Connection, turn: PlannerLock) -> bool:
+        """Move runs to the queues that offer their hardware; return whether any was moved.
+
+        They stay where that is impossible.
+        """
+        if not turn.needs_hardware:
+            return False
         try:
             with connection.begin_nested():
                 limit_lock_wait(connection, SWEEP_LOCK_SECONDS)
-                return hardware.route(connection)
+                return bool(hardware.route(connection))
         except Exception as error:
             if connection.invalidated or not connection.in_transaction():
                 raise
             log.warning("work is not moved to hardware for now", why=str(error).partition("\n")[0])
-            return []
+            return False
 
     def _mark_published(self, connection: Connection, run_ids: Sequence[str]) -> None:
         """Mark the runs that are sent next as published, and announce before that their jobs wait.
@@ -331,7 +335,7 @@ class Dispatcher:
         """Return whether the kind's rate allows a start now; if not, postpone the run."""
         kind = self._catalog.steps.get(run.kind)
         if kind is None:
-            self._unknown.hold(connection, run.kind, [run.id])
+            self._unknown.note(run)
             return False
         wait_seconds = self._admissions.admit(kind)
         if wait_seconds > 0:

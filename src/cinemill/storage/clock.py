@@ -90,23 +90,33 @@ def save(
 ) -> None:
     """Note the time; a ``jump_seconds`` other than 0 is recorded as one more jump.
 
-    ``behind_since`` is as in :class:`StoredClock`. Only within the planner's lock: one relay at a
-    time.
+    ``behind_since`` is as in :class:`StoredClock`. Never waits: where another transaction holds the
+    row, it is noted the next time. Only within the planner's lock: one relay at a time.
     """
     connection.execute(
         text(
             """
-            INSERT INTO engine_clock AS clock (id, seconds, seen_at, calendar, jumps, jump_seconds,
-                                               jumped_at, behind_since)
-            VALUES (1, :seconds, to_timestamp(:wall), to_timestamp(:calendar),
-                    CASE WHEN :jump <> 0 THEN 1 ELSE 0 END, nullif(:jump, 0),
-                    CASE WHEN :jump <> 0 THEN to_timestamp(:wall) END, :behind_since)
-            ON CONFLICT (id) DO UPDATE
-            SET seconds = greatest(clock.seconds, excluded.seconds), seen_at = excluded.seen_at,
-                calendar = excluded.calendar, jumps = clock.jumps + excluded.jumps,
-                jump_seconds = coalesce(excluded.jump_seconds, clock.jump_seconds),
-                jumped_at = coalesce(excluded.jumped_at, clock.jumped_at),
-                behind_since = excluded.behind_since
+            WITH free AS (
+                SELECT id FROM engine_clock FOR NO KEY UPDATE SKIP LOCKED
+            ), noted AS (
+                UPDATE engine_clock AS clock
+                SET seconds = greatest(clock.seconds, :seconds), seen_at = to_timestamp(:wall),
+                    calendar = to_timestamp(:calendar),
+                    jumps = clock.jumps + CASE WHEN :jump <> 0 THEN 1 ELSE 0 END,
+                    jump_seconds = coalesce(nullif(:jump, 0), clock.jump_seconds),
+                    jumped_at = CASE WHEN :jump <> 0 THEN to_timestamp(:wall)
+                                     ELSE clock.jumped_at END,
+                    behind_since = CAST(:behind_since AS float8)
+                WHERE id IN (SELECT id FROM free)
+            )
+            INSERT INTO engine_clock (id, seconds, seen_at, calendar, jumps, jump_seconds,
+                                      jumped_at, behind_since)
+            SELECT 1, :seconds, to_timestamp(:wall), to_timestamp(:calendar),
+                   CASE WHEN :jump <> 0 THEN 1 ELSE 0 END, nullif(:jump, 0),
+                   CASE WHEN :jump <> 0 THEN to_timestamp(:wall) END,
+                   CAST(:behind_since AS float8)
+            WHERE NOT EXISTS (SELECT FROM engine_clock)
+            ON CONFLICT DO NOTHING
             """
         ),
         {

@@ -189,6 +189,14 @@ def limit_lock_wait(connection: Connection, seconds: float) -> None:
     )
 
 
+def limit_statements(connection: Connection, seconds: float) -> None:
+    """Let each statement take at most so long, until this transaction ends."""
+    connection.execute(
+        text("SELECT set_config('statement_timeout', :milliseconds, true)"),
+        {"milliseconds": f"{seconds * 1000:.0f}"},
+    )
+
+
 def open_connection(url: str) -> psycopg.Connection[Any]:
     """Open a connection that keeps its session, as the pool does, but without SQLAlchemy.
 

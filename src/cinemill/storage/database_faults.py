@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from cinemill.errors import DatabaseUnavailable, LockTimeout, TextUnstorable, ValueUnstorable
 
 LOCK_NOT_AVAILABLE = "55P03"
+QUERY_CANCELED = "57014"
 
 PASSING_STATES = ("08", "40", "53", "57", "58", "25006", "25P03", "25P04")
 """Classes and codes of SQLSTATE (PostgreSQL's manual, appendix A): connection, rolled back by the
@@ -46,6 +47,14 @@ def is_connection_fault(error: DBAPIError) -> bool:
 def is_lock_timeout(error: DBAPIError) -> bool:
     """Check whether the statement gave up waiting for a lock of another transaction."""
     return getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
+
+
+def was_too_long(error: DatabaseUnavailable) -> bool:
+    """Check whether the server ended a statement, as it does with one that takes too long."""
+    cause = error.__cause__
+    return isinstance(cause, DBAPIError) and (
+        getattr(cause.orig, "sqlstate", None) == QUERY_CANCELED
+    )
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
@@ -21,6 +22,7 @@ from cinemill.jobs import child_jobs
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.batch import Child, submit_children
+from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs import recovery, runs
 
 CANCELLED, PENDING = JobState.CANCELLED, JobState.PENDING
@@ -112,6 +114,26 @@ def test_child_that_is_locked_follows_as_soon_as_it_is_free(engine: Engine) -> N
         engine.dispatcher.finish_cancels()
     engine.dispatcher.finish_cancels()
     assert states(engine, middle) == {CANCELLED}
+
+
+class CountedDatabase(Database):
+    """Counts the transactions that are begun."""
+
+    begun = 0
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        self.begun += 1
+        with super().begin() as connection:
+            yield connection
+
+
+def test_server_that_is_gone_is_not_asked_for_each_child() -> None:
+    """Each took the time of a connection: an hour for a batch of a thousand."""
+    away = CountedDatabase("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    child_jobs.finish_cancels(away, [str(uuid4()) for _ in range(5)])
+    assert away.begun == 1
+    away.close()
 
 
 def test_running_child_is_told_and_ends_as_cancelled(engine: Engine) -> None:

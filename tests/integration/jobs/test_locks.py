@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from sqlalchemy import text
 from tests.integration.jobs.bench import Bench, do_nothing, while_running, work_until_stopped
 from tests.integration.jobs.engine import Engine
 from tests.integration.storage import rows
@@ -20,6 +21,7 @@ from cinemill.jobs.runs import attempt
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage import hardware
 from cinemill.storage.jobs import dispatch
+from cinemill.storage.media import assets
 
 SHORT = RetryPolicy(lease_seconds=4, heartbeat_seconds=0.5)
 
@@ -213,6 +215,60 @@ def test_turn_moves_a_locked_job_to_hardware_without_waiting_for_it(engine: Engi
     assert {run.queue for run in engine.post.sent} == {"default", "gpu_h264"}
 
 
+def test_turn_moves_a_retry_of_a_locked_job_to_hardware_without_waiting_for_it(
+    engine: Engine,
+) -> None:
+    """Its delay begins in the same turn, so that the run was changed twice."""
+    with engine.database.begin() as connection:
+        hardware.announce(connection, "celery@one", {"h264_nvenc": "h264"})
+    (locked,) = engine.submit(kind="hardware_work")
+    delayed = "UPDATE run SET delay_seconds = 60, delay_ends = '-Infinity' WHERE job_id = :id"
+    rows.change(engine.database, delayed, id=locked.id)
+    engine.submit()
+    with rows.locked_job(engine.database, locked):
+        assert engine.dispatcher.publish_ready() == 1
+    query = text("SELECT queue, delay_ends > 0 FROM run WHERE job_id = :id")
+    with engine.database.begin() as connection:
+        assert tuple(connection.execute(query, {"id": locked.id}).one()) == ("gpu_h264", True)
+
+
+def test_turn_waits_for_nobody_who_holds_the_row_of_the_engines_clock(engine: Engine) -> None:
+    """Nothing at all was published meanwhile."""
+    engine.submit(2)
+    assert engine.dispatcher.publish_ready() == 2
+    engine.submit()
+    # So long ago that the next turn notes the time again.
+    rows.change(engine.database, "UPDATE engine_clock SET seconds = seconds - 10")
+    with rows.locked(engine.database, "SELECT 1 FROM engine_clock FOR UPDATE"):
+        assert engine.dispatcher.publish_ready() == 1
+    query = text("SELECT seconds FROM engine_clock")
+    with engine.database.begin() as connection:
+        before = float(connection.execute(query).scalar_one())
+    engine.dispatcher.publish_ready()
+    with engine.database.begin() as connection:
+        assert float(connection.execute(query).scalar_one()) >= before + 10
+
+
+@pytest.mark.parametrize(
+    ("unknown", "published"),
+    [("SELECT id FROM run ORDER BY turn LIMIT 1", 7), ("SELECT id FROM run", 0)],
+)
+def test_turn_with_steps_that_nobody_knows_waits_for_no_asset(
+    engine: Engine, unknown: str, published: int
+) -> None:
+    """It changed the job twice: to say what it waits for, and to announce it or for another."""
+    with engine.database.begin() as connection:
+        film, _ = assets.register_asset(
+            connection, owner="ann", sha256="film", size_bytes=1, filename="f.mp4"
+        )
+    (job,) = engine.submit(kind="crowd", asset_id=film.id)
+    change = f"UPDATE run SET kind = 'of_tomorrow_' || turn % 2 WHERE id IN ({unknown})"
+    rows.change(engine.database, change)
+    with rows.locked(engine.database, "SELECT 1 FROM asset FOR UPDATE"):
+        assert engine.dispatcher.publish_ready() == published
+    assert "no installed package provides" in engine.service.get_job(job.id).message
+
+
 def test_run_of_a_kind_that_nobody_knows_keeps_no_other_from_going_out(
     engine: Engine,
 ) -> None:
@@ -247,6 +303,17 @@ def test_cancel_of_a_locked_job_is_refused_for_now(engine: Engine) -> None:
     with rows.locked_job(engine.database, job), pytest.raises(LockTimeout):
         engine.service.cancel_job(job.id)
     assert engine.service.cancel_job(job.id).state is JobState.CANCELLED
+
+
+def test_cancel_waits_for_nobody_who_holds_the_jobs_video(engine: Engine) -> None:
+    with engine.database.begin() as connection:
+        film, _ = assets.register_asset(
+            connection, owner="ann", sha256="film", size_bytes=1, filename="f.mp4"
+        )
+    (job,) = engine.submit(asset_id=film.id)
+    with rows.locked(engine.database, "SELECT 1 FROM asset FOR UPDATE"):
+        assert engine.service.cancel_job(job.id).state is JobState.CANCELLED
+    assert engine.dispatcher.announce_changes() == 1
 
 
 def test_bulk_retry_takes_all_that_nobody_holds(engine: Engine) -> None:

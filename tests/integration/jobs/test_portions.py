@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from tests.integration.jobs.engine import Engine
 from tests.integration.jobs.test_turns import count_statements, queue_many
 from tests.integration.storage import rows
 
 from cinemill.capabilities.operations import retention, watchdog
-from cinemill.errors import LockTimeout
-from cinemill.jobs.portions import PORTION_ROWS, delete_in_portions
+from cinemill.errors import DatabaseUnavailable, JobCancelled, LockTimeout
+from cinemill.jobs import portions
+from cinemill.jobs.portions import PORTION_ROWS, delete_in_portions, report_deletions
+from cinemill.jobs.step import StepContext
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import job_changes, statistics
 
 OLD = 20_000
+FEW = 200
 
 _END = """
 UPDATE job SET state = 'completed', started_at = queued_at,
@@ -76,6 +81,58 @@ def test_first_portion_that_is_held_up_is_reported(old: Database) -> None:
 
     with pytest.raises(LockTimeout):
         delete_in_portions(old, delete)
+
+
+def test_portion_that_takes_too_long_is_followed_by_smaller_ones(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500 jobs of a thousand steps each ran into the limit of a statement, again and again."""
+    monkeypatch.setattr(portions, "PORTION_SECONDS", 1.0)
+    queue_many(engine.database, FEW)
+    rows.change(engine.database, "DELETE FROM run")
+    rows.change(engine.database, _END)
+    sizes = []
+
+    def delete(connection: Connection, limit: int) -> int:
+        if limit > FEW // 2:
+            connection.execute(text("SELECT pg_sleep(60)"))
+        count = job_changes.delete_old_jobs(connection, older_than_days=30, limit=limit)
+        sizes.append(count)
+        return count
+
+    assert delete_in_portions(engine.database, delete) == FEW == sum(sizes)
+    assert max(sizes) <= FEW // 2
+    assert count_jobs(engine.database) == 0
+
+
+def test_server_that_is_gone_is_asked_for_no_smaller_portion(engine: Engine) -> None:
+    asked = []
+
+    def delete(_connection: Connection, limit: int) -> int:
+        asked.append(limit)
+        raise DatabaseUnavailable("PostgreSQL does not respond.")
+
+    with pytest.raises(DatabaseUnavailable):
+        delete_in_portions(engine.database, delete)
+    assert asked == [PORTION_ROWS]
+
+
+def test_deletion_reports_each_portion_and_can_be_stopped(old: Database, tmp_path: Path) -> None:
+    """A step that reports nothing for two minutes was stopped, and its process killed."""
+    reported: list[str] = []
+    stop = JobCancelled("Cancelled.")
+    run: Any = None
+    context = StepContext(
+        run,
+        tmp_path,
+        lambda _fraction, message: reported.append(message),
+        lambda: stop if len(reported) == 2 else None,
+        memory_bytes=1 << 30,
+    )
+    with pytest.raises(JobCancelled):
+        retention.delete_old_jobs(old, 30, report_deletions(context, "jobs"))
+    assert reported == ["500 jobs deleted", "1,000 jobs deleted"]
+    assert count_jobs(old) == OLD - 3 * PORTION_ROWS
 
 
 def test_stuck_jobs_are_reported_in_one_line_and_a_short_result(engine: Engine) -> None:

@@ -137,7 +137,10 @@ def test_turn_reads_few_rows_of_many(many: Engine) -> None:
         assert read <= 20 + 20 * 4 + 40
 
 
-def test_turn_reads_no_rows_of_a_kind_whose_rate_is_used_up(many: Engine) -> None:
+@pytest.mark.parametrize("is_crowd", [False, True])
+def test_turn_reads_no_rows_of_a_kind_whose_rate_is_used_up(many: Engine, is_crowd: bool) -> None:
+    """PostgreSQL does not know how rare a kind is: it looked for it among all that wait."""
+    rows.change(many.database, "UPDATE run SET is_crowd = :crowd", crowd=is_crowd)
     queue_many(many.database, 40, owners=4, kind="urgent")
     search = {**SEARCH, "after": "owner-250", "without_kinds": ["work"]}
     read = count_rows_read(many.database, turns._FIND_OF_KINDS, **search, owners=20, per_owner=4)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from tests.integration.storage import rows
 
 from cinemill.core.dead_messages import DeadMessage, read_dead_message
 from cinemill.core.job import Failure
@@ -66,6 +67,21 @@ def test_old_dead_messages_are_deleted(database: Database) -> None:
     with database.begin() as connection:
         assert prune_dead_messages(connection, older_than_days=30) == 1
     assert list_ids(database) == ["m2"]
+
+
+def test_dead_messages_that_somebody_holds_are_left_until_the_next_time(
+    database: Database,
+) -> None:
+    """The relay, which deletes what is too much, would wait for them each time."""
+    store(database, make(1, days_old=31), make(2, days_old=31), make(3), make(4))
+    with (
+        rows.locked(database, "SELECT 1 FROM dead_message WHERE id IN ('m1', 'm3') FOR UPDATE"),
+        database.begin() as connection,
+    ):
+        assert prune_dead_messages(connection, older_than_days=30, most_rows=1) == 1
+    assert list_ids(database) == ["m4", "m3", "m1"]
+    with database.begin() as connection:
+        assert prune_dead_messages(connection, older_than_days=30, most_rows=1) == 2
 
 
 def test_dead_message_is_deleted_once(database: Database) -> None:

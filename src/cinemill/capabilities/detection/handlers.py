@@ -49,6 +49,7 @@ from cinemill.errors import InputRejected, ToolMissing, WorkFailed
 from cinemill.inference.faces.detector import CARD as FACE_DETECTOR
 from cinemill.inference.faces.quality import QUALITY_VERSION
 from cinemill.inference.models.catalog import get_card
+from cinemill.jobs.portions import delete_in_portions, report_deletions
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.frames.sampling import DEFAULT_COUNT, FAST_COUNT
 from cinemill.steps.kept_findings import KeptFinding, keep_finding, share_finding
@@ -67,8 +68,6 @@ log = structlog.get_logger(__name__)
 DAY_SECONDS = 86_400.0
 EXAMINATION_VERSION = 1
 """Raise it whenever the same video would give other faces or features."""
-DELETED_AT_ONCE = 1000
-"""Analyses that are deleted in one transaction."""
 _INSTALLED = InstalledDetector()
 
 
@@ -374,11 +373,9 @@ def delete_expired_results(resources: StepResources, context: StepContext) -> St
     Those that a person has reviewed stay, and cached results expire by themselves. Result:
     ``deleted``, the number of analyses.
     """
-    deleted = 0
-    while not context.should_stop():
-        with resources.database.begin() as connection:
-            count = delete_expired(connection, limit=DELETED_AT_ONCE)
-        deleted += count
-        if count < DELETED_AT_ONCE:
-            break
+    deleted = delete_in_portions(
+        resources.database,
+        lambda connection, limit: delete_expired(connection, limit=limit),
+        note=report_deletions(context, "analyses"),
+    )
     return StepOutcome({"deleted": deleted})

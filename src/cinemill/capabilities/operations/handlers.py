@@ -12,6 +12,7 @@ from cinemill.capabilities.operations.plan import (
 )
 from cinemill.capabilities.operations.resources import measure_resources
 from cinemill.capabilities.operations.work_folders import remove_abandoned_work
+from cinemill.jobs.portions import report_deletions
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.resources import StepResources
 from cinemill.storage.clock import read_calendar
@@ -28,7 +29,8 @@ def forget_old_jobs(resources: StepResources, context: StepContext) -> StepOutco
     with resources.database.once() as connection:
         now = datetime.fromtimestamp(read_calendar(connection), UTC)
     cutoff = now - timedelta(days=kept_days)
-    deleted = resources.service.delete_old_jobs(kept_days)
+    note = report_deletions(context, "jobs")
+    deleted = retention.delete_old_jobs(resources.database, kept_days, note)
     return StepOutcome(
         {
             "deleted_jobs": deleted,
@@ -38,22 +40,25 @@ def forget_old_jobs(resources: StepResources, context: StepContext) -> StepOutco
     )
 
 
-def remove_garbage(resources: StepResources, _context: StepContext) -> StepOutcome:
+def remove_garbage(resources: StepResources, context: StepContext) -> StepOutcome:
     """Remove files that no row names, incomplete uploads, and leftovers of killed processes.
 
     Conversations that were not used for as long as jobs are kept are deleted too.
 
     Result: ``deleted_files``, ``deleted_uploads``, ``freed_bytes``. Safe to run twice.
     """
+    database, days = resources.database, resources.retention_days
     # Also here, because a pool process may start only once in weeks.
-    remove_abandoned_work(resources.database, resources.work_folder)
-    retention.forget_dead_messages(resources.database, resources.retention_days)
-    retention.delete_cached_pieces(resources.database, resources.retention_days)
-    retention.delete_unused_conversations(resources.database, resources.retention_days)
-    retention.delete_abandoned_findings(resources.database)
-    retention.count_ended_work(resources.database)
-    retention.give_up_stale_projections(resources.database)
-    return StepOutcome(retention.collect_garbage(resources.database, resources.files))
+    remove_abandoned_work(database, resources.work_folder)
+    retention.forget_dead_messages(database, days)
+    retention.delete_cached_pieces(database, days, report_deletions(context, "cached pieces"))
+    retention.delete_unused_conversations(
+        database, days, report_deletions(context, "conversations")
+    )
+    retention.delete_abandoned_findings(database, report_deletions(context, "incomplete findings"))
+    retention.count_ended_work(database)
+    retention.give_up_stale_projections(database)
+    return StepOutcome(retention.collect_garbage(database, resources.files))
 
 
 def find_stuck_jobs(resources: StepResources, _context: StepContext) -> StepOutcome:

@@ -7,7 +7,7 @@ from functools import partial
 
 from cinemill.capabilities.operations.verify import GRACE_SECONDS, find_orphans, is_orphan
 from cinemill.errors import LockTimeout
-from cinemill.jobs.portions import delete_in_portions
+from cinemill.jobs.portions import Note, delete_in_portions
 from cinemill.storage.clock import read_calendar
 from cinemill.storage.database import Database
 from cinemill.storage.findings.sets import delete_abandoned
@@ -34,22 +34,28 @@ def forget_dead_messages(database: Database, days: float) -> int:
         return prune_dead_messages(connection, older_than_days=days)
 
 
-def delete_cached_pieces(database: Database, days: float) -> int:
+def delete_old_jobs(database: Database, days: float, note: Note) -> int:
+    """Delete jobs that ended more than this many days ago; return how many."""
+    delete = partial(job_changes.delete_old_jobs, older_than_days=days)
+    return delete_in_portions(database, lambda c, limit: delete(c, limit=limit), note=note)
+
+
+def delete_cached_pieces(database: Database, days: float, note: Note) -> int:
     """Forget pieces that no render has requested for this many days; return how many."""
     forget = partial(assets.forget_cached, older_than_days=days)
-    return delete_in_portions(database, lambda c, limit: forget(c, limit=limit))
+    return delete_in_portions(database, lambda c, limit: forget(c, limit=limit), note=note)
 
 
-def delete_unused_conversations(database: Database, days: float) -> int:
+def delete_unused_conversations(database: Database, days: float, note: Note) -> int:
     """Delete conversations that were not used for this many days; return how many."""
     delete = partial(conversations.delete_unused, older_than_days=days)
-    return delete_in_portions(database, lambda c, limit: delete(c, limit=limit))
+    return delete_in_portions(database, lambda c, limit: delete(c, limit=limit), note=note)
 
 
-def delete_abandoned_findings(database: Database) -> int:
+def delete_abandoned_findings(database: Database, note: Note) -> int:
     """Delete findings of jobs that ended before they were complete; return how many sets."""
     delete = partial(delete_abandoned, older_than_hours=SIGHTINGS_GRACE_HOURS)
-    return delete_in_portions(database, lambda c, limit: delete(c, limit=limit))
+    return delete_in_portions(database, lambda c, limit: delete(c, limit=limit), note=note)
 
 
 def count_old_jobs(database: Database, days: float) -> int:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cinemill.jobs.catalog import Catalog
-from cinemill.storage.database import Connection
+from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs import ready_steps
+from cinemill.storage.jobs.dispatch import ReadyRun
 from cinemill.telemetry import get_logger
 
 UNKNOWN_DELAY_SECONDS = 15.0
@@ -33,6 +34,8 @@ class UnknownKinds:
         self._number = 1
         self._portions = 1
         """How many there were in the last look at all runs, or are so far in this one."""
+        self._noted: dict[str, set[str]] = {}
+        """Runs that turns have come upon, by kind."""
 
     def list_next(self, connection: Connection) -> dict[str, list[str]]:
         """Return the unknown runs of the next portion, by kind."""
@@ -53,6 +56,21 @@ class UnknownKinds:
         for run_id, kind in unknown:
             by_kind.setdefault(kind, []).append(run_id)
         return by_kind
+
+    def note(self, run: ReadyRun) -> None:
+        """Note a run that a turn has come upon; :meth:`hold_noted` holds it after the turn."""
+        self._noted.setdefault(run.kind, set()).add(run.id)
+
+    def hold_noted(self, database: Database) -> None:
+        """Hold back what turns have come upon, each kind in a transaction of its own.
+
+        Runs of two kinds may be of one job, and the turn itself may announce that job: in one
+        transaction it would be changed twice, and waited for its asset.
+        """
+        noted, self._noted = self._noted, {}
+        for kind, run_ids in noted.items():
+            with database.begin() as connection:
+                self.hold(connection, kind, sorted(run_ids))
 
     def hold_or_move(self, connection: Connection, kind: str, run_ids: Sequence[str]) -> int:
         """Hold runs of a kind that is not installed; return how many.

@@ -90,12 +90,17 @@ def delete_dead_message(connection: Connection, message_id: str) -> None:
 def prune_dead_messages(
     connection: Connection, *, older_than_days: float | None = None, most_rows: int = MOST_ROWS
 ) -> int:
-    """Delete all but the latest, and those older than so many days; return how many."""
+    """Delete all but the latest, and those older than so many days; return how many.
+
+    Never waits for a lock, as the relay calls it: what another transaction holds is left.
+    """
     dropped = connection.execute(
         text(
             """
-            DELETE FROM dead_message WHERE id IN (
-                SELECT id FROM dead_message ORDER BY received_at DESC, id DESC OFFSET :most)
+            DELETE FROM dead_message WHERE id = ANY (ARRAY(
+                SELECT id FROM dead_message WHERE id = ANY (ARRAY(
+                    SELECT id FROM dead_message ORDER BY received_at DESC, id DESC OFFSET :most))
+                FOR UPDATE SKIP LOCKED))
             """
         ),
         {"most": most_rows},
@@ -104,8 +109,10 @@ def prune_dead_messages(
         dropped += connection.execute(
             text(
                 """
-                DELETE FROM dead_message
-                WHERE received_at < calendar_time() - make_interval(secs => :age)
+                DELETE FROM dead_message WHERE id = ANY (ARRAY(
+                    SELECT id FROM dead_message
+                    WHERE received_at < calendar_time() - make_interval(secs => :age)
+                    FOR UPDATE SKIP LOCKED))
                 """
             ),
             {"age": older_than_days * 86400},

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from cinemill.core.job import Job, JobState
 from cinemill.errors import Conflict, JobCancelled, NotFound
 from cinemill.storage.jobs import runs
-from cinemill.storage.jobs.channels import CANCEL_CHANNEL, notify
+from cinemill.storage.jobs.channels import CANCEL_CHANNEL, ENDED_CHANNEL, notify
 from cinemill.storage.jobs.job_queries import get_job, list_steps, lock_job
 from cinemill.storage.jobs.ready_steps import queue_ready_steps
 
@@ -30,32 +30,46 @@ class Child:
     """Whether it is not marked because another transaction holds it."""
 
 
-def request_cancel(connection: Connection, job_id: str, reason: str) -> Job:
-    """Record the request to cancel, and that children must follow; cancel at once if nothing runs.
+def request_cancel(
+    connection: Connection, job_id: str, reason: str, *, must_cancel_children: bool = True
+) -> Job:
+    """Record the request to cancel; cancel at once if nothing runs.
 
-    Raises NotFound, Conflict.
+    ``must_cancel_children`` is whether the cancel must still be passed to children. The job is
+    changed once: whoever changes a row twice in a transaction waits for what it refers to, here for
+    whoever holds its video. Raises NotFound, Conflict.
     """
     job = lock_job(connection, job_id)
     if job.state.is_final:
-        raise Conflict(
-            f"Job {job_id} is already {job.state.value}.",
-            code="job_ended",
-            hint="It has already finished, so it cannot be cancelled.",
-        )
+        raise job_ended(job)
+    is_over = runs.withdraw_work(connection, job_id)
     connection.execute(
         text(
             """
             UPDATE job SET cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
-                   cancel_reason = coalesce(cancel_reason, :reason), message = 'Cancelling',
-                   must_cancel_children = true
+                   cancel_reason = coalesce(cancel_reason, :reason),
+                   must_cancel_children = :must, announced = announced AND NOT :over,
+                   state = CASE WHEN :over THEN 'cancelled' ELSE state END,
+                   stage = CASE WHEN :over THEN 'cancelled' ELSE stage END,
+                   message = CASE WHEN :over THEN 'Cancelled' ELSE 'Cancelling' END,
+                   failure = CASE WHEN :over THEN NULL ELSE failure END,
+                   finished_at = CASE WHEN :over THEN clock_timestamp() ELSE finished_at END
             WHERE id = :id
             """
         ),
-        {"id": job_id, "reason": reason},
+        {"id": job_id, "reason": reason, "must": must_cancel_children, "over": is_over},
     )
-    if not runs.finish_cancel(connection, job_id):
-        notify(connection, CANCEL_CHANNEL, job_id)
+    notify(connection, ENDED_CHANNEL if is_over else CANCEL_CHANNEL, job_id)
     return get_job(connection, job_id)
+
+
+def job_ended(job: Job) -> Conflict:
+    """Return the error of a cancel that comes too late."""
+    return Conflict(
+        f"Job {job.id} is already {job.state.value}.",
+        code="job_ended",
+        hint="It has already finished, so it cannot be cancelled.",
+    )
 
 
 def mark_children(

@@ -259,6 +259,17 @@ def kill_step(connection: Connection, job_id: str, step_id: str, failure: Failur
 
 def finish_cancel(connection: Connection, job_id: str) -> bool:
     """Cancel what is not running; once nothing runs, the job is cancelled. Whether it is."""
+    if not withdraw_work(connection, job_id):
+        return False
+    _end_job(connection, job_id, JobState.CANCELLED, None)
+    return True
+
+
+def withdraw_work(connection: Connection, job_id: str) -> bool:
+    """Withdraw the job's queued runs, and cancel its steps if nothing runs; return if nothing does.
+
+    The job itself is not changed.
+    """
     cancel_queued(connection, job_id)
     running = connection.execute(
         text("SELECT 1 FROM run WHERE job_id = :id AND state = 'running' LIMIT 1"), {"id": job_id}
@@ -274,7 +285,6 @@ def finish_cancel(connection: Connection, job_id: str) -> bool:
         ),
         {"id": job_id},
     )
-    _end_job(connection, job_id, JobState.CANCELLED, None)
     return True
 
 
