@@ -506,7 +506,11 @@ def describe(message: DeadMessage) -> dict[str, object]:
 def test_server_stop_ends_streams_and_deletes_partial_uploads(
     start_api: StartApi, stop: signal.Signals
 ) -> None:
-    api = start_api()
+    before = signal.signal(stop, signal.SIG_DFL)  # it may be ignored here, as under nohup
+    try:
+        api = start_api()
+    finally:
+        signal.signal(stop, before)
     for ignored in (signal.SIGUSR1, signal.SIGUSR2):
         api.process.send_signal(ignored)
     watched = api.submit()
