@@ -19,6 +19,7 @@ from bench.instance import Instance, running_instance
 from bench.report import BenchRow
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import JobState
+from cinemill.jobs.catalog import Rate, StepKind
 from cinemill.jobs.dispatch import Dispatcher
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.rate_limiter import RateLimiter
@@ -39,6 +40,7 @@ WINDOW = 8
 BATCH_SECONDS = 0.05
 INTERACTIVE_JOBS = 100
 KIB = 1024
+RATED = StepKind("bench_rated", "default", rate=Rate(1, 3600))
 
 _INSERT = """
 WITH accepted AS (
@@ -69,7 +71,7 @@ def measure() -> list[BenchRow]:
 
 
 def measure_turns() -> list[BenchRow]:
-    """Measure turns whose window has room for some jobs, and turns that find no room.
+    """Measure turns with room for some jobs, without room, and while a kind's rate is used up.
 
     Processor time of the relay and of its connection's server process: other work on the machine
     does not lengthen it.
@@ -83,10 +85,20 @@ def measure_turns() -> list[BenchRow]:
             _work_on(database, sent)
             busy.append(_turn(backend, dispatcher))
         full = [_turn(backend, dispatcher) for _ in range(TURNS)]
+        use_up_rate(database)
+        rated = []
+        for _ in range(TURNS):
+            _work_on(database, sent)
+            rated.append(_turn(backend, dispatcher))
     queue = f"{QUEUED_JOBS:,} queued jobs of {OWNERS} owners"
     return [
         _describe_turns(f"a turn of the relay, {queue}", busy, f"{TURN_JOBS} jobs published"),
         _describe_turns("a turn that finds no room, the same", full, "nothing published"),
+        _describe_turns(
+            "a turn while the rate of every other job is used up, the same",
+            rated,
+            f"{TURN_JOBS} jobs published",
+        ),
     ]
 
 
@@ -141,6 +153,15 @@ def fill_queue(database: Database) -> None:
         connection.execute(text("VACUUM ANALYZE job, step, run"))
 
 
+def use_up_rate(database: Database) -> None:
+    """Make every other queued run one of a kind of which one may start in an hour."""
+    statement = "UPDATE run SET kind = :kind WHERE published_at IS NULL AND turn % 2 = 0"
+    with database.begin() as connection:
+        connection.execute(text(statement), {"kind": RATED.name})
+    with database.once() as connection:
+        connection.execute(text("VACUUM ANALYZE run"))
+
+
 @contextmanager
 def idle_engine() -> Iterator[tuple[Database, Dispatcher, list[ReadyRun]]]:
     """Start servers without workers; yield a relay's dispatcher, and the list of what it sends."""
@@ -158,7 +179,7 @@ def idle_engine() -> Iterator[tuple[Database, Dispatcher, list[ReadyRun]]]:
             database,
             events,
             RateLimiter(servers.redis_url),
-            catalog=catalog,
+            catalog=catalog.extend([RATED]),
             window=WINDOW,
             send=sent.append,
             measure_depth=lambda _queue: len(sent),
