@@ -515,18 +515,17 @@ def test_server_stop_ends_streams_and_deletes_partial_uploads(
         api.process.send_signal(ignored)
     watched = api.submit()
     kept = api.stored_files()
-    upload = socket.create_connection(("127.0.0.1", api.port))
-    upload.sendall(
-        f"POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {api.token}\r\n"
-        "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 999999999\r\n\r\n"
-        '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'.encode()
-        + FILM_HEAD
-        + bytes(5_000_000)
-    )
-    assert wait_for(lambda: len(api.stored_files()) > len(kept))
-    with api.http.stream("GET", f"/api/v1/jobs/{watched}/events") as events:
-        next(events.iter_lines())
-        api.process.send_signal(stop)
-        assert api.process.wait(PATIENCE_SECONDS) == 0
-    upload.close()
+    with socket.create_connection(("127.0.0.1", api.port)) as upload:
+        upload.sendall(
+            f"POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {api.token}\r\n"
+            "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 999999999\r\n\r\n"
+            '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'.encode()
+            + FILM_HEAD
+            + bytes(5_000_000)
+        )
+        assert wait_for(lambda: len(api.stored_files()) > len(kept))
+        with api.http.stream("GET", f"/api/v1/jobs/{watched}/events") as events:
+            next(events.iter_lines())
+            api.process.send_signal(stop)
+            assert api.process.wait(PATIENCE_SECONDS) == 0
     assert api.stored_files() == kept

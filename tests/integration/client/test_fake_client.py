@@ -343,10 +343,9 @@ def test_analysis_without_a_detector_ends_with_that(client: Client, film: Path) 
     requested = client.analyze(asset_id, fast=True)
     assert (requested["status"], requested["verdict"]) == ("pending", None)
     analysis_id = requested["id"]
-    assert refuse(client.review, analysis_id, action="accept", reviewer="Ada", reason="Fine.") == (
-        "analysis_not_completed",
-        409,
-    )
+    refused = refuse(client.review, analysis_id, action="accept", reviewer="Ada", reason="Fine.")
+    # A fast worker may have completed it.
+    assert refused in {("analysis_not_completed", 409), ("verdict_not_acceptable", 409)}
     assert end(client, analysis_id) == "completed"
     details = client.analysis(analysis_id)
     assert (details["verdict"], details["score"]) == ("no_model", None)
