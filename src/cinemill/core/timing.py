@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 MILLISECONDS_PER_SECOND = 1000
 
@@ -54,6 +57,49 @@ class TimeRange:
         if not self.overlaps(other):
             return None
         return TimeRange(max(self.start, other.start), min(self.end, other.end))
+
+
+@dataclass(frozen=True, slots=True)
+class LastFrame:
+    """The frame that is shown last, in ticks of its stream's clock."""
+
+    start: int
+    length: int
+    """0 where nothing tells it."""
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
+
+def find_last_frame(
+    frames: Iterable[tuple[int, int]], *, stated_end: int | None = None, usual_step: int = 0
+) -> LastFrame | None:
+    """Return the last frame in the order in which frames are shown; None if there is none.
+
+    A frame has no end of its own: it is shown until the next one. Of the last, containers state
+    it, each in its own way and some not at all. ISO/IEC 14496-12 states how long a track is shown
+    (8.3.2, 8.6.6), and the distance of frames in the order in which they are stored (8.6.1.2), not
+    in that in which they are shown; RFC 9559, the length of a block (5.1.3.5.3) or of all
+    (5.1.4.1.10).
+
+    ``frames`` are (timestamp, duration) in any order, the duration 0 where it is not known;
+    ``stated_end`` is when the container says that the track ends, which counts unless the frame
+    begins later. Where nothing is stated, the frame lasts as long as a usual one: the median of the
+    steps before it, or ``usual_step``.
+    """
+    durations: dict[int, int] = {}
+    for time, duration in frames:
+        durations[time] = max(durations.get(time, 0), duration)
+    if not durations:
+        return None
+    times = sorted(durations)
+    start = times[-1]
+    if stated_end is not None and stated_end > start:
+        return LastFrame(start, stated_end - start)
+    steps = [after - before for before, after in pairwise(times)]
+    usual = round(statistics.median(steps)) if steps else usual_step
+    return LastFrame(start, durations[start] or usual)
 
 
 def format_clock(milliseconds: int) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from cinemill.core.media import REJECTION_CODES, MediaInfo, SourceFormat
-from cinemill.errors import MediaRejected
+from cinemill.core.media import MediaInfo
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import LogSummary
 from cinemill.media.ffmpeg.session import FfmpegSession
+from cinemill.media.rejections import reject_media
 
 
 def find_duration(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
@@ -25,17 +25,7 @@ def find_duration(session: FfmpegSession, source: Path, info: MediaInfo) -> Frac
 
 def read_duration(info: MediaInfo) -> Fraction:
     """Return the header's duration; 0 if it states none."""
-    lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)
-    container_seconds = max(0.0, info.duration_seconds_from_header - lead_seconds)
-    video_seconds = info.video.duration_seconds_from_header
-    if info.format is SourceFormat.MATROSKA:
-        video_seconds = max(0.0, video_seconds - lead_seconds)  # it states when the track ends
-    seconds = (
-        min(video_seconds, container_seconds)
-        if video_seconds and container_seconds
-        else video_seconds or container_seconds
-    )
-    return Fraction(seconds).limit_denominator(1000)
+    return Fraction(info.picture_seconds).limit_denominator(1000)
 
 
 def measure_duration(session: FfmpegSession, source: Path, info: MediaInfo) -> Fraction:
@@ -51,11 +41,10 @@ def measure_duration(session: FfmpegSession, source: Path, info: MediaInfo) -> F
     report = session.run(arguments, readable=[source], on_progress=lambda _progress: None)
     reject_truncated(report.tally)
     end_seconds = report.last_progress.seconds or 0.0
-    lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)
-    return Fraction(max(0.0, end_seconds - lead_seconds)).limit_denominator(1000)
+    return Fraction(max(0.0, end_seconds - info.lead_seconds)).limit_denominator(1000)
 
 
 def reject_truncated(tally: LogSummary) -> None:
     """Raise MediaRejected, ``media_truncated``, if the file ended before the video did."""
     if tally.ended_early:
-        raise MediaRejected(REJECTION_CODES["media_truncated"], code="media_truncated")
+        raise reject_media("media_truncated")

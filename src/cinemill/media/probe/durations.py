@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
 
 from cinemill.core.media import SourceFormat
+
+MEASURED_PACKETS = 6_000_000
+"""Twelve hours of the shortest packets that are usual, and some more."""
 
 
 def container_seconds(container: Any) -> float:
@@ -28,12 +34,31 @@ def stream_seconds(container: Any, stream: Any) -> float:
     """Return what the stream's own header states, 0 if nothing; Matroska keeps it in a tag."""
     if stream.duration and stream.time_base:
         return max(0.0, float(stream.duration * stream.time_base))
+    tagged = max(_tagged_seconds(stream), default=Fraction(0))
+    return _without_start(container, max(0.0, float(tagged)))
+
+
+def track_end(container: Any, stream: Any, shown_seconds: float = 0.0) -> int | None:
+    """Return when the container says that a track ends, in the stream's ticks; None if it doesn't.
+
+    ``shown_seconds`` is what the header of an MP4's track states beyond that.
+    """
+    ends = [round(shown_seconds / stream.time_base)] if shown_seconds else []
+    if stream.duration:
+        ends.append((stream.start_time or 0) + stream.duration)
+    elif container.format.name.startswith(SourceFormat.MATROSKA):
+        ends += [round(seconds / stream.time_base) for seconds in _tagged_seconds(stream)]
+    return max(ends, default=None)
+
+
+def _tagged_seconds(stream: Any) -> list[Fraction]:
+    """Return the tag with which Matroska states when a track ends, if there is one."""
     clock = stream.metadata.get("DURATION", "").split(":")
     try:
         hours, minutes, seconds = (float(part) for part in clock)
-    except ValueError:
-        return 0.0
-    return _without_start(container, max(0.0, hours * 3600 + minutes * 60 + seconds))
+        return [Fraction(hours * 3600 + minutes * 60 + seconds)]
+    except (ValueError, OverflowError):
+        return []
 
 
 def start_seconds_of(stream: Any, frame: Any) -> float:
@@ -47,3 +72,24 @@ def bitrate_bps(container: Any, size_bytes: int, duration_seconds: float) -> int
     if container.bit_rate:
         return int(container.bit_rate)
     return int(size_bytes * 8 / duration_seconds) if duration_seconds else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A stream by the durations of its packets."""
+
+    seconds: float
+    frames: int
+    last_seconds: float
+    """Of its last packet."""
+
+
+def measure(container: Any, stream: Any) -> Measured:
+    """Return how long a stream lasts, by the durations of its packets, from its beginning on."""
+    container.seek(0)
+    ticks = frames = last = 0
+    for packet in itertools.islice(container.demux(stream), MEASURED_PACKETS):
+        if packet.size:
+            frames, last = frames + 1, packet.duration or 0
+            ticks += last
+    return Measured(float(ticks * stream.time_base), frames, float(last * stream.time_base))
