@@ -33,13 +33,15 @@ from tests.films import make_film
 
 from cinemill.capabilities.ingest.prepare import GAP_WARNING, PrepareOutcome, prepare
 from cinemill.capabilities.ingest.request import PrepareRequest
-from cinemill.core.media import REJECTION_CODES, ArtifactKind
+from cinemill.capabilities.ingest.sound.prepare import prepare_sound
+from cinemill.core.media import ArtifactKind
 from cinemill.errors import CinemillError
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import SandboxMode, detect_sandbox
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.probe import probe
+from cinemill.media.rejections import REJECTION_CODES
 
 PEAK_RSS_BYTES = 2 * 1024**3
 PROCESSES = 2
@@ -145,12 +147,10 @@ def _process_file(
 ) -> tuple[str, tuple[str, ...], int]:
     sandbox = detect_sandbox(SandboxMode.AUTO if is_sandboxed else SandboxMode.OFF)
     try:
-        outcome = prepare(
-            FfmpegSession(find_ffmpeg(None), work, CORPUS_LIMITS, sandbox),
-            source,
-            probe(source, CORPUS_LIMITS, sandbox=sandbox),
-            PrepareRequest(),
-        )
+        info = probe(source, CORPUS_LIMITS, sandbox=sandbox)
+        session = FfmpegSession(find_ffmpeg(None), work, CORPUS_LIMITS, sandbox)
+        make = prepare if info.has_picture else prepare_sound
+        outcome = make(session, source, info, PrepareRequest())
     except CinemillError as refused:
         return refused.code, tuple(_check_refusal(refused.code, work)), _peak_rss(0)
     except Exception as crash:
@@ -171,6 +171,9 @@ def _check_done(outcome: PrepareOutcome, forgery: Forgery) -> list[str]:
     broken = [f"foreign read: {name}" for name in _find_secret(outcome)]
     if forgery.base is None:
         return [*broken, "false done: it is no video"]
+    if forgery.base.frames and not outcome.decoded_frames:
+        # Where the header of the picture's track is gone, sound is all that anybody can find.
+        return [*broken, "false done: taken for sound alone"] if forgery.keeps_clock else broken
     is_warned = any(GAP_WARNING in warning for warning in outcome.warnings)
     share = _WARNED_FRAMES_SHARE if is_warned else _FRAMES_SHARE
     if outcome.decoded_frames < forgery.base.frames * share - 1:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.films import make_film, remux
+from tests.audio_files import make_sound
+from tests.films import hold_last_frame, make_film, make_gap, make_scans, remux, run, state_colors
+from tests.sounds import make_changing, make_cover_and_commentary, make_discrete
 
 SECRET_TEXT = b"the-secret-that-no-output-may-hold-7f3a91"
 SECRET_COLOR = (255, 0, 255)
@@ -22,6 +24,7 @@ class Base:
 
     path: Path
     frames: int
+    """0 for sound alone."""
     seconds: float
 
 
@@ -40,7 +43,11 @@ Mutation = Callable[[random.Random, Base, Path], Forgery]
 
 
 def make_bases(folder: Path) -> list[Base]:
-    """Create one small video for each container, all except one with audio."""
+    """Create one small video for each container, all except one with audio, sounds and animations.
+
+    Those of which nothing says how long they are come from no base: what is missing of them, nobody
+    can know.
+    """
     seconds, rate = 1.6, 25
     size = (160, 120)
     mpeg4, mpeg2 = ["-c:v", "mpeg4"], ["-c:v", "mpeg2video"]
@@ -59,7 +66,44 @@ def make_bases(folder: Path) -> list[Base]:
         make_film(folder / "silent.mp4", seconds=seconds, size=size, has_sound=False),
     ]
     films.append(remux(films[0], folder / "film.ts"))
-    return [Base(film, round(seconds * rate), seconds) for film in films]
+    return [
+        *(Base(film, round(seconds * rate), seconds) for film in films),
+        *_make_odd_bases(folder, size),
+        *_make_sound_bases(folder, seconds),
+        Base(make_changing(folder / "changing.ts"), 75, 3),
+        Base(make_discrete(folder / "discrete.mkv", 10, {9: 1000}), 25, 1),
+        Base(make_cover_and_commentary(folder / "crowded.mkv"), 25, 1),
+    ]
+
+
+def _make_sound_bases(folder: Path, seconds: float) -> list[Base]:
+    """Create audio files, and animated pictures."""
+    sounds = [
+        make_sound(folder / f"sound.{suffix}", seconds=seconds)
+        for suffix in ("mp3", "flac", "m4a", "wav")
+    ]
+    moving = ["-f", "lavfi", "-i", f"testsrc2=size=64x48:rate=10:duration={seconds}"]
+    animations = [folder / "moving.gif", folder / "moving.png"]
+    run([*moving, str(animations[0])])
+    run([*moving, "-f", "apng", str(animations[1])])
+    return [
+        *(Base(sound, 0, seconds) for sound in sounds),
+        *(Base(picture, round(seconds * 10), seconds) for picture in animations),
+    ]
+
+
+def _make_odd_bases(folder: Path, size: tuple[int, int]) -> list[Base]:
+    """Create films whose end, fields or shape are easily mistaken."""
+    gap = make_gap(folder / "gap.mp4")
+    single = ["-frames:v", "1"]
+    return [
+        Base(gap, 31, 2.5 + 1 / 30),
+        Base(hold_last_frame(gap, folder / "held.mp4", last_seconds=2.5, seconds=2.0), 31, 4.5),
+        Base(hold_last_frame(gap, folder / "held.mkv", last_seconds=2.5, seconds=2.0), 31, 4.5),
+        Base(make_film(folder / "single.mp4", size=size, has_sound=False, extra=single), 1, 1 / 25),
+        Base(make_scans(folder / "fields.mkv", "progressive", "tff"), 50, 2.0),
+        Base(make_film(folder / "wide.mov", size=size, filters="setsar=4/3"), 25, 1.0),
+    ]
 
 
 _INDEX_FIRST = ["-movflags", "faststart"]
@@ -284,6 +328,25 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
+def forge_colors(rng: random.Random, base: Base, secret: Path) -> Forgery:
+    """State colors by numbers that are reserved, contradict each other, or that nobody converts."""
+    if not base.frames:
+        return flip_bits(rng, base, secret)  # sound has no colors
+    path = base.path.with_name(f"colors-{rng.getrandbits(48)}.mp4")
+    primaries, transfer = rng.choice([0, 2, 5, 9, 12, 22, 255]), rng.choice([0, 1, 8, 10, 17, 255])
+    matrix, is_full = rng.choice([0, 3, 4, 7, 8, 10, 11, 13, 14, 255]), rng.randrange(2)
+    state_colors(
+        base.path,
+        path,
+        codes=(primaries, transfer, matrix, is_full),
+        pixels=rng.choice(["yuv420p", "yuv422p10le", "yuv444p"]),
+        container=rng.choice(["bt709", "smpte170m", "bt2020nc"]),
+    )
+    content = path.read_bytes()
+    path.unlink()
+    return Forgery(content, base)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     truncate,
     flip_bits,
@@ -300,4 +363,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     send_something_else,
     bomb,
     nest,
+    forge_colors,
 )

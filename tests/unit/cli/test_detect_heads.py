@@ -24,7 +24,8 @@ from cinemill.capabilities.detection.ensemble.head_files import write_head
 from cinemill.capabilities.detection.verdict.calibration import fit_calibration
 from cinemill.cli.commands.detect.registry import open_registry
 from cinemill.cli.commands.detect.selftest import Result, run_stages
-from cinemill.cli.commands.doctor_checks import Level, check_detection
+from cinemill.cli.commands.doctor.check import Level
+from cinemill.cli.commands.doctor.checks import check_detection
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.config import Settings
 from cinemill.inference.models.catalog import get_card

@@ -17,12 +17,12 @@ ENTITY_ID = "7f0c0b0e-0000-4000-8000-000000000001"
 
 
 def moment(line: str) -> dict[str, Any]:
-    return {"asset_id": "film", "title": line, "start": 1, "end": 2, "text": line}
+    return {"asset_id": "a1", "title": line, "start": 1, "end": 2, "text": line}
 
 
 def state(line: str) -> dict[str, Any]:
     return {
-        "asset_id": "film",
+        "asset_id": "a1",
         "start": 1,
         "end": 2,
         "text": line,
@@ -63,13 +63,13 @@ def entity(line: str) -> dict[str, Any]:
 def serve(server: LittleServer, line: str) -> None:
     api = "/api/v1"
     documents: dict[str, Any] = {
-        f"GET {api}/assets/film": {"filename": line},
-        f"GET {api}/assets/film/chapters": {
+        f"GET {api}/assets/a1": {"filename": line},
+        f"GET {api}/assets/a1/chapters": {
             "track": "speech",
             "chapters": [{"start": 0, "end": 2, "title": line}],
             "key_moments": [{**moment(line), "names": [line], "statement_count": 0}],
         },
-        f"GET {api}/assets/film/scenes": {
+        f"GET {api}/assets/a1/scenes": {
             "scenes": [
                 {
                     "start": 0,
@@ -93,8 +93,8 @@ def serve(server: LittleServer, line: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [
-        (("chapters", "film"), 3),
-        (("scenes", "film"), 3),
+        (("chapters", "a1"), 3),
+        (("scenes", "a1"), 3),
         (("search", "words"), 2),
         (("ask", "words"), 3),
         (("graph", ENTITY_ID), 9),

@@ -15,8 +15,10 @@ from cinemill.capabilities.previews.duration import reject_truncated
 from cinemill.capabilities.previews.stills import count_decoders, seek_before, spread_timestamps
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import OutputInvalid
-from cinemill.media.encoding.tonemap import tonemap
-from cinemill.media.ffmpeg.arguments import fit_height, input_arguments
+from cinemill.media.color.convert import choose_playable, declare, scale_to
+from cinemill.media.color.source import find_color
+from cinemill.media.encoding.transparency import flatten
+from cinemill.media.ffmpeg.arguments import deinterlace, fit_height, input_arguments
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.expected_output import PlannedOutput
 from cinemill.media.verify.outputs import inspect_output
@@ -104,14 +106,24 @@ def plan_animation(
 def _excerpt_filters(
     info: MediaInfo, output: PlannedOutput, place: Fraction, can_tonemap: bool
 ) -> list[str]:
+    source, size = find_color(info.video), (output.width, output.height)
+    target = choose_playable(source, keeps_hdr=not can_tonemap)
     return [
-        *(["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []),
+        declare(source),
+        *deinterlace(info),
+        *flatten(info),
         "settb=AVTB",  # some clocks tick once a frame, and the excerpt may begin in between
         f"setpts=round(PTS-{float(place + _SLACK_SECONDS):.6f}/TB)",
+        *_hold_last_frame(info),
         f"fps={output.fps}:round=up:start_time=0",
         f"tpad=stop_mode=clone:stop={EXCERPT_FRAMES}",  # at the video's end, its last frame stays
         f"trim=end_frame={EXCERPT_FRAMES}",
-        f"scale={output.width}:{output.height}:flags=bicubic,setsar=1",
-        *(tonemap(info) if info.video.hdr and can_tonemap else []),
-        "scale=out_range=tv,format=yuv420p",
+        *scale_to(size, source, target, "yuv420p", can_tonemap=can_tonemap),
     ]
+
+
+def _hold_last_frame(info: MediaInfo) -> list[str]:
+    """Return filters without which an excerpt would be empty that begins after the last frame."""
+    if not info.video.holds_last_frame:
+        return []
+    return [f"tpad=stop_mode=clone:stop_duration={info.video.last_frame_seconds:.6f}"]

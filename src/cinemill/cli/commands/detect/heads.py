@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import typer
 
 from cinemill.cli import options
+from cinemill.cli.commands.detect.completion import complete_heads
 from cinemill.cli.console import (
     color_state,
     console,
     make_table,
     print_json,
+    print_line,
     print_message,
 )
 from cinemill.errors import CinemillError
@@ -34,7 +36,11 @@ NO_HEADS = (
 
 HeadName = Annotated[
     str,
-    typer.Argument(metavar="HEAD", help="Name of a head, as 'cinemill detect heads list' shows."),
+    typer.Argument(
+        metavar="HEAD",
+        help="Name of a head, as 'cinemill detect heads list' shows.",
+        autocompletion=complete_heads,
+    ),
 ]
 
 
@@ -221,7 +227,7 @@ def add(
     if json:
         print_json({**_describe(registry, head), "in_use": is_used})
         return
-    typer.echo(f"{head.name} is in {registry.heads / head.name}.")
+    print_line(f"{head.name} is in {registry.heads / head.name}.")
     print_use(head, is_used=is_used)
 
 

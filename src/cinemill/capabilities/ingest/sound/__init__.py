@@ -1,0 +1,1 @@
+"""Ingest of sources that are sound alone."""
