@@ -20,18 +20,27 @@ from cinemill.core.transcript import Transcript, Utterance
 _SRT_LIKES = str.maketrans("<>{}\\", "‹›()/")
 
 
-def write_sprite_index(layout: SpriteLayout, duration_seconds: Fraction, image_name: str) -> str:
+def write_sprite_index(
+    layout: SpriteLayout,
+    picture_seconds: Fraction,
+    image_name: str,
+    *,
+    end_seconds: Fraction = Fraction(0),
+) -> str:
     """Return one cue per tile, each pointing at its rectangle (``image.jpg#xywh=x,y,w,h``).
 
-    Cues follow one another without gaps from 0 to ``duration_seconds``; in a video longer than its
-    sheet, the last tile lasts to the end. ``image_name`` is relative to where the index is served.
+    Cues follow one another without gaps from 0 to ``picture_seconds``, or to ``end_seconds`` where
+    the audio goes on for longer. The last tile lasts to the end; so it does in a video that is
+    longer than its sheet. ``image_name`` is relative to where the index is served.
     """
-    shown = math.ceil(duration_seconds / layout.interval_seconds)
+    shown = math.ceil(picture_seconds / layout.interval_seconds)
     tiles = max(1, min(layout.tiles, shown))
     lines = ["WEBVTT", ""]
     for tile in range(tiles):
         start = layout.interval_seconds * tile
-        end = duration_seconds if tile == tiles - 1 else start + layout.interval_seconds
+        end = start + layout.interval_seconds
+        if tile == tiles - 1:
+            end = max(picture_seconds, end_seconds)
         x = tile % layout.columns * layout.tile_width
         y = tile // layout.columns * layout.tile_height
         lines += [

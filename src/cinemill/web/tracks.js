@@ -7,7 +7,5 @@ export function sortByPreferredLanguage(captions) {
   return captions.toSorted((a, b) => place(a) - place(b));
 }
 
-export const trackOf = ({ language, version, files }) => ({
-  // The version in the address keeps the browser from using a cached file.
-  language, url: `${files.vtt.url}&version=${version}`,
-});
+// The address names the content, so a corrected file has another one.
+export const trackOf = ({ language, files }) => ({ language, url: files.vtt.url });

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import av
 
-from cinemill.core.encoding.rendition import Container, RenditionRequest, VideoCodec
+from cinemill.core.encoding.rendition import Container, RenditionRequest, SoundChoice, VideoCodec
 from cinemill.core.media import MediaInfo
 from cinemill.errors import OutputInvalid, ToolMissing
+from cinemill.media.encoding.audio_plan import choose_audio_codec, encoded_choice
 from cinemill.media.encoding.encode_plan import ENCODERS, EncodePlan, plan_encode
 from cinemill.media.encoding.hardware import HardwareEncoder
+from cinemill.media.encoding.stated_end import state_end
+from cinemill.media.encoding.steady_audio import with_steady_audio
 from cinemill.media.ffmpeg.binary import FfmpegBinary, try_encoder
+from cinemill.media.ffmpeg.process import FfmpegFailed
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
-from cinemill.media.verify.integrity import Decoded, check_integrity, check_log, ends_cleanly
+from cinemill.media.probe.last_frame import read_frames
+from cinemill.media.probe.streams import name_codec_of
+from cinemill.media.rejections import reject_media
+from cinemill.media.verify.integrity import (
+    Decoded,
+    blame_source,
+    ends_cleanly,
+    find_flaw,
+    find_log_flaw,
+)
 from cinemill.media.verify.outputs import starts_fast
 
 DEMUXERS = {"video/mp4": "mov", "video/webm": "matroska", "video/x-matroska": "matroska"}
@@ -28,6 +41,8 @@ CODEC_NAMES = {
     VideoCodec.AV1: "av1",
 }
 TOLERANCE_SECONDS = 0.25
+_MUXER_LINE = re.compile(r"^\[(?:mp4|matroska|webm|aac_adtstoasc)[ @]|^\[out#.*write header")
+"""In the log where a container does not take what it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,10 @@ class EncodeOutcome:
     """``codec``, ``encoder``, ``hardware`` (its vendor's name, or None), ``width``, ``height``,
     ``frames``, ``duration_seconds``, ``start_seconds``, ``sounds``, ``changes``."""
     cpu_seconds: float
+    flaw: str = ""
+    """Code of why the source is not complete; only where the best is made of it all the same."""
+    lacks_sound: bool = False
+    """Whether its audio was left out, because nothing can be made of it."""
 
 
 def encode(
@@ -49,15 +68,60 @@ def encode(
     request: RenditionRequest,
     *,
     hardware: HardwareEncoder | None = None,
+    best_effort: bool = False,
 ) -> EncodeOutcome:
     """Encode the rendition in the session's folder, which must be empty and private.
 
-    Encodes in software if ``hardware`` is None.
+    Encodes in software if ``hardware`` is None. With ``best_effort``, a damaged source is no error
+    as long as it has a frame; where its audio is of no use, it is left out.
 
     Raises MediaRejected (``media_truncated``, ``media_damaged``), InputRejected
     (``combination_impossible``), ToolMissing, OutputInvalid, CommandFailed, CommandStalled,
     DiskFull, and whatever ``should_stop`` returns.
     """
+    try:
+        return with_steady_audio(
+            session,
+            source,
+            info,
+            lambda steady: _encode(session, source, steady, request, hardware, best_effort),
+        )
+    except FfmpegFailed as failed:
+        if can_encode_audio(info, request, failed):
+            encoded = request.model_copy(update={"sound": encoded_choice(request.container)})
+            return encode(
+                session, source, info, encoded, hardware=hardware, best_effort=best_effort
+            )
+        if hardware is not None:
+            raise  # software tries next, and then says whether the video is to blame
+        blamed = blame_source(failed)
+        has_sound = info.audio and request.sound is not SoundChoice.NONE
+        if not (best_effort and has_sound and blamed and failed.tally.gave_up):
+            raise (blamed or failed) from failed
+    silent = request.model_copy(update={"sound": SoundChoice.NONE})
+    outcome = _encode(session, source, info, silent, hardware, best_effort)
+    return replace(outcome, flaw=outcome.flaw or "media_damaged", lacks_sound=True)
+
+
+def can_encode_audio(info: MediaInfo, request: RenditionRequest, failed: FfmpegFailed) -> bool:
+    """Check whether a failure may be that of copying audio, which nobody asked for.
+
+    A container may hold a codec and yet not all that is coded in it.
+    """
+    if request.sound is not SoundChoice.AUTO or not (failed.tally.gave_up and failed.evidence):
+        return False
+    is_muxer = any(_MUXER_LINE.match(line) for line in failed.errors)
+    return is_muxer and any(choose_audio_codec(track, request) == "copy" for track in info.audio)
+
+
+def _encode(
+    session: FfmpegSession,
+    source: Path,
+    info: MediaInfo,
+    request: RenditionRequest,
+    hardware: HardwareEncoder | None,
+    best_effort: bool,
+) -> EncodeOutcome:
     plan = plan_encode(
         str(source),
         info,
@@ -74,24 +138,35 @@ def encode(
     )
     path = session.folder / plan.filename
     facts = inspect_rendition(path, plan)
+    state_end(
+        session,
+        path,
+        start_seconds=facts["start_seconds"],
+        duration_seconds=facts["duration_seconds"],
+    )
     tally = report.tally
     has_clean_end = ends_cleanly(source, info.format)
     # Checked before the source is judged by the output: frames that an encoder lost are the
     # encoder's fault.
-    if plan.fps is None and facts["frames"] != tally.video_frames:
-        check_log(tally, has_clean_end=has_clean_end)
+    log_flaw = find_log_flaw(tally, has_clean_end=has_clean_end)
+    is_tolerated = bool(log_flaw) and best_effort
+    if plan.fps is None and facts["frames"] != tally.video_frames and not is_tolerated:
+        if log_flaw:
+            raise reject_media(log_flaw)
         raise OutputInvalid(
             f"{tally.video_frames} frames were decoded and {facts['frames']} written."
         )
     audio_seconds = measure_audio(path, plan) if plan.audio_tracks else None
     decoded = Decoded(tally.video_frames, facts["duration_seconds"], audio_seconds)
-    check_integrity(info, tally, decoded, has_clean_end=has_clean_end)
+    flaw = find_flaw(info, tally, decoded, has_clean_end=has_clean_end)
+    if flaw and not (best_effort and tally.video_frames):
+        raise reject_media(flaw)
     facts |= {
         "encoder": plan.encoder,
         "hardware": hardware.family.name if hardware else None,
         "changes": list(plan.changes),
     }
-    return EncodeOutcome(path, plan.media_type, facts, tally.cpu_seconds)
+    return EncodeOutcome(path, plan.media_type, facts, tally.cpu_seconds, flaw)
 
 
 def find_encoder(ffmpeg_binary: FfmpegBinary, codec: VideoCodec) -> str:
@@ -136,17 +211,16 @@ def _read_facts(container: Any) -> dict[str, Any]:
     stream = container.streams.video[0]
     first = next(container.decode(stream))
     container.seek(0)
-    times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
-    steps = [after - before for before, after in itertools.pairwise(times)]
-    last_step = steps[-1] if steps else 0
+    times, end = read_frames(container, stream)
     return {
         "codec": stream.codec_context.codec.canonical_name,
+        "codec_name": name_codec_of(stream, first),
         "width": first.width,
         "height": first.height,
         "pixel_format": first.format.name,
         "frames": len(times),
         "start_seconds": float(times[0] * stream.time_base),
-        "duration_seconds": float((times[-1] - times[0] + last_step) * stream.time_base),
+        "duration_seconds": float((end - times[0]) * stream.time_base),
         "sounds": len(container.streams.audio),
         "subtitles": len(container.streams.subtitles),
     }

@@ -8,7 +8,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from cinemill.core.encoding.rendition import (
@@ -18,12 +18,21 @@ from cinemill.core.encoding.rendition import (
     SoundChoice,
     VideoCodec,
 )
-from cinemill.core.media import AudioStream, MediaInfo, SubtitleStream
+from cinemill.core.media import MediaInfo, Scan, SubtitleStream
 from cinemill.core.sizes import make_even
 from cinemill.errors import InputRejected
+from cinemill.media.color.convert import choose_playable, declare, name_colors, scale_to
+from cinemill.media.color.source import find_color
+from cinemill.media.encoding.audio_plan import hear_copied_audio, plan_audio
 from cinemill.media.encoding.hardware import HardwareEncoder
-from cinemill.media.encoding.tonemap import tonemap
-from cinemill.media.ffmpeg.arguments import fit_height, input_arguments
+from cinemill.media.encoding.transparency import OVER_BLACK, flatten
+from cinemill.media.ffmpeg.arguments import (
+    deinterlace,
+    fit_height,
+    hold_frames,
+    hold_packets,
+    input_arguments,
+)
 
 VARIABLE_CLOCK_HZ = 90_000
 """Encoder clock if the frame rate varies: by default its clock is the mean rate, and frames would
@@ -31,15 +40,6 @@ collide."""
 BITRATE_HEADROOM = Fraction(3, 2)
 BUFFER_SECONDS = 2
 """A bitrate is kept over this time, which a player that buffers can bear."""
-_COMMON_AUDIO_CODECS = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
-
-COPYABLE_AUDIO: Mapping[Container, frozenset[str]] = {
-    Container.MP4: frozenset(_COMMON_AUDIO_CODECS),
-    Container.WEBM: frozenset({"opus", "vorbis"}),
-    Container.MKV: frozenset(
-        {*_COMMON_AUDIO_CODECS, "vorbis", "dts", "truehd", "mp2", "pcm_s16le"}
-    ),
-}
 SUBTITLE_CODECS: Mapping[str, str] = {"mp4": "mov_text", "webm": "webvtt", "mkv": "subrip"}
 """What a container's subtitles are converted to if they cannot be copied."""
 COPYABLE_TEXT: Mapping[Container, frozenset[str]] = {
@@ -115,8 +115,9 @@ def plan_encode(
     width, height = fit_box(info, request)
     _reject_large(width, height, max_pixels)
     filters, changes = plan_video_filters(info, request, (width, height), can_tonemap)
-    audio_tracks = () if request.sound is SoundChoice.NONE else info.audio
-    audio_arguments, audio_changes = _plan_audio(audio_tracks, request)
+    if request.sound is SoundChoice.NONE:
+        info = replace(info, audio=())
+    audio_arguments, audio_changes = plan_audio(info, request)
     text_arguments, text_changes, texts = _plan_subtitles(info.subtitles, request.container)
     filename = f"rendition.{request.container.value}"
     is_deep = keeps_bit_depth(info, request)
@@ -134,10 +135,12 @@ def plan_encode(
         *input_arguments(source, info, max_pixels),
         *("-map", f"0:{info.video.index}", "-vf", ",".join(filters)),
         *video_arguments,
+        *hold_packets(info, begins_seconds=info.lead_seconds),
         *tracks,
         *("-map_metadata", "0", "-map_chapters", "0", "-max_muxing_queue_size", "4096"),
         *MUXERS[request.container],
         filename,
+        *hear_copied_audio(info, request),
     ]
     return EncodePlan(
         arguments=tuple(arguments),
@@ -151,7 +154,7 @@ def plan_encode(
         width=width,
         height=height,
         fps=request.fps,
-        audio_tracks=len(audio_tracks),
+        audio_tracks=len(info.audio),
         subtitles=texts,
         changes=(*changes, *audio_changes, *text_changes),
     )
@@ -185,23 +188,30 @@ def plan_video_filters(
 ) -> tuple[list[str], list[str]]:
     """Return filters from the source's frames to the encoder, and descriptions of changes."""
     video, changes = info.video, []
-    filters = []
+    source = find_color(video)
+    filters = [declare(source), *deinterlace(info)]
     if video.is_interlaced:
-        filters.append("bwdif=mode=send_frame:deint=interlaced")
-        changes.append("the video was deinterlaced")
+        some = "some frames of " if video.scan == Scan.MIXED else ""
+        changes.append(f"{some}the video {'were' if some else 'was'} deinterlaced")
+    if video.has_alpha:
+        filters += flatten(info)
+        changes.append(OVER_BLACK)
     if request.fps is not None:
         filters.append(f"fps={request.fps}")
-    filters.append(f"scale={size[0]}:{size[1]}:flags=bicubic,setsar=1")
+        filters += hold_frames(info, request.fps, begins_seconds=info.lead_seconds)
     if video.rotation_degrees:
         changes.append(f"the video was rotated by {video.rotation_degrees} degrees")
     if video.hdr and request.codec not in TEN_BIT_CODECS:
-        if can_tonemap:
-            filters += tonemap(info)
         changes.append(_tone_arguments(request.codec, can_tonemap))
     deep = keeps_bit_depth(info, request)
     if video.bit_depth > 8 and not deep and not video.hdr:
         changes.append(f"{video.bit_depth} bits per sample were reduced to 8")
-    filters.append("format=yuv420p10le" if deep else "format=yuv420p")
+    keeps_hdr = request.codec in TEN_BIT_CODECS or not can_tonemap
+    target = choose_playable(source, keeps_hdr=keeps_hdr)
+    if not source.is_hdr and source.matrix != target.matrix:
+        changes.append(f"the colors were converted from {name_colors(source)} to BT.709")
+    pixels = "yuv420p10le" if deep else "yuv420p"
+    filters += scale_to(size, source, target, pixels, can_tonemap=can_tonemap)
     return filters, changes
 
 
@@ -260,38 +270,6 @@ _EFFORTS: Mapping[str, Callable[[str], list[str]]] = {
 }
 
 
-def _plan_audio(
-    audio_tracks: tuple[AudioStream, ...], request: RenditionRequest
-) -> tuple[list[str], list[str]]:
-    arguments: list[str] = []
-    changes = []
-    for position, track in enumerate(audio_tracks):
-        arguments += ["-map", f"0:{track.index}"]
-        codec = choose_audio_codec(track, request)
-        arguments += _audio_track_arguments(position, track, codec, request)
-        if codec != "copy":
-            changes.append(f"audio track {position + 1} was encoded from {track.codec} to {codec}")
-    return arguments, changes
-
-
-def choose_audio_codec(track: AudioStream, request: RenditionRequest) -> str:
-    """Return ``copy``, ``aac`` or ``opus``.
-
-    Raises InputRejected if a copy was requested and is impossible.
-    """
-    if request.sound in (SoundChoice.AAC, SoundChoice.OPUS):
-        return request.sound.value
-    if track.codec in COPYABLE_AUDIO[request.container]:
-        return "copy"
-    if request.sound is SoundChoice.COPY:
-        raise InputRejected(
-            f"{request.container.value} cannot hold the video's {track.codec} audio.",
-            code="combination_impossible",
-            hint="Choose an audio codec instead of copy, or use mkv.",
-        )
-    return "opus" if request.container is Container.WEBM else "aac"
-
-
 def _plan_subtitles(
     subtitles: tuple[SubtitleStream, ...], container: Container
 ) -> tuple[list[str], list[str], int]:
@@ -312,20 +290,3 @@ def _plan_subtitles(
         arguments += ["-map", f"0:{track.index}", f"-c:s:{kept}", codec]
         kept += 1
     return arguments, changes, kept
-
-
-def _audio_track_arguments(
-    position: int, track: AudioStream, codec: str, request: RenditionRequest
-) -> list[str]:
-    if codec == "copy":
-        return [f"-c:a:{position}", "copy"]
-    bps = request.sound_bitrate_bps
-    if bps is None:
-        bps = request.preset.sound_bitrate_bps * max(1, track.channels) // 2
-    encoder = "libopus" if codec == "opus" else "aac"
-    # Opus supports only the layouts of RFC 7845, and rejects 5.1 with side speakers.
-    layouts = "aformat=channel_layouts=7.1|5.1|quad|stereo|mono"
-    return [
-        *(f"-c:a:{position}", encoder, f"-b:a:{position}", str(bps)),
-        *(f"-filter:a:{position}", f"aresample=async=1,{layouts}"),
-    ]

@@ -14,7 +14,19 @@ from cinemill.errors import ToolMissing
 
 NEEDED_ENCODERS = frozenset({"libx264", "aac", "mjpeg", "ffv1", "flac"})
 NEEDED_FILTERS = frozenset(
-    {"split", "scale", "fps", "tile", "setsar", "setpts", "format", "tpad", "aresample", "asplit"}
+    {
+        "split",
+        "scale",
+        "fps",
+        "tile",
+        "setsar",
+        "setpts",
+        "format",
+        "tpad",
+        "aresample",
+        "asplit",
+        "pan",
+    }
 )
 QUERY_TIMEOUT_SECONDS = 20
 TRIAL_TIMEOUT_SECONDS = 30

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinemill.core.media import REJECTION_CODES
 from cinemill.errors import CommandFailed, CommandStalled, DiskFull, MediaRejected
 from cinemill.machine import read_capacity
 from cinemill.media.ffmpeg.binary import FfmpegBinary
@@ -23,6 +22,7 @@ from cinemill.media.ffmpeg.child_exit import CRASHES, SHELL_SIGNAL_BASE
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogReader, LogSummary, ProgressParser
 from cinemill.media.ffmpeg.sandbox import Sandbox, find_libraries, prepare_child, wrap_command
+from cinemill.media.rejections import REJECTION_CODES
 
 __all__ = [
     "FfmpegCrashed",
@@ -61,16 +61,31 @@ class FfmpegReport:
     last_progress: FfmpegProgress
     wall_seconds: float
     log_tail: str
+    errors: frozenset[str]
+    """Distinct lines of errors in its log."""
+
+
+TOO_LARGE_HINT = (
+    "Ask for a smaller output, or raise CINEMILL_MAX_OUTPUT_BYTES and restart; then retry the job."
+)
 
 
 class FfmpegFailed(CommandFailed):
     """A failure with the log up to then: often the file is to blame, not the command."""
 
     def __init__(
-        self, message: str, *, exit_code: int, log_tail: str, code: str, tally: LogSummary
+        self,
+        message: str,
+        *,
+        exit_code: int,
+        log_tail: str,
+        code: str,
+        tally: LogSummary,
+        errors: frozenset[str],
     ) -> None:
         super().__init__(message, exit_code=exit_code, log_tail=log_tail, code=code)
         self.tally = tally
+        self.errors = errors
 
 
 class FfmpegCrashed(MediaRejected):
@@ -188,6 +203,7 @@ class _FfmpegProcess:
             last_progress=self._progress,
             wall_seconds=time.monotonic() - self._started,
             log_tail=self._log.tail,
+            errors=frozenset(self._log.errors),
         )
 
     @property
@@ -265,7 +281,9 @@ class _FfmpegProcess:
 
     def _too_large(self) -> FfmpegFailed:
         limit = self._limits.max_output_bytes
-        return self._error(f"The outputs exceeded the limit of {limit} bytes.", "output_too_large")
+        error = self._error(f"The outputs exceeded the limit of {limit} bytes.", "output_too_large")
+        error.hint = TOO_LARGE_HINT
+        return error
 
     def _error(self, message: str, code: str) -> FfmpegFailed:
         exit_code = self._process.returncode
@@ -275,6 +293,7 @@ class _FfmpegProcess:
             log_tail=self._log.tail,
             code=code,
             tally=self._log.tally,
+            errors=frozenset(self._log.errors),
         )
 
     def _poll(self) -> bool:

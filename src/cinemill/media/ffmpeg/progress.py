@@ -13,6 +13,7 @@ from dataclasses import dataclass
 MICROSECONDS_PER_SECOND = 1_000_000
 TAIL_LINES = 16
 FIRST_ERROR_LINES = 4
+MOST_ERROR_LINES = 256
 LINE_BYTES = 500
 """A log line is truncated to this length: names and metadata in it are the uploader's text."""
 
@@ -108,6 +109,8 @@ class LogSummary:
     """Complaints that need not have cost anything: some intact videos cause them too."""
     ended_early: bool = False
     """The demuxer met the end of the file where it expected more."""
+    is_open_ended: bool = False
+    """It states no length, as what was written into a pipe: its last packet is short."""
     disk_full: bool = False
     file_too_large: bool = False
     out_of_memory: bool = False
@@ -115,6 +118,8 @@ class LogSummary:
     """FFmpeg itself ended over what it read or was to write, not for a lack of resources."""
     reconfigured: bool = False
     """Frame size or format changed midway."""
+    audio_changed: bool = False
+    """Channels or rate of the audio changed midway, over which FFmpeg gives up."""
     cpu_seconds: float = 0.0
     """As the command itself counts it: under bubblewrap nothing else can."""
     peak_rss_bytes: int = 0
@@ -151,6 +156,8 @@ class LogReader:
         self._rest = b""
         self._first_errors: list[str] = []
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.errors: set[str] = set()
+        """Distinct lines of errors, and lines without a level."""
 
     @property
     def tail(self) -> str:
@@ -178,6 +185,10 @@ class LogReader:
         if text.startswith("bench: "):
             self._read_bench(text)
             return
+        # Libraries, the loader and the sandbox write without levels.
+        is_complaint = level in _ERROR_LEVELS if found else "[info]" not in line
+        if is_complaint and line.strip() and len(self.errors) < MOST_ERROR_LINES:
+            self.errors.add(line.strip())
         if line.strip():
             self._keep(level, line.strip())
         self._count(level, line, text)
@@ -207,11 +218,13 @@ class LogReader:
     def _count(self, level: str, line: str, text: str) -> None:
         tally = self.tally
         tally.ended_early |= any(sign in text for sign in _ENDED_EARLY)
+        tally.is_open_ended |= "Ignoring maximum wav data size" in text
         tally.disk_full |= "No space left on device" in text
         tally.file_too_large |= "File too large" in text
         tally.out_of_memory |= _OUT_OF_MEMORY.search(text) is not None
         tally.gave_up |= any(sign in text for sign in _GAVE_UP)
         tally.reconfigured |= "video parameters changed" in text
+        tally.audio_changed |= "audio frame properties on the fly" in text
         if any(sign in text for sign in _CORRUPT_PACKET):
             tally.corrupt_packets += 1
         elif any(sign in text for sign in _DECODE_ERROR):

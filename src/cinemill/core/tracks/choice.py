@@ -1,0 +1,115 @@
+"""Which tracks a video's picture and sound are. Pure; every reader asks here.
+
+A file may have a cover, a preview, a director's commentary and five languages, in any order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cinemill.core.media import AudioStream, MediaInfo
+
+_STILL_SECONDS = 0.5
+"""A picture codec's track that lasts no longer than this is a picture."""
+IMAGE_CODECS = frozenset(
+    {"mjpeg", "png", "apng", "bmp", "gif", "tiff", "webp", "jpeg2000", "jpegls", "ppm", "targa"}
+)
+"""Codecs of pictures, in which a cover may be stored; some cameras write films in them."""
+_SHORT_SHARE = 0.5
+"""A track that lasts less than this share of the longest is a preview or a teaser."""
+_SPECIAL_ROLES = frozenset(
+    {
+        *("comment", "visual_impaired", "hearing_impaired", "descriptions", "lyrics", "karaoke"),
+        *("clean_effects", "non_diegetic", "dependent"),
+    }
+)
+_SPECIAL_TITLE = re.compile(
+    r"\b(?:comment(?:ary|aries|aire|aires|ario|arios|o)|kommentar\w*|audio ?descri\w+|"
+    r"audiodeskription|described|descriptive|descriptions?|(?:visually|hearing)[ -]impaired|"
+    r"hard of hearing|isolated score|music (?:and|&) effects|m ?& ?e)\b",
+    re.IGNORECASE,
+)
+"""Titles that say what many files do not flag."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTrack:
+    """What is known of a video track before anything of it was decoded."""
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    fps: float = 0.0
+    """0 where it is unknown."""
+    seconds: float = 0.0
+    """0 where it is unknown."""
+    frames: int = 0
+    """0 where it is unknown."""
+    is_default: bool = False
+    is_still: bool = False
+    """Flagged as a picture that stands still, or as part of another track."""
+
+    @property
+    def seems_still(self) -> bool:
+        """Return whether it is one picture, by what is flagged or by what is there."""
+        is_brief = self.codec in IMAGE_CODECS and 0 < self.seconds <= _STILL_SECONDS
+        return self.is_still or self.frames == 1 or is_brief
+
+
+def choose_video_track(tracks: Sequence[VideoTrack]) -> VideoTrack | None:
+    """Return the film among the tracks; None if there are none.
+
+    One that moves goes before a still, one in a codec of films before one in a codec of pictures,
+    one of nearly the longest's length before a short one. Then the file's default, the most pixels,
+    the most frames a second, and the first.
+    """
+    longest = max((one.seconds for one in tracks if not one.seems_still), default=0.0)
+
+    def rank(track: VideoTrack) -> tuple[bool, bool, bool, bool, int, float]:
+        is_short = 0 < track.seconds < longest * _SHORT_SHARE
+        return (
+            track.seems_still,
+            track.codec in IMAGE_CODECS,
+            is_short,
+            not track.is_default,
+            -track.width * track.height,
+            -track.fps,
+        )
+
+    return min(tracks, key=rank, default=None)
+
+
+def is_special(track: AudioStream) -> bool:
+    """Check whether a track is flagged as something else than the film's own sound."""
+    return not _SPECIAL_ROLES.isdisjoint(track.roles)
+
+
+def says_special(track: AudioStream) -> bool:
+    """Check whether a track's title says that it is not the film's own sound."""
+    return _SPECIAL_TITLE.search(track.title) is not None
+
+
+def choose_audio_track(tracks: Sequence[AudioStream]) -> AudioStream | None:
+    """Return the sound that is heard unless somebody chooses; None if there is none.
+
+    What is flagged as commentary or the like comes last. Then the file's default, one whose title
+    does not tell of commentary, one that is no dub, and the first.
+    """
+
+    def rank(track: AudioStream) -> tuple[bool, bool, bool, bool]:
+        return (
+            is_special(track),
+            not track.is_default,
+            says_special(track),
+            "dub" in track.roles,
+        )
+
+    return min(tracks, key=rank, default=None)
+
+
+def choose_audio(info: MediaInfo) -> AudioStream | None:
+    """Return the sound of a video that is heard unless somebody chooses; None if it is silent."""
+    return choose_audio_track(info.audio)
