@@ -5,10 +5,14 @@ A plain module for every suite: ``make_film(path, …)`` and its special cases r
 
 from __future__ import annotations
 
+import random
+import struct
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import av
 
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 
@@ -57,6 +61,32 @@ def make_film(
 def remux(source: Path, path: Path, *arguments: str) -> Path:
     """Copy the packets into another container; ``arguments`` come before the output."""
     run(["-i", f"file:{source}", "-map", "0", "-c", "copy", *arguments, f"file:{path}"])
+    return path
+
+
+def state_colors(
+    source: Path,
+    path: Path,
+    *,
+    codes: tuple[int, int, int, int],
+    pixels: str = "yuv420p",
+    container: str = "",
+) -> Path:
+    """Encode a video in H.264 that states primaries, transfer, matrix and range by these numbers.
+
+    See tables E-3 to E-5 of ITU-T H.264; ``container`` is the matrix that the MP4 states instead.
+    """
+    names = ("colour_primaries", "transfer_characteristics", "matrix_coefficients")
+    stated = [f"{name}={code}" for name, code in zip(names, codes[:3], strict=True)]
+    stated.append(f"video_full_range_flag={codes[3]}")
+    run(
+        [
+            *("-i", f"file:{source}", "-map", "0:v", "-map", "0:a?", "-fps_mode", "passthrough"),
+            *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", pixels, "-c:a", "aac"),
+            *(["-colorspace", container] if container else []),
+            *("-bsf:v", f"h264_metadata={':'.join(stated)}", f"file:{path}"),
+        ]
+    )
     return path
 
 
@@ -171,6 +201,14 @@ def make_late_picture(path: Path) -> Path:
     return path
 
 
+def make_text_only(path: Path) -> Path:
+    """Create a file with subtitles and nothing that could be seen or heard."""
+    text = path.with_suffix(".srt")
+    text.write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n", "utf-8")
+    run(["-i", str(text), "-c:s", "mov_text" if path.suffix == ".mp4" else "srt", f"file:{path}"])
+    return path
+
+
 def make_sound_only(path: Path) -> Path:
     run(["-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", f"file:{path}"])
     return path
@@ -201,4 +239,109 @@ def truncate(source: Path, path: Path, share: float) -> Path:
     """Keep the first ``share`` of the bytes, an odd number, so that no packet ends there."""
     content = source.read_bytes()
     path.write_bytes(content[: int(len(content) * share) | 1])
+    return path
+
+
+def spoil(film: Path, *, stream: int, start: float, end: float) -> Path:
+    """Overwrite what the packets of a stream hold in a range of seconds, in place."""
+    with av.open(str(film)) as container:
+        chosen = container.streams[stream]
+        packets = [
+            (packet.pos, packet.size)
+            for packet in container.demux(chosen)
+            if packet.pts is not None
+            and packet.pos is not None
+            and start <= float(packet.pts * packet.time_base) < end
+        ]
+    content = bytearray(film.read_bytes())
+    noise = random.Random(7)
+    for position, size in packets:
+        # The beginning may be the container's own: a block's or packet's header.
+        begin, until = position + min(16, size // 2), position + size
+        content[begin:until] = noise.randbytes(until - begin)
+    film.write_bytes(content)
+    return film
+
+
+def hold_last_frame(source: Path, path: Path, *, last_seconds: float, seconds: float) -> Path:
+    """Copy the packets, with the last frame from ``last_seconds`` on shown for so long."""
+    is_last = f"gte(PTS*TB,{last_seconds - 0.001})"
+    held = f"setts=pts=PTS:dts=DTS:duration='if({is_last},{seconds}/TB,DURATION)'"
+    return remux(source, path, "-bsf:v", held)
+
+
+def make_gap(path: Path, *extra: str, codec: Sequence[str] = ("-c:v", "libx264")) -> Path:
+    """Create a second of frames at 30 a second, and one more that comes 1.5 s later."""
+    chosen = "select='lt(t,1)+eq(n,75)'"
+    variable = ["-fps_mode", "vfr", *extra]
+    return make_film(
+        path,
+        seconds=3,
+        size=(160, 90),
+        rate="30",
+        filters=chosen,
+        codec=codec,
+        has_sound=False,
+        extra=variable,
+    )
+
+
+def make_scans(path: Path, *scans: str, last_size: tuple[int, int] = (160, 96)) -> Path:
+    """Create a second of each of ``progressive``, ``tff`` and ``bff``, one after another.
+
+    MPEG-2 in program or transport streams, H.264 in others: there, with fields in macroblocks.
+    """
+    sizes = [*[(160, 96)] * (len(scans) - 1), last_size]
+    parts = [
+        _make_scan(path.with_name(f"{number}-{path.stem}.ts"), scan, number, path.suffix, size)
+        for number, (scan, size) in enumerate(zip(scans, sizes, strict=True))
+    ]
+    joined = path.with_name(f"joined-{path.stem}.ts")
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    remux(joined, path)
+    for part in (*parts, joined):
+        part.unlink()
+    return path
+
+
+def _make_scan(path: Path, scan: str, number: int, suffix: str, size: tuple[int, int]) -> Path:
+    codec = ["-c:v", "mpeg2video", "-q:v", "3"]
+    if suffix not in (".ts", ".mpg"):
+        codec = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "12"]
+    weave, rate = "null", "25"
+    if scan != "progressive":
+        first = "top" if scan == "tff" else "bottom"
+        weave, rate = f"tinterlace=interleave_{first},setfield={scan}", "50"
+        codec += ["-flags", "+ilme+ildct"]
+        codec += ["-x264-params", f"{scan}=1"] if "libx264" in codec else []
+    # A column that moves by a good part of its width, so that the fields of a frame differ.
+    moving = f"drawbox=x=20:w=40:h=ih:color=white:t=fill,scroll=h={2 / int(rate)},{weave}"
+    offset = ["-output_ts_offset", str(number)]
+    return make_film(
+        path,
+        size=size,
+        rate=rate,
+        picture="color",
+        filters=moving,
+        codec=codec,
+        has_sound=False,
+        extra=offset,
+    )
+
+
+def add_clean_aperture(source: Path, path: Path, width: int, height: int) -> Path:
+    """Copy an MP4 whose index comes last, and let only the middle of its frames be shown."""
+    content, sizes, start, end = source.read_bytes(), [], 0, source.stat().st_size
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b""):
+        while content[start + 4 : start + 8] != kind and kind:
+            start += int.from_bytes(content[start : start + 4])
+        sizes.append(start)
+        end = start + int.from_bytes(content[start : start + 4])
+        start += 16 if kind == b"stsd" else 8
+    aperture = struct.pack(">I4s8i", 40, b"clap", width, 1, height, 1, 0, 1, 0, 1)
+    added = bytearray(content[:end] + aperture + content[end:])
+    for at in sizes:
+        size = int.from_bytes(added[at : at + 4]) + len(aperture)
+        added[at : at + 4] = size.to_bytes(4)
+    path.write_bytes(added)
     return path

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from cinemill.core.text.file_names import clean_filename
 from cinemill.jobs.step import StepContext
-from cinemill.media.probe.probe import sniff_file
+from cinemill.media.probe.sniff import sniff_file
 from cinemill.steps.resources import StepResources, require_space
 from cinemill.steps.source.input_paths import resolve_input
 from cinemill.storage.database import Connection
@@ -63,7 +64,9 @@ def import_file(
         resources, context, real, lambda part: context.report(done + share * part, FETCHING)
     )
     found = assets.find_asset(resources.database, owner=context.run.owner, sha256=stored.sha256)
-    return StoredUpload(str(uuid4()) if found is None else found.id, stored, real.name)
+    return StoredUpload(
+        str(uuid4()) if found is None else found.id, stored, clean_filename(real.name)
+    )
 
 
 def _copy(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import Any
 
 from cinemill.core.documents import JsonObject
 from cinemill.core.media import Artifact, ArtifactKind
+from cinemill.core.text.file_names import derive_name
 from cinemill.errors import NotFound
 from cinemill.jobs.step import StepContext
 from cinemill.steps.publish import publish_artifact
@@ -82,7 +82,7 @@ def share_finding(
 
 
 def _name_file(asset: AssetRecord, name: str) -> str:
-    return f"{PurePath(asset.filename).stem or 'film'}-{name}.json"
+    return derive_name(asset.filename, f"-{name}.json")
 
 
 def read_document(files: LocalFiles, artifact: Artifact) -> dict[str, Any] | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from pathlib import Path, PurePath
+from pathlib import Path
 
+from cinemill.core.text.file_names import PORTABLE_BYTES, make_portable
 from cinemill.storage.media.files import OUTPUT_MARKER, LocalFiles
 
-_UNSAFE = re.compile(r"[^\w.\- ()]+")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-LONGEST_STEM = 100
 
 
 def export_output(files: LocalFiles, sha256: str, shelf: Path, job_id: str, filename: str) -> Path:
@@ -21,7 +20,7 @@ def export_output(files: LocalFiles, sha256: str, shelf: Path, job_id: str, file
     folder = shelf / folder_name(job_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / OUTPUT_MARKER).touch(mode=0o600)
-    path = folder / filename
+    path = folder / make_portable(filename, PORTABLE_BYTES)
     files.export(sha256, path)
     return path
 
@@ -34,9 +33,3 @@ def folder_name(job_id: str) -> str:
     if _PLAIN.fullmatch(job_id):
         return job_id
     return hashlib.sha256(job_id.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def make_stem(filename: str) -> str:
-    """Return a video's name without its extension, of characters that every file system accepts."""
-    stem = _UNSAFE.sub("_", PurePath(filename).stem).strip(" .")
-    return stem[:LONGEST_STEM] or "film"

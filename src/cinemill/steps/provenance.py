@@ -8,8 +8,7 @@ version of the reader is another key, under which the original is read again.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from pathlib import PurePath
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -19,6 +18,7 @@ from cinemill.core.origin.provenance import (
     ProvenanceReport,
     ProvenanceState,
 )
+from cinemill.core.text.file_names import derive_name
 from cinemill.errors import CommandFailed, InputRejected, NotFound
 from cinemill.jobs.step import StepContext
 from cinemill.media.provenance.read import read_provenance, reader_version
@@ -65,7 +65,7 @@ def find_provenance(
     try:
         trust_list = read_trust_list(resources.c2pa_trust_anchors)
         key = provenance_key(asset.sha256, trust_list)
-        kept = _find_kept(resources, key)
+        kept = _find_kept(resources, asset, key)
         if kept is not None:
             return kept
         report = read_provenance(
@@ -89,7 +89,7 @@ def provenance_key(sha256: str, trust_list: TrustList) -> str:
     return content_key(sha256, STAGE, STAGE_VERSION, reader_version(), trust_list.fingerprint)
 
 
-def _find_kept(resources: StepResources, key: str) -> SourceProvenance | None:
+def _find_kept(resources: StepResources, asset: AssetRecord, key: str) -> SourceProvenance | None:
     artifact = assets.find_step_artifacts(resources.database, key).get(ArtifactKind.PROVENANCE)
     if artifact is None or not resources.files.exists(artifact.sha256):
         return None
@@ -98,7 +98,7 @@ def _find_kept(resources: StepResources, key: str) -> SourceProvenance | None:
             report = ProvenanceReport.from_json(json.load(file))
         except (KeyError, TypeError, ValueError):
             return None  # written by another version: read again
-    return SourceProvenance(report, artifact, key)
+    return SourceProvenance(report, replace(artifact, filename=_name_file(asset)), key)
 
 
 def _publish(
@@ -106,15 +106,18 @@ def _publish(
 ) -> Artifact:
     path = context.folder / FILENAME_SUFFIX
     path.write_text(json.dumps(report.to_json(), indent=1) + "\n", "utf-8")
-    stem = PurePath(asset.filename).stem or "film"
     return publish_artifact(
         resources.files,
         path,
         ArtifactKind.PROVENANCE,
-        filename=f"{stem}-{FILENAME_SUFFIX}",
+        filename=_name_file(asset),
         media_type="application/json",
         facts={"state": report.state.value, "is_generative": report.is_generative},
     )
+
+
+def _name_file(asset: AssetRecord) -> str:
+    return derive_name(asset.filename, f"-{FILENAME_SUFFIX}")
 
 
 def read_kept_provenance(

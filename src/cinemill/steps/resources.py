@@ -94,12 +94,16 @@ class StepResources:
 
 
 def find_asset(resources: StepResources, context: StepContext) -> AssetRecord:
-    """Return the asset that this job is about. Raises NotFound."""
+    """Return the asset that this job is about, by the name that was given with the job.
+
+    The same bytes may have come in under another name since. Raises NotFound.
+    """
     imported = context.find_result(IMPORT)
     asset_id = context.run.asset_id or (imported and imported.asset_id)
     if asset_id is None:
         raise NotFound("The video of this job was deleted.", code="asset_not_found")
-    return get_asset(resources.database, str(asset_id))
+    asset = get_asset(resources.database, str(asset_id))
+    return replace(asset, filename=context.run.filename or asset.filename)
 
 
 def effective_limits(resources: StepResources, context: StepContext) -> Limits:
@@ -128,6 +132,7 @@ def ffmpeg_session(
         on_progress=lambda done: context.report(begin + share * done, message),
         should_stop=context.should_stop,
         on_peak_memory=context.on_peak_memory,
+        on_command=context.on_command,
     )
 
 

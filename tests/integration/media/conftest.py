@@ -66,7 +66,13 @@ class Processor:
     def probe(self, film: Path) -> MediaInfo:
         return probe(film, self.limits, sandbox=self.sandbox)
 
-    def process(self, film: Path, *, thumbnail_seconds: Fraction | None = None) -> ProcessedVideo:
+    def process(
+        self,
+        film: Path,
+        *,
+        thumbnail_seconds: Fraction | None = None,
+        best_effort: bool = False,
+    ) -> ProcessedVideo:
         info = self.probe(film)
         shares: list[float] = []
         outcome = prepare(
@@ -80,7 +86,7 @@ class Processor:
             ),
             film,
             info,
-            PrepareRequest(thumbnail_seconds=thumbnail_seconds),
+            PrepareRequest(thumbnail_seconds=thumbnail_seconds, best_effort=best_effort),
         )
         return ProcessedVideo(info, outcome, tuple(shares))
 

@@ -104,7 +104,7 @@ class ChunkComparison:
         plan, tracks = self.plan, None
         if plan.audio_tracks or plan.subtitles:
             session = self.session("tracks")
-            tracks = encode_tracks(session, self.source, self.info, plan, self.request.container)
+            tracks = encode_tracks(session, self.source, self.info, plan, self.request).path
         session = self.session("joined")
         path, _ = concat_chunks(
             session, finished, tracks, self.source, self.info, self.request, plan
@@ -370,3 +370,15 @@ def test_chunk_with_damaged_frames_is_reported(open_comparison: Open, tmp_path: 
 def test_frame_index_is_none_for_frames_without_timestamps_or_hidden_frames(line: str) -> None:
     assert read_index(iter(["#tb 0: 1/1000", line])) is None
     assert read_index(iter(["#tb 0: 1/1000", "0, 0, 0, 40, 504, 0x0"])) is not None
+
+
+def test_chunks_keep_the_end_of_a_held_last_frame(tmp_path: Path, open_comparison: Open) -> None:
+    gap = films.make_gap(tmp_path / "gap.mp4", "-g", "10")
+    film = films.hold_last_frame(gap, tmp_path / "film.mp4", last_seconds=2.5, seconds=2.0)
+    comparison = open_comparison(film, codec="h264", container="mp4")
+    made = [finish(one) for _, one in comparison.encode_chunks(seconds=0.3)]
+    session = comparison.session("joined")
+    _, facts = concat_chunks(
+        session, made, None, film, comparison.info, comparison.request, comparison.plan
+    )
+    assert facts["duration_seconds"] == pytest.approx(4.5, abs=0.02)

@@ -273,3 +273,46 @@ def test_ffmpeg_counts_a_containers_processors(
     run(ffmpeg_binary, Sandbox(), tmp_path, arguments)
     for version, is_known in (("4.4.2-0ubuntu", False), ("n9.0.2-17", True), ("5.1.6-0+deb", True)):
         assert replace(ffmpeg_binary, version=version).takes_cpu_count is is_known
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-f", "lavfi", "-i", "sine=d=1", "-c:a", "no-such-encoder", "a.mp4"],
+        ["-f", "lavfi", "-i", "testsrc2=d=1:size=64x64", "-c:v", "libx264", "-f", "webm", "a.webm"],
+        ["-f", "lavfi", "-i", "testsrc2=d=1:size=64x64", "-vf", "crop=9999:9999", "a.mp4"],
+    ],
+    ids=["encoder", "codec and container", "filter"],
+)
+def test_same_failure_in_another_folder_has_the_same_evidence(
+    ffmpeg_binary: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path, arguments: list[str]
+) -> None:
+    found = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        with pytest.raises(CommandFailed) as failed:
+            run(ffmpeg_binary, any_sandbox, folder, arguments)
+        found.append(failed.value.evidence)
+    assert found[0] == found[1] != ""
+
+
+def test_killed_command_leaves_no_evidence(
+    ffmpeg_binary: FfmpegBinary, any_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    killed: list[bool] = []
+
+    def kill() -> None:
+        for encoder in find_encoders(tmp_path):
+            encoder.kill()
+            killed.append(True)
+
+    with pytest.raises(CommandFailed) as failed:
+        run(
+            ffmpeg_binary,
+            any_sandbox,
+            tmp_path,
+            ENDLESS,
+            on_progress=lambda _: None if killed else kill(),
+        )
+    assert failed.value.evidence == ""

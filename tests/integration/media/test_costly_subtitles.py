@@ -14,7 +14,7 @@ from cinemill.core.output import OutputFormat
 from cinemill.core.text import subtitle_parser
 from cinemill.core.text.subtitle_parser import TOO_COMPLEX, read_subtitles
 from cinemill.core.text.subtitles import Subtitles, subtitles_for_piece
-from cinemill.errors import CommandFailed, InputRejected
+from cinemill.errors import CommandFailed, CommandStalled, InputRejected
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.progress import LogReader
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -101,3 +101,22 @@ def test_all_ways_to_say_that_memory_ran_out(line: str) -> None:
     reader = LogReader()
     reader.feed(f"{line}\n".encode())
     assert reader.tally.out_of_memory
+
+
+def test_drawing_that_stops_moving_twice_is_the_subtitles_fault(processor: Processor) -> None:
+    """FFmpeg writes its first progress later than this limit, whatever it draws."""
+    drawn, found = read(r"{\p1\blur20}m 0 0 l 1920 0 1920 1080"), []
+    for _ in range(2):
+        with pytest.raises(CommandStalled) as stalled:
+            draw(processor, drawn, Limits(stall_seconds=0.01))
+        found.append((stalled.value.code, stalled.value.message, stalled.value.evidence))
+    assert found[0] == found[1]
+    assert found[0][0] == TOO_COMPLEX
+    assert found[0][2]
+    assert "Show fewer" in stalled.value.hint
+
+
+def test_command_that_stops_moving_without_subtitles_proves_nothing(processor: Processor) -> None:
+    with pytest.raises(CommandStalled) as stalled:
+        draw(processor, None, Limits(stall_seconds=0.01))
+    assert (stalled.value.code, stalled.value.evidence) == ("command_stalled", "")

@@ -25,7 +25,7 @@ from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 from cinemill.media.forensics.examine import examine_file
 from cinemill.media.forensics.read import examine_encoding
-from cinemill.media.probe.metadata import read_material, read_media
+from cinemill.media.probe.metadata import read_media
 
 MP4 = SourceFormat.MP4
 FIRST = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "30", "-g", "12", "-sc_threshold", "0")
@@ -170,7 +170,7 @@ def test_truncated_and_garbled_videos_have_an_outcome(once: Path, tmp_path: Path
 
 def test_audio_is_unsupported(tmp_path: Path) -> None:
     sound = make_sound_only(tmp_path / "sound.m4a")
-    info = read_material(sound, MP4, Limits())
+    info = read_media(sound, MP4, Limits())
     report = examine_encoding(sound, info, sandbox=detect_sandbox())
     assert report.state is ForensicsState.UNSUPPORTED
 

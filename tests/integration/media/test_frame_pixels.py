@@ -66,13 +66,19 @@ def test_pixels_are_square(tmp_path: Path, filters: str) -> None:
 @pytest.mark.parametrize("size", [(321, 181), (2, 2), (1366, 768)])
 def test_odd_sizes_are_kept(tmp_path: Path, size: tuple[int, int]) -> None:
     codec = ["-c:v", "ffv1", "-pix_fmt", "yuv444p"]
-    scale = f"scale={size[0]}:{size[1]}"
+    scale = f"scale={size[0]}:{size[1]},setsar=1"
     film = films.make_film(tmp_path / "film.mkv", filters=scale, codec=codec, seconds=0.2)
     assert first_frame(film).shape == (size[1], size[0], 3)
 
 
 def test_large_frames_are_scaled_to_the_width_asked_for(tmp_path: Path) -> None:
-    film = films.make_film(tmp_path / "film.mp4", size=(1280, 720), seconds=0.2)
+    film = films.make_film(
+        tmp_path / "film.mp4",
+        size=(1280, 720),
+        seconds=0.2,
+        filters="scale=out_color_matrix=bt709",
+        extra=["-colorspace", "bt709"],
+    )
     small = first_frame(film, max_width=320)
     assert small.shape == (180, 320, 3)
     assert mean_difference(small, shown_by_ffmpeg(film, (320, 180))) < 2

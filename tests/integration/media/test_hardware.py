@@ -15,6 +15,7 @@ from tests import films
 from tests.integration.media.conftest import Processor
 
 from cinemill.core.encoding.rendition import VideoCodec, read_rendition
+from cinemill.errors import CommandFailed
 from cinemill.media.encoding.encode import encode
 from cinemill.media.encoding.hardware import (
     NVENC,
@@ -116,3 +117,26 @@ def test_rendition_in_hardware_names_its_encoder_and_vendor(
     assert outcome.facts["encoder"] == "libx264"
     assert outcome.facts["hardware"] == "stand-in"
     assert outcome.facts["frames"] == 25
+
+
+def test_failure_of_hardware_is_not_blamed_on_the_video(
+    processor: Processor, tmp_path: Path
+) -> None:
+    """Software tries next, which a rejection would prevent."""
+    broken = HardwareVendor("broken", (VideoCodec.H264,), lambda *_: ["-preset", "nonesuch"])
+    film = films.make_film(tmp_path / "film.mp4", seconds=1)
+    with pytest.raises(CommandFailed) as failed:
+        encode(
+            FfmpegSession(
+                processor.ffmpeg_binary,
+                processor.folder,
+                processor.limits,
+                processor.sandbox,
+                should_stop=processor.should_stop,
+            ),
+            film,
+            processor.probe(film),
+            read_rendition({"use_gpu": True}),
+            hardware=HardwareEncoder("libx264", VideoCodec.H264, broken),
+        )
+    assert "nonesuch" in failed.value.log_tail

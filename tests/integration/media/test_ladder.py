@@ -169,6 +169,43 @@ def test_stream_copy_keeps_playable_audio(processor: Processor, tmp_path: Path) 
     assert packets[0] == packets[1]
 
 
+@pytest.fixture(scope="module")
+def reordered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """H.264 whose frames are decoded in another order than they are shown, with AAC."""
+    return films.make_film(
+        tmp_path_factory.mktemp("films") / "film.mp4",
+        seconds=2,
+        size=(160, 90),
+        codec=("-c:v", "libx264", "-pix_fmt", "yuv420p", "-bf", "2", "-g", "25"),
+    )
+
+
+@pytest.mark.parametrize("suffix", ["ts", "m2ts", "mkv", "flv", "mov"])
+def test_stream_copy_states_tags_and_forms_of_the_streams(
+    processor: Processor, tmp_path: Path, reordered: Path, suffix: str
+) -> None:
+    """MPEG-TS has start codes, tags of its own, and AAC with a header before each frame."""
+    film = films.remux(reordered, tmp_path / f"film.{suffix}")
+    info = processor.probe(film)
+    assert can_be_copied(info)
+    outcome = copy_stream(around(processor), film, info)
+    assert outcome.video_streams[0].codecs.startswith("avc1.")
+    assert [stream.codecs for stream in outcome.audio_streams] == ["mp4a.40.2"]
+    assert outcome.audio_streams[0].sample_rate_hz == info.audio[0].sample_rate_hz
+    assert count_played(processor.folder / "master.m3u8") == 50
+
+
+def test_stream_copy_is_not_used_where_frames_have_no_times(
+    processor: Processor, tmp_path: Path, reordered: Path
+) -> None:
+    film = films.remux(reordered, tmp_path / "film.avi")
+    info = processor.probe(film)
+    assert not can_be_copied(info)
+    assert info.video.fps == 25  # the file has 600 slots a second, most of them empty
+    outcome = encode_ladder(processor, film)
+    assert (outcome.frames, outcome.changes) == (50, ())
+
+
 @pytest.mark.parametrize("make", [films.make_rotated, films.make_interlaced, films.make_hdr])
 def test_stream_copy_is_not_used_for_other_videos(
     processor: Processor, tmp_path: Path, make: Any

@@ -16,7 +16,7 @@ from tests.faults import mutations
 from tests.films import make_film
 from tests.integration.media.conftest import Processor
 
-from cinemill.core.media import REJECTION_CODES, SourceFormat
+from cinemill.core.media import SourceFormat
 from cinemill.errors import CommandFailed, MediaRejected
 from cinemill.media.ffmpeg import python_child
 from cinemill.media.ffmpeg.child_exit import FILE_EXIT_CODE, is_files_fault
@@ -27,6 +27,7 @@ from cinemill.media.probe import probe as probing
 from cinemill.media.probe.mp4_boxes import read_boxes
 from cinemill.media.probe.probe import probe, probe_material
 from cinemill.media.provenance.read import is_reader_installed, read_provenance
+from cinemill.media.rejections import REJECTION_CODES
 
 Nest = Callable[[random.Random, int], bytes]
 FORMS = [

@@ -219,7 +219,8 @@ def test_surround_audio_is_downmixed_without_clipping(bench: Bench, tmp_path: Pa
     mixed = bench.mix(edit(Clip(film, Fraction(0), Fraction(1))))
     assert mixed is not None
     peak, share = find_crest(read_sound(mixed))
-    assert peak == pytest.approx(0.7, abs=0.05)
+    # There is room left for the low frequencies, which are silent here.
+    assert peak == pytest.approx(0.58, abs=0.05)
     assert share == pytest.approx(0.71, abs=0.03)
 
 

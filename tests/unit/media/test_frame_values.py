@@ -119,10 +119,10 @@ def test_pace_without_a_rate_shows_every_frame() -> None:
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])
-def test_tone_mapping_keeps_order_and_gray(transfer: int) -> None:
+def test_tone_mapping_keeps_order_and_gray(transfer: str) -> None:
     levels = np.linspace(0, 65_535, 64).astype(np.uint16)
     gray = np.repeat(levels[None, :, None], 3, axis=2)
-    shown = to_sdr(gray, transfer)[0].astype(int)
+    shown = to_sdr(gray, transfer, "bt2020")[0].astype(int)
     assert (np.diff(shown[:, 1]) >= 0).all()
     assert abs(shown - shown[:, 1:2]).max() <= 2
     assert shown[0].max() == 0
@@ -131,5 +131,5 @@ def test_tone_mapping_keeps_order_and_gray(transfer: int) -> None:
 
 def test_reference_white_of_pq_is_shown_brightly_but_below_the_peak() -> None:
     white = round(0.5081 * 65_535)  # 100 nits
-    shown = to_sdr(np.full((1, 1, 3), white, dtype=np.uint16), PQ)
+    shown = to_sdr(np.full((1, 1, 3), white, dtype=np.uint16), PQ, "bt2020")
     assert 120 <= int(shown[0, 0, 0]) <= 200

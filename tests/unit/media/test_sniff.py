@@ -6,10 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.media import SourceFormat
+from cinemill.core.media import MaterialFormat, SourceFormat
 from cinemill.errors import MediaRejected
-from cinemill.media.probe.sniff import HEAD_BYTES, find_packet_bytes, sniff
+from cinemill.media.probe.sniff import HEAD_BYTES, find_packet_bytes, sniff, sniff_material
 
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def make_chunk(kind: bytes, data: bytes = b"\0" * 13) -> bytes:
+    return len(data).to_bytes(4) + kind + data + b"\0" * 4
+
+
+PNG += make_chunk(b"IHDR")
 BEGINNINGS = [
     (b"\0\0\0\x20ftypisom", SourceFormat.MP4),
     (b"\0\0\0\x14ftypqt  ", SourceFormat.MP4),
@@ -23,7 +31,24 @@ BEGINNINGS = [
     (b"\0\0\x01\xba\x44", SourceFormat.MPEG_PS),
     (b"OggS\0\x02", SourceFormat.OGG),
     (bytes.fromhex("060e2b34020501010d010201010204"), SourceFormat.MXF),
+    (b"GIF89a\x01\x00", SourceFormat.GIF),
+    (PNG + make_chunk(b"acTL") + make_chunk(b"IDAT"), SourceFormat.APNG),
 ]
+STILLS = {
+    "PNG": PNG + make_chunk(b"IDAT") + make_chunk(b"acTL"),
+    "JPEG": b"\xff\xd8\xff\xe0\0\x10JFIF",
+    "WebP": b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x10",
+    "TIFF": b"II*\0\x08",
+    "BMP": b"BM\x36\0\0\0\0\0\0\0\x36",
+    "HEIC": b"\0\0\0\x18ftypheic",
+    "AVIF": b"\0\0\0\x1cftypavif",
+    "JPEG XL": b"\0\0\0\x0cJXL \r\n\x87\n",
+}
+ANIMATIONS = {
+    "WebP": b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02",
+    "AVIF": b"\0\0\0\x1cftypavis",
+    "HEIC": b"\0\0\0\x1cftypmsf1",
+}
 
 
 @pytest.mark.parametrize(("head", "container"), BEGINNINGS)
@@ -60,27 +85,41 @@ def test_sniff_rejects_playlists_by_their_own_code(head: bytes) -> None:
     assert refused.value.code == "media_playlist"
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"\x89PNG\r\n\x1a\n",
-        b"GIF89a",
-        b"\0\0\0\x18ftypheic",
-        b"\0\0\0\x1cftypavif",
-        b"RIFF\0\0\0\0WAVE",
-    ],
-)
-def test_sniff_rejects_stills_and_audio_files(head: bytes) -> None:
+@pytest.mark.parametrize("name", STILLS)
+def test_sniff_rejects_a_still_by_its_name(name: str) -> None:
     with pytest.raises(MediaRejected) as refused:
-        sniff(head + b"\0" * 100)
-    assert refused.value.code == "media_unrecognized"
+        sniff(STILLS[name] + b"\0" * 100)
+    assert refused.value.code == "media_still"
+    assert refused.value.message == f"The file is a picture ({name}), not a video."
+
+
+@pytest.mark.parametrize("name", ANIMATIONS)
+def test_sniff_rejects_animations_that_cannot_be_read_by_their_name(name: str) -> None:
+    with pytest.raises(MediaRejected) as refused:
+        sniff(ANIMATIONS[name] + b"\0" * 100)
+    assert refused.value.code == "media_animated"
+    assert f"animated {name}" in refused.value.message
+
+
+def test_stills_that_can_be_overlaid_are_material() -> None:
+    found = {name: sniff_material(STILLS[name]) for name in ("PNG", "JPEG", "WebP")}
+    assert found == {
+        "PNG": MaterialFormat.PNG,
+        "JPEG": MaterialFormat.JPEG,
+        "WebP": MaterialFormat.WEBP,
+    }
+    with pytest.raises(MediaRejected) as refused:
+        sniff_material(STILLS["TIFF"])
+    assert refused.value.code == "media_still"
 
 
 @given(st.binary(max_size=HEAD_BYTES))
 def test_sniff_recognizes_or_rejects_any_bytes(head: bytes) -> None:
     assert name_outcome(head) in {
         *SourceFormat,
+        *MaterialFormat,
         *("media_empty", "media_playlist", "media_unrecognized"),
+        *("media_still", "media_animated"),
     }
 
 

@@ -29,18 +29,23 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.analysis import chunk_handlers, shot_handlers, sound_handler
     from cinemill.capabilities.analysis.providers import rekognition_handler, vision_handlers
     from cinemill.steps.ingestion.gaps import leave_gap, leave_gap_at_last
+    from cinemill.steps.ingestion.pictures import skipping_sound
 
     works = {
-        steps.DETECT_SHOTS: leave_gap(shot_handlers.detect_shot_boundaries, "shot"),
-        steps.EXTRACT_KEYFRAMES: leave_gap(shot_handlers.extract_keyframes, "keyframe"),
+        steps.DETECT_SHOTS: leave_gap(skipping_sound(shot_handlers.detect_shot_boundaries), "shot"),
+        steps.EXTRACT_KEYFRAMES: leave_gap(
+            skipping_sound(shot_handlers.extract_keyframes), "keyframe"
+        ),
         steps.CHUNK_VIDEO: chunk_handlers.chunk_video,
         steps.ANALYZE_CHUNK: chunk_handlers.analyze_chunk,
         steps.MERGE_CHUNKS: chunk_handlers.merge_chunks,
         steps.CLASSIFY_SOUND: leave_gap(sound_handler.classify_sound, "sound"),
         steps.ANALYZE_WITH_REKOGNITION: leave_gap_at_last(
-            rekognition_handler.analyze_with_rekognition, "rekognition"
+            skipping_sound(rekognition_handler.analyze_with_rekognition), "rekognition"
         ),
-        steps.ANALYZE_WITH_NVIDIA: leave_gap_at_last(vision_handlers.analyze_with_nvidia, "nvidia"),
+        steps.ANALYZE_WITH_NVIDIA: leave_gap_at_last(
+            skipping_sound(vision_handlers.analyze_with_nvidia), "nvidia"
+        ),
         steps.DESCRIBE_RANGE: leave_gap_at_last(vision_handlers.describe_range, "nvidia"),
         steps.MERGE_DESCRIPTIONS: leave_gap_at_last(vision_handlers.merge_descriptions, "nvidia"),
     }

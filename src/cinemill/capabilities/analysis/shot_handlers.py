@@ -14,6 +14,7 @@ from cinemill.capabilities.analysis.keyframes import (
 from cinemill.core.findings.finding import Finding, FindingKind
 from cinemill.core.frames import Shot
 from cinemill.core.media import ArtifactKind
+from cinemill.core.text.file_names import make_stem
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
@@ -32,7 +33,6 @@ from cinemill.steps.ingestion.keyframe_pictures import (
     list_pts,
     store_pictures,
 )
-from cinemill.steps.named_outputs import make_stem
 from cinemill.steps.resources import StepResources, find_asset, require_space
 from cinemill.steps.stored_video import StoredVideo
 from cinemill.storage.database import Connection, Database

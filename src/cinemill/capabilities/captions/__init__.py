@@ -23,9 +23,12 @@ def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.captions.handlers import transcribe_speech, write_captions
     from cinemill.capabilities.captions.speech_captions import caption_speech
     from cinemill.steps.ingestion.gaps import leave_gap
+    from cinemill.steps.ingestion.source_damage import naming_damage
 
     return {
-        TRANSCRIBE_SPEECH: partial(leave_gap(transcribe_speech, "speech"), resources),
+        TRANSCRIBE_SPEECH: partial(
+            leave_gap(naming_damage(transcribe_speech), "speech"), resources
+        ),
         kinds.WRITE_CAPTIONS: partial(write_captions, resources),
         CAPTION_SPEECH: partial(caption_speech, resources),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cinemill.core.media import ArtifactKind
-from cinemill.steps.named_outputs import make_stem
+from cinemill.core.text.file_names import derive_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +26,4 @@ FILES = (
 
 def name_captions(filename: str, language: str, suffix: str) -> str:
     """Return a name such as ``holiday.en.srt``, which players find next to ``holiday.mp4``."""
-    return ".".join(part for part in (make_stem(filename), language, suffix) if part)
+    return derive_name(filename, "".join(f".{part}" for part in (language, suffix) if part))

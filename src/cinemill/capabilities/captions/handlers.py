@@ -15,13 +15,14 @@ from cinemill.capabilities.captions.plan import WritingParameters
 from cinemill.capabilities.captions.request import SpeechRequest
 from cinemill.capabilities.captions.results import TRANSCRIBE, TranscribeResult
 from cinemill.core.findings.finding import FindingKind
-from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
+from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.core.text.segmentation import make_cues
 from cinemill.core.transcript import SpeechTask, Transcript, list_words
 from cinemill.errors import InputRejected, MediaRejected, ToolMissing
 from cinemill.inference.models.catalog import get_card
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.media.rejections import REJECTION_CODES
 from cinemill.media.text_tracks import write_json, write_srt, write_text, write_vtt
 from cinemill.steps.content_key import content_key
 from cinemill.steps.ingestion.finding_work import list_active
@@ -42,7 +43,7 @@ from cinemill.steps.resources import (
     require_space,
     stage_seconds,
 )
-from cinemill.steps.source.audio_samples import BYTES_PER_SECOND, extract_samples
+from cinemill.steps.source.audio_samples import BYTES_PER_SECOND, describe_heard, extract_samples
 from cinemill.steps.source.results import PROBE
 from cinemill.steps.stored_video import find_artifact_path
 from cinemill.storage.database import Connection
@@ -195,7 +196,8 @@ def _transcribe(
     finally:
         release_model(model)
     audio_source = ArtifactKind.SOURCE if prepared is None else ArtifactKind.AUDIO
-    return replace(transcript, facts={**transcript.facts, "sound_from": audio_source.value})
+    facts = {"sound_from": audio_source.value, "changes": describe_heard(info)}
+    return replace(transcript, facts={**transcript.facts, **facts})
 
 
 def open_model(name: str, folder: Path) -> SpeechModel:

@@ -52,6 +52,7 @@ from cinemill.inference.models.catalog import get_card
 from cinemill.jobs.portions import delete_in_portions, report_deletions
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.frames.sampling import DEFAULT_COUNT, FAST_COUNT
+from cinemill.media.rejections import reject_media
 from cinemill.steps.kept_findings import KeptFinding, keep_finding, share_finding
 from cinemill.steps.models import reject_model
 from cinemill.steps.resources import StepResources, find_asset, stage_seconds
@@ -61,7 +62,7 @@ from cinemill.storage.analyses.results import Findings, save_findings
 from cinemill.storage.cache.keys import compose_key
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import job_changes
-from cinemill.storage.media.assets import AssetRecord
+from cinemill.storage.media.assets import AssetRecord, get_asset
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +81,8 @@ def look_up_analysis(resources: StepResources, context: StepContext) -> StepOutc
     """
     began = time.monotonic()
     source = locate_source(resources, context)
+    if source.asset_id is not None:
+        _require_picture(get_asset(resources.database, source.asset_id).media)
     detector = _find_detector(resources)
     known = _find_known(resources, context, source, detector, began)
     if known is not None and source.asset_id is not None:
@@ -89,6 +92,12 @@ def look_up_analysis(resources: StepResources, context: StepContext) -> StepOutc
         return _conclude(resources, context, source.sha256, source.asset_id, known, detector)
     write = partial(_assign, job_id=context.run.job_id, asset_id=source.asset_id)
     return StepOutcome(write=write, steps=_plan_rest(context, source, is_known=known is not None))
+
+
+def _require_picture(media: MediaInfo | None) -> None:
+    """Raise MediaRejected (``media_no_video``) for a source that is known to be sound alone."""
+    if media is not None and not media.has_picture:
+        raise reject_media("media_no_video")
 
 
 def _plan_rest(context: StepContext, source: VideoSource, *, is_known: bool) -> list[StepSpec]:
@@ -157,6 +166,8 @@ def analyze_video(resources: StepResources, context: StepContext) -> StepOutcome
     """
     began = time.monotonic()
     asset = find_asset(resources, context)
+    info = context.result_of(PROBE).media
+    _require_picture(info)
     detector = _find_detector(resources)
     if detector is None:
         findings = find_no_model(_measure_work(began, is_cached=False))
@@ -165,7 +176,6 @@ def analyze_video(resources: StepResources, context: StepContext) -> StepOutcome
     # A retry, or another job of the same video, may have left its features.
     faces = _find_faces(resources, asset.sha256, detector, frames)
     is_cached = faces is not None
-    info = context.result_of(PROBE).media
     clock = StageClock()
     if faces is None:
         # Imported here: models and readers of frames take megabytes, and a lookup needs neither.

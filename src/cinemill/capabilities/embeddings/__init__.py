@@ -17,7 +17,7 @@ from cinemill.steps.ingestion.kinds import (
     FUSE_EMBEDDINGS,
     INDEX_EMBEDDINGS,
 )
-from cinemill.steps.source.plan import plan_single
+from cinemill.steps.source.plan import SourceParameters, plan_on_video, plan_single
 
 if TYPE_CHECKING:
     from cinemill.steps.resources import StepResources
@@ -46,16 +46,25 @@ CAPABILITY = Capability(
     name="embeddings",
     queues=kinds.QUEUES,
     steps=kinds.STEPS,
-    jobs=tuple(
-        JobKind(kind, NoParameters, plan_single(kind))
-        for kind in (
-            EMBED_TEXT,
-            EMBED_PICTURES,
-            FUSE_EMBEDDINGS,
-            INDEX_EMBEDDINGS,
-            kinds.PROJECT_EMBEDDINGS,
-            kinds.REBUILD_PROJECTION,
-        )
+    jobs=(
+        *(
+            JobKind(
+                kind,
+                SourceParameters,
+                plan_on_video(kind, subject, is_for_library=True),
+                positional=("path",),
+            )
+            for kind, subject in (
+                (EMBED_TEXT, "text_embeddings"),
+                (EMBED_PICTURES, "visual_embeddings"),
+                (FUSE_EMBEDDINGS, "multimodal_embeddings"),
+                (INDEX_EMBEDDINGS, "indexed"),
+            )
+        ),
+        *(
+            JobKind(kind, NoParameters, plan_single(kind))
+            for kind in (kinds.PROJECT_EMBEDDINGS, kinds.REBUILD_PROJECTION)
+        ),
     ),
     build_handlers=_build_handlers,
 )

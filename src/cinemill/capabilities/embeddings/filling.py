@@ -20,6 +20,7 @@ from cinemill.inference.models.cards import ModelCard
 from cinemill.jobs.step import StepContext
 from cinemill.steps.ingestion.gaps import is_ingestion
 from cinemill.steps.resources import StepResources, find_asset
+from cinemill.steps.source.results import IMPORT
 from cinemill.storage.database import Connection, Database, open_patient_connection
 from cinemill.storage.retrieval.model_locks import ModelWork, try_lock_model
 from cinemill.storage.retrieval.models import (
@@ -158,11 +159,13 @@ class Filling:
 
 
 def find_own_video(resources: StepResources, context: StepContext) -> str | None:
-    """Return the id of an ingestion's video; None in a job that is for all videos.
+    """Return the id of the job's video; None in a job that is for all videos.
 
     Raises NotFound (``asset_not_found``).
     """
-    return find_asset(resources, context).id if is_ingestion(context) else None
+    is_about_one = context.run.asset_id is not None or context.find_result(IMPORT) is not None
+    is_about_one = is_about_one or is_ingestion(context)
+    return find_asset(resources, context).id if is_about_one else None
 
 
 def find_model_in_use(database: Database, space: Space, card: ModelCard) -> EmbeddingModel | None:

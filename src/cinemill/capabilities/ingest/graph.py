@@ -10,19 +10,28 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import partial
 
 from cinemill.capabilities.ingest.request import PreparePlan, PrepareRequest
 from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo, SourceFormat, SpriteLayout
-from cinemill.media.encoding.tonemap import tonemap
+from cinemill.core.tracks.channels import MONO, choose_front
+from cinemill.core.tracks.choice import choose_audio
+from cinemill.media.color.convert import choose_playable, declare, scale_to
+from cinemill.media.color.source import find_color
+from cinemill.media.color.spaces import JFIF, ColorSpace
+from cinemill.media.encoding.transparency import flatten
 from cinemill.media.ffmpeg.arguments import (
     AUDIO_RATE_HZ,
     LONGEST_SIDE_PIXELS,
     audio_clock_filters,
-    choose_audio,
+    deinterlace,
     fit_height,
     freeze,
+    hold_frames,
+    hold_packets,
     input_arguments,
 )
+from cinemill.media.ffmpeg.channels import describe_folds, fold_filter, locate_audio
 from cinemill.media.verify.expected_output import PlannedOutput
 
 SHOT_FRAME_SIZE = (48, 27)
@@ -31,29 +40,44 @@ _EDGE = Fraction(1, 10)
 
 
 def plan_prepare(
-    source: str, info: MediaInfo, request: PrepareRequest, *, can_tonemap: bool, max_pixels: int
+    source: str,
+    info: MediaInfo,
+    request: PrepareRequest,
+    *,
+    can_tonemap: bool,
+    max_pixels: int,
+    end_seconds: float | None = None,
 ) -> PreparePlan:
-    """Plan all arguments with which FFmpeg creates ingest's files of ``source`` (a path)."""
+    """Plan all arguments with which FFmpeg creates ingest's files of ``source`` (a path).
+
+    ``end_seconds`` is when the last frame ends, counted from the first, where the source does not
+    say it and another decode has shown it.
+    """
     sprite = plan_sprite(info, request)
     audio = choose_audio(info)
     outputs = _plan_outputs(info, request, sprite, audio)
-    graph = _video_graph(info, request, sprite, can_tonemap)
+    graph = _video_graph(info, request, sprite, can_tonemap, end_seconds)
     if audio is not None:
-        graph.append(_audio_graph(info, audio))
+        graph.append(audio_graph(info, audio))
     arguments = [*input_arguments(source, info, max_pixels), "-filter_complex", ";".join(graph)]
+    folds = {} if audio is None else {audio.index: choose_front(audio)}
     for output in outputs:
+        if output.kind is ArtifactKind.SHOT_FRAMES:
+            arguments += hold_packets(info, begins_seconds=0.0)
         arguments += _output_arguments(output, request, audio is not None)
     return PreparePlan(
         arguments=tuple(arguments),
         outputs=outputs,
         sprite=sprite,
         audio=audio,
+        changes=tuple(describe_folds(info, folds)),
         warnings=_warnings(info, request, can_tonemap),
+        has_measured_end=end_seconds is not None,
     )
 
 
 def plan_sprite(info: MediaInfo, request: PrepareRequest) -> SpriteLayout:
-    """Plan tiles for the video's declared duration, at an interval of whole tenths of a second."""
+    """Plan tiles for the picture's duration, at an interval of whole tenths of a second."""
     duration = _declared_seconds(info)
     interval = request.sprite_interval_seconds
     if interval is None or duration / interval > request.sprite_tiles_at_most:
@@ -103,39 +127,59 @@ def _plan_outputs(
 
 
 def _video_graph(
-    info: MediaInfo, request: PrepareRequest, sprite: SpriteLayout, can_tonemap: bool
+    info: MediaInfo,
+    request: PrepareRequest,
+    sprite: SpriteLayout,
+    can_tonemap: bool,
+    end_seconds: float | None,
 ) -> list[str]:
     video = info.video
     display = video.display_width, video.display_height
     proxy = fit_height(*display, request.proxy_height)
     still = fit_height(*display, request.poster_height)
-    color = tonemap(info) if video.hdr and can_tonemap else []
+    source = find_color(video)
+    shown = choose_playable(source, keeps_hdr=not can_tonemap)
+    convert = partial(scale_to, can_tonemap=can_tonemap)
     timestamps = {"poster": poster_seconds(info), "thumbnail": request.thumbnail_seconds}
     stills = {name: timestamp for name, timestamp in timestamps.items() if timestamp is not None}
     branches = ["small", "tiny", *(f"{name}_in" for name in stills)]
-    deinterlace = ["bwdif=mode=send_frame:deint=interlaced"] if video.is_interlaced else []
     return [
         _chain(
-            f"0:{video.index}", [*deinterlace, "setpts=PTS-STARTPTS", _split(branches)], branches
+            f"0:{video.index}",
+            [
+                declare(source),
+                *deinterlace(info),
+                *flatten(info),
+                "setpts=PTS-STARTPTS",
+                _split(branches),
+            ],
+            branches,
         ),
         _chain(
             "small",
             [
                 f"fps={request.proxy_fps}:round=up",
-                _scale(proxy),
-                *color,
-                _LIMITED,
+                *hold_frames(info, Fraction(request.proxy_fps), begins_seconds=0.0),
+                *([] if end_seconds is None else [f"trim=end={end_seconds:.6f}"]),
+                *convert(proxy, source, shown, "yuv420p"),
                 _split(["proxy", "slow", "model_in"]),
             ],
             ["proxy", "slow", "model_in"],
         ),
-        _chain("model_in", [f"fps={request.model_frames_per_second}:round=up", _JPEG], ["frames"]),
-        _chain("slow", _tile(sprite), ["sprite"]),
-        _chain("tiny", [_scale(SHOT_FRAME_SIZE, "area"), *color, _LIMITED], ["shots"]),
+        _chain(
+            "model_in",
+            [
+                f"fps={request.model_frames_per_second}:round=up",
+                *convert(proxy, shown, JFIF, _JPEG),
+            ],
+            ["frames"],
+        ),
+        _chain("slow", _tile(sprite, shown, can_tonemap), ["sprite"]),
+        _chain("tiny", convert(SHOT_FRAME_SIZE, source, shown, "yuv420p", flags="area"), ["shots"]),
         *(
             _chain(
                 f"{name}_in",
-                [*freeze(timestamp), _scale(still), *color, _BLANK_FIRST, _JPEG],
+                [*freeze(timestamp), *convert(still, source, JFIF, _JPEG), _BLANK_FIRST],
                 [name],
             )
             for name, timestamp in stills.items()
@@ -143,9 +187,7 @@ def _video_graph(
     ]
 
 
-_LIMITED = "scale=out_range=tv,format=yuv420p"
-"""Set explicitly, because the JPEG branches want full range and FFmpeg would choose it for all."""
-_JPEG = "scale=out_range=pc,format=yuvj420p"
+_JPEG = "yuvj420p"
 _BLANK_FIRST = "tpad=start=1"
 """FFmpeg reports no progress until every output has begun, and a still begins at its only frame,
 which for a sprite comes at the end of the video. A blank frame precedes it, and is overwritten."""
@@ -159,29 +201,26 @@ def _split(branches: list[str]) -> str:
     return f"split={len(branches)}"
 
 
-def _scale(size: tuple[int, int], flags: str = "bicubic") -> str:
-    return f"scale={size[0]}:{size[1]}:flags={flags},setsar=1"
-
-
-def _tile(sprite: SpriteLayout) -> list[str]:
+def _tile(sprite: SpriteLayout, shown: ColorSpace, can_tonemap: bool) -> list[str]:
+    size = (sprite.tile_width, sprite.tile_height)
     return [
         f"fps=1/({sprite.interval_seconds}):round=up",
-        _scale((sprite.tile_width, sprite.tile_height)),
+        *scale_to(size, shown, JFIF, _JPEG, can_tonemap=can_tonemap),
         f"tile={sprite.columns}x{sprite.rows}",
         _BLANK_FIRST,
-        _JPEG,
     ]
 
 
 def _declared_seconds(info: MediaInfo) -> Fraction:
-    return Fraction(info.duration_seconds_from_header).limit_denominator(1000)
+    return Fraction(info.picture_seconds).limit_denominator(1000)
 
 
-def _audio_graph(info: MediaInfo, audio: AudioStream) -> str:
+def audio_graph(info: MediaInfo, audio: AudioStream) -> str:
+    """Return the filters from a track to ``sound``, for people, and ``audio``, for models."""
     return (
-        f"[0:{audio.index}]{audio_clock_filters(info)},asplit=2[stereo_in][mono_in];"
-        "[stereo_in]aformat=channel_layouts=mono|stereo[sound];"
-        f"[mono_in]aformat=sample_rates={AUDIO_RATE_HZ}:channel_layouts=mono[audio]"
+        f"[{locate_audio(info, audio)}]{audio_clock_filters(info)},asplit=2[stereo_in][mono_in];"
+        f"[stereo_in]{fold_filter(audio, choose_front(audio))}[sound];"
+        f"[mono_in]{fold_filter(audio, MONO)},aformat=sample_rates={AUDIO_RATE_HZ}[audio]"
     )
 
 
@@ -225,7 +264,7 @@ def _warnings(info: MediaInfo, request: PrepareRequest, can_tonemap: bool) -> tu
     if info.video.hdr and not can_tonemap:
         found.append("HDR was not tone mapped: this FFmpeg lacks zscale or tonemap")
     timestamp = request.thumbnail_seconds
-    if timestamp is not None and timestamp > info.duration_seconds_from_header > 0:
+    if timestamp is not None and timestamp > info.picture_seconds > 0:
         found.append("the thumbnail's time is after the end of the video: the last frame was used")
     if info.format in (SourceFormat.MPEG_TS, SourceFormat.MPEG_PS):
         found.append(

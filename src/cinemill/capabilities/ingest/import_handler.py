@@ -32,4 +32,4 @@ def import_source(resources: StepResources, context: StepContext) -> StepOutcome
 
 def _register(connection: Connection, *, context: StepContext, upload: StoredUpload) -> None:
     asset = upload.register(connection, context.run.owner)
-    job_changes.assign_asset(connection, context.run.job_id, asset.id)
+    job_changes.assign_asset(connection, context.run.job_id, asset.id, filename=upload.filename)

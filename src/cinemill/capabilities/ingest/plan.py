@@ -34,6 +34,8 @@ class IngestParameters(SourceParameters, IngestionParameters):
         Expected(f"a number of seconds from 0 to {MAX_NUMBER}", code="timestamp_invalid"),
     ] = None
     """Also create a thumbnail of this time, in seconds from the first frame."""
+    best_effort: Annotated[bool, none_as(False)] = False
+    """Of a damaged or truncated video, create what can be created, and list what is missing."""
 
 
 def plan_ingest(params: IngestParameters, asset_id: str | None) -> list[StepSpec]:
@@ -63,11 +65,18 @@ class OrchestrationParameters(SourceParameters):
     """How much to find out: quick, standard or full."""
     provider: Annotated[Provider, choice_of(Provider), none_as(Provider.LOCAL)] = Provider.LOCAL
     """Who looks at the pictures: local, rekognition or nvidia."""
+    best_effort: Annotated[bool, none_as(False)] = False
+    """Of a damaged or truncated video, create what can be created, and list what is missing."""
 
 
 def plan_orchestration(params: OrchestrationParameters, asset_id: str | None) -> list[StepSpec]:
     """Plan a whole ingestion: that of ``process_video`` with a profile."""
-    whole = IngestParameters(path=params.path, profile=params.profile, provider=params.provider)
+    whole = IngestParameters(
+        path=params.path,
+        profile=params.profile,
+        provider=params.provider,
+        best_effort=params.best_effort,
+    )
     return plan_ingest(whole, asset_id)
 
 
@@ -138,3 +147,22 @@ def plan_retry(params: RetryParameters, asset_id: str | None) -> list[StepSpec]:
             "retry_failed_tasks takes an asset or a job, not both.", code="params_invalid"
         )
     return [StepSpec("retry", kinds.RETRY_FAILED)]
+
+
+def plan_proxy(params: SourceParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan the proxy of a stored video, with all else that one decode of it gives.
+
+    Raises InputRejected (``source_missing``).
+    """
+    return [
+        *plan_source("generate_proxy_video", params, asset_id),
+        StepSpec("prepare", kinds.PREPARE_SOURCE, after=("probe",)),
+    ]
+
+
+def plan_metadata(params: SourceParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan to find out what a video is. Raises InputRejected (``source_missing``)."""
+    return [
+        *plan_source("extract_video_metadata", params, asset_id),
+        StepSpec("metadata", kinds.DESCRIBE_SOURCE, after=("probe",)),
+    ]

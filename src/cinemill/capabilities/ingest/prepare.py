@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from cinemill.capabilities.ingest.graph import plan_prepare
 from cinemill.capabilities.ingest.request import PreparePlan, PrepareRequest
-from cinemill.core.media import REJECTION_CODES, ArtifactKind, MediaInfo
+from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import MediaRejected, OutputInvalid
+from cinemill.media.encoding.steady_audio import with_steady_audio
 from cinemill.media.ffmpeg.process import FfmpegFailed, FfmpegProgress, FfmpegReport
 from cinemill.media.ffmpeg.progress import LogSummary
 from cinemill.media.ffmpeg.session import FfmpegSession
+from cinemill.media.rejections import reject_media
 from cinemill.media.text_tracks import write_sprite_index
-from cinemill.media.verify.integrity import Decoded, check_integrity, ends_cleanly, is_damaged
+from cinemill.media.verify.integrity import (
+    Decoded,
+    blame_source,
+    ends_cleanly,
+    find_flaw,
+    find_log_flaw,
+)
 from cinemill.media.verify.outputs import inspect_output
 
 __all__ = ["PrepareOutcome", "PrepareRequest", "PreparedFile", "prepare"]
@@ -44,10 +52,16 @@ class PrepareOutcome:
     decoded_frames: int
     decoded_seconds: float
     warnings: tuple[str, ...]
+    changes: tuple[str, ...]
+    """What was converted on purpose; among the facts of the proxy, too."""
     wall_seconds: float
     cpu_seconds: float
     """FFmpeg's own, without starting and checking."""
     peak_rss_bytes: int
+    flaw: str = ""
+    """Code of why the source is not complete; only where the best is made of it all the same."""
+    lacks_sound: bool = False
+    """Whether its audio was left out, because nothing can be made of it."""
 
 
 def prepare(
@@ -55,17 +69,58 @@ def prepare(
 ) -> PrepareOutcome:
     """Create every file of ingest from ``source`` in the folder, which must be empty and private.
 
-    On any error the folder is empty again.
+    On any error the folder is empty again. With ``best_effort`` a damaged source is no error if it
+    has a frame; where its audio is of no use, it is left out.
 
     Raises MediaRejected (``media_truncated``, ``media_damaged``), OutputInvalid, CommandFailed,
     CommandStalled, DiskFull, and whatever ``should_stop`` returns.
     """
+    try:
+        return with_steady_audio(
+            session, source, info, lambda steady: _prepare(session, source, steady, request)
+        )
+    except MediaRejected:
+        if not (request.best_effort and info.audio):
+            raise
+    outcome = _prepare(session, source, replace(info, audio=()), request)
+    return replace(outcome, flaw=outcome.flaw or "media_damaged", lacks_sound=True)
+
+
+class _EndGuessed(Exception):
+    """Outputs outlast the video.
+
+    FFmpeg lets a last frame of which nothing is said last as long as the step before it, which may
+    be a long gap.
+    """
+
+    def __init__(self, end_seconds: float) -> None:
+        super().__init__(end_seconds)
+        self.end_seconds = end_seconds
+
+
+def _prepare(
+    session: FfmpegSession, source: Path, info: MediaInfo, request: PrepareRequest
+) -> PrepareOutcome:
+    try:
+        return _prepare_until(session, source, info, request, None)
+    except _EndGuessed as guessed:
+        return _prepare_until(session, source, info, request, guessed.end_seconds)
+
+
+def _prepare_until(
+    session: FfmpegSession,
+    source: Path,
+    info: MediaInfo,
+    request: PrepareRequest,
+    end_seconds: float | None,
+) -> PrepareOutcome:
     plan = plan_prepare(
         str(source),
         info,
         request,
         can_tonemap=session.binary.can_tonemap,
         max_pixels=session.limits.max_pixels,
+        end_seconds=end_seconds,
     )
     try:
         report = session.run(
@@ -75,13 +130,24 @@ def prepare(
                 session.on_progress, info.duration_seconds_from_header * request.proxy_fps
             ),
         )
-        return _check(plan, report, info, source, session.folder)
+        return _check(plan, report, info, source, session.folder, request)
     except FfmpegFailed as failed:
-        _empty(session.folder)
-        raise (_blame_source(failed) or failed) from failed
+        empty(session.folder)
+        if failed.tally.audio_changed:
+            raise
+        raise blame(failed) from failed
     except BaseException:
-        _empty(session.folder)
+        empty(session.folder)
         raise
+
+
+def blame(failed: FfmpegFailed) -> MediaRejected | FfmpegFailed:
+    """Return the rejection of a source over which a command failed; else the failure itself."""
+    blamed = blame_source(failed)
+    if blamed is None and failed.code == "out_of_memory":
+        # It decodes to more than fits.
+        return reject_media("media_out_of_memory")
+    return blamed or failed
 
 
 def _as_share(
@@ -101,31 +167,49 @@ def _as_share(
 
 
 def _check(
-    plan: PreparePlan, report: FfmpegReport, info: MediaInfo, source: Path, folder: Path
+    plan: PreparePlan,
+    report: FfmpegReport,
+    info: MediaInfo,
+    source: Path,
+    folder: Path,
+    request: PrepareRequest,
 ) -> PrepareOutcome:
     tally = report.tally
     if tally.video_frames == 0:
-        raise _reject("media_damaged")
+        raise reject_media("media_damaged")
     has_clean_end = ends_cleanly(source, info.format)
     facts = _inspect(plan, folder, tally, has_clean_end)
     shots = facts[ArtifactKind.SHOT_FRAMES]
     audio = facts.get(ArtifactKind.AUDIO, {})
     decoded = Decoded(shots["frames"], shots["duration_seconds"], audio.get("duration_seconds"))
-    check_integrity(info, tally, decoded, has_clean_end=has_clean_end)
-    _compare(plan, facts, decoded, tally)
+    flaw = find_flaw(info, tally, decoded, has_clean_end=has_clean_end)
+    if flaw and not request.best_effort:
+        raise reject_media(flaw)
+    # Of a flawed source, the outputs need not agree: each lacks what could not be decoded for it.
+    if not flaw:
+        proxy = facts[ArtifactKind.PROXY]
+        outlasts = _outlasts(proxy["duration_seconds"], proxy["fps"], decoded)
+        if outlasts and not plan.has_measured_end:
+            raise _EndGuessed(decoded.seconds)
+        _compare(plan, facts, decoded, tally)
     files = [
         PreparedFile(output.kind, folder / output.filename, output.media_type, facts[output.kind])
         for output in plan.outputs
     ]
+    for file in files:
+        if file.kind is ArtifactKind.PROXY:
+            file.facts["changes"] = list(plan.changes)
     files.append(_index_sprite(plan, files, decoded, folder))
     return PrepareOutcome(
         files=tuple(files),
         decoded_frames=decoded.frames,
         decoded_seconds=decoded.seconds,
         warnings=_warnings(plan, info, tally, shots),
+        changes=plan.changes,
         wall_seconds=report.wall_seconds,
         cpu_seconds=tally.cpu_seconds,
         peak_rss_bytes=tally.peak_rss_bytes,
+        flaw=flaw,
     )
 
 
@@ -141,28 +225,13 @@ def _inspect(
             output.kind: inspect_output(folder / output.filename, output) for output in plan.outputs
         }
     except OutputInvalid as wrong:
-        blamed = _media_error(tally, has_clean_end=has_clean_end)
-        raise (blamed or wrong) from wrong
+        flaw = find_log_flaw(tally, has_clean_end=has_clean_end)
+        raise (reject_media(flaw) if flaw else wrong) from wrong
 
 
-def _blame_source(failed: FfmpegFailed) -> MediaRejected | None:
-    """Return the video's part in it: that it is damaged, or decodes to more than fits.
-
-    If FFmpeg started, read it and gave up, it would do the same again: a track without a single
-    sound that can be decoded, for instance, leaves the file of that sound without a beginning.
-    """
-    blamed = _media_error(failed.tally)
-    if blamed is None and failed.code == "out_of_memory":
-        return _reject("media_out_of_memory")
-    if blamed is None and failed.code == "command_failed" and failed.tally.gave_up:
-        return _reject("media_damaged")
-    return blamed
-
-
-def _media_error(tally: LogSummary, *, has_clean_end: bool = True) -> MediaRejected | None:
-    if tally.ended_early or not has_clean_end:
-        return _reject("media_truncated")
-    return _reject("media_damaged") if is_damaged(tally) else None
+def _outlasts(proxy_seconds: float, proxy_fps: float, decoded: Decoded) -> bool:
+    """Check whether the preview copy's picture lasts longer than the video's."""
+    return proxy_seconds > decoded.seconds + OUTPUT_TOLERANCE_SECONDS + 1 / proxy_fps
 
 
 def _compare(
@@ -196,9 +265,13 @@ def _index_sprite(
 ) -> PreparedFile:
     sheet = next(file for file in files if file.kind is ArtifactKind.SPRITE)
     layout = plan.sprite
-    duration = Fraction(decoded.seconds).limit_denominator(1000)
+    picture, audio = (
+        Fraction(seconds).limit_denominator(1000)
+        for seconds in (decoded.seconds, decoded.audio_seconds or 0.0)
+    )
     index = folder / SPRITE_INDEX_FILENAME
-    index.write_text(write_sprite_index(layout, duration, sheet.path.name), encoding="utf-8")
+    text = write_sprite_index(layout, picture, sheet.path.name, end_seconds=audio)
+    index.write_text(text, encoding="utf-8")
     tiles = {
         "columns": layout.columns,
         "rows": layout.rows,
@@ -223,10 +296,7 @@ def _warnings(
     return tuple(found)
 
 
-def _empty(folder: Path) -> None:
+def empty(folder: Path) -> None:
+    """Remove all files of the private folder."""
     for left in folder.iterdir():
         left.unlink(missing_ok=True)
-
-
-def _reject(code: str) -> MediaRejected:
-    return MediaRejected(REJECTION_CODES[code], code=code)

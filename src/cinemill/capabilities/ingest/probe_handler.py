@@ -16,17 +16,19 @@ from cinemill.storage.media import assets
 
 
 def probe_source(resources: StepResources, context: StepContext) -> StepOutcome:
-    """Probe the job's asset unless that was done before, and record the result.
+    """Probe the job's asset unless this version has done so before, and record the result.
 
     Result: ``asset_id``, ``media``. Raises MediaRejected.
     """
     asset = find_asset(resources, context)
     context.report(0.0, "Inspecting the video")
-    media = asset.media or probe(
-        resources.files.require(asset.sha256),
-        effective_limits(resources, context),
-        sandbox=resources.sandbox,
-    )
+    media = asset.media
+    if media is None or media.is_outdated:
+        media = probe(
+            resources.files.require(asset.sha256),
+            effective_limits(resources, context),
+            sandbox=resources.sandbox,
+        )
     provenance = find_provenance(resources, context, asset, media)
     return StepOutcome(
         write_result(ProbeResult(asset.id, media, stage_seconds(context))),

@@ -24,6 +24,8 @@ class PrepareRequest:
     sprite_columns: int = 10
     sprite_tiles_at_most: int = 100
     model_frames_per_second: int = 1
+    best_effort: bool = False
+    """Creates what can be created of a damaged video, and says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +35,8 @@ class PreparePlan:
     outputs: tuple[PlannedOutput, ...]
     sprite: SpriteLayout
     audio: AudioStream | None
+    changes: tuple[str, ...]
+    """What becomes of the audio's channels, where they do not keep their places."""
     warnings: tuple[str, ...]
+    has_measured_end: bool = False
+    """Whether the outputs end when an earlier decode has shown that the last frame does."""

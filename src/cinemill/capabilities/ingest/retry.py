@@ -104,11 +104,11 @@ def _ingest_again(resources: StepResources, context: StepContext, asset_id: str)
     others = [job for job in known if job.id != job_id]
     if any(not job.state.is_final for job in others):
         return None
-    with suppress(NotFound):
+    with suppress(NotFound, Conflict):  # a Conflict: it is being deleted
         created = resources.service.create_job(
             ingestions.PREPARING_KIND,
             owner=get_asset(resources.database, asset_id).owner,
-            params=_choose_parameters(others),
+            params=choose_parameters(others),
             asset_id=asset_id,
             job_id=job_id,
             parent_id=context.run.job_id,
@@ -117,11 +117,16 @@ def _ingest_again(resources: StepResources, context: StepContext, asset_id: str)
     return None
 
 
-def _choose_parameters(jobs: Sequence[Job]) -> dict[str, object]:
-    """Return the fullest profile, and the provider of the newest ingestion that names one."""
+def choose_parameters(jobs: Sequence[Job]) -> dict[str, object]:
+    """Return the fullest profile, and the provider of the newest ingestion that names one.
+
+    Where one made the best of a damaged video, the next does so too: otherwise it would fail.
+    """
     named = [job.params["provider"] for job in jobs if job.params.get("provider")]
-    provider = {"provider": named[0]} if named else {}
-    return {"profile": choose_profile(jobs).value, **provider}
+    provider: dict[str, object] = {"provider": named[0]} if named else {}
+    is_tolerant = any(job.params.get("best_effort") is True for job in jobs)
+    best_effort = {"best_effort": True} if is_tolerant else {}
+    return {"profile": choose_profile(jobs).value, **provider, **best_effort}
 
 
 def choose_profile(jobs: Sequence[Job]) -> Profile:

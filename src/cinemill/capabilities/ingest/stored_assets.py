@@ -41,8 +41,9 @@ def create_upload_job(
 ) -> Job:
     """Register an asset and create its job in one transaction.
 
-    The same bytes of the same owner are one asset. Raises InputRejected, NotFound; Conflict where
-    the idempotency key was used for another request.
+    The same bytes of the same owner are one asset. If it was about to be deleted, it stays.
+
+    Raises InputRejected, NotFound; Conflict where the idempotency key was used for another request.
     """
     # The job must name the asset before either has a row. Where another upload of the same bytes
     # wins the race, its asset is used in the next round.
@@ -57,6 +58,7 @@ def create_upload_job(
                 asset_id=asset_id,
                 priority=job.priority,
                 idempotency_key=job.idempotency_key,
+                filename=file.filename,
                 in_transaction=partial(_register, asset_id=asset_id, file=file),
             )
         except _AssetRaced:
@@ -69,11 +71,13 @@ def delete_unused_asset(database: Database, asset_id: str) -> bool:
     A job needs its own asset, and while it is unfinished, those that it names, as a render does.
     """
     with database.begin() as connection:
+        # Not while the row is locked: it reads all unfinished jobs.
+        if is_named_by_unfinished_job(connection, asset_id):
+            return False
+    with database.begin() as connection:
         # Locked first: an upload of the same bytes waits here, or is seen in the list.
         is_there = assets.lock_asset(connection, asset_id)
         if not is_there or list_jobs(connection, asset_id=asset_id, limit=1):
-            return False
-        if is_named_by_unfinished_job(connection, asset_id):
             return False
         return assets.delete_asset(connection, asset_id)
 

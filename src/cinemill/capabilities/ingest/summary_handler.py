@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.steps.ingestion.gaps import SOURCE
 from cinemill.steps.ingestion.plan import ProfileParameters
+from cinemill.steps.ingestion.source_damage import GAPS
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.findings.ingestions import count_known
 
@@ -13,15 +15,26 @@ def summarize_ingestion(resources: StepResources, context: StepContext) -> StepO
     asset = find_asset(resources, context)
     with resources.database.begin() as connection:
         known = count_known(connection, asset.id)
+    prepared = context.run.inputs.get("prepare", {})
+    own = prepared.get(GAPS) or ()
     return StepOutcome(
         {
-            **context.run.inputs.get("prepare", {}),
+            **prepared,
             "profile": context.parameters(ProfileParameters).profile.value,
             "findings": {kind.value: count for kind, count in known.findings.items()},
             "passages": {track.value: count for track, count in known.passages.items()},
-            "gaps": [
-                {"subject": gap.subject, "code": gap.code, "message": gap.message, "hint": gap.hint}
-                for gap in known.gaps
+            GAPS: [
+                *own,
+                *(
+                    {
+                        "subject": gap.subject,
+                        "code": gap.code,
+                        "message": gap.message,
+                        "hint": gap.hint,
+                    }
+                    for gap in known.gaps
+                    if not own or gap.subject != SOURCE
+                ),
             ],
         }
     )

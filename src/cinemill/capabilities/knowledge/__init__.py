@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cinemill.capabilities.knowledge import kinds
 from cinemill.capabilities.knowledge.merge_parameters import MergeParameters
-from cinemill.capabilities.knowledge.plan import plan_merges, plan_step
+from cinemill.capabilities.knowledge.plan import plan_caption_edits, plan_merges
 from cinemill.core.parameters import NoParameters
 from cinemill.jobs.catalog import JobKind
 from cinemill.jobs.step import Handler
@@ -19,6 +19,7 @@ from cinemill.steps.ingestion.kinds import (
     EXTRACT_ENTITIES,
     EXTRACT_RELATIONS,
 )
+from cinemill.steps.source.plan import SourceParameters, plan_on_video
 
 if TYPE_CHECKING:
     from cinemill.steps.ingestion.gaps import Work
@@ -77,9 +78,14 @@ CAPABILITY = Capability(
     steps=kinds.STEPS,
     jobs=(
         *(
-            JobKind(kind, NoParameters, plan_step(kind))
-            for kind in (EXTRACT_ENTITIES, EXTRACT_RELATIONS, BUILD_SCENES, APPLY_CAPTION_EDITS)
+            JobKind(kind, SourceParameters, plan_on_video(kind, subject), positional=("path",))
+            for kind, subject in (
+                (EXTRACT_ENTITIES, "entities"),
+                (EXTRACT_RELATIONS, "relations"),
+                (BUILD_SCENES, "scenes"),
+            )
         ),
+        JobKind(APPLY_CAPTION_EDITS, NoParameters, plan_caption_edits),
         JobKind(kinds.MERGE_GRAPHS, MergeParameters, plan_merges),
     ),
     build_handlers=_build_handlers,

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from cinemill.capabilities.knowledge.kinds import MERGE_GRAPHS
 from cinemill.capabilities.knowledge.merge_parameters import MergeParameters
 from cinemill.core.job import StepSpec
 from cinemill.core.parameters import NoParameters
 from cinemill.errors import InputRejected
+from cinemill.steps.ingestion.kinds import APPLY_CAPTION_EDITS
 
 
-def plan_step(kind: str) -> Callable[[NoParameters, str | None], list[StepSpec]]:
-    """Return the planner of a job of one step, which needs a stored video.
-
-    It raises InputRejected (``source_missing``).
-    """
-
-    def plan(_params: NoParameters, asset_id: str | None) -> list[StepSpec]:
-        if asset_id is None:
-            raise InputRejected(f"{kind} needs a stored video.", code="source_missing")
-        return [StepSpec(kind, kind)]
-
-    return plan
+def plan_caption_edits(_params: NoParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan what follows an edit of captions. Raises InputRejected (``source_missing``)."""
+    if asset_id is None:
+        raise InputRejected(f"{APPLY_CAPTION_EDITS} needs a stored video.", code="source_missing")
+    return [StepSpec(APPLY_CAPTION_EDITS, APPLY_CAPTION_EDITS)]
 
 
 def plan_merges(params: MergeParameters, _asset_id: str | None) -> list[StepSpec]:

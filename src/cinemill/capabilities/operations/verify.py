@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from cinemill.storage.database import Database
-from cinemill.storage.media.assets import referenced_files, source_files
 from cinemill.storage.media.files import LocalFiles, hash_file
 from cinemill.storage.media.orphans import record_orphans
+from cinemill.storage.media.referenced_files import list_referenced, list_sources
 
 GRACE_SECONDS = 3600.0
 """A file without a row that is younger than this may belong to one that is about to be
@@ -48,7 +48,7 @@ def verify_files(
     repeated. A damaged source stays: it is the only copy.
     """
     with database.begin() as connection:
-        referenced = referenced_files(connection)
+        referenced = list_referenced(connection)
     missing, damaged = [], []
     for sha256, size_bytes in referenced.items():
         state = _compare(files, sha256, size_bytes)
@@ -77,7 +77,7 @@ def _repair(
     referenced: Mapping[str, int],
 ) -> int:
     with database.begin() as connection:
-        sources = source_files(connection)
+        sources = list_sources(connection)
     count = 0
     for sha256 in orphans:
         count += files.remove_if(sha256, partial(is_orphan, database, sha256, orphans[sha256])) > 0
@@ -93,7 +93,7 @@ def is_orphan(database: Database, sha256: str, identity: str, stat: os.stat_resu
     if identify(stat) != identity:
         return False
     with database.begin() as connection:
-        return sha256 not in referenced_files(connection, only=sha256)
+        return sha256 not in list_referenced(connection, only=sha256)
 
 
 def identify(stat: os.stat_result) -> str:
@@ -109,7 +109,7 @@ def find_orphans(database: Database, files: LocalFiles, *, grace_seconds: float)
     """
     found = {sha256: identify(stat) for sha256, stat in files.walk()}
     with database.begin() as connection:
-        for sha256 in referenced_files(connection):
+        for sha256 in list_referenced(connection):
             found.pop(sha256, None)
         old = record_orphans(connection, found, grace_seconds=grace_seconds)
     return {sha256: found[sha256] for sha256 in old}

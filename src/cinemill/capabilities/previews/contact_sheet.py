@@ -12,6 +12,8 @@ from cinemill.capabilities.previews.contact_sheet_layout import (
 )
 from cinemill.capabilities.previews.stills import STILL_PATTERN, Still
 from cinemill.core.media import ArtifactKind
+from cinemill.media.color.convert import declare, scale_to, state
+from cinemill.media.color.spaces import JFIF
 from cinemill.media.ffmpeg.fonts import FONTS_FOLDER, copy_fonts
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.expected_output import PlannedOutput
@@ -41,11 +43,14 @@ def render_contact_sheet(
 
 def plan_sheet(layout: SheetLayout) -> list[str]:
     """Return FFmpeg's arguments: one still a second, labelled by that clock, tiled into a grid."""
+    size = (layout.tile_width, layout.tile_height)
     filters = [
-        f"scale={layout.tile_width}:{layout.tile_height}:flags=bicubic,setsar=1,format=yuv444p",
+        declare(JFIF),
+        *scale_to(size, JFIF, JFIF, "yuvj444p", can_tonemap=False),
         f"subtitles=filename={TIMES_NAME}:fontsdir={FONTS_FOLDER}",
         f"tile={layout.columns}x{layout.rows}:padding={GAP_PIXELS}",
-        "scale=out_range=pc,format=yuvj420p",
+        state(JFIF),
+        "format=yuvj420p",
     ]
     return [
         *("-f", "image2", "-framerate", "1", "-start_number", "1", "-i", STILL_PATTERN),

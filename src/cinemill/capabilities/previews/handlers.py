@@ -20,10 +20,11 @@ from cinemill.capabilities.previews.plan import StillsParameters
 from cinemill.capabilities.previews.stills import Still, extract_stills, spread_timestamps
 from cinemill.core.documents import JsonObject
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.core.text.file_names import derive_name
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.steps.content_key import content_key
-from cinemill.steps.named_outputs import export_output, make_stem
+from cinemill.steps.named_outputs import export_output
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
@@ -38,7 +39,7 @@ from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
 
 STAGE = "preview"
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 MAX_STILL_BYTES = 1024 * 1024
 MAX_EXTRAS_BYTES = 32 * 1024 * 1024
 """Largest size of the sheet and the animated preview together."""
@@ -173,7 +174,7 @@ def _quiet_session(task: _Task) -> FfmpegSession:
 def _publish(
     task: _Task, kind: ArtifactKind, path: Path, media_type: str, facts: JsonObject
 ) -> Artifact:
-    filename = f"{make_stem(task.asset.filename)}-{path.name}"
+    filename = derive_name(task.asset.filename, f"-{path.name}")
     return publish_artifact(
         task.resources.files, path, kind, filename=filename, media_type=media_type, facts=facts
     )

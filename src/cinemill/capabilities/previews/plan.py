@@ -8,12 +8,14 @@ from pydantic import Field
 
 from cinemill.capabilities.previews import kinds
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import Expected, Parameters, none_as
+from cinemill.core.parameters import MAX_NUMBER, Expected, Parameters, none_as
 from cinemill.steps.source.plan import SourceParameters, plan_source
 
 PREVIEW_FRAMES = 10
 MAX_PREVIEW_FRAMES = 200
 PREVIEW_HEIGHT = 360
+THUMBNAIL_HEIGHT = 720
+"""As high as a poster, of which a video has one from the start."""
 SHEET_COLUMNS = 4
 MAX_SHEET_COLUMNS = 20
 MAX_PREVIEW_HEIGHT = 2160
@@ -52,5 +54,36 @@ def plan_preview(params: PreviewParameters, asset_id: str | None) -> list[StepSp
         *plan_source("generate_preview", params, asset_id),
         StepSpec(
             "stills", kinds.EXTRACT_STILLS, params.model_dump(exclude={"path"}), after=("probe",)
+        ),
+    ]
+
+
+class StillParameters(Parameters):
+    """What the step of a thumbnail creates."""
+
+    timestamp_seconds: Annotated[
+        float,
+        Field(ge=0, le=MAX_NUMBER),
+        Expected(f"a number of seconds from 0 to {MAX_NUMBER}", code="timestamp_invalid"),
+        none_as(0.0),
+    ] = 0.0
+    """Time of the still, in seconds from the first frame."""
+    height: Annotated[int, Field(ge=1, le=MAX_PREVIEW_HEIGHT)] = THUMBNAIL_HEIGHT
+    """Height in pixels. A smaller video is not enlarged."""
+
+
+class ThumbnailParameters(SourceParameters, StillParameters):
+    """A still of a video at a given time."""
+
+
+def plan_thumbnail(params: ThumbnailParameters, asset_id: str | None) -> list[StepSpec]:
+    """Plan one still of a video. Raises InputRejected (``source_missing``)."""
+    return [
+        *plan_source("generate_thumbnail", params, asset_id),
+        StepSpec(
+            "thumbnail",
+            kinds.EXTRACT_THUMBNAIL,
+            params.model_dump(exclude={"path"}),
+            after=("probe",),
         ),
     ]

@@ -10,8 +10,18 @@ from pathlib import Path
 
 from cinemill.capabilities.previews.duration import reject_truncated
 from cinemill.core.media import ArtifactKind, MediaInfo
-from cinemill.media.encoding.tonemap import tonemap
-from cinemill.media.ffmpeg.arguments import UNINDEXED_FORMATS, fit_height, freeze, input_arguments
+from cinemill.media.color.convert import declare, scale_to
+from cinemill.media.color.source import find_color
+from cinemill.media.color.spaces import JFIF
+from cinemill.media.encoding.transparency import flatten
+from cinemill.media.ffmpeg.arguments import (
+    UNINDEXED_FORMATS,
+    UNSEEKABLE_FORMATS,
+    deinterlace,
+    fit_height,
+    freeze,
+    input_arguments,
+)
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.expected_output import PlannedOutput
 from cinemill.media.verify.outputs import inspect_output
@@ -125,6 +135,8 @@ def seek_before(info: MediaInfo, timestamp: Fraction) -> tuple[list[str], Fracti
     have begun long ago.
     """
     start_seconds = Fraction(info.start_seconds - info.clock_start_seconds)
+    if info.format in UNSEEKABLE_FORMATS:
+        return [], max(Fraction(0), timestamp)
     wanted = max(Fraction(0), start_seconds.limit_denominator(90_000) + timestamp)
     lead = _UNINDEXED_LEAD_SECONDS if info.format in UNINDEXED_FORMATS else _LEAD_SECONDS
     # On a whole frame: AVI's clock ticks once a frame, and FFmpeg rounds the seek target to that.
@@ -136,8 +148,6 @@ def seek_before(info: MediaInfo, timestamp: Fraction) -> tuple[list[str], Fracti
 def _still_filters(
     info: MediaInfo, output: PlannedOutput, place: Fraction, can_tonemap: bool
 ) -> str:
-    filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []
-    filters += freeze(place)
-    filters.append(f"scale={output.width}:{output.height}:flags=bicubic,setsar=1")
-    filters += tonemap(info) if info.video.hdr and can_tonemap else []
-    return ",".join([*filters, "scale=out_range=pc,format=yuvj420p"])
+    source, size = find_color(info.video), (output.width, output.height)
+    filters = [declare(source), *deinterlace(info), *freeze(place), *flatten(info)]
+    return ",".join([*filters, *scale_to(size, source, JFIF, "yuvj420p", can_tonemap=can_tonemap)])

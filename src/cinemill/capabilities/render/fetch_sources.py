@@ -17,7 +17,8 @@ from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.errors import InputRejected
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.media.probe.probe import probe, probe_material, sniff_material_file
+from cinemill.media.probe.probe import probe, probe_material
+from cinemill.media.probe.sniff import sniff_material_file
 from cinemill.steps.import_file import StoredUpload, import_file
 from cinemill.steps.resources import StepResources, effective_limits
 from cinemill.storage.media import assets
@@ -65,7 +66,7 @@ class SourceFetcher:
 
     def _look_up(self, asset_id: str) -> FoundSource:
         asset = assets.get_asset(self.resources.database, asset_id)
-        media = asset.media or self._probe(asset.sha256)
+        media = self._probe_anew(asset.media, asset.sha256)
         with self.resources.database.begin() as connection:
             assets.record_media(connection, asset.id, media)
         return FoundSource(asset.id, asset.sha256, media)
@@ -77,7 +78,11 @@ class SourceFetcher:
             self.resources.database, owner=self.context.run.owner, sha256=sha256
         )
         media = known.media if known is not None else None
-        return self._register(taken, media or self._probe(sha256))
+        return self._register(taken, self._probe_anew(media, sha256))
+
+    def _probe_anew(self, known: MediaInfo | None, sha256: str) -> MediaInfo:
+        """Return what is known of a stored video, unless an earlier version has found it out."""
+        return self._probe(sha256) if known is None or known.is_outdated else known
 
     def _fetch_material(self, path: str, done: float) -> FoundSource:
         resources, context = self.resources, self.context

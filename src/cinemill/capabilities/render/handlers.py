@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cinemill.capabilities.render.audio.audio_mix import has_audio, mix_audio
+from cinemill.capabilities.render.audio.audio_mix import has_audio, list_folds, mix_audio
 from cinemill.capabilities.render.audio.audio_overlays import resolve_overlays
 from cinemill.capabilities.render.context import (
     RenderContext,
@@ -56,13 +56,14 @@ from cinemill.capabilities.render.timeline.pieces import Piece, place_clips, spl
 from cinemill.capabilities.render.timeline.timeline import name_clip, with_location
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.core.output import OutputFormat
+from cinemill.core.text.file_names import derive_name
 from cinemill.errors import InputRejected, MediaRejected, OutputInvalid
 from cinemill.jobs.results import read_result, write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.steps.content_key import content_key
 from cinemill.steps.encoder_choice import EncoderChoice, find_encoder, run_with_fallback
-from cinemill.steps.named_outputs import export_output, make_stem
+from cinemill.steps.named_outputs import export_output
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
@@ -73,7 +74,7 @@ from cinemill.storage.database import Connection
 from cinemill.storage.jobs import job_changes
 from cinemill.storage.media import assets
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 PLANNED_OTHERWISE = "This render was planned by another version."
 MIXED_ENCODERS = (
     "encoded in software: the workers have different hardware, and all pieces of a video "
@@ -217,8 +218,10 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
         return StepOutcome(write_result(MixResult(None)))
     key = sound_key(request, resources.ffmpeg_binary.build)
     made = find_cached(resources, key, ArtifactKind.MIX)
+    changes = list_folds(videos, request)
     if made is not None:
-        return StepOutcome(write_result(MixResult(StoredAudio(key, made.sha256), reused=True)))
+        found = StoredAudio(key, made.sha256)
+        return StepOutcome(write_result(MixResult(found, changes, reused=True)))
     outcome = mix_audio(ffmpeg_session(resources, context, "Mixing the audio"), videos, request)
     artifact = publish_artifact(
         resources.files,
@@ -229,7 +232,7 @@ def mix_render(resources: StepResources, context: StepContext) -> StepOutcome:
         facts=outcome.facts,
     )
     cache(resources, edit, _find_owner(edit, ()), key, artifact)
-    return StepOutcome(write_result(MixResult(StoredAudio(key, artifact.sha256))))
+    return StepOutcome(write_result(MixResult(StoredAudio(key, artifact.sha256), changes)))
 
 
 def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -259,7 +262,7 @@ def join_render(resources: StepResources, context: StepContext) -> StepOutcome:
     render = find_cached(resources, key, ArtifactKind.RENDER) or _join(
         resources, context, edit.timeline.output, made, sound
     )
-    filename = f"{make_stem(asset.filename)}-render-{edit.timeline.output.height}p.mp4"
+    filename = derive_name(asset.filename, f"-render-{edit.timeline.output.height}p.mp4")
     path = export_output(
         resources.files, render.sha256, resources.render_dir, context.run.job_id, filename
     )
@@ -315,7 +318,8 @@ def _list_pieces(context: StepContext) -> dict[str, Sequence[PieceResult]]:
 def _list_all_changes(context: StepContext, made: Sequence[PieceResult]) -> list[str]:
     """Return all changes, including those of a join that had pieces encoded again."""
     earlier = context.find_result(JOINED)
-    return list(earlier.changes) if earlier and earlier.changes else _list_changes(made)
+    pictures = list(earlier.changes) if earlier and earlier.changes else _list_changes(made)
+    return [*pictures, *context.result_of(MIXED).changes]
 
 
 def _list_changes(made: Sequence[PieceResult]) -> list[str]:

@@ -102,6 +102,8 @@ class MixResult:
 
     sound: StoredAudio | None
     """None where no clip has any."""
+    changes: tuple[str, ...] = ()
+    """What becomes of the channels of its sources, where they do not keep their places."""
     reused: bool = False
     seconds: Seconds = None
 

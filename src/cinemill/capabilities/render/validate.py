@@ -13,9 +13,9 @@ from cinemill.capabilities.render.results import ValidateResult
 from cinemill.capabilities.render.subtitles import find_subtitles
 from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ, total_frames
 from cinemill.capabilities.render.timeline.timeline import Timeline, name_clip, reject_element
+from cinemill.core.tracks.choice import choose_audio
 from cinemill.jobs.results import write_result
 from cinemill.jobs.step import StepContext, StepOutcome
-from cinemill.media.ffmpeg.arguments import choose_audio
 from cinemill.steps.resources import StepResources, require_space
 from cinemill.storage.media import assets
 
@@ -54,8 +54,13 @@ def _find_assets(resources: StepResources, edit: RenderContext) -> list[str]:
 
 def _check_clips(videos: Mapping[str, StoredVideo], edit: RenderContext) -> None:
     for index, clip in enumerate(edit.timeline.clips):
-        if not clip.is_gap:
-            _check_duration(videos[edit.hashes[clip.source]], clip.end, name_clip(index))
+        if clip.is_gap:
+            continue
+        video, name = videos[edit.hashes[clip.source]], name_clip(index)
+        if not video.info.has_picture:
+            why = "it is sound alone: put it among the sounds, or choose a video."
+            raise reject_element(name, why, "media_no_video")
+        _check_duration(video, clip.end, name)
 
 
 def _check_duration(video: StoredVideo, end: Fraction, name: str) -> None:

@@ -40,7 +40,7 @@ CAPABILITY = Capability(
     steps=(*kinds.STEPS, *runtime.STEPS),
     jobs=(
         *(
-            JobKind(kind, SearchParameters, plan_search(kind), positional=("query",))
+            JobKind(kind, SearchParameters, plan_search(kind), positional=("query", "limit"))
             for kind in (
                 runtime.SEMANTIC_SEARCH,
                 runtime.GRAPH_SEARCH,

@@ -20,10 +20,11 @@ __all__ = ["CAPABILITY"]
 
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.streaming.handlers import build_ladder, open_stream
+    from cinemill.steps.ingestion.source_damage import naming_damage, offering_best_effort
 
     return {
         kinds.OPEN_STREAM: partial(open_stream, resources),
-        kinds.BUILD_LADDER: partial(build_ladder, resources),
+        kinds.BUILD_LADDER: partial(offering_best_effort(naming_damage(build_ladder)), resources),
     }
 
 

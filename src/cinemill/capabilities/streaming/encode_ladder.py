@@ -18,6 +18,7 @@ from cinemill.capabilities.streaming.encode_plan import (
     USUAL_FPS,
     audio_arguments,
     choose_rate,
+    describe_channels,
     muxer_arguments,
     plan_ladder,
 )
@@ -35,12 +36,19 @@ from cinemill.capabilities.streaming.ladder import (
 )
 from cinemill.core.encoding.rendition import Purpose
 from cinemill.core.media import AudioStream, MediaInfo
+from cinemill.core.tracks.channels import SPEAKERS, choose_front
+from cinemill.core.tracks.choice import choose_audio_track
+from cinemill.core.tracks.names import name_tracks
 from cinemill.errors import OutputInvalid
+from cinemill.media.encoding.copying import COPY_AAC, COPY_H264, has_frame_times, hear_copies
+from cinemill.media.encoding.steady_audio import with_steady_audio
 from cinemill.media.ffmpeg.arguments import input_arguments
+from cinemill.media.ffmpeg.process import FfmpegFailed
 from cinemill.media.ffmpeg.progress import LogSummary, share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_mp4
-from cinemill.media.verify.integrity import Decoded, check_integrity, ends_cleanly
+from cinemill.media.rejections import reject_media
+from cinemill.media.verify.integrity import Decoded, blame_source, ends_cleanly, find_flaw
 
 MASTER_PLAYLIST = "master.m3u8"
 MEDIA_TYPES = {
@@ -66,21 +74,51 @@ class LadderOutcome:
     frames: int
     changes: tuple[str, ...]
     cpu_seconds: float
+    flaw: str = ""
+    """Code of why the source is not complete; only where the best is made of it all the same."""
+    lacks_sound: bool = False
+    """Whether its audio was left out, because nothing can be made of it."""
 
 
 def make_ladder(
-    session: FfmpegSession, source: Path, info: MediaInfo, purpose: Purpose
+    session: FfmpegSession,
+    source: Path,
+    info: MediaInfo,
+    purpose: Purpose,
+    *,
+    best_effort: bool = False,
 ) -> LadderOutcome:
     """Encode every rung that the video needs, in H.264 with AAC, in the session's empty folder.
+
+    With ``best_effort``, a damaged source is no error as long as it has a frame; where its audio is
+    of no use, it is left out.
 
     Raises MediaRejected, OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever
     ``should_stop`` returns.
     """
+    try:
+        return with_steady_audio(
+            session,
+            source,
+            info,
+            lambda steady: _encode(session, source, steady, purpose, best_effort),
+        )
+    except FfmpegFailed as failed:
+        blamed = blame_source(failed)
+        if not (best_effort and info.audio and blamed and failed.tally.gave_up):
+            raise (blamed or failed) from failed
+    outcome = _encode(session, source, replace(info, audio=()), purpose, best_effort)
+    return replace(outcome, flaw=outcome.flaw or "media_damaged", lacks_sound=True)
+
+
+def _encode(
+    session: FfmpegSession, source: Path, info: MediaInfo, purpose: Purpose, best_effort: bool
+) -> LadderOutcome:
     rungs = list_rungs(info)
     fps, changes = choose_rate(info)
     pixels = session.limits.max_pixels
     plan = plan_ladder(source, info, rungs, purpose, session.binary, pixels)
-    tally = _run(session, source, info, plan)
+    tally = run_ladder(session, source, info, plan)
     video_streams, audio_streams = _read_streams(session.folder, rungs, info.audio, fps)
     counts = {_count_frames(session.folder / stream.filename) for stream in video_streams}
     if len(counts) != 1:
@@ -89,11 +127,16 @@ def make_ladder(
     seconds = video_streams[0].seconds
     audio_seconds = max((track.seconds for track in audio_streams), default=None)
     decoded = Decoded(tally.video_frames if changes else frames, seconds, audio_seconds)
-    check_integrity(info, tally, decoded, has_clean_end=ends_cleanly(source, info.format))
-    if not changes and frames != tally.video_frames:
+    flaw = find_flaw(info, tally, decoded, has_clean_end=ends_cleanly(source, info.format))
+    if flaw and not (best_effort and frames):
+        raise reject_media(flaw)
+    if not flaw and not changes and frames != tally.video_frames:
         raise OutputInvalid(f"{tally.video_frames} frames in, {frames} out.")
     files = _write_lists(session.folder, video_streams, audio_streams)
-    return LadderOutcome(files, video_streams, audio_streams, frames, changes, tally.cpu_seconds)
+    changes += describe_channels(info)
+    return LadderOutcome(
+        files, video_streams, audio_streams, frames, changes, tally.cpu_seconds, flaw
+    )
 
 
 def list_rungs(info: MediaInfo) -> tuple[Rung, ...]:
@@ -113,6 +156,7 @@ def can_be_copied(info: MediaInfo) -> bool:
         and not video.is_interlaced
         and not video.rotation_degrees
         and not info.has_edit_list
+        and has_frame_times(info)
     )
 
 
@@ -123,35 +167,51 @@ def copy_stream(session: FfmpegSession, source: Path, info: MediaInfo) -> Ladder
     nothing is decoded, so nothing is checked.
     """
     if all(track.codec == "aac" for track in info.audio):
-        maps = [word for track in info.audio for word in ("-map", f"0:{track.index}")]
-        copied = _copy_stream(session, source, info, [*maps, "-c:a", "copy"])
-        audio_streams = [
-            replace(stream, sample_rate_hz=track.sample_rate_hz, channels=track.channels)
-            for stream, track in zip(copied.audio_streams, info.audio, strict=True)
-        ]
-        if all(
-            abs(track.seconds - copied.video_streams[0].seconds) <= LATE_SECONDS
-            for track in audio_streams
-        ):
-            _write_lists(session.folder, copied.video_streams, audio_streams)
-            return replace(copied, audio_streams=tuple(audio_streams))
+        copied = _copy_with_audio(session, source, info)
+        if copied is not None:
+            return copied
         for left in session.folder.iterdir():
             left.unlink()
     # The video keeps the file's own clock here, and so does the audio.
-    clock = audio_arguments(info.audio, "aresample=async=1:first_pts=0")
+    clock = audio_arguments(info, "aresample=async=1:first_pts=0")
     return _copy_stream(session, source, info, clock)
 
 
+def _copy_with_audio(session: FfmpegSession, source: Path, info: MediaInfo) -> LadderOutcome | None:
+    """Copy the video and its AAC; None where the audio cannot be copied, or has another length."""
+    maps = [word for track in info.audio for word in ("-map", f"0:{track.index}")]
+    try:
+        copied = _copy_stream(session, source, info, [*maps, *COPY_AAC], info.audio)
+    except (FfmpegFailed, OutputInvalid):
+        if not info.audio:
+            raise
+        return None
+    audio_streams = [
+        replace(stream, sample_rate_hz=track.sample_rate_hz, channels=track.channels)
+        for stream, track in zip(copied.audio_streams, info.audio, strict=True)
+    ]
+    video_seconds = copied.video_streams[0].seconds
+    if any(abs(track.seconds - video_seconds) > LATE_SECONDS for track in audio_streams):
+        return None
+    _write_lists(session.folder, copied.video_streams, audio_streams)
+    return replace(copied, audio_streams=tuple(audio_streams))
+
+
 def _copy_stream(
-    session: FfmpegSession, source: Path, info: MediaInfo, audio_options: Sequence[str]
+    session: FfmpegSession,
+    source: Path,
+    info: MediaInfo,
+    audio_options: Sequence[str],
+    copied: Sequence[AudioStream] = (),
 ) -> LadderOutcome:
     arguments = [
         *input_arguments(str(source), info, session.limits.max_pixels),
-        *("-map", f"0:{info.video.index}", "-c:v", "copy", *audio_options),
+        *("-map", f"0:{info.video.index}", *COPY_H264, *audio_options),
         *muxer_arguments(Fraction(SEGMENT_SECONDS), 1 + len(info.audio)),
+        *hear_copies(info, copied),
     ]
-    tally = _run(session, source, info, arguments)
-    own = Rung(info.video.width, info.video.height, 0)
+    tally = run_ladder(session, source, info, arguments)
+    own = Rung(info.video.display_width, info.video.display_height, 0)
     rate = info.video.fps or USUAL_FPS
     video_streams, audio_streams = _read_streams(session.folder, (own,), info.audio, rate)
     frames = _count_frames(session.folder / video_streams[0].filename)
@@ -159,9 +219,10 @@ def _copy_stream(
     return LadderOutcome(files, video_streams, audio_streams, frames, (), tally.cpu_seconds)
 
 
-def _run(
+def run_ladder(
     session: FfmpegSession, source: Path, info: MediaInfo, arguments: Sequence[str]
 ) -> LogSummary:
+    """Run the command in the session; return what its log shows. Raises FfmpegFailed and others."""
     report = share_of_time(session.on_progress, info.duration_seconds_from_header)
     return session.run(arguments, readable=[source], on_progress=report).tally
 
@@ -170,33 +231,42 @@ def _read_streams(
     folder: Path, rungs: Sequence[Rung], audio_streams: Sequence[AudioStream], fps: Fraction
 ) -> tuple[tuple[Stream, ...], tuple[Stream, ...]]:
     """Read FFmpeg's output files and give them our names. Raises OutputInvalid."""
-    codecs = _read_codecs(folder / MANIFEST)
+    codecs = read_codecs(folder / MANIFEST)
     video_streams = [
         replace(
-            _read_stream(folder, position, f"{min(rung.width, rung.height)}p.mp4", codecs),
+            read_stream(folder, position, f"{min(rung.width, rung.height)}p.mp4", codecs),
             width=rung.width,
             height=rung.height,
             fps=fps,
         )
         for position, rung in enumerate(rungs)
     ]
+    names, main = name_tracks(audio_streams), choose_audio_track(audio_streams)
     audio_tracks = [
         replace(
-            _read_stream(folder, len(rungs) + position, f"sound-{position + 1}.mp4", codecs),
+            read_stream(folder, len(rungs) + position, f"sound-{position + 1}.mp4", codecs),
             sample_rate_hz=48_000,
-            channels=min(2, track.channels),
+            channels=len(SPEAKERS[choose_front(track)]),
             language=track.language,
+            name=names[position],
+            roles=track.roles,
+            is_main=track == main,
         )
         for position, track in enumerate(audio_streams)
     ]
-    for left in folder.iterdir():
-        if left.suffix != ".mp4":
-            left.unlink()
+    remove_leftovers(folder)
     return tuple(video_streams), tuple(audio_tracks)
 
 
-def _read_codecs(manifest: Path) -> dict[str, str]:
-    """Return codecs by the representation's id."""
+def remove_leftovers(folder: Path) -> None:
+    """Remove FFmpeg's own playlists and manifest."""
+    for left in folder.iterdir():
+        if left.suffix != ".mp4":
+            left.unlink()
+
+
+def read_codecs(manifest: Path) -> dict[str, str]:
+    """Return codecs by the representation's id, from FFmpeg's manifest. Raises OutputInvalid."""
     try:
         root = ET.parse(manifest).getroot()  # noqa: S314 - our own FFmpeg wrote it just now
     except (OSError, ET.ParseError) as broken:
@@ -205,7 +275,8 @@ def _read_codecs(manifest: Path) -> dict[str, str]:
     return {one.attrib["id"]: one.attrib.get("codecs", "") for one in found}
 
 
-def _read_stream(folder: Path, position: int, filename: str, codecs: dict[str, str]) -> Stream:
+def read_stream(folder: Path, position: int, filename: str, codecs: dict[str, str]) -> Stream:
+    """Read one of FFmpeg's output files and give it a name of ours. Raises OutputInvalid."""
     written = folder / f"stream-{position}.mp4"
     playlist = folder / f"media_{position}.m3u8"
     if not written.is_file() or not playlist.is_file():

@@ -8,10 +8,20 @@ from pathlib import Path
 
 from cinemill.capabilities.streaming.ladder import Rung, segment_frames
 from cinemill.core.encoding.rendition import PRESETS, Purpose, VideoCodec
-from cinemill.core.media import AudioStream, MediaInfo
-from cinemill.media.encoding.tonemap import tonemap
-from cinemill.media.ffmpeg.arguments import audio_clock_filters, input_arguments
+from cinemill.core.media import MediaInfo
+from cinemill.core.tracks.channels import choose_front
+from cinemill.media.color.convert import choose_playable, declare, scale_to
+from cinemill.media.color.source import find_color
+from cinemill.media.encoding.transparency import flatten
+from cinemill.media.ffmpeg.arguments import (
+    audio_clock_filters,
+    deinterlace,
+    hold_frames,
+    hold_packets,
+    input_arguments,
+)
 from cinemill.media.ffmpeg.binary import FfmpegBinary
+from cinemill.media.ffmpeg.channels import describe_folds, fold_filter, locate_audio
 
 MANIFEST = "manifest.mpd"
 USUAL_FPS = Fraction(25)
@@ -41,7 +51,9 @@ def plan_ladder(
     # Key frames at the same frames in every rung, and nowhere else: a player switches rungs there.
     arguments += ["-g", str(frames), "-keyint_min", str(frames), "-sc_threshold", "0"]
     arguments += ["-flags", "+cgop", "-fps_mode", "passthrough"]
-    arguments += audio_arguments(info.audio, audio_clock_filters(info))
+    if not info.video.is_variable_rate:
+        arguments += hold_packets(info, begins_seconds=0.0)
+    arguments += audio_arguments(info, audio_clock_filters(info))
     return arguments + muxer_arguments(frames / fps, len(rungs) + len(info.audio))
 
 
@@ -50,21 +62,35 @@ def choose_rate(info: MediaInfo) -> tuple[Fraction, tuple[str, ...]]:
     fps = info.video.fps or USUAL_FPS
     if not info.video.is_variable_rate:
         return fps, ()
-    return Fraction(round(fps) or 1), ("the variable frame rate was made constant",)
+    rate = _moving_rate(info) or fps
+    return Fraction(round(rate) or 1), ("the variable frame rate was made constant",)
+
+
+def _moving_rate(info: MediaInfo) -> float:
+    """Return the mean rate until a held last frame begins, which is no slow one; 0 if unknown."""
+    video = info.video
+    seconds = info.picture_seconds - video.last_frame_seconds
+    if not video.holds_last_frame or seconds <= 0:
+        return 0.0
+    return max(0, video.frames_from_header - 1) / seconds
 
 
 def _video_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_tonemap: bool) -> str:
-    filters = ["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []
+    source_color = find_color(info.video)
+    color = choose_playable(source_color, keeps_hdr=not can_tonemap)
+    filters = [declare(source_color), *deinterlace(info), *flatten(info)]
     is_late = info.start_seconds != info.clock_start_seconds
     filters += ["setpts=PTS-STARTPTS"] if is_late else []
-    filters += [f"fps={fps}"] if info.video.is_variable_rate else []
-    color = tonemap(info) if info.video.hdr and can_tonemap else []
-    filters += [_scale(rungs[0]), *color, "scale=out_range=tv,format=yuv420p"]
+    if info.video.is_variable_rate:
+        filters += [f"fps={fps}", *hold_frames(info, fps, begins_seconds=0.0)]
+    filters += scale_to(_size(rungs[0]), source_color, color, "yuv420p", can_tonemap=can_tonemap)
     chains = []
     source = f"0:{info.video.index}"
-    # Each rung is scaled from the one above it, which has a fraction of the source's pixels.
+    # Each rung is scaled from the one above it, which has a fraction of the source's pixels. All
+    # state the same colors, or they would change when a player changes rungs.
     for position, rung in enumerate(rungs):
-        chain = ",".join(filters if position == 0 else [_scale(rung)])
+        again = scale_to(_size(rung), color, color, "yuv420p", can_tonemap=can_tonemap)
+        chain = ",".join(filters if position == 0 else again)
         if position + 1 == len(rungs):
             chains.append(f"[{source}]{chain}[rung{position}]")
         else:
@@ -73,22 +99,28 @@ def _video_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_tone
     return ";".join(chains)
 
 
-def _scale(rung: Rung) -> str:
-    return f"scale={rung.width}:{rung.height}:flags=bicubic,setsar=1"
+def _size(rung: Rung) -> tuple[int, int]:
+    return rung.width, rung.height
 
 
-def audio_arguments(audio_streams: Sequence[AudioStream], clock: str) -> list[str]:
-    """Return the arguments of the audio tracks, with silence if they begin late.
+def audio_arguments(info: MediaInfo, clock: str) -> list[str]:
+    """Return the arguments of the audio tracks, in stereo or mono, with silence if they begin late.
 
     A playlist counts from its first sample, and only then is it as long as the video.
     """
     arguments: list[str] = []
-    for audio in audio_streams:
-        arguments += ["-map", f"0:{audio.index}"]
-    if audio_streams:
+    for number, audio in enumerate(info.audio):
+        arguments += ["-map", locate_audio(info, audio)]
+        channels = fold_filter(audio, choose_front(audio))
+        arguments += [f"-filter:a:{number}", f"{clock},{channels}"]
+    if info.audio:
         arguments += ["-c:a", "aac", "-b:a", str(AUDIO_BPS), "-ar", "48000"]
-        arguments += ["-af", f"{clock},aformat=channel_layouts=stereo|mono"]
     return arguments
+
+
+def describe_channels(info: MediaInfo) -> tuple[str, ...]:
+    """Return what becomes of the channels of all tracks, in words."""
+    return tuple(describe_folds(info, {one.index: choose_front(one) for one in info.audio}))
 
 
 def muxer_arguments(seconds: Fraction, streams: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from cinemill.capabilities.streaming.encode_ladder import (
 )
 from cinemill.capabilities.streaming.ladder import Stream
 from cinemill.capabilities.streaming.plan import RungsParameters
+from cinemill.capabilities.streaming.sound_ladder import RUNGS_BPS, make_sound_ladder
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.jobs.results import ResultOf
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
-from cinemill.steps.named_outputs import export_output
+from cinemill.steps.ingestion.source_damage import GAPS, list_gaps, locate_damage
+from cinemill.steps.named_outputs import export_output, folder_name
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
     StepResources,
@@ -34,9 +38,20 @@ from cinemill.steps.source.results import PROBE
 from cinemill.storage.database import Connection
 from cinemill.storage.media import assets
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 """Increase it when the same video would give other files."""
 KEY_CHARACTERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class OpenResult:
+    """What is known of early playback."""
+
+    missing: Mapping[str, Any] = field(default_factory=dict)
+    """Why the optional step failed; empty if it did not."""
+
+
+OPENED = ResultOf("open", OpenResult)
 
 
 def open_stream(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -63,33 +78,52 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
     """Encode every rung that the video needs, with playlists and manifest.
 
     Result: ``asset_id``, ``output_path`` (the playlist that players open), ``playlist`` (the path
-    below the asset's address), ``rungs``, ``sounds``, ``changes``, ``made``, ``stages``. Raises
-    MediaRejected, OutputInvalid, CommandFailed, DiskFull.
+    below the asset's address), ``rungs``, ``sounds``, ``changes``, ``gaps`` (what the best effort
+    lacks), ``made``, ``stages``. Raises MediaRejected, OutputInvalid, CommandFailed, DiskFull.
     """
     began = time.monotonic()
     asset = find_asset(resources, context)
-    info, purpose = _read_info(context), context.parameters(RungsParameters).preset
+    info, params = _read_info(context), context.parameters(RungsParameters)
     require_space(resources, estimate_bytes(info))
     session = ffmpeg_session(resources, context, "Encoding the renditions")
-    outcome = make_ladder(session, resources.files.require(asset.sha256), info, purpose)
-    key = step_key(asset.sha256, "ladder", {"preset": purpose.value})
+    source = resources.files.require(asset.sha256)
+    outcome = (
+        make_ladder(session, source, info, params.preset, best_effort=params.best_effort)
+        if info.has_picture
+        else make_sound_ladder(session, source, info, best_effort=params.best_effort)
+    )
+    gaps: list[dict[str, Any]] = []
+    if outcome.flaw:
+        damage = locate_damage(resources, context, asset.sha256, info)
+        lost = info.audio if outcome.lacks_sound else ()
+        subject = "picture" if info.has_picture else "sound"
+        gaps = list_gaps(damage, outcome.flaw, lost_tracks=lost, subject=subject)
+    key = step_key(asset.sha256, "ladder", {"preset": params.preset.value})
     artifacts = publish(resources, outcome.files)
+    shelf, job_id = resources.render_dir, context.run.job_id
     for one in artifacts:
-        export_output(
-            resources.files, one.sha256, resources.render_dir, context.run.job_id, one.filename
-        )
+        export_output(resources.files, one.sha256, shelf, job_id, one.filename)
     result = {
         "asset_id": asset.id,
-        "output_path": str(resources.render_dir / context.run.job_id / MASTER_PLAYLIST),
+        "output_path": str(shelf / folder_name(job_id) / MASTER_PLAYLIST),
         "output_filename": MASTER_PLAYLIST,
         "playlist": address(key, MASTER_PLAYLIST),
-        **describe(outcome),
+        **describe(outcome, sounds=len(info.audio) if not outcome.lacks_sound else 0),
+        "changes": [*outcome.changes, *_list_missing(context)],
+        GAPS: gaps,
         "made": [
             {"kind": one.kind.value, "variant": address(key, one.filename)} for one in artifacts
         ],
         "stages": {**stage_seconds(context), "ladder": round(time.monotonic() - began, 3)},
     }
     return StepOutcome(result, lambda connection: _save(connection, asset.id, key, artifacts))
+
+
+def _list_missing(context: StepContext) -> list[str]:
+    """Say why the video could not be watched while its rungs were encoded, if it was tried."""
+    opened = context.find_result(OPENED) or OpenResult()
+    reason = opened.missing.get("message", "")
+    return [f"the stream as it is, for early playback, was left out: {reason}"] if reason else []
 
 
 def step_key(sha256: str, stage: str, params: Mapping[str, str]) -> str:
@@ -116,12 +150,13 @@ def publish(resources: StepResources, files: Sequence[Path]) -> list[Artifact]:
     ]
 
 
-def describe(outcome: LadderOutcome) -> dict[str, Any]:
-    """Return the outputs as JSON values."""
+def describe(outcome: LadderOutcome, *, sounds: int) -> dict[str, Any]:
+    """Return the outputs as JSON values; those of sound alone have a width and a height of 0."""
+    rungs = outcome.video_streams or outcome.audio_streams
     return {
         "frames": outcome.frames,
-        "rungs": [_describe_rung(stream) for stream in outcome.video_streams],
-        "sounds": len(outcome.audio_streams),
+        "rungs": [_describe_rung(stream) for stream in rungs],
+        "sounds": sounds,
         "changes": list(outcome.changes),
     }
 
@@ -139,7 +174,10 @@ def _describe_rung(stream: Stream) -> dict[str, Any]:
 
 def estimate_bytes(info: MediaInfo) -> int:
     """Return the most bytes that all rungs together will take."""
-    bps = sum(rung.bitrate_bps for rung in list_rungs(info)) + 128_000 * len(info.audio)
+    if info.has_picture:
+        bps = sum(rung.bitrate_bps for rung in list_rungs(info)) + 128_000 * len(info.audio)
+    else:
+        bps = sum(RUNGS_BPS) * len(info.audio)
     return 8 * 1024 * 1024 + int(info.duration_seconds_from_header * bps / 8)
 
 

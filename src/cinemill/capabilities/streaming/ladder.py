@@ -34,6 +34,20 @@ BITS_OF_H264: Mapping[str, Fraction] = {
 }
 """H.264 bits that are worth one bit of another codec, roughly; codecs that are not listed count as
 one."""
+_CHARACTERISTICS: Mapping[str, str] = {
+    "visual_impaired": "public.accessibility.describes-video",
+    "descriptions": "public.accessibility.describes-video",
+    "hearing_impaired": "public.accessibility.enhances-speech-intelligibility",
+}
+"""Names that players of HLS know, from FFmpeg's dispositions."""
+_ROLE_SCHEME = "urn:mpeg:dash:role:2011"
+_DASH_ROLES: Mapping[str, str] = {"comment": "commentary", "dub": "dub"}
+_PURPOSE_SCHEME = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+_PURPOSES: Mapping[str, str] = {
+    "visual_impaired": "1",
+    "descriptions": "1",
+    "hearing_impaired": "2",
+}
 FAST_FPS = 31
 """Above this rate, bitrates are half as high again."""
 
@@ -73,6 +87,12 @@ class Stream:
     sample_rate_hz: int = 0
     channels: int = 0
     language: str = "und"
+    name: str = ""
+    """Of an audio track in players' menus: unique, one line, without quotation marks."""
+    roles: tuple[str, ...] = ()
+    """What an audio track is for: see ``core.media.AUDIO_ROLES``."""
+    is_main: bool = False
+    """Whether an audio track is heard unless somebody chooses; of several, one is."""
 
     @property
     def playlist_name(self) -> str:
@@ -184,14 +204,7 @@ def write_media_playlist(stream: Stream) -> str:
 def write_master_playlist(video_streams: Sequence[Stream], audio_streams: Sequence[Stream]) -> str:
     """Return the playlist that players open: all rungs, the largest first, and the audio tracks."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    for position, audio in enumerate(audio_streams):
-        language = "" if audio.language == "und" else f'LANGUAGE="{audio.language}",'
-        default = "YES" if position == 0 else "NO"
-        lines.append(
-            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="{audio.language} {position + 1}",'
-            f'{language}DEFAULT={default},AUTOSELECT=YES,CHANNELS="{audio.channels}",'
-            f'URI="{audio.playlist_name}"'
-        )
+    lines += [write_media(audio) for audio in audio_streams]
     extra_peak = max((audio.peak_bps for audio in audio_streams), default=0)
     extra_average = max((audio.average_bps for audio in audio_streams), default=0)
     for video in video_streams:
@@ -207,9 +220,36 @@ def write_master_playlist(video_streams: Sequence[Stream], audio_streams: Sequen
     return "\n".join([*lines, ""])
 
 
+def write_media(audio: Stream, group: str = "sound") -> str:
+    """Return the tag of an audio track in a group (RFC 8216, section 4.3.4.1).
+
+    A player may start a commentary by itself only where nobody reads the menu; so it must not.
+    """
+    language = "" if audio.language == "und" else f'LANGUAGE="{audio.language}",'
+    can_start = audio.is_main or "comment" not in audio.roles
+    kinds = ",".join(_CHARACTERISTICS[role] for role in audio.roles if role in _CHARACTERISTICS)
+    characteristics = f'CHARACTERISTICS="{kinds}",' if kinds else ""
+    return (
+        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{group}",NAME="{audio.name}",{language}'
+        f"DEFAULT={_say(audio.is_main)},AUTOSELECT={_say(can_start)},{characteristics}"
+        f'CHANNELS="{audio.channels}",URI="{audio.playlist_name}"'
+    )
+
+
+def _say(is_so: bool) -> str:
+    return "YES" if is_so else "NO"
+
+
 def write_manifest(video_streams: Sequence[Stream], audio_streams: Sequence[Stream]) -> str:
     """Return the DASH manifest of the same files."""
-    seconds = max(stream.seconds for stream in (*video_streams, *audio_streams))
+    return write_manifest_of_sets(
+        [("video", video_streams), *(("audio", [audio]) for audio in audio_streams)]
+    )
+
+
+def write_manifest_of_sets(sets: Sequence[tuple[str, Sequence[Stream]]]) -> str:
+    """Return a DASH manifest: each set has a kind, and streams of which a player plays one."""
+    seconds = max(stream.seconds for _, streams in sets for stream in streams)
     root = ET.Element(
         "MPD",
         {
@@ -221,9 +261,8 @@ def write_manifest(video_streams: Sequence[Stream], audio_streams: Sequence[Stre
         },
     )
     period = ET.SubElement(root, "Period", {"id": "0", "start": "PT0S"})
-    _add_set(period, "video", video_streams)
-    for audio in audio_streams:
-        _add_set(period, "audio", [audio])
+    for kind, streams in sets:
+        _add_set(period, kind, streams)
     ET.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, "unicode") + "\n"
 
@@ -233,8 +272,22 @@ def _add_set(period: ET.Element, kind: str, streams: Sequence[Stream]) -> None:
     if streams[0].language != "und":
         attributes["lang"] = streams[0].language
     adaptation = ET.SubElement(period, "AdaptationSet", attributes)
+    if kind == "audio":
+        _describe_audio(adaptation, streams[0])
     for stream in streams:
         _add_representation(adaptation, kind, stream)
+
+
+def _describe_audio(adaptation: ET.Element, audio: Stream) -> None:
+    """Add the track's name, and what it is for (ISO/IEC 23009-1, sections 5.3.7 and 5.8.5.5)."""
+    ET.SubElement(adaptation, "Label").text = audio.name
+    for role in audio.roles:
+        if role in _PURPOSES:
+            described = {"schemeIdUri": _PURPOSE_SCHEME, "value": _PURPOSES[role]}
+            ET.SubElement(adaptation, "Accessibility", described)
+    found = [_DASH_ROLES[role] for role in audio.roles if role in _DASH_ROLES]
+    main = "main" if audio.is_main else "alternate"
+    ET.SubElement(adaptation, "Role", {"schemeIdUri": _ROLE_SCHEME, "value": (found or [main])[0]})
 
 
 def _add_representation(adaptation: ET.Element, kind: str, stream: Stream) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cinemill.capabilities.streaming import kinds
 from cinemill.core.encoding.rendition import Purpose
@@ -16,6 +16,8 @@ class RungsParameters(Parameters):
 
     preset: Annotated[Purpose, choice_of(Purpose), none_as(Purpose.WEB)] = Purpose.WEB
     """Purpose, which sets how much effort the encoder makes and how good the video is."""
+    best_effort: Annotated[bool, none_as(False)] = False
+    """Of a damaged or truncated video, encode what can be decoded, and list what is missing."""
 
 
 class LadderParameters(SourceParameters, RungsParameters):
@@ -27,7 +29,9 @@ def plan_ladder(params: LadderParameters, asset_id: str | None) -> list[StepSpec
 
     Raises InputRejected (``source_missing``).
     """
-    values = {"preset": params.preset.value}
+    values: dict[str, Any] = {"preset": params.preset.value}
+    if params.best_effort:
+        values["best_effort"] = True
     return [
         *plan_source("make_ladder", params, asset_id),
         StepSpec("open", kinds.OPEN_STREAM, after=("probe",)),

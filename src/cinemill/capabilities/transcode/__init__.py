@@ -21,12 +21,16 @@ __all__ = ["CAPABILITY"]
 def _build_handlers(resources: StepResources) -> Mapping[str, Handler]:
     from cinemill.capabilities.transcode import chunk_handlers
     from cinemill.capabilities.transcode.handlers import encode_rendition
+    from cinemill.steps.ingestion.source_damage import Work, naming_damage, offering_best_effort
+
+    def name(work: Work) -> Handler:
+        return partial(offering_best_effort(naming_damage(work)), resources)
 
     return {
-        kinds.ENCODE_RENDITION: partial(chunk_handlers.encode_or_split, resources),
-        kinds.ENCODE_WHOLE: partial(encode_rendition, resources),
-        kinds.ENCODE_CHUNK: partial(chunk_handlers.encode_one_chunk, resources),
-        kinds.ENCODE_TRACKS: partial(chunk_handlers.encode_audio_and_subtitles, resources),
+        kinds.ENCODE_RENDITION: name(chunk_handlers.encode_or_split),
+        kinds.ENCODE_WHOLE: name(encode_rendition),
+        kinds.ENCODE_CHUNK: name(chunk_handlers.encode_one_chunk),
+        kinds.ENCODE_TRACKS: name(chunk_handlers.encode_audio_and_subtitles),
         kinds.JOIN_CHUNKS: partial(chunk_handlers.join_chunks, resources),
     }
 

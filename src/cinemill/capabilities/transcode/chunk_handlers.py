@@ -58,12 +58,12 @@ from cinemill.capabilities.transcode.results import (
 )
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.job import StepSpec
-from cinemill.core.media import REJECTION_CODES, Artifact, ArtifactKind, MediaInfo
-from cinemill.errors import MediaRejected
+from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.results import read_result, write_result
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.media.encoding.encode import EncodeOutcome, find_encoder
 from cinemill.media.encoding.encode_plan import EncodePlan, fit_box, plan_encode
+from cinemill.media.rejections import reject_media
 from cinemill.steps.content_key import content_key
 from cinemill.steps.encoder_choice import choose_encoder
 from cinemill.steps.publish import publish_artifact
@@ -80,7 +80,7 @@ from cinemill.storage.jobs import statistics
 from cinemill.storage.media import assets
 from cinemill.storage.media.assets import AssetRecord
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 """Increase it when the same chunk would be another file."""
 ENCODING = "Encoding"
 INDEXING = "Finding split points"
@@ -104,7 +104,9 @@ def encode_or_split(resources: StepResources, context: StepContext) -> StepOutco
     """
     request = context.parameters(RenditionRequest)
     asset = find_asset(resources, context)
-    if find_rendition(resources, asset, request) is None:
+    best_effort = context.job_parameters(TranscodeParameters).best_effort
+    is_sound = not context.result_of(PROBE).media.has_picture
+    if not is_sound and find_rendition(resources, asset, request, best_effort=best_effort) is None:
         task = _open(resources, context, asset, request)
         hardware = choose_encoder(resources, task.info, request)
         lengths = _choose_lengths(resources, context, task) if hardware.encoder is None else None
@@ -139,10 +141,13 @@ def _choose_lengths(
     resources: StepResources, context: StepContext, task: RenditionTask
 ) -> ChunkDurations | None:
     """Return how long chunks are to be; None if the video is encoded whole."""
-    requested_seconds = context.job_parameters(TranscodeParameters).chunk_seconds
+    params = context.job_parameters(TranscodeParameters)
+    requested_seconds = params.chunk_seconds
     # A rendition with a quality target is measured, and perhaps encoded again, as a whole.
     has_quality_target = task.request.vmaf_min is not None
-    if requested_seconds == 0 or has_quality_target or not can_cut(task.info, task.request):
+    # A part that cannot be decoded may lie across chunks.
+    is_whole = requested_seconds == 0 or has_quality_target or params.best_effort
+    if is_whole or not can_cut(task.info, task.request):
         return None
     seconds = task.info.duration_seconds_from_header
     if requested_seconds is not None:
@@ -220,7 +225,7 @@ def encode_one_chunk(resources: StepResources, context: StepContext) -> StepOutc
         threads=params.threads,
     )
     if outcome.is_damaged:
-        raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
+        raise reject_media("media_damaged")
     artifact = _publish_chunk(resources, outcome, params.chunk)
     return StepOutcome(
         _describe_chunk(artifact, key, is_reused=False),
@@ -262,28 +267,29 @@ def _save_chunk(connection: Connection, *, asset_id: str, key: str, artifact: Ar
 def encode_audio_and_subtitles(resources: StepResources, context: StepContext) -> StepOutcome:
     """Encode audio and subtitles in one piece, while the chunks are encoded.
 
-    Result: ``key``, ``sha256``. Raises MediaRejected (``media_damaged``), CommandFailed, DiskFull.
+    Result: ``key``, ``sha256``, ``changes``. Raises MediaRejected (``media_damaged``),
+    CommandFailed, DiskFull.
     """
     request = context.parameters(RenditionRequest)
     task = _open(resources, context, find_asset(resources, context), request)
-    path = encode_tracks(
+    made = encode_tracks(
         ffmpeg_session(resources, context, ENCODING),
         task.path,
         task.info,
         task.plan,
-        request.container,
+        request,
     )
     key = content_key(task.asset.sha256, "tracks", request.to_json())
     artifact = publish_artifact(
         resources.files,
-        path,
+        made.path,
         ArtifactKind.PIECE,
-        filename=path.name,
+        filename=made.path.name,
         media_type=task.plan.media_type,
         facts={},
     )
     return StepOutcome(
-        write_result(TracksResult(key, artifact.sha256)),
+        write_result(TracksResult(key, artifact.sha256, made.changes)),
         partial(_save_chunk, asset_id=task.asset.id, key=key, artifact=artifact),
     )
 
@@ -321,7 +327,10 @@ def join_chunks(resources: StepResources, context: StepContext) -> StepOutcome:
         task.plan,
     )
     facts |= {"encoder": task.plan.encoder, "hardware": None}
-    facts["changes"] = [*task.plan.changes, *context.result_of(CUT).changes]
+    made = tracks.changes if tracks else ()
+    facts["changes"] = list(
+        dict.fromkeys([*task.plan.changes, *made, *context.result_of(CUT).changes])
+    )
     joined = EncodeOutcome(path, task.plan.media_type, facts, cpu_seconds=0.0)
     rendition = publish_rendition(resources, task.asset, request, joined)
     work = Work(

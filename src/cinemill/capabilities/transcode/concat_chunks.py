@@ -20,6 +20,7 @@ from cinemill.core.media import MediaInfo
 from cinemill.errors import DiskFull, OutputInvalid
 from cinemill.media.encoding.encode import inspect_rendition
 from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
+from cinemill.media.encoding.stated_end import state_end
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -66,7 +67,7 @@ def concat_chunks(
     video = session.folder / VIDEO_NAME
     video.parent.mkdir(mode=0o700)
     try:
-        _concat(session, chunks, video)
+        _concat(session, chunks, video, _held_until(info))
     except (*PacketError, ValueError) as broken:
         if getattr(broken, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("The disk is full; nothing was stored.") from broken
@@ -75,13 +76,31 @@ def concat_chunks(
     video.unlink()
     path = session.folder / plan.filename
     facts = inspect_rendition(path, plan)
+    state_end(
+        session,
+        path,
+        start_seconds=facts["start_seconds"],
+        duration_seconds=facts["duration_seconds"],
+    )
     frames = sum(chunk.frames for chunk in chunks)
     if facts["frames"] != frames:
         raise OutputInvalid(f"{frames} frames were joined, but {facts['frames']} written.")
     return path, facts
 
 
-def _concat(session: FfmpegSession, chunks: Sequence[FinishedChunk], path: Path) -> None:
+def _held_until(info: MediaInfo) -> Fraction | None:
+    """Return when a held last frame ends, on the rendition's clock; None if it is not held."""
+    if not info.video.holds_last_frame:
+        return None
+    return Fraction(info.lead_seconds + info.picture_seconds)
+
+
+def _concat(
+    session: FfmpegSession,
+    chunks: Sequence[FinishedChunk],
+    path: Path,
+    held_until: Fraction | None,
+) -> None:
     with open_mp4(chunks[0].path) as first:
         template = first.streams.video[0]
         timescale = choose_timescale(Fraction(template.time_base or 0))
@@ -90,7 +109,7 @@ def _concat(session: FfmpegSession, chunks: Sequence[FinishedChunk], path: Path)
             video = output.add_stream_from_template(template, opaque=True)
             video.time_base = Fraction(1, timescale)
             count = sum(chunk.frames for chunk in chunks)
-            for number, packet in enumerate(_rewrite_timestamps(chunks, video)):
+            for number, packet in enumerate(_rewrite_timestamps(chunks, video, held_until)):
                 output.mux_one(packet)
                 if number % _CHECK_EVERY == 0:
                     _check_cancelled(session)
@@ -109,8 +128,10 @@ def choose_timescale(time_base: Fraction) -> int:
     return hz * -(-MIN_TIMESCALE // hz)
 
 
-def _rewrite_timestamps(chunks: Sequence[FinishedChunk], video: Any) -> Iterator[Any]:
-    """Yield the packets of all chunks on the video's clock.
+def _rewrite_timestamps(
+    chunks: Sequence[FinishedChunk], video: Any, held_until: Fraction | None
+) -> Iterator[Any]:
+    """Yield the packets of all chunks on the video's clock, the last frame until its end.
 
     Decoding timestamps are the presentation timestamps, ``delay`` places late; before the first,
     evenly spaced. The earliest unused timestamp among those stored so far is final: no later frame
@@ -120,6 +141,7 @@ def _rewrite_timestamps(chunks: Sequence[FinishedChunk], video: Any) -> Iterator
     delay = max(chunk.delay for chunk in chunks)
     shown = _lead_in(chunks[0].path, delay)
     last = shown[0] - 1 if shown else None
+    lengths = _hold_last_frame(chunks[-1].path, held_until, per_tick * Fraction(video.time_base))
     for chunk in chunks:
         read = _read_last_chunk if chunk is chunks[-1] else _read_chunk
         for packet in read(chunk.path):
@@ -127,11 +149,28 @@ def _rewrite_timestamps(chunks: Sequence[FinishedChunk], video: Any) -> Iterator
             if last is not None and decoded <= last:
                 raise OutputInvalid("Two chunks contain the same frames.")
             last = decoded
+            length = packet.duration or 0
+            if chunk is chunks[-1]:
+                length = lengths.get(packet.pts, length)
+            packet.duration = length * per_tick
             packet.dts = decoded * per_tick
             packet.pts = packet.pts * per_tick
             packet.time_base = video.time_base
             packet.stream = video
             yield packet
+
+
+def _hold_last_frame(path: Path, until: Fraction | None, time_base: Fraction) -> dict[int, int]:
+    """Return the durations of packets of the last chunk by their timestamps, in its ticks.
+
+    They are those of the packets that are shown last and stored last, whose frames end ``until``
+    then: see :func:`cinemill.media.ffmpeg.arguments.hold_packets`.
+    """
+    times = [packet.pts for packet in _read_chunk(path)] if until is not None else []
+    if until is None or not times:
+        return {}
+    end = round(until / time_base)
+    return {time: end - time for time in (max(times), times[-1]) if end > time}
 
 
 def _count_ticks(path: Path, time_base: Fraction) -> int:
@@ -206,6 +245,10 @@ def _name_streams(number: int, info: MediaInfo, plan: EncodePlan) -> list[str]:
         f"-map_metadata:s:{kind}:{place}={number}:s:{index}"
         for kind, indexes in kept.items()
         for place, index in enumerate(indexes)
+    ]
+    titled = enumerate(info.audio if plan.audio_tracks else ())
+    arguments += [
+        f"-metadata:s:a:{place}=title={track.title}" for place, track in titled if track.title
     ]
     # The source's video names the encoder that created the source.
     encoder = ["-metadata:s:v:0", f"encoder={plan.encoder}"]

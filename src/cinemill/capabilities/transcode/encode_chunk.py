@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from cinemill.capabilities.transcode.chunks import Chunk, KeyframeMark
 from cinemill.core.encoding.rendition import Container, RenditionRequest
-from cinemill.core.media import REJECTION_CODES, MediaInfo
-from cinemill.errors import MediaRejected, OutputInvalid
+from cinemill.core.media import MediaInfo
+from cinemill.errors import OutputInvalid
+from cinemill.media.encoding.audio_plan import encoded_choice, hear_copied_audio, plan_audio
+from cinemill.media.encoding.encode import can_encode_audio
 from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
-from cinemill.media.ffmpeg.arguments import CHUNK_MUXER, CUTTABLE_FORMATS, input_arguments
+from cinemill.media.encoding.steady_audio import with_steady_audio
+from cinemill.media.ffmpeg.arguments import (
+    CHUNK_MUXER,
+    CUTTABLE_FORMATS,
+    deinterlace,
+    input_arguments,
+    keep_clock,
+)
+from cinemill.media.ffmpeg.process import FfmpegFailed
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogSummary, share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_mp4
 from cinemill.media.probe.streams import digest_settings
+from cinemill.media.rejections import reject_media
 from cinemill.media.verify.integrity import Decoded, is_short
 
 INDEX_NAME = "pictures.txt"
@@ -54,6 +65,15 @@ class ChunkOutcome:
     cpu_seconds: float
     is_damaged: bool
     """Whether the decoder gave up on something."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracksOutcome:
+    """Audio and subtitles in the private folder."""
+
+    path: Path
+    changes: tuple[str, ...]
+    """What became of the audio, in words."""
 
 
 def can_cut(info: MediaInfo, request: RenditionRequest) -> bool:
@@ -189,9 +209,11 @@ def _chunk_filters(
     select = [f"trim={':'.join(bounds)}"] if bounds else []
     clock = [f"setpts=PTS-({clock_start(info, time_base)})"]
     if info.video.is_interlaced:
-        # The deinterlacer uses the frames before and after, and halves ticks.
-        weave, *rest = plan.filters
-        return [weave, f"settb={time_base}", *select, *clock, *rest]
+        # The deinterlacer uses the frames before and after, and halves ticks. Before it, the plan
+        # only states the colors.
+        weave_count = 1 + len(deinterlace(info))
+        weave, rest = plan.filters[:weave_count], plan.filters[weave_count:]
+        return [*weave, f"settb={time_base}", *select, *clock, *rest]
     return [*select, *clock, *plan.filters]
 
 
@@ -228,24 +250,61 @@ def _count_delay(times: Sequence[int]) -> int:
 
 
 def encode_tracks(
-    session: FfmpegSession, source: Path, info: MediaInfo, plan: EncodePlan, container: Container
-) -> Path:
+    session: FfmpegSession,
+    source: Path,
+    info: MediaInfo,
+    plan: EncodePlan,
+    request: RenditionRequest,
+) -> TracksOutcome:
     """Encode audio and subtitles of the whole video in one piece, without its video stream.
+
+    Audio that the container does not take as it is, is encoded where nobody asked for a copy.
 
     Raises MediaRejected (``media_damaged``), CommandFailed, CommandStalled, DiskFull, and whatever
     ``should_stop`` returns.
     """
+    if not plan.audio_tracks:
+        info = replace(info, audio=())
+    texts = plan.tracks[len(plan_audio(info, request)[0]) :]
+
+    def encode(steady: MediaInfo) -> TracksOutcome:
+        audio, changes = plan_audio(steady, request)
+        heard = hear_copied_audio(steady, request)
+        path = _encode_tracks(
+            session, source, steady, (*audio, *texts), heard, container=request.container
+        )
+        return TracksOutcome(path, tuple(changes))
+
+    try:
+        return with_steady_audio(session, source, info, encode)
+    except FfmpegFailed as failed:
+        if not can_encode_audio(info, request, failed):
+            raise
+    encoded = request.model_copy(update={"sound": encoded_choice(request.container)})
+    return encode_tracks(session, source, info, plan, encoded)
+
+
+def _encode_tracks(
+    session: FfmpegSession,
+    source: Path,
+    info: MediaInfo,
+    tracks: Sequence[str],
+    heard: Sequence[str],
+    *,
+    container: Container,
+) -> Path:
     name = f"tracks.{container.value}"
     report = session.run(
         [
             *input_arguments(str(source), info, session.limits.max_pixels),
-            *("-vn", *plan.tracks),
+            *keep_clock(info),
+            *("-vn", *tracks),
             *("-map_metadata", "0", "-map_chapters", "0", "-max_muxing_queue_size", "4096"),
-            *(*MUXERS[container], name),
+            *(*MUXERS[container], name, *heard),
         ],
         readable=[source],
         on_progress=share_of_time(session.on_progress, info.duration_seconds_from_header),
     )
     if _is_damaged(report.tally):
-        raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
+        raise reject_media("media_damaged")
     return session.folder / name

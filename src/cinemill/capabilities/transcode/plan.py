@@ -10,7 +10,7 @@ from cinemill.capabilities.transcode import kinds
 from cinemill.capabilities.transcode.chunks import Chunk
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.job import StepSpec
-from cinemill.core.parameters import MAX_NUMBER, Expected, Parameters, empty_as
+from cinemill.core.parameters import MAX_NUMBER, Expected, Parameters, empty_as, none_as
 from cinemill.steps.source.plan import SourceParameters, plan_source
 
 
@@ -37,6 +37,8 @@ class TranscodeParameters(SourceParameters):
     ] = None
     """Length in seconds of the chunks that workers encode in parallel. 0 keeps the video in one
     piece; null chooses by the video and the number of workers."""
+    best_effort: Annotated[bool, none_as(False)] = False
+    """Of a damaged or truncated video, encode what can be decoded, and list what is missing."""
 
 
 def _read_chunk(value: object) -> object:

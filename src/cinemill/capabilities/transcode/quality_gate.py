@@ -33,6 +33,7 @@ class _Session:
     source: Path
     info: MediaInfo
     hardware: HardwareEncoder | None
+    best_effort: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def encode_to_vmaf(
     request: RenditionRequest,
     *,
     hardware: HardwareEncoder | None = None,
+    best_effort: bool = False,
 ) -> EncodeOutcome:
     """Encode a rendition in the sessions' folder and measure it against ``vmaf_min``.
 
@@ -69,7 +71,7 @@ def encode_to_vmaf(
     Raises InputRejected (``quality_not_reached``), and what :func:`encode` and :func:`measure_vmaf`
     raise.
     """
-    session = _Session(open_session, source, info, hardware)
+    session = _Session(open_session, source, info, hardware, best_effort)
     if request.vmaf_min is None:
         return _encode(session, request, 0.0, 1.0, "Encoding")
     require_vmaf(open_session(0.0, 1.0, "").binary, info, request)
@@ -115,6 +117,7 @@ def _encode(
         session.info,
         request,
         hardware=session.hardware,
+        best_effort=session.best_effort,
     )
 
 

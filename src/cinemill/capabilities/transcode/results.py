@@ -41,6 +41,8 @@ class TracksResult:
 
     key: str
     sha256: str
+    changes: tuple[str, ...] = ()
+    """What became of the audio, in words."""
     seconds: Seconds = None
 
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cinemill.core.media import SourceFormat
+from cinemill.core.media import read_format
 from cinemill.core.timing import to_milliseconds
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.child_exit import blame_file
@@ -50,7 +50,7 @@ class FrameServer:
         self._request = request
         self._sink = sink
         self._path = Path(request["path"])
-        self._format = SourceFormat(request["format"])
+        self._format = read_format(request["format"])
         self._limits = Limits(**request["limits"])
         self._threads = int(request["threads"])
         self._written_at = time.monotonic()
@@ -96,13 +96,15 @@ class FrameServer:
             raise reject("media_too_long")
         write_record(self._sink, RecordKind.TIMESTAMPS, scan.pts)
         write_record(self._sink, RecordKind.KEYS, scan.keys)
+        is_cut_off = video.is_cut_off(shown_seconds, len(scan.pts))
+        held = scan.last_duration if is_cut_off else video.hold(scan.pts[-1], scan.last_duration)
         return {
             "time_base": str(time_base),
-            "last_duration": scan.last_duration,
+            "last_duration": held,
             "packet_bytes": video.packet_bytes,
             "has_packet_times": has_packet_times,
             "is_seekable": has_packet_times and video.format in SEEKABLE_FORMATS,
-            "is_cut_off": video.is_cut_off(shown_seconds, len(scan.pts)),
+            "is_cut_off": is_cut_off,
         }
 
     def _frames(self) -> Facts:
@@ -129,7 +131,7 @@ class FrameServer:
         self, video: OpenVideo, chosen: Iterator[tuple[int, Any]], remaining: set[int]
     ) -> None:
         size = SizeBound(self._request["max_width"], self._request["max_pixels"])
-        converter = PixelConverter(video.stream, size)
+        converter = PixelConverter(video.stream, size, crop=video.crop)
         first, time_base = self._request["first_pts"], video.stream.time_base
         for pts, frame in chosen:
             seconds = (pts - first) * time_base
@@ -140,7 +142,7 @@ class FrameServer:
         size = ExactSize(self._request["width"], self._request["height"])
         rate = Fraction(self._request["rate"]) if self._request["rate"] else None
         with self._open_with_clock() as (video, clock):
-            converter = PixelConverter(video.stream, size)
+            converter = PixelConverter(video.stream, size, crop=video.crop)
             pace = Pace(rate, video.stream.time_base)
             for frame in video.decode_all():
                 pts = clock.stamp(frame)

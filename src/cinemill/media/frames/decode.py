@@ -78,7 +78,7 @@ def _choose(frames: list[Any], sought: set[int]) -> Iterator[Any]:
 def _seek(video: OpenVideo, key_pts: int) -> None:
     """Seek to the key frame or before it. Raises SeekFailed."""
     try:
-        video.container.seek(key_pts, stream=video.stream)
+        video.seek(key_pts)
     except PROBLEMS as failed:
         raise SeekFailed from failed
 

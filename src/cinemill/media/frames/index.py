@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cinemill.core.media import SourceFormat
+from cinemill.core.media import MaterialFormat, SourceFormat
 from cinemill.core.timing import to_milliseconds
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import Sandbox
 from cinemill.media.frames.process import ShouldStop, decode_records, never_stop, reject
 from cinemill.media.frames.records import Facts, RecordKind, read_end
-from cinemill.media.probe.probe import sniff_file
+from cinemill.media.probe.sniff import sniff_file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameIndex:
     """The frames of a video in display order: nine bytes a frame."""
 
-    container: SourceFormat
+    container: SourceFormat | MaterialFormat
     time_base: Fraction
     """Seconds a tick."""
     pts: NDArray[np.int64]
@@ -104,7 +104,7 @@ def read_index(
     timestamps are missing or ambiguous or an edit list hides frames. Of a truncated video it finds
     the frames that are there.
 
-    Raises MediaRejected with a code of ``core.media.REJECTION_CODES``, CommandFailed,
+    Raises MediaRejected with a code of ``media.rejections.REJECTION_CODES``, CommandFailed,
     CommandStalled, and what ``should_stop`` returns.
     """
     records = decode_records(
@@ -115,7 +115,7 @@ def read_index(
 
 
 def _build_index(
-    container: SourceFormat, columns: dict[RecordKind, memoryview], facts: Facts
+    container: SourceFormat | MaterialFormat, columns: dict[RecordKind, memoryview], facts: Facts
 ) -> FrameIndex:
     pts = np.frombuffer(columns[RecordKind.TIMESTAMPS], dtype=np.int64)
     is_key = np.frombuffer(columns[RecordKind.KEYS], dtype=np.bool_)

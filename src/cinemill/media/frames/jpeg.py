@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
+from av.video.reformatter import ColorRange, Colorspace
 
 if TYPE_CHECKING:
     from cinemill.core.frames import Pixels
@@ -36,7 +37,7 @@ def encode_jpeg(pixels: Pixels, *, quantizer: int = _QUANTIZER) -> bytes:
     ``quantizer`` is FFmpeg's, 2 (best) to 31.
     """
     frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
-        format="yuvj444p", dst_color_range="JPEG"
+        format="yuvj444p", dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.JPEG
     )
     frame.pts = 0
     codec = av.CodecContext.create("mjpeg", "w")

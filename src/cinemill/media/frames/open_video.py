@@ -11,10 +11,13 @@ from typing import Any
 import av
 from av.stream import Discard
 
-from cinemill.core.media import SourceFormat
+from cinemill.core.media import MaterialFormat, SourceFormat
+from cinemill.core.sizes import Crop
+from cinemill.core.timing import find_last_frame
 from cinemill.media.ffmpeg.limits import Limits
-from cinemill.media.probe.durations import stream_seconds
-from cinemill.media.probe.metadata import choose_video, reject
+from cinemill.media.probe.durations import stream_seconds, track_end
+from cinemill.media.probe.last_frame import INDEXED_FORMATS
+from cinemill.media.probe.metadata import choose_video, find_alpha_decoder, find_crop, reject
 from cinemill.media.probe.mp4_boxes import BoxFacts, read_boxes
 from cinemill.media.verify.integrity import (
     TOLERANCE_SECONDS,
@@ -34,7 +37,7 @@ class OpenVideo:
     path: Path
     container: Any
     stream: Any
-    format: SourceFormat
+    format: SourceFormat | MaterialFormat
     boxes: BoxFacts
     limits: Limits
     is_broken: bool = False
@@ -43,9 +46,23 @@ class OpenVideo:
     packet_bytes: int = 0
     """Of the video's packets that were read."""
 
+    alpha_decoder: Any = None
+    """Decodes the stream with its transparency; None if its own decoder does, or it has none."""
+
     @property
     def codec(self) -> Any:
-        return self.stream.codec_context
+        return self.alpha_decoder or self.stream.codec_context
+
+    def seek(self, pts: int) -> None:
+        """Go to the key frame at or before a timestamp. Raises one of :data:`PROBLEMS`."""
+        self.container.seek(pts, stream=self.stream)
+        if self.alpha_decoder is not None:
+            self.alpha_decoder.flush_buffers()
+
+    @property
+    def crop(self) -> Crop:
+        """What the container cuts off the frames."""
+        return find_crop(self.container, self.stream, self.path, self.boxes)
 
     def read_packets(self) -> Iterator[Any]:
         """Yield the video's packets as they are stored, up to the end or the first error."""
@@ -86,6 +103,19 @@ class OpenVideo:
             yield from self.decode(packet)
         yield from self.decode(None)
 
+    def hold(self, start: int, duration: int) -> int:
+        """Return for how many ticks the last frame, which begins at ``start``, is shown.
+
+        ``duration`` is what its packet or its decoder says; 0 if nothing.
+        """
+        if self.format not in INDEXED_FORMATS:
+            return duration
+        end = track_end(
+            self.container, self.stream, self.boxes.shown_seconds.get(self.stream.id, 0.0)
+        )
+        last = find_last_frame([(start, duration)], stated_end=end)
+        return last.length if last else duration
+
     def is_cut_off(self, shown_seconds: float, frames: int) -> bool:
         """Check whether the file ends before its video, of which so much was found."""
         if self.is_broken or self.boxes.is_cut_off or not ends_cleanly(self.path, self.format):
@@ -94,24 +124,28 @@ class OpenVideo:
             return False
         declared = stream_seconds(self.container, self.stream)
         slack = max(TOLERANCE_SECONDS, TOLERANCE_SHARE * declared)
-        return shown_seconds < declared - slack or self._lacks_frames(frames)
+        return shown_seconds < declared - slack or self._lacks_frames(shown_seconds, frames)
 
-    def _lacks_frames(self, frames: int) -> bool:
+    def _lacks_frames(self, shown_seconds: float, frames: int) -> bool:
         """Check the number of frames where the header of an AVI states it.
 
-        Its clock counts frames and not time, and goes by what is there.
+        Its clock counts frames and not time, and goes by what is there. Where it goes on by more
+        than the frames, some of its slots are empty on purpose, and counted all the same.
         """
+        rate = float(self.stream.average_rate or 0)
+        if shown_seconds * rate > 1.5 * frames:
+            return False
         declared = self.stream.frames if self.format is SourceFormat.AVI else 0
         return bool(frames < declared - max(2, TOLERANCE_SHARE * declared))
 
 
 @contextmanager
 def open_video(
-    path: Path, container_format: SourceFormat, limits: Limits, *, threads: int = 1
+    path: Path, container_format: SourceFormat | MaterialFormat, limits: Limits, *, threads: int = 1
 ) -> Iterator[OpenVideo]:
     """Open a video for reading, with so many threads for its decoder.
 
-    Raises MediaRejected with a code of ``core.media.REJECTION_CODES``.
+    Raises MediaRejected with a code of ``media.rejections.REJECTION_CODES``.
     """
     boxes = read_boxes(path) if container_format is SourceFormat.MP4 else BoxFacts()
     try:
@@ -139,6 +173,8 @@ def _choose(video: OpenVideo, threads: int) -> OpenVideo:
     video.stream = choose_video(video.container.streams.video)
     if video.stream.width * video.stream.height > video.limits.max_pixels:
         raise reject("media_too_many_pixels")
+    if name := find_alpha_decoder(video.stream):
+        video.alpha_decoder = av.CodecContext.create(name, "r")
     for stream in streams:
         if stream.index != video.stream.index:
             stream.discard = Discard.all

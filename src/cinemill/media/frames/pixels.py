@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +11,33 @@ import numpy as np
 from av.error import FFmpegError
 from av.filter import Graph
 from av.sidedata.sidedata import Type as SideData
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from cinemill.media.frames.tone import HLG, PQ, to_sdr
+from cinemill.core.sizes import NO_CROP, Crop
+from cinemill.media.color.source import find_frame_color
+from cinemill.media.color.spaces import ColorSpace
+from cinemill.media.encoding.transparency import put_over_black
+from cinemill.media.frames.tone import TO_709, to_709, to_sdr, unmix_ycgco
 from cinemill.media.probe.metadata import reject
-from cinemill.media.probe.streams import display_size
+from cinemill.media.probe.streams import display_size, has_alpha, read_aspect
 
 _SMALLER = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _LARGER = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-_UNSPECIFIED = 2
-_BT2020 = 9
+_FIELD = "field=type=top"
+"""The upper field as a frame of half the height: both together show two moments, and a filter that
+joins them needs other frames."""
+_SCALER_MATRICES = {
+    "bt709": Colorspace.ITU709,
+    "fcc": Colorspace.FCC,
+    "bt470bg": Colorspace.ITU601,
+    "smpte170m": Colorspace.ITU601,
+    "smpte240m": Colorspace.SMPTE240M,
+    "bt2020nc": Colorspace.BT2020,
+    "bt2020c": Colorspace.BT2020,
+}
+"""Of others, about the right colors come from that of BT.709."""
+_SCALER_RANGES = {"tv": ColorRange.MPEG, "pc": ColorRange.JPEG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +116,14 @@ def read_orientation(frame: Any) -> Orientation:
 class PixelConverter:
     """Converts frames of one stream, whose size may change in the middle."""
 
-    def __init__(self, stream: Any, size: ExactSize | SizeBound) -> None:
-        self._aspect = stream.codec_context.sample_aspect_ratio
+    def __init__(self, stream: Any, size: ExactSize | SizeBound, *, crop: Crop = NO_CROP) -> None:
+        self._stream = stream
+        self._crop = crop
+        self._aspect = read_aspect(stream)
+        self._codec = stream.codec_context.codec.canonical_name
         self._size = size
         self._reformatter = VideoReformatter()
-        self._field_graph: tuple[tuple[int, int, str], Graph] | None = None
+        self._graphs: dict[str, tuple[tuple[int, int, str], Graph]] = {}
 
     def convert(self, frame: Any) -> NDArray[np.uint8]:
         """Return height × width × 3: red, green, blue.
@@ -117,57 +137,75 @@ class PixelConverter:
 
     def _convert(self, frame: Any) -> NDArray[np.uint8]:
         orientation = read_orientation(frame)
+        frame = frame if self._crop == NO_CROP else self._cut_off(frame)
         rotation = 90 if orientation.is_transposed else 0
         shown = display_size(frame.width, frame.height, self._aspect, rotation)
         width, height = self._size.fit(*shown)
         if orientation.is_transposed:
             width, height = height, width
-        source = self._take_field(frame) if _has_two_fields(frame) else frame
-        return orientation.apply(self._scale(source, width, height))
+        color = find_frame_color(frame, self._codec)
+        if _has_two_fields(frame):
+            frame = self._filter(frame, [_FIELD])
+        if has_alpha(self._stream, frame):
+            frame = self._filter(frame, put_over_black(frame.format.name))
+        return orientation.apply(self._scale(frame, width, height, color))
 
-    def _scale(self, frame: Any, width: int, height: int) -> NDArray[np.uint8]:
+    def _scale(self, frame: Any, width: int, height: int, color: ColorSpace) -> NDArray[np.uint8]:
         is_smaller = width * height < frame.width * frame.height
-        is_hdr = int(frame.color_trc) in (PQ, HLG)
-        matrix = int(frame.colorspace)
+        is_wide = color.primaries in TO_709
+        is_ycgco = color.matrix == "ycgco"
+        matrix = _SCALER_MATRICES.get(color.matrix, Colorspace.ITU709)
         scaled = self._reformatter.reformat(
             frame,
             width,
             height,
-            "rgb48le" if is_hdr else "rgb24",
-            src_colorspace=_BT2020 if is_hdr and matrix == _UNSPECIFIED else matrix,
+            "yuv444p" if is_ycgco else "rgb48le" if color.is_hdr or is_wide else "rgb24",
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=_SCALER_RANGES[color.range],
+            dst_color_range=ColorRange.JPEG,
             interpolation=_SMALLER if is_smaller else _LARGER,
             threads=1,
         )
         pixels: NDArray[Any] = scaled.to_ndarray()
-        return to_sdr(pixels, int(frame.color_trc)) if is_hdr else pixels
+        if is_ycgco:
+            return unmix_ycgco(pixels)
+        if color.is_hdr:
+            return to_sdr(pixels, color.transfer, color.primaries)
+        return to_709(pixels, color.primaries) if is_wide else pixels
 
-    def _take_field(self, frame: Any) -> Any:
-        """Return the upper field as a frame of half the height.
+    def _cut_off(self, frame: Any) -> Any:
+        """Return the part of the frame that its container shows."""
+        width, height = self._crop.apply(frame.width, frame.height)
+        return self._filter(frame, [f"crop={width}:{height}:{self._crop.left}:{self._crop.top}"])
 
-        Both fields together show two moments, and a filter that joins them needs other frames.
-        """
-        kind = (frame.width, frame.height, frame.format.name)
-        if self._field_graph is None or self._field_graph[0] != kind:
-            self._field_graph = kind, _field_graph(frame)
-        graph = self._field_graph[1]
-        graph.push(frame)
-        return graph.pull()
+    def _filter(self, frame: Any, filters: Sequence[str]) -> Any:
+        """Return the frame that these filters make of one."""
+        kind, name = (frame.width, frame.height, frame.format.name), ",".join(filters)
+        known = self._graphs.get(name)
+        if known is None or known[0] != kind:
+            known = self._graphs[name] = kind, _make_graph(frame, filters)
+        known[1].push(frame)
+        return known[1].pull()
 
 
 def _has_two_fields(frame: Any) -> bool:
     return bool(frame.interlaced_frame) and frame.height > 1
 
 
-def _field_graph(frame: Any) -> Graph:
+def _make_graph(frame: Any, filters: Sequence[str]) -> Graph:
     graph = Graph()
-    source = graph.add_buffer(
+    last = graph.add_buffer(
         width=frame.width,
         height=frame.height,
         format=frame.format.name,
         time_base=frame.time_base,
     )
-    field, sink = graph.add("field", "type=top"), graph.add("buffersink")
-    source.link_to(field)
-    field.link_to(sink)
+    for one in filters:
+        name, _, options = one.partition("=")
+        following = graph.add(name, options or None)
+        last.link_to(following)
+        last = following
+    last.link_to(graph.add("buffersink"))
     graph.configure()
     return graph

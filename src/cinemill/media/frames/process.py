@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cinemill.core.media import REJECTION_CODES
 from cinemill.errors import CommandFailed, CommandStalled, MediaRejected
 from cinemill.machine import usable_cpus
 from cinemill.media.ffmpeg.child_exit import CRASHES, FILE_EXIT_CODE, signal_of
@@ -33,7 +32,8 @@ from cinemill.media.frames.records import (
     Request,
     read_end,
 )
-from cinemill.media.probe.probe import sniff_file
+from cinemill.media.probe.sniff import sniff_file
+from cinemill.media.rejections import REJECTION_CODES, reject_media
 
 ShouldStop = Callable[[], Exception | None]
 Record = tuple[RecordKind, memoryview]
@@ -62,7 +62,7 @@ def decode_records(
 
     The process ends with the iterator. A record's bytes are the caller's to keep.
 
-    Raises MediaRejected with a code of ``core.media.REJECTION_CODES``; CommandFailed (codes
+    Raises MediaRejected with a code of ``media.rejections.REJECTION_CODES``; CommandFailed (codes
     ``command_failed``, ``command_timed_out``) if the process failed for other reasons than the
     file; CommandStalled; and what ``should_stop`` returns.
     """
@@ -90,8 +90,8 @@ def decode_records(
 
 
 def reject(code: str, log_tail: str = "") -> MediaRejected:
-    """Return the error for a code of ``core.media.REJECTION_CODES``."""
-    return MediaRejected(REJECTION_CODES[code], code=code, log_tail=log_tail)
+    """Return the error for a code of ``media.rejections.REJECTION_CODES``."""
+    return reject_media(code, log_tail=log_tail)
 
 
 def _start(path: Path, limits: Limits, sandbox: Sandbox) -> subprocess.Popen[bytes]:

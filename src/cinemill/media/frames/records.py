@@ -54,7 +54,7 @@ class Facts(TypedDict, total=False):
     """What the last record says."""
 
     rejected: str
-    """A code of ``core.media.REJECTION_CODES``: the file is to blame."""
+    """A code of ``media.rejections.REJECTION_CODES``: the file is to blame."""
     time_base: str
     last_duration: int
     packet_bytes: int

@@ -6,19 +6,18 @@ Started by ``probe`` in the sandbox, as ``python -I -m cinemill.media.probe.chil
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 from cinemill.core.media import read_format
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.python_child import answer_request
-from cinemill.media.probe.metadata import read_material, read_media
+from cinemill.media.probe.metadata import read_media
 
 
 class ProbeRequest(TypedDict):
     """A file, what it is read as, and the limits."""
 
-    what: Literal["film", "material"]
     path: str
     format: str
     limits: dict[str, Any]
@@ -29,14 +28,13 @@ class ProbeAnswer(TypedDict, total=False):
 
     info: dict[str, Any]
     rejected: str
-    """A code of ``core.media.REJECTION_CODES``."""
+    """A code of ``media.rejections.REJECTION_CODES``."""
 
 
 def handle_request(request: ProbeRequest) -> dict[str, Any]:
     """Return a :class:`ProbeAnswer`."""
     try:
-        read = {"film": read_media, "material": read_material}[request["what"]]
-        info = read(
+        info = read_media(
             Path(request["path"]), read_format(request["format"]), Limits(**request["limits"])
         )
     except MediaRejected as rejected:

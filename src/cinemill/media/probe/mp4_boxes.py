@@ -1,16 +1,20 @@
-"""ISO base media files (MP4, MOV): edits and a truncated end, which PyAV does not report.
+"""ISO base media files (MP4, MOV): what PyAV does not report of them.
 
-Box layout after ISO/IEC 14496-12, sections 4.2 and 8.6. Reads headers only and trusts nothing:
-sizes are checked against the file, depth and number of boxes are bounded.
+That is edits, a truncated end, how long each track is shown, and what is cut off its frames. Box
+layout after ISO/IEC 14496-12, sections 4.2, 8.3, 8.5, 8.6 and 12.1. Reads headers only and trusts
+nothing: sizes are checked against the file, depth and number of boxes are bounded.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
+
+from cinemill.core.sizes import NO_CROP, Crop
 
 MAX_BOXES = 20_000
 MAX_DEPTH = 8
@@ -19,7 +23,11 @@ MAX_EDITS = 1000
 ENCODER_DELAY_SECONDS = 0.5
 """A first edit that starts this early only hides the encoder's delay, which every encoder
 writes."""
-_CONTAINERS = frozenset({b"moov", b"trak", b"edts", b"mdia"})
+_CONTAINERS = frozenset({b"moov", b"trak", b"edts", b"mdia", b"minf", b"stbl"})
+MOST_ENTRY_BYTES = 64 * 1024
+_ENTRY_BYTES = 8 + 8 + 78
+"""Of the box's own fields, and of a sample entry of video before its boxes."""
+_ENTRY_SIZE_AT = 8 + 8 + 24
 _LARGE_SIZE = 1
 _TO_THE_END = 0
 
@@ -34,6 +42,10 @@ class BoxFacts:
     """A top-level box claims more bytes than the file has."""
     has_edit_list: bool = False
     """A track is not shown from its start to its end."""
+    shown_seconds: dict[int, float] = field(default_factory=dict)
+    """When each track ends that states it, from the movie's start; by the track's number."""
+    crops: dict[int, Crop] = field(default_factory=dict)
+    """What is cut off a track's frames, by the track's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,10 @@ class _Box:
 
 @dataclass(slots=True)
 class _Track:
+    number: int = 0
+    shown: int = 0
+    """In ticks of the movie."""
+    crop: Crop = NO_CROP
     timescale: int = 0
     duration: int = 0
     edits: tuple[tuple[int, int], ...] = ()
@@ -55,7 +71,7 @@ class _Track:
 def read_boxes(path: Path) -> BoxFacts:
     """Return facts about the file at ``path``; all are False if it is no MP4."""
     facts = BoxFacts()
-    movie_timescale = 0
+    movie_timescale, movie_ticks = 0, 0
     tracks: list[_Track] = []
     with path.open("rb") as file:
         size = path.stat().st_size
@@ -66,12 +82,24 @@ def read_boxes(path: Path) -> BoxFacts:
             if box.kind == b"trak":
                 tracks.append(_Track())
             elif box.kind == b"mvhd":
-                movie_timescale, _ = _read_clock(file, box)
+                movie_timescale, movie_ticks = _read_clock(file, box)
+            elif box.kind == b"tkhd" and tracks:
+                tracks[-1].number, tracks[-1].shown = _read_track(file, box)
             elif box.kind == b"mdhd" and tracks:
                 tracks[-1].timescale, tracks[-1].duration = _read_clock(file, box)
             elif box.kind == b"elst" and tracks:
                 tracks[-1].edits = _read_edits(file, box)
+            elif box.kind == b"stsd" and tracks:
+                tracks[-1].crop = _read_aperture(file, box)
     facts.has_edit_list = any(_is_edited(track, movie_timescale) for track in tracks)
+    facts.crops = {track.number: track.crop for track in tracks if track.crop != NO_CROP}
+    if movie_timescale:
+        facts.shown_seconds = {
+            track.number: track.shown / movie_timescale
+            for track in tracks
+            # Some programs write it in other ticks, and then the movie is shorter.
+            if 0 < track.shown <= movie_ticks
+        }
     return facts
 
 
@@ -125,6 +153,19 @@ def _read_clock(file: BinaryIO, box: _Box) -> tuple[int, int]:
     return int(timescale), int(duration)
 
 
+def _read_track(file: BinaryIO, box: _Box) -> tuple[int, int]:
+    """Return the number of a ``tkhd``, and for how long its track is shown; 0 if it is unknown."""
+    file.seek(box.start)
+    body = file.read(36)
+    is_long = body[:1] == b"\x01"
+    layout = ">20xI4xQ" if is_long else ">12xI4xI"
+    if len(body) < struct.calcsize(layout):
+        return 0, 0
+    number, shown = struct.unpack_from(layout, body)
+    unknown = 2**64 - 1 if is_long else 2**32 - 1
+    return int(number), 0 if shown == unknown else int(shown)
+
+
 def _read_edits(file: BinaryIO, box: _Box) -> tuple[tuple[int, int], ...]:
     file.seek(box.start)
     head = file.read(8)
@@ -135,6 +176,34 @@ def _read_edits(file: BinaryIO, box: _Box) -> tuple[tuple[int, int], ...]:
     body = file.read(count * struct.calcsize(layout))
     whole = len(body) - len(body) % struct.calcsize(layout)
     return tuple((shown, at) for shown, at, _ in struct.iter_unpack(layout, body[:whole]))
+
+
+def _read_aperture(file: BinaryIO, box: _Box) -> Crop:
+    """Return what the clean aperture of a track's first sample entry cuts off (12.1.4)."""
+    file.seek(box.start)
+    entry = file.read(min(box.end - box.start, MOST_ENTRY_BYTES))
+    at = _ENTRY_BYTES
+    while entry[at + 4 : at + 8] not in (b"clap", b""):
+        at += max(8, int.from_bytes(entry[at : at + 4]))
+    if len(entry) < at + 40:
+        return NO_CROP
+    width, height = struct.unpack_from(">HH", entry, _ENTRY_SIZE_AT)
+    numbers = struct.unpack_from(">8i", entry, at + 8)
+    if any(below <= 0 for below in numbers[1::2]):
+        return NO_CROP
+    kept_width, kept_height, across, down = (
+        Fraction(above, below) for above, below in zip(numbers[::2], numbers[1::2], strict=True)
+    )
+    left, right = _cut(width, kept_width, across)
+    top, bottom = _cut(height, kept_height, down)
+    return Crop(left, top, right, bottom)
+
+
+def _cut(length: int, kept: Fraction, offset: Fraction) -> tuple[int, int]:
+    """Return the pixels before and after what is kept, whose middle is ``offset`` off; 0 if odd."""
+    before, after = (length - kept) / 2 + offset, (length - kept) / 2 - offset
+    is_inside = kept > 0 and before >= 0 and after >= 0
+    return (round(before), round(after)) if is_inside else (0, 0)
 
 
 def _is_edited(track: _Track, movie_timescale: int) -> bool:

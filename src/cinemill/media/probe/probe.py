@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cinemill.core.documents import JsonObject
-from cinemill.core.media import REJECTION_CODES, MaterialFormat, MediaInfo, SourceFormat
+from cinemill.core.media import MaterialFormat, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.python_child import ChildCrashed, ChildLimits, run_python_child
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
-from cinemill.media.probe.sniff import HEAD_BYTES, sniff, sniff_material
+from cinemill.media.probe.sniff import sniff_file, sniff_material_file
+from cinemill.media.rejections import REJECTION_CODES, reject_media
 
 if TYPE_CHECKING:
     from cinemill.media.probe.child import ProbeAnswer
@@ -27,37 +28,37 @@ PROBE_CPU_SECONDS = 20
 PROBE_WALL_SECONDS = 40.0
 MAX_ANSWER_BYTES = 1024**2
 UNREADABLE = "media_unreadable"
+UNOPENED_CODES = frozenset({"media_truncated", "media_damaged"})
+UNOPENED_HINT = (
+    "Its index or every frame at its beginning is missing, so that nothing can be made of it: copy "
+    "it again from where it came from."
+)
 _MODULE = "cinemill.media.probe.child"
 
 
 def probe(path: Path, limits: Limits, *, sandbox: Sandbox | None = None) -> MediaInfo:
-    """Sniff and read the video at ``path``: headers, some packets and one decoded frame.
+    """Sniff and read the video or audio at ``path``: headers, some packets, one decoded frame.
 
-    Raises MediaRejected with a code of ``core.media.REJECTION_CODES``, ``media_unreadable`` for
-    whatever ended the child while it read the file; CommandFailed if the child could not start, or
-    was ended by somebody else.
+    Raises MediaRejected with a code of ``media.rejections.REJECTION_CODES``, ``media_unreadable``
+    for whatever ended the child while it read the file; CommandFailed if the child could not start,
+    or was ended by somebody else.
     """
-    return _read(path, "film", sniff_file(path), limits, sandbox)
+    return _read(path, sniff_file(path), limits, sandbox)
 
 
 def probe_material(path: Path, limits: Limits, *, sandbox: Sandbox | None = None) -> MediaInfo:
-    """Probe an overlay source: it may be a still, or audio only (``has_picture``).
-
-    Raises as :func:`probe` does; ``media_no_sound`` if it has neither video nor audio.
-    """
-    return _read(path, "material", sniff_material_file(path), limits, sandbox)
+    """Probe an overlay source: it may also be a still. Raises as :func:`probe` does."""
+    return _read(path, sniff_material_file(path), limits, sandbox)
 
 
 def _read(
     path: Path,
-    what: str,
     container_format: SourceFormat | MaterialFormat,
     limits: Limits,
     sandbox: Sandbox | None,
 ) -> MediaInfo:
     source = path.absolute()
     request: JsonObject = {
-        "what": what,
         "path": str(source),
         "format": container_format.value,
         "limits": dataclasses.asdict(limits),
@@ -81,18 +82,6 @@ def _read(
     return found
 
 
-def sniff_file(path: Path) -> SourceFormat:
-    """Return the container of the file at ``path``, by its first bytes. Raises MediaRejected."""
-    with path.open("rb") as file:
-        return sniff(file.read(HEAD_BYTES))
-
-
-def sniff_material_file(path: Path) -> SourceFormat | MaterialFormat:
-    """Return the format of a still, an audio file or a video. Raises MediaRejected."""
-    with path.open("rb") as material:
-        return sniff_material(material.read(HEAD_BYTES))
-
-
 def _read_answer(answer: ProbeAnswer) -> MediaInfo | str:
     """Return the metadata, or the code of why there is none."""
     if "rejected" not in answer:
@@ -102,4 +91,5 @@ def _read_answer(answer: ProbeAnswer) -> MediaInfo | str:
 
 
 def _reject(code: str, log_tail: str = "") -> MediaRejected:
-    return MediaRejected(REJECTION_CODES[code], code=code, log_tail=log_tail)
+    hint = UNOPENED_HINT if code in UNOPENED_CODES else ""
+    return reject_media(code, hint=hint, log_tail=log_tail)

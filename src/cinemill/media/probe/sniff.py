@@ -1,21 +1,34 @@
 """The format of a file by its first bytes: guessing by FFmpeg can be exploited.
 
-Signatures: PNG (ISO/IEC 15948), JPEG (ISO/IEC 10918), MPEG audio (ISO/IEC 11172-3, 13818-7), RIFF,
-FLAC (RFC 9639), ISO/IEC 14496-12 (boxes), RFC 8794 and 9559 (EBML, Matroska), RFC 3533 (Ogg),
-ISO/IEC 13818-1 (program and transport streams), SMPTE ST 377-1 (MXF), and the published AVI, FLV
-and ASF specifications.
+Signatures of containers: ISO/IEC 14496-12 (boxes), RFC 8794 and 9559 (EBML, Matroska), RFC 3533
+(Ogg), ISO/IEC 13818-1 (program and transport streams), SMPTE ST 377-1 (MXF), and the published AVI,
+FLV and ASF specifications. Audio is told by ``sound_heads``, pictures by ``picture_heads``.
 """
 
 from __future__ import annotations
 
-from cinemill.core.media import REJECTION_CODES, MaterialFormat, SourceFormat
+from pathlib import Path
+
+from cinemill.core.media import STILLS, MaterialFormat, SourceFormat
 from cinemill.errors import MediaRejected
+from cinemill.media.probe.head_hints import find_hint
+from cinemill.media.probe.heads.pictures import (
+    is_animated_png,
+    is_gif,
+    name_still,
+    name_unsupported_animation,
+)
+from cinemill.media.probe.heads.sounds import (
+    count_tag_bytes,
+    find_sound_format,
+    find_tagged_format,
+)
+from cinemill.media.rejections import reject_media
 
 HEAD_BYTES = 4096
 """How much of a file :func:`sniff` needs."""
 
 _BOX_TYPES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
-_STILL_BRANDS = frozenset({b"heic", b"heix", b"mif1", b"avif", b"jxl ", b"jp2 ", b"crx "})
 _MAGIC: tuple[tuple[bytes, SourceFormat], ...] = (
     (b"\x1a\x45\xdf\xa3", SourceFormat.MATROSKA),
     (b"FLV\x01", SourceFormat.FLV),
@@ -24,15 +37,12 @@ _MAGIC: tuple[tuple[bytes, SourceFormat], ...] = (
     (bytes.fromhex("060e2b34020501010d0102010102"), SourceFormat.MXF),
     (b"\x00\x00\x01\xba", SourceFormat.MPEG_PS),
 )
-_MATERIAL_MAGIC: tuple[tuple[bytes, MaterialFormat], ...] = (
-    (b"\x89PNG\r\n\x1a\n", MaterialFormat.PNG),
-    (b"\xff\xd8\xff", MaterialFormat.JPEG),
-    (b"fLaC", MaterialFormat.FLAC),
-    (b"ID3", MaterialFormat.MP3),
-)
-_RIFF_KINDS = {b"WEBP": MaterialFormat.WEBP, b"WAVE": MaterialFormat.WAV}
-_WEBP_ANIMATION = 0x02
-"""A flag of a WebP's VP8X chunk (RFC 9649); FFmpeg skips the images of such a file."""
+_STILL_FORMATS = {
+    "PNG": MaterialFormat.PNG,
+    "JPEG": MaterialFormat.JPEG,
+    "WebP": MaterialFormat.WEBP,
+}
+"""Those that can be laid over a video."""
 _PLAYLIST_STARTS = (
     b"#extm3u",
     b"ffconcat",
@@ -54,41 +64,79 @@ _TS_SYNC = 0x47
 _TS_PACKETS_WANTED = 4
 
 
-def sniff(head: bytes) -> SourceFormat:
-    """Return the container that ``head``, the first :data:`HEAD_BYTES` of a file, belongs to.
+def sniff(head: bytes) -> SourceFormat | MaterialFormat:
+    """Return the format of the video or audio that begins with ``head``, its :data:`HEAD_BYTES`.
 
-    Raises MediaRejected: ``media_empty``, ``media_playlist`` or ``media_unrecognized``.
+    Raises MediaRejected: ``media_empty``, ``media_still``, ``media_animated``, ``media_playlist``
+    or ``media_unrecognized``.
     """
+    if still := name_still(head):
+        raise _reject_still(still)
+    return _sniff_moving(head)
+
+
+def sniff_material(head: bytes) -> SourceFormat | MaterialFormat:
+    """Return the format of an overlay source: a still, else as :func:`sniff` does.
+
+    Raises MediaRejected, as :func:`sniff` does.
+    """
+    still = name_still(head)
+    if still not in _STILL_FORMATS:
+        return sniff(head)
+    return _STILL_FORMATS[still]
+
+
+def sniff_file(path: Path) -> SourceFormat | MaterialFormat:
+    """Return the format of the video or audio at ``path``. Raises as :func:`sniff` does."""
+    with path.open("rb") as file:
+        found = sniff(head := file.read(HEAD_BYTES))
+        if tag_bytes := count_tag_bytes(head):
+            # A tag with a picture is longer than what is known of the file.
+            file.seek(tag_bytes)
+            return find_tagged_format(file.read(HEAD_BYTES))
+    return found
+
+
+def sniff_material_file(path: Path) -> SourceFormat | MaterialFormat:
+    """Return the format of the overlay source at ``path``. Raises as :func:`sniff` does."""
+    with path.open("rb") as material:
+        found = sniff_material(material.read(HEAD_BYTES))
+    return found if found in STILLS else sniff_file(path)
+
+
+def _sniff_moving(head: bytes) -> SourceFormat | MaterialFormat:
     if not head:
-        raise _reject("media_empty")
+        raise reject_media("media_empty")
+    if animation := name_unsupported_animation(head):
+        raise reject_media(
+            "media_animated",
+            message=f"The file is an animated {animation}, which is not supported.",
+        )
+    found = _find_container(head) or find_sound_format(head)
+    if found is not None:
+        return found
+    if _is_playlist(head):
+        raise reject_media("media_playlist")
+    raise reject_media("media_unrecognized", hint=find_hint(head))
+
+
+def _find_container(head: bytes) -> SourceFormat | None:
     for magic, container in _MAGIC:
         if head.startswith(magic):
             return container
     if head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"AVIX"):
         return SourceFormat.AVI
-    if _is_box(head):
+    if is_gif(head):
+        return SourceFormat.GIF
+    if is_animated_png(head):
+        return SourceFormat.APNG
+    if head[4:8] in _BOX_TYPES:
         return SourceFormat.MP4
-    if _is_transport_stream(head):
-        return SourceFormat.MPEG_TS
-    raise _reject("media_playlist" if _is_playlist(head) else "media_unrecognized")
+    return SourceFormat.MPEG_TS if _is_transport_stream(head) else None
 
 
-def sniff_material(head: bytes) -> SourceFormat | MaterialFormat:
-    """Return the format of an overlay source: a still or an audio file, else a video's container.
-
-    Raises MediaRejected, as :func:`sniff` does, and ``media_animated``.
-    """
-    for magic, material in _MATERIAL_MAGIC:
-        if head.startswith(magic):
-            return material
-    if head[:4] == b"RIFF" and head[8:12] in _RIFF_KINDS:
-        if head[12:16] == b"VP8X" and head[20:21] and head[20] & _WEBP_ANIMATION:
-            raise _reject("media_animated")
-        return _RIFF_KINDS[head[8:12]]
-    # Eleven set bits begin an MPEG audio frame; the reserved layer marks ADTS.
-    if head[:1] == b"\xff" and head[1:2] and head[1] & 0xE0 == 0xE0:
-        return MaterialFormat.AAC if head[1] & 0xF6 == 0xF0 else MaterialFormat.MP3
-    return sniff(head)
+def _reject_still(name: str) -> MediaRejected:
+    return reject_media("media_still", message=f"The file is a picture ({name}), not a video.")
 
 
 def find_packet_bytes(head: bytes) -> tuple[int, int] | None:
@@ -101,12 +149,6 @@ def find_packet_bytes(head: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _is_box(head: bytes) -> bool:
-    if head[4:8] not in _BOX_TYPES:
-        return False
-    return not (head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS)
-
-
 def _is_transport_stream(head: bytes) -> bool:
     return find_packet_bytes(head) is not None
 
@@ -114,7 +156,3 @@ def _is_transport_stream(head: bytes) -> bool:
 def _is_playlist(head: bytes) -> bool:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return text.startswith(_PLAYLIST_STARTS)
-
-
-def _reject(code: str) -> MediaRejected:
-    return MediaRejected(REJECTION_CODES[code], code=code)

@@ -14,7 +14,19 @@ from typing import Any
 from av.sidedata.sidedata import Type as SideData
 from av.stream import Disposition
 
-from cinemill.core.media import AudioStream, SubtitleStream, VideoStream
+from cinemill.core.media import (
+    AUDIO_ROLES,
+    AudioStream,
+    SourceFormat,
+    SubtitleStream,
+    VideoStream,
+)
+from cinemill.core.sizes import Crop
+from cinemill.core.tracks.channels import MOST_CHANNELS
+from cinemill.core.tracks.choice import VideoTrack
+from cinemill.core.tracks.names import clean_name
+from cinemill.media.color.spaces import read_stated
+from cinemill.media.probe.codec_names import name_video_codec
 from cinemill.media.probe.durations import stream_seconds
 
 VARIABLE_RATE_RATIO = 1.3
@@ -22,13 +34,12 @@ RAGGED_SHARE = 0.03
 _REORDERED_FRAMES = 4
 _ROUNDING_SECONDS = Fraction(2, 1000)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+_NARROWEST = Fraction(1, 20)
+_PLACE = re.compile(r"(?!NONE|UNK|UNSD|AMBI)[A-Z]{1,4}[0-9]?")
+_GENERIC_NAME = re.compile(r"(?i)handler|media|gpac|produced|l-smash|bento|^(?:audio|sound|mono)$")
+"""Of what programs write as the name of every track (``SoundHandler``, ``Core Media Audio``)."""
 _RIGHT_ANGLE = 90
 _FULL_TURN = 360
-
-_PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020", 11: "smpte431", 12: "smpte432"}
-_TRANSFERS = {1: "bt709", 6: "smpte170m", 8: "linear", 13: "iec61966-2-1", 14: "bt2020-10"}
-_TRANSFERS |= {15: "bt2020-12", 16: "smpte2084", 18: "arib-std-b67"}
-_SPACES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc", 10: "bt2020c"}
 
 
 @dataclass(slots=True)
@@ -38,10 +49,12 @@ class FirstFrame:
     frame: Any = None
     times: list[int] = field(default_factory=list)
     """Presentation timestamps of the first frames, in ticks."""
+    alpha_decoder: str = ""
+    """The decoder that the frame came out of, if it is not FFmpeg's own for the codec."""
 
 
 def is_cover_art(stream: Any) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
 
 
 def has_decoder(stream: Any) -> bool:
@@ -49,18 +62,55 @@ def has_decoder(stream: Any) -> bool:
 
 
 def list_decodable_audio(streams: Iterable[Any]) -> list[Any]:
+    """Return the audio that can be decoded and mixed: with known samples and few enough channels.
+
+    What is left out counts among the file's other streams.
+    """
     return [
         stream
         for stream in streams
-        if has_decoder(stream) and stream.codec_context.sample_rate and stream.channels
+        if has_decoder(stream)
+        and stream.codec_context.sample_rate
+        and 0 < stream.channels <= MOST_CHANNELS
     ]
 
 
-def describe_video(container: Any, stream: Any, first: FirstFrame) -> tuple[VideoStream, list[str]]:
+def describe_left_out(streams: Iterable[Any]) -> list[str]:
+    """Return which audio is left out for its number of channels, in words."""
+    return [
+        f"the audio of stream {stream.index} was left out: it has {stream.channels} channels, more "
+        f"than {MOST_CHANNELS}"
+        for stream in streams
+        if has_decoder(stream) and stream.channels > MOST_CHANNELS
+    ]
+
+
+def describe_video_track(stream: Any) -> VideoTrack:
+    """Return what is known of a video track from the headers."""
+    codec = stream.codec_context
+    rate = stream.average_rate or stream.guessed_rate
+    return VideoTrack(
+        index=stream.index,
+        codec=codec.codec.canonical_name,
+        width=codec.width,
+        height=codec.height,
+        fps=float(rate or 0),
+        seconds=stream_seconds(stream.container, stream),
+        frames=max(0, stream.frames),
+        is_default=bool(stream.disposition & Disposition.default),
+        is_still=bool(stream.disposition & (Disposition.still_image | Disposition.dependent)),
+    )
+
+
+def describe_video(
+    container: Any, stream: Any, first: FirstFrame, crop: Crop
+) -> tuple[VideoStream, list[str]]:
     frame, codec = first.frame, stream.codec_context
     rotation, warnings = _rotation(frame.rotation)
-    display = display_size(frame.width, frame.height, codec.sample_aspect_ratio, rotation)
-    fps = stream.average_rate or stream.guessed_rate or Fraction(0)
+    shown = crop.apply(frame.width, frame.height)
+    display = display_size(*shown, read_aspect(stream), rotation)
+    fps, frames = _read_rate(container, stream, first)
+    color = read_stated(frame)
     return (
         VideoStream(
             index=stream.index,
@@ -75,16 +125,44 @@ def describe_video(container: Any, stream: Any, first: FirstFrame) -> tuple[Vide
             pixel_format=frame.format.name,
             bit_depth=max(part.bits for part in frame.format.components),
             is_interlaced=bool(frame.interlaced_frame),
-            color_primaries=_PRIMARIES.get(int(frame.color_primaries), "unknown"),
-            color_transfer=_TRANSFERS.get(int(frame.color_trc), "unknown"),
-            color_space=_SPACES.get(int(frame.colorspace), "unknown"),
+            color_primaries=color.primaries,
+            color_transfer=color.transfer,
+            color_space=color.matrix,
+            color_range=color.range,
             hdr=_hdr(frame),
-            frames_from_header=max(0, stream.frames),
+            frames_from_header=frames,
             duration_seconds_from_header=stream_seconds(container, stream),
             settings=digest_settings(stream) if _is_shown_as_stored(frame) else "",
+            codec_name=name_codec_of(stream, frame),
+            has_alpha=(is_clear := has_alpha(stream, frame)),
+            alpha_decoder=first.alpha_decoder if is_clear else "",
         ),
         warnings,
     )
+
+
+def name_codec_of(stream: Any, frame: Any) -> str:
+    """Return the codec of a video track as browsers name it; ``frame`` is one of its frames."""
+    codec = stream.codec_context
+    return name_video_codec(
+        codec.codec.canonical_name,
+        codec.extradata or b"",
+        tag=codec.codec_tag,
+        pixel_format=frame.format.name,
+        bit_depth=max(part.bits for part in frame.format.components),
+        longest_side=max(frame.width, frame.height),
+    )
+
+
+def has_alpha(stream: Any, frame: Any) -> bool:
+    """Check whether parts of a frame of a stream may be transparent.
+
+    The fourth byte of uncompressed AVI is padding, and mostly zero.
+    """
+    codec = stream.codec_context.codec.canonical_name
+    if codec == "rawvideo" and stream.container.format.name == SourceFormat.AVI:
+        return False
+    return frame.format.name == "pal8" or any(one.is_alpha for one in frame.format.components)
 
 
 def _is_shown_as_stored(frame: Any) -> bool:
@@ -105,15 +183,53 @@ def _rotation(counterclockwise: float) -> tuple[int, list[str]]:
     return turned, [f"rotation of {clockwise:g} degrees shown as {turned}"] if skewed else []
 
 
-def display_size(
-    width: int, height: int, sample_aspect: Fraction | None, rotation: int
-) -> tuple[int, int]:
-    """Return the size after sample aspect ratio and rotation. Absurd ratios count as square."""
-    aspect = sample_aspect or Fraction(1)
-    if not Fraction(1, 20) <= aspect <= 20:
-        aspect = Fraction(1)
+def read_aspect(stream: Any) -> Fraction:
+    """Return how wide a stored pixel is shown, relative to its height.
+
+    FFmpeg's ``av_guess_sample_aspect_ratio`` prefers what the container states to what the codec
+    does; every reader asks here, so all agree.
+    """
+    return choose_aspect(stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio)
+
+
+def choose_aspect(stated: Fraction | None, coded: Fraction | None) -> Fraction:
+    """Return the pixel aspect ratio that holds: the container's, else the codec's, else square.
+
+    A container is written last, and often to correct what was encoded; players go by it, too. MP4
+    and MOV state it in ``pasp`` (ISO/IEC 14496-12, 12.1.4) or by a track's size, Matroska in
+    ``DisplayWidth`` and ``DisplayHeight`` (RFC 9559, 5.1.4.1.28), AVI in ``vprp``, MXF in its
+    descriptor; transport and program streams have the codec's alone. That a container states square
+    pixels is a statement, too. Absurd ratios say nothing.
+    """
+    for aspect in (stated, coded):
+        if aspect and _NARROWEST <= aspect <= 1 / _NARROWEST:
+            return aspect
+    return Fraction(1)
+
+
+def display_size(width: int, height: int, aspect: Fraction, rotation: int) -> tuple[int, int]:
+    """Return the size after the pixel aspect ratio and rotation."""
     shown_width = max(1, round(width * aspect))
     return (height, shown_width) if rotation % 180 else (shown_width, height)
+
+
+def _read_rate(container: Any, stream: Any, first: FirstFrame) -> tuple[Fraction, int]:
+    """Return frames a second, and how many the header declares; zeros where it does not say.
+
+    AVI has a slot for each tick of its clock, also where that ticks more often than frames come,
+    and counts empty slots, too. Then the first frames say how often they come.
+    """
+    fps = stream.average_rate or stream.guessed_rate or Fraction(0)
+    typical = _typical_rate(first.times, stream.time_base)
+    if container.format.name == SourceFormat.AVI and 0 < typical < fps * Fraction(2, 3):
+        return typical, 0
+    return fps, max(0, stream.frames)
+
+
+def _typical_rate(times: list[int], time_base: Fraction) -> Fraction:
+    """Return the rate of most of the first frames; 0 where there are too few of them."""
+    steps = [after - before for before, after in itertools.pairwise(sorted(set(times)))]
+    return 1 / (Fraction(statistics.median_low(steps)) * time_base) if steps else Fraction(0)
 
 
 def _is_variable(times: list[int], fps: Fraction, time_base: Fraction) -> bool:
@@ -136,7 +252,7 @@ def _is_variable(times: list[int], fps: Fraction, time_base: Fraction) -> bool:
 
 
 def _hdr(frame: Any) -> str:
-    transfer = _TRANSFERS.get(int(frame.color_trc))
+    transfer = read_stated(frame).transfer
     if transfer == "arib-std-b67":
         return "hlg"
     if transfer != "smpte2084":
@@ -148,12 +264,31 @@ def _hdr(frame: Any) -> str:
 def describe_audio(stream: Any) -> AudioStream:
     return AudioStream(
         index=stream.index,
-        codec=stream.codec_context.name,
+        codec=stream.codec_context.codec.canonical_name,
         channels=stream.channels,
         sample_rate_hz=stream.codec_context.sample_rate,
         language=_read_language(stream),
         is_default=bool(stream.disposition & Disposition.default),
+        layout=stream.layout.name,
+        places=_read_places(stream.layout),
+        title=_read_title(stream),
+        roles=tuple(role for role in AUDIO_ROLES if stream.disposition & Disposition[role]),
     )
+
+
+def _read_places(layout: Any) -> tuple[str, ...]:
+    """Return where each channel belongs; nothing where one is unknown, or is no speaker's."""
+    names = tuple(channel.name for channel in layout.channels)
+    is_known = all(_PLACE.fullmatch(name) for name in names)
+    return names if is_known and len(names) == layout.nb_channels else ()
+
+
+def _read_title(stream: Any) -> str:
+    """Return what the file calls a track, as one line of plain text; empty if nothing."""
+    said = stream.metadata
+    handler = said.get("handler_name", "")
+    names = (said.get("title"), said.get("name"), "" if _GENERIC_NAME.search(handler) else handler)
+    return clean_name(next((name for name in names if name), ""))
 
 
 def describe_subtitles(stream: Any) -> SubtitleStream:

@@ -9,24 +9,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinemill.core.media import REJECTION_CODES, MaterialFormat, MediaInfo, SourceFormat
+from cinemill.core.media import ANIMATIONS, MaterialFormat, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected
+from cinemill.media.ffmpeg.process import FfmpegFailed
 from cinemill.media.ffmpeg.progress import LogSummary
 from cinemill.media.probe.mp4_boxes import ENCODER_DELAY_SECONDS
 from cinemill.media.probe.sniff import HEAD_BYTES, find_packet_bytes
+from cinemill.media.rejections import reject_media
 
 TOLERANCE_SHARE = 0.02
 TOLERANCE_SECONDS = 0.1
 """Headers are rounded, and players tolerate a missing last frame."""
 UNCOUNTED_EDIT_SECONDS = 2 * ENCODER_DELAY_SECONDS
 """An edit may hide up to this much at a video's ends without being reported as one."""
-UNDECLARED_FORMATS = frozenset({SourceFormat.MPEG_TS, SourceFormat.MPEG_PS, SourceFormat.OGG})
-"""Containers whose duration is a guess from the file's end."""
+UNDECLARED_FORMATS = frozenset(
+    {SourceFormat.MPEG_TS, SourceFormat.MPEG_PS, SourceFormat.OGG, *ANIMATIONS}
+)
+"""Containers whose duration is a guess from the file's end, or the sum of what is there."""
+_EMPTY_SLOTS_RATIO = 1.5
+"""Where an AVI has fewer slots for each frame, those without one may have been lost."""
+_GIF_TRAILER = b";"
+_GIF_PADDING = b"\x00\r\n"
 _OGG_LAST_PAGE_BYTES = 65_307
 _OGG_END_OF_STREAM = 0x04
 
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_HEADER_BYTES = 65_536
+
+_OF_DECODER = "[dec:"
+"""In lines of a decoder. Older FFmpegs have no such mark: their failures are tried once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +57,33 @@ def check_integrity(
 
     The code is ``media_truncated`` or ``media_damaged``.
     """
-    if is_short(info, decoded):
-        raise _reject("media_truncated")
-    check_log(tally, has_clean_end=has_clean_end)
+    if flaw := find_flaw(info, tally, decoded, has_clean_end=has_clean_end):
+        raise reject_media(flaw)
+
+
+def find_flaw(info: MediaInfo, tally: LogSummary, decoded: Decoded, *, has_clean_end: bool) -> str:
+    """Return the code of why the video is not complete; empty if it is."""
+    log_flaw = find_log_flaw(tally, has_clean_end=has_clean_end)
+    if not is_short(info, decoded):
+        return log_flaw
+    # Frames that are lost before its end do not make it end early.
+    reaches_end = decoded.frames > 0 and not _is_short_by_time(info, decoded)
+    return log_flaw if log_flaw and reaches_end else "media_truncated"
+
+
+def blame_source(failed: FfmpegFailed) -> MediaRejected | None:
+    """Return the rejection of a damaged video over which a command failed; None if it is whole.
+
+    If FFmpeg started and gave up over what a decoder said, it would do the same again: a track that
+    cannot be opened, for instance, leaves the file of that sound without a beginning. "Conversion
+    failed!" alone says nothing of the video: an encoder or the muxer may be to blame, or the
+    machine; then there is no evidence.
+    """
+    if flaw := find_log_flaw(failed.tally, has_clean_end=True):
+        return reject_media(flaw)
+    has_given_up = failed.code == "command_failed" and failed.tally.gave_up and failed.evidence
+    is_blamed = has_given_up and any(_OF_DECODER in line for line in failed.errors)
+    return reject_media("media_damaged") if is_blamed else None
 
 
 def check_log(tally: LogSummary, *, has_clean_end: bool) -> None:
@@ -56,15 +91,36 @@ def check_log(tally: LogSummary, *, has_clean_end: bool) -> None:
 
     Raises as :func:`check_integrity` does.
     """
+    if flaw := find_log_flaw(tally, has_clean_end=has_clean_end):
+        raise reject_media(flaw)
+
+
+def find_sound_flaw(
+    info: MediaInfo, tally: LogSummary, seconds: float, *, has_clean_end: bool
+) -> str:
+    """Return the code of why sound alone is not complete; empty if it is.
+
+    ``seconds`` is how much was decoded.
+    """
+    flaw = find_log_flaw(tally, has_clean_end=has_clean_end)
+    if info.format in UNDECLARED_FORMATS:
+        return flaw
+    declared = info.duration_seconds_from_header
+    slack = max(TOLERANCE_SECONDS, TOLERANCE_SHARE * declared)
+    return "media_truncated" if seconds < declared - slack else flaw
+
+
+def find_log_flaw(tally: LogSummary, *, has_clean_end: bool) -> str:
+    """Return the code of what the log and the end of the file show; empty if nothing."""
     if tally.ended_early or not has_clean_end:
-        raise _reject("media_truncated")
-    if is_damaged(tally):
-        raise _reject("media_damaged")
+        return "media_truncated"
+    return "media_damaged" if is_damaged(tally) else ""
 
 
 def is_damaged(tally: LogSummary) -> bool:
     """Check whether the log shows that something could not be read or decoded."""
-    if tally.decode_errors or tally.corrupt_packets or tally.container_errors:
+    corrupt_packets = 0 if tally.is_open_ended else tally.corrupt_packets
+    if tally.decode_errors or corrupt_packets or tally.container_errors:
         return True
     # Packets without a frame are ordinary (hidden frames, fields), and so are a codec's complaints;
     # both together mean that frames were lost.
@@ -83,7 +139,7 @@ def is_short(info: MediaInfo, decoded: Decoded) -> bool:
 def _is_short_by_time(info: MediaInfo, decoded: Decoded) -> bool:
     declared = info.video.duration_seconds_from_header
     seconds = decoded.seconds
-    lead_seconds = max(0.0, info.start_seconds - info.clock_start_seconds)
+    lead_seconds = info.lead_seconds
     if info.audio and decoded.audio_seconds is None and (not declared or info.has_edit_list):
         # The declared duration may be the audio's, which was not decoded.
         declared = min(declared, info.duration_seconds_from_header)
@@ -95,7 +151,8 @@ def _is_short_by_time(info: MediaInfo, decoded: Decoded) -> bool:
         seconds += lead_seconds  # its tag states when the track ends, not how long it is
     frame_seconds = decoded.seconds / decoded.frames
     slack = max(TOLERANCE_SECONDS, TOLERANCE_SHARE * declared, 2 * frame_seconds)
-    return seconds < declared - slack
+    # Whatever became of its length: once the last frame has come, nothing is missing.
+    return seconds < declared - info.video.last_frame_seconds - slack
 
 
 def _lacks_frames(info: MediaInfo, decoded: Decoded) -> bool:
@@ -105,7 +162,12 @@ def _lacks_frames(info: MediaInfo, decoded: Decoded) -> bool:
     hidden = 0.0
     if info.format is SourceFormat.MP4:
         hidden = float(info.video.fps) * UNCOUNTED_EDIT_SECONDS
-    return decoded.frames < declared - max(2, TOLERANCE_SHARE * declared, hidden)
+    frames = decoded.frames
+    if info.format is SourceFormat.AVI:
+        # It has a slot for each tick, and leaves those empty in which no new frame is shown.
+        slots = round(decoded.seconds * info.video.fps)
+        frames = slots if slots > _EMPTY_SLOTS_RATIO * frames else frames
+    return frames < declared - max(2, TOLERANCE_SHARE * declared, hidden)
 
 
 def ends_cleanly(path: Path, container_format: SourceFormat | MaterialFormat) -> bool:
@@ -116,6 +178,8 @@ def ends_cleanly(path: Path, container_format: SourceFormat | MaterialFormat) ->
         return _ends_with_last_page(path)
     if container_format is SourceFormat.ASF:
         return _has_declared_size(path)
+    if container_format is SourceFormat.GIF:
+        return _ends_with_trailer(path)
     return True
 
 
@@ -145,6 +209,13 @@ def _ends_with_last_page(path: Path) -> bool:
     return is_whole and bool(end[at + 5] & _OGG_END_OF_STREAM)
 
 
+def _ends_with_trailer(path: Path) -> bool:
+    """Check for the byte that ends a GIF (GIF89a, section 27); some programs pad the file."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - HEAD_BYTES))
+        return file.read().rstrip(_GIF_PADDING).endswith(_GIF_TRAILER)
+
+
 def _has_declared_size(path: Path) -> bool:
     """Check an ASF file's declared size, unless it was broadcast (ASF 1.2, section 3.2).
 
@@ -158,7 +229,3 @@ def _has_declared_size(path: Path) -> bool:
     declared = int.from_bytes(head[at + 40 : at + 48], "little")
     is_broadcast = head[at + 88] & 1
     return bool(is_broadcast) or path.stat().st_size >= declared
-
-
-def _reject(code: str) -> MediaRejected:
-    return MediaRejected(REJECTION_CODES[code], code=code)

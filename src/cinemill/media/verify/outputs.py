@@ -16,9 +16,16 @@ import av
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import AUDIO_RATE_HZ
+from cinemill.media.probe.last_frame import read_frames
 from cinemill.media.verify.expected_output import PlannedOutput
 
-_DEMUXERS = {".mp4": "mov", ".mkv": "matroska", ".jpg": "jpeg_pipe", ".flac": "flac"}
+_DEMUXERS = {
+    ".mp4": "mov",
+    ".m4a": "mov",
+    ".mkv": "matroska",
+    ".jpg": "jpeg_pipe",
+    ".flac": "flac",
+}
 _CODECS = {
     ArtifactKind.PROXY: "h264",
     ArtifactKind.ANIMATED_PREVIEW: "h264",
@@ -41,6 +48,8 @@ def inspect_output(path: Path, planned: PlannedOutput) -> dict[str, Any]:
                 return _inspect_still(container, planned)
             if planned.kind is ArtifactKind.AUDIO:
                 return _inspect_audio(container, planned)
+            if planned.media_type == "audio/mp4":
+                return _inspect_sound(container, path, planned)
             return _inspect_video(container, path, planned)
     except (av.FFmpegError, StopIteration, IndexError) as broken:
         raise OutputInvalid(f"{planned.filename} cannot be read back: {broken}") from broken
@@ -60,7 +69,28 @@ def _inspect_audio(container: Any, planned: PlannedOutput) -> dict[str, Any]:
     return {
         "sample_rate_hz": AUDIO_RATE_HZ,
         "channels": 1,
+        "samples": round(ticks * stream.time_base * AUDIO_RATE_HZ),
         "duration_seconds": float(ticks * stream.time_base),
+    }
+
+
+def _inspect_sound(container: Any, path: Path, planned: PlannedOutput) -> dict[str, Any]:
+    """Return facts about the preview copy of sound alone."""
+    stream = container.streams.audio[0]
+    if stream.codec_context.codec.canonical_name != "aac" or container.streams.video:
+        raise OutputInvalid(f"{planned.filename} does not hold AAC alone.")
+    if not starts_fast(path):
+        raise OutputInvalid(f"{planned.filename} has its index at the end.")
+    ends = [
+        packet.pts + (packet.duration or 0)
+        for packet in container.demux(stream)
+        if packet.pts is not None
+    ]
+    return {
+        "sample_rate_hz": stream.codec_context.sample_rate,
+        "channels": stream.channels,
+        "has_sound": True,
+        "duration_seconds": float(max(ends, default=0) * stream.time_base),
     }
 
 
@@ -71,31 +101,23 @@ def _inspect_video(container: Any, path: Path, planned: PlannedOutput) -> dict[s
     first = next(container.decode(stream))
     _expect_size(first, planned)
     container.seek(0)
-    times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
+    times, end = read_frames(container, stream)
     if not times:
         raise OutputInvalid(f"{planned.filename} has no frames.")
-    start, last = times[0] * stream.time_base, times[-1] * stream.time_base
+    if planned.fps:
+        end = times[-1] + round(1 / planned.fps / stream.time_base)
     facts = {
         "width": first.width,
         "height": first.height,
         "frames": len(times),
-        "start_seconds": float(start),
-        "duration_seconds": float(last - start + _frame_seconds(times, stream, planned)),
+        "start_seconds": float(times[0] * stream.time_base),
+        "duration_seconds": float((end - times[0]) * stream.time_base),
     }
     if planned.kind is ArtifactKind.SHOT_FRAMES:
         facts |= _find_gap(times, stream.time_base)
     if planned.kind in (ArtifactKind.PROXY, ArtifactKind.ANIMATED_PREVIEW):
         facts |= _inspect_playable(container, path, planned)
     return facts
-
-
-def _frame_seconds(times: list[int], stream: Any, planned: PlannedOutput) -> Fraction:
-    """Return how long the last frame is shown: as planned, else as long as the one before."""
-    if planned.fps:
-        return 1 / planned.fps
-    if len(times) > 1:
-        return Fraction((times[-1] - times[-2]) * stream.time_base)
-    return 1 / Fraction(stream.average_rate or 1)
 
 
 def _find_gap(times: list[int], time_base: Fraction) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,16 +17,20 @@ from cinemill.errors import (
     WorkFailed,
 )
 from cinemill.jobs.results import ResultOf, Seconds
+from cinemill.jobs.runs.failures import describe_failure, settle_failure
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.ingestion.kinds import APPLY_CAPTION_EDITS
+from cinemill.steps.ingestion.source_damage import describe_gaps
 from cinemill.steps.models import RETRY_HINT
 from cinemill.steps.resources import StepResources, find_asset
 from cinemill.storage.database import Connection
-from cinemill.storage.findings.gaps import Gap, close_gap, save_gap
+from cinemill.storage.findings.gaps import LASTING_SUBJECT, Gap, close_gap, save_gap
 from cinemill.storage.findings.ingestions import ORCHESTRATING_KIND
 from cinemill.storage.jobs.runs import get_step_attempts
 
 Work = Callable[[StepResources, StepContext], StepOutcome]
+SOURCE = LASTING_SUBJECT
+"""Subject of the gap that a damaged video leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ ANY_REPORT = ResultOf("", StepReport)
 def leave_gap(work: Work, subject: str) -> Work:
     """Return a handler that notes a gap where its work is refused for good.
 
-    That is so within an ingestion. A job that asks for this work alone fails.
+    So it is, too, if it has failed twice in the same way. That is so within an ingestion. A job
+    that asks for this work alone fails.
     """
 
     def handle(resources: StepResources, context: StepContext) -> StepOutcome:
@@ -56,10 +61,11 @@ def leave_gap(work: Work, subject: str) -> Work:
             outcome = work(resources, context)
         except NotFound:
             raise
-        except (InputRejected, ToolMissing) as error:
-            if not is_ingestion(context):
+        except CinemillError as error:
+            is_refused = isinstance(error, (InputRejected, ToolMissing))
+            if not is_ingestion(context) or not (is_refused or context.is_repeated(error)):
                 raise
-            return _note(resources, context, make_gap(subject, error))
+            return _note(resources, context, _describe_gap(context, subject, error))
         if not is_ingestion(context):
             return outcome
         return _close(resources, context, outcome, subject)
@@ -82,7 +88,7 @@ def leave_gap_at_last(work: Work, subject: str) -> Work:
         except CinemillError as error:
             if not is_ingestion(context) or not is_final(resources, context, error):
                 raise
-            return _note(resources, context, make_gap(subject, error))
+            return _note(resources, context, _describe_gap(context, subject, error))
 
     return handle
 
@@ -93,6 +99,15 @@ def make_gap(subject: str, error: CinemillError) -> Gap:
     return Gap(subject, error.code, error.message, hint)
 
 
+def _describe_gap(context: StepContext, subject: str, error: CinemillError) -> Gap:
+    """Return the gap of an error, and say so where it came twice in the same way."""
+    gap = make_gap(subject, error)
+    if not context.is_repeated(error):
+        return gap
+    settled = settle_failure(describe_failure(error))
+    return replace(gap, message=settled.message, hint=settled.hint)
+
+
 def is_final(resources: StepResources, context: StepContext, error: Exception) -> bool:
     """Check whether no other attempt follows the one that ends with this error."""
     if isinstance(error, (InputRejected, ToolMissing)):
@@ -101,6 +116,8 @@ def is_final(resources: StepResources, context: StepContext, error: Exception) -
         error, (DatabaseUnavailable, RedisUnavailable)
     ):
         return False
+    if context.is_repeated(error):
+        return True
     with resources.database.begin() as connection:
         attempts = get_step_attempts(connection, context.run.step_id)
     return attempts.failures + 1 >= attempts.max_failures
@@ -133,3 +150,15 @@ def _close(
         return outcome.write(connection)
 
     return replace(outcome, write=write)
+
+
+def note_source_gaps(
+    connection: Connection, asset_id: str, gaps: Sequence[Mapping[str, Any]]
+) -> None:
+    """Note what is missing of the video itself, in place of what was noted before."""
+    if not gaps:
+        close_gap(connection, asset_id, SOURCE)
+        return
+    first = gaps[0]
+    gap = Gap(SOURCE, str(first["code"]), describe_gaps(gaps), str(first["hint"]))
+    save_gap(connection, asset_id, gap)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cinemill.core.media import REJECTION_CODES, MediaInfo
-from cinemill.errors import MediaRejected, OutputInvalid
+from cinemill.core.media import MediaInfo
+from cinemill.core.tracks.channels import MONO
+from cinemill.core.tracks.choice import choose_audio
+from cinemill.errors import OutputInvalid
+from cinemill.media.encoding.steady_audio import with_steady_audio
 from cinemill.media.ffmpeg.arguments import (
     AUDIO_RATE_HZ,
     audio_clock_filters,
-    choose_audio,
     input_arguments,
+    keep_clock,
 )
-from cinemill.media.ffmpeg.process import FfmpegReport
+from cinemill.media.ffmpeg.channels import describe_folds, fold_filter, locate_audio
+from cinemill.media.ffmpeg.process import FfmpegFailed, FfmpegReport
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
-from cinemill.media.verify.integrity import ends_cleanly
+from cinemill.media.rejections import reject_media
+from cinemill.media.verify.integrity import blame_source, ends_cleanly
 
 SAMPLES_FILENAME = "sound.s16"
 BYTES_PER_SECOND = AUDIO_RATE_HZ * 2
@@ -33,21 +38,33 @@ def extract_samples(
     Raises MediaRejected (``media_no_sound``, ``media_truncated``, ``media_damaged``),
     OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop`` returns.
     """
-    if prepared is not None:
-        arguments = plan_prepared_samples(str(prepared))
-    else:
-        arguments = plan_samples(str(source), info, max_pixels=session.limits.max_pixels)
-    report = session.run(
-        arguments,
-        readable=[prepared or source],
-        on_progress=share_of_time(session.on_progress, info.duration_seconds_from_header),
-    )
+    try:
+        if prepared is not None:
+            report = _run(session, plan_prepared_samples(str(prepared)), prepared, info)
+        else:
+            report = with_steady_audio(
+                session, source, info, lambda steady: _extract(session, source, steady)
+            )
+    except FfmpegFailed as failed:
+        raise (blame_source(failed) or failed) from failed
     if prepared is None:
         _check(report, source, info)
     path = session.folder / SAMPLES_FILENAME
     if not path.is_file():
         raise OutputInvalid(f"{SAMPLES_FILENAME} was not written.")
     return path
+
+
+def _extract(session: FfmpegSession, source: Path, info: MediaInfo) -> FfmpegReport:
+    arguments = plan_samples(str(source), info, max_pixels=session.limits.max_pixels)
+    return _run(session, arguments, source, info)
+
+
+def _run(
+    session: FfmpegSession, arguments: list[str], readable: Path, info: MediaInfo
+) -> FfmpegReport:
+    report = share_of_time(session.on_progress, info.duration_seconds_from_header)
+    return session.run(arguments, readable=[readable], on_progress=report)
 
 
 def plan_samples(source: str, info: MediaInfo, *, max_pixels: int) -> list[str]:
@@ -57,10 +74,18 @@ def plan_samples(source: str, info: MediaInfo, *, max_pixels: int) -> list[str]:
     """
     audio = choose_audio(info)
     if audio is None:
-        raise _reject("media_no_sound")
-    graph = f"[0:{audio.index}]{audio_clock_filters(info)}[sound]"
+        raise reject_media("media_no_sound")
+    label = locate_audio(info, audio)
+    graph = f"[{label}]{audio_clock_filters(info)},{fold_filter(audio, MONO)}[sound]"
     arguments = input_arguments(source, info, max_pixels)
-    return [*arguments, "-filter_complex", graph, "-map", "[sound]", *_SAMPLES, SAMPLES_FILENAME]
+    arguments += ["-filter_complex", graph, *keep_clock(info)]
+    return [*arguments, "-map", "[sound]", *_SAMPLES, SAMPLES_FILENAME]
+
+
+def describe_heard(info: MediaInfo) -> list[str]:
+    """Return what becomes of the channels of the audio that models hear, in words."""
+    audio = choose_audio(info)
+    return [] if audio is None else describe_folds(info, {audio.index: MONO})
 
 
 def plan_prepared_samples(audio: str) -> list[str]:
@@ -72,10 +97,6 @@ def plan_prepared_samples(audio: str) -> list[str]:
 def _check(report: FfmpegReport, source: Path, info: MediaInfo) -> None:
     tally = report.tally
     if tally.ended_early or not ends_cleanly(source, info.format):
-        raise _reject("media_truncated")
+        raise reject_media("media_truncated")
     if tally.decode_errors or tally.corrupt_packets or tally.container_errors:
-        raise _reject("media_damaged")
-
-
-def _reject(code: str) -> MediaRejected:
-    return MediaRejected(REJECTION_CODES[code], code=code)
+        raise reject_media("media_damaged")

@@ -15,6 +15,7 @@ from cinemill.errors import InputRejected
 
 IMPORT_SOURCE = "intake_source"
 PROBE_SOURCE = "probe_source"
+REPORT_FOUND = "report_found"
 
 
 def _pass_on(value: object) -> object:
@@ -60,3 +61,32 @@ def plan_source(kind: str, params: SourceParameters, asset_id: str | None) -> li
         StepSpec("intake", IMPORT_SOURCE),
         StepSpec("probe", PROBE_SOURCE, after=("intake",)),
     ]
+
+
+def plan_report(steps: list[StepSpec], subject: str) -> list[StepSpec]:
+    """Return steps with one that lists in the job's result what the last of them found."""
+    last = StepSpec("report", REPORT_FOUND, {"subject": subject}, after=(steps[-1].name,))
+    return [*steps, last]
+
+
+def plan_on_video(
+    kind: str, subject: str, *, is_for_library: bool = False
+) -> Callable[[SourceParameters, str | None], list[StepSpec]]:
+    """Return the planner of a job of one step about a video, given as an asset or by its path.
+
+    ``subject`` is what its result lists. Without a video it is for all videos if
+    ``is_for_library``; else it raises InputRejected (``source_missing``).
+    """
+
+    def plan(params: SourceParameters, asset_id: str | None) -> list[StepSpec]:
+        if asset_id is not None:
+            return plan_report([StepSpec(kind, kind)], subject)
+        if params.path:
+            check_path(params.path)
+            intake = StepSpec("intake", IMPORT_SOURCE)
+            return plan_report([intake, StepSpec(kind, kind, after=("intake",))], subject)
+        if not is_for_library:
+            raise InputRejected(f"{kind} needs a stored video.", code="source_missing")
+        return [StepSpec(kind, kind)]
+
+    return plan

@@ -27,6 +27,7 @@ from cinemill.core.media import CACHED_KINDS, Artifact, ArtifactKind, MediaInfo
 from cinemill.core.page_position import PagePosition
 from cinemill.errors import NotFound
 from cinemill.storage import tables
+from cinemill.storage.clock import LAG_SECONDS
 from cinemill.storage.database import Database
 
 
@@ -43,6 +44,10 @@ class AssetRecord:
     created_at: datetime
     collection: str = ""
     """Of the owner's; searches can be limited to some."""
+    other_names: tuple[str, ...] = ()
+    """Under which the same bytes came in before, the latest first."""
+    deleted_in_seconds: float | None = None
+    """Until when its deletion can be undone, 0 where it is under way; None where it stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,19 @@ class ArtifactRecord:
     created_at: datetime
 
 
+MOST_OTHER_NAMES = 20
+_FORMER_NAMES = f"""CASE WHEN asset.filename = excluded.filename THEN asset.other_names
+    ELSE jsonb_path_query_array(jsonb_build_array(asset.filename) ||
+        (asset.other_names - excluded.filename), '$[0 to {MOST_OTHER_NAMES - 1}]') END"""
+_ASSET = (
+    *(column for column in tables.asset.c if column.name != "deletion_ends"),
+    literal_column(
+        "CASE WHEN asset.deletion_ends IS NOT NULL THEN"
+        f" greatest(asset.deletion_ends - engine_seconds() - {LAG_SECONDS}, 0) END"
+    ).label("deleted_in_seconds"),
+)
+
+
 def register_asset(
     connection: Connection,
     *,
@@ -63,7 +81,10 @@ def register_asset(
     filename: str,
     asset_id: str | None = None,
 ) -> tuple[AssetRecord, bool]:
-    """Return the owner's asset of these bytes, and whether it is new. The first filename stays.
+    """Return the owner's asset of these bytes, and whether it is new.
+
+    It takes the filename, by which its sender looks for it, and keeps its former ones. If it was
+    about to be deleted, it stays, even if its time has come: whoever sends it has a use for it.
 
     ``asset_id`` is for a new one; where the bytes are known already, their asset keeps its own.
     """
@@ -71,12 +92,17 @@ def register_asset(
     statement = (
         insert(tables.asset)
         .values(id=asset_id or str(uuid4()), **values)
-        # An update that changes nothing takes the row's lock: a transaction that deletes the asset
-        # waits, and sees the job that is about to be written.
+        # Also where nothing changes, the update takes the row's lock: a transaction that deletes
+        # the asset waits, and sees the job that is about to be written.
         .on_conflict_do_update(
-            constraint="asset_owner_sha256_key", set_={"owner": tables.asset.c.owner}
+            constraint="asset_owner_sha256_key",
+            set_={
+                "filename": filename,
+                "other_names": literal_column(_FORMER_NAMES),
+                "deletion_ends": None,
+            },
         )
-        .returning(*tables.asset.c, literal_column("xmax = 0").label("is_new"))
+        .returning(*_ASSET, literal_column("xmax = 0").label("is_new"))
     )
     row = dict(connection.execute(statement).mappings().one())
     is_new = bool(row.pop("is_new"))
@@ -92,20 +118,19 @@ def lock_asset(connection: Connection, asset_id: str) -> bool:
 def get_asset(database: Database, asset_id: str) -> AssetRecord:
     """Return an asset. Raises NotFound."""
     with database.once() as connection:
-        row = (
-            connection.execute(select(tables.asset).where(tables.asset.c.id == asset_id))
-            .mappings()
-            .first()
-        )
+        query = select(*_ASSET).where(tables.asset.c.id == asset_id)
+        row = connection.execute(query).mappings().first()
     if row is None:
         raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
     return _asset(row)
 
 
-def find_existing(database: Database, asset_ids: Collection[str], *, owner: str) -> set[str]:
-    """Return those of the ids that are of an asset of this owner."""
+def find_lasting(database: Database, asset_ids: Collection[str], *, owner: str) -> set[str]:
+    """Return those of the ids that are of an asset of this owner which is not being deleted."""
     columns = tables.asset.c
-    query = select(columns.id).where(columns.id.in_(asset_ids), columns.owner == owner)
+    query = select(columns.id).where(
+        columns.id.in_(asset_ids), columns.owner == owner, columns.deletion_ends.is_(None)
+    )
     with database.begin() as connection:
         return set(connection.execute(query).scalars())
 
@@ -113,7 +138,7 @@ def find_existing(database: Database, asset_ids: Collection[str], *, owner: str)
 def find_asset(database: Database, *, owner: str, sha256: str) -> AssetRecord | None:
     """Return the owner's asset of these bytes, if there is one."""
     columns = tables.asset.c
-    query = select(tables.asset).where(columns.owner == owner, columns.sha256 == sha256)
+    query = select(*_ASSET).where(columns.owner == owner, columns.sha256 == sha256)
     with database.once() as connection:
         row = connection.execute(query).mappings().first()
     return None if row is None else _asset(row)
@@ -139,12 +164,15 @@ def list_assets(
     database: Database,
     *,
     owner: str | None = None,
+    being_deleted: bool = False,
     after: PagePosition | None = None,
     limit: int = 50,
 ) -> list[AssetRecord]:
-    """Return assets, newest first; those ``after`` a position."""
+    """Return assets, newest first, ``after`` a position: those to stay, or ``being_deleted``."""
     columns = tables.asset.c
-    query = select(tables.asset).order_by(columns.created_at.desc(), columns.id.desc()).limit(limit)
+    is_marked = columns.deletion_ends.is_not(None)
+    query = select(*_ASSET).order_by(columns.created_at.desc(), columns.id.desc()).limit(limit)
+    query = query.where(is_marked if being_deleted else ~is_marked)
     if after is not None:
         query = query.where(tuple_(columns.created_at, columns.id) < (after.at, after.id))
     if owner is not None:
@@ -326,33 +354,9 @@ def forget_cached(connection: Connection, *, older_than_days: float, limit: int 
     ).rowcount
 
 
-def referenced_files(connection: Connection, *, only: str | None = None) -> dict[str, int]:
-    """Return every hash that a row points at, with the size in bytes that the row states.
-
-    With ``only``, return just this hash, if a row points at it.
-    """
-    rows = connection.execute(
-        text(
-            """
-            SELECT sha256, size_bytes FROM asset
-            WHERE CAST(:only AS text) IS NULL OR sha256 = :only
-            UNION SELECT sha256, size_bytes FROM artifact
-            WHERE CAST(:only AS text) IS NULL OR sha256 = :only
-            """
-        ),
-        {"only": only},
-    )
-    return {row.sha256: row.size_bytes for row in rows}
-
-
-def source_files(connection: Connection) -> frozenset[str]:
-    """Return the hashes of the source videos."""
-    return frozenset(connection.execute(select(tables.asset.c.sha256)).scalars())
-
-
 def _asset(row: RowMapping | dict[str, Any]) -> AssetRecord:
     media = MediaInfo.from_json(row["media"]) if row["media"] is not None else None
-    return AssetRecord(**{**row, "media": media})
+    return AssetRecord(**{**row, "media": media, "other_names": tuple(row["other_names"])})
 
 
 def read_record(row: RowMapping) -> ArtifactRecord:

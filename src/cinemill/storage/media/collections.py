@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 _LIST = text(
     """
     SELECT collection AS name, count(*) AS asset_count FROM asset
-    WHERE owner = :owner AND collection <> '' AND collection > :after
+    WHERE owner = :owner AND collection <> '' AND collection > :after AND deletion_ends IS NULL
     GROUP BY collection ORDER BY collection LIMIT :limit
     """
 )
@@ -17,7 +17,7 @@ _LIST = text(
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection that has at least one video."""
+    """A collection that has at least one video that stays."""
 
     name: str
     asset_count: int

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cinemill.capabilities.ingest.retry import choose_profile
+from cinemill.capabilities.ingest.retry import choose_parameters, choose_profile
 from cinemill.core.job import Job, JobState
 from cinemill.steps.ingestion.profiles import Profile
 
@@ -52,3 +52,10 @@ def test_fullest_profile_that_was_asked_for_is_asked_for_again(
     """An ingestion by its own kind of job may name none, which is the standard one."""
     jobs = [make_ingestion(profile=one) if one else make_ingestion() for one in asked]
     assert choose_profile(jobs) is chosen
+
+
+@pytest.mark.parametrize(("asked", "is_tolerant"), [([True, False], True), ([False, None], False)])
+def test_best_is_made_of_a_damaged_video_again(asked: list[bool | None], is_tolerant: bool) -> None:
+    jobs = [make_ingestion(profile="quick", best_effort=one) for one in asked]
+    expected = {"profile": "quick"} | ({"best_effort": True} if is_tolerant else {})
+    assert choose_parameters(jobs) == expected

@@ -165,7 +165,7 @@ def test_piece_keys_of_plain_timelines_are_stable() -> None:
         request_piece(timeline, p, places, hashes, None) for p in split_into_pieces(timeline)
     )
     assert [piece_key(request, "9")[:8] for request in requests] == [
-        *("bd616409", "1806d25b", "7fa2b193")
+        *("fd5e1212", "0af4cf3b", "2cee1743")
     ]
     assert sound_key(request_audio(timeline, hashes), "9")[:8] == "7b05ef7b"
 

@@ -91,7 +91,12 @@ def test_segment_has_about_four_seconds_of_whole_frames(fps: Fraction) -> None:
 SEGMENTS = (MediaSegment(120, 1000, 4.004), MediaSegment(1120, 500, 2.002))
 VIDEO = Stream("720p.mp4", "avc1.64001f", 120, 76, SEGMENTS, 1280, 720, Fraction(30000, 1001))
 AUDIO = Stream(
-    "sound-1.mp4", "mp4a.40.2", 100, 76, SEGMENTS, sample_rate_hz=48000, channels=2, language="deu"
+    *("sound-1.mp4", "mp4a.40.2", 100, 76, SEGMENTS),
+    sample_rate_hz=48000,
+    channels=2,
+    language="deu",
+    name="Ton",
+    is_main=True,
 )
 
 
@@ -117,6 +122,42 @@ def test_master_playlist_names_rungs_and_audio_tracks() -> None:
     assert 'CODECS="avc1.64001f,mp4a.40.2",AUDIO="sound"\n720p.m3u8\n' in text
     assert "RESOLUTION=1280x720,FRAME-RATE=29.970" in text
     assert f"BANDWIDTH={2 * VIDEO.peak_bps}," in text
+
+
+def test_playlist_says_what_audio_tracks_are_for() -> None:
+    tracks = [
+        replace(AUDIO, name="Director", roles=("comment",), is_main=False),
+        AUDIO,
+        replace(AUDIO, name="For the blind", roles=("visual_impaired",), is_main=False),
+    ]
+    lines = write_master_playlist([VIDEO], tracks).splitlines()
+    director, main, described = [line for line in lines if line.startswith("#EXT-X-MEDIA")]
+    assert 'NAME="Director"' in director
+    assert "DEFAULT=NO,AUTOSELECT=NO" in director
+    assert "DEFAULT=YES,AUTOSELECT=YES" in main
+    assert "DEFAULT=NO,AUTOSELECT=YES" in described
+    assert 'CHARACTERISTICS="public.accessibility.describes-video"' in described
+
+
+def test_manifest_says_what_audio_tracks_are_for() -> None:
+    tracks = [
+        replace(AUDIO, name="<Regie> & Ton", roles=("comment",), is_main=False),
+        replace(AUDIO, name="Blind", roles=("visual_impaired",), is_main=False),
+        AUDIO,
+    ]
+    root = ET.fromstring(write_manifest([VIDEO], tracks))
+    names = {"d": DASH_NAMESPACE}
+    sets = root.findall(".//d:AdaptationSet[@contentType='audio']", names)
+    assert [one.findtext("d:Label", namespaces=names) for one in sets] == [
+        *("<Regie> & Ton", "Blind", "Ton")
+    ]
+    roles = [one.find("d:Role", names) for one in sets]
+    assert [role.attrib["value"] for role in roles if role is not None] == [
+        *("commentary", "alternate", "main")
+    ]
+    purpose = sets[1].find("d:Accessibility", names)
+    assert purpose is not None
+    assert purpose.attrib["value"] == "1"
 
 
 def make_stream(*segments: tuple[int, float]) -> Stream:

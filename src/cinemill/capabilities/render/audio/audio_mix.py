@@ -11,23 +11,32 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from cinemill.capabilities.render.audio.audio_overlays import (
     RESAMPLING,
+    OverlayRegion,
     plan_region_mix,
     split_regions,
     volume_filters,
     write_region,
 )
+from cinemill.capabilities.render.audio.steady_videos import open_sought, with_steady_videos
 from cinemill.capabilities.render.pieces.clip_filters import StoredVideo, seek_arguments
 from cinemill.capabilities.render.pieces.piece_request import GAP, AudioClipSpan, AudioRequest
 from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ, sample_at
 from cinemill.core.media import AudioStream
+from cinemill.core.tracks.channels import STEREO
+from cinemill.core.tracks.choice import choose_audio
 from cinemill.errors import OutputInvalid
-from cinemill.media.ffmpeg.arguments import choose_audio, input_arguments
+from cinemill.media.ffmpeg.arguments import keep_clock
+from cinemill.media.ffmpeg.channels import (
+    count_inputs,
+    describe_fold,
+    fold_filter,
+    locate_audio,
+)
 from cinemill.media.ffmpeg.process import FfmpegProgress
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_mp4
@@ -82,34 +91,22 @@ def mix_audio(
     Raises OutputInvalid, CommandFailed, CommandStalled, DiskFull, and whatever ``should_stop``
     returns.
     """
-    folder, limits, on_progress = session.folder, session.limits, session.on_progress
+    folder, on_progress = session.folder, session.on_progress
     raw = folder / RAW_NAME
     raw.touch()
     batches = _cut_batches(request)
     for number, batch in enumerate(batches):
-        needed = {request.takes[index].sha256 for one in batch for index in one.takes}
-        session.run(
-            plan_segments(videos, request, batch, limits.max_pixels),
-            readable=[videos[sha256].path for sha256 in needed if sha256 != GAP],
-            on_progress=_as_share(
-                on_progress, number * _RAW_SHARE / len(batches), _RAW_SHARE / len(batches), batch
-            ),
+        share = _RAW_SHARE / len(batches)
+        _write_segments(
+            session,
+            videos,
+            request,
+            batch,
+            _as_share(on_progress, number * share, share, batch),
         )
         _append(raw, folder, batch)
     for region in split_regions(request):
-        session.run(
-            plan_region_mix(
-                videos,
-                request,
-                region,
-                raw=RAW_FORMAT,
-                raw_name=RAW_NAME,
-                sample_bytes=SAMPLE_BYTES,
-                max_pixels=limits.max_pixels,
-            ),
-            readable=[videos[sound.sha256].path for sound in region.sounds],
-            on_progress=lambda _progress: on_progress(_RAW_SHARE),
-        )
+        _mix_region(session, videos, request, region)
         write_region(raw, folder, region, SAMPLE_BYTES)
     session.run(
         [*RAW_FORMAT, "-i", RAW_NAME, *_ENCODING, SOUND_NAME],
@@ -122,6 +119,52 @@ def mix_audio(
     )
     raw.unlink()
     return AudioOutcome(folder / SOUND_NAME, inspect_audio(folder / SOUND_NAME, request))
+
+
+def _write_segments(
+    session: FfmpegSession,
+    videos: Mapping[str, StoredVideo],
+    request: AudioRequest,
+    batch: Sequence[MixSegment],
+    on_progress: Callable[[FfmpegProgress], None],
+) -> None:
+    used = {request.takes[index].sha256 for one in batch for index in one.takes} - {GAP}
+    needed = {sha256: videos[sha256] for sha256 in used}
+
+    def write(steady: Mapping[str, StoredVideo]) -> None:
+        session.run(
+            plan_segments(steady, request, batch, session.limits.max_pixels),
+            readable=[video.path for video in needed.values()],
+            on_progress=on_progress,
+        )
+
+    with_steady_videos(session, needed, write)
+
+
+def _mix_region(
+    session: FfmpegSession,
+    videos: Mapping[str, StoredVideo],
+    request: AudioRequest,
+    region: OverlayRegion,
+) -> None:
+    needed = {sound.sha256: videos[sound.sha256] for sound in region.sounds}
+
+    def mix(steady: Mapping[str, StoredVideo]) -> None:
+        session.run(
+            plan_region_mix(
+                steady,
+                request,
+                region,
+                raw=RAW_FORMAT,
+                raw_name=RAW_NAME,
+                sample_bytes=SAMPLE_BYTES,
+                max_pixels=session.limits.max_pixels,
+            ),
+            readable=[video.path for video in needed.values()],
+            on_progress=lambda _progress: session.on_progress(_RAW_SHARE),
+        )
+
+    with_steady_videos(session, needed, mix)
 
 
 def _cut_batches(request: AudioRequest) -> list[list[MixSegment]]:
@@ -156,6 +199,19 @@ def _find_audio(videos: Mapping[str, StoredVideo], take: AudioClipSpan) -> Audio
     return None if take.sha256 == GAP else choose_audio(videos[take.sha256].info)
 
 
+def list_folds(videos: Mapping[str, StoredVideo], request: AudioRequest) -> tuple[str, ...]:
+    """Return what becomes of the channels of each source, in words, once; see ``core.tracks``."""
+    clips = [take.sha256 for take in request.takes]
+    used = dict.fromkeys([*clips, *(sound.sha256 for sound in request.sounds)])
+    numbers = {sha256: number for number, sha256 in enumerate(used, 1) if sha256 != GAP}
+    found = []
+    for sha256, number in numbers.items():
+        track = choose_audio(videos[sha256].info)
+        if track is not None and (words := describe_fold(track, STEREO)):
+            found.append(f"audio of source {number}: {words}")
+    return tuple(found)
+
+
 def count_samples(request: AudioRequest) -> int:
     last = request.takes[-1].place
     return sample_at(last.first + last.frames, request.fps)
@@ -187,37 +243,36 @@ def plan_segments(
     used = sorted({index for one in batch for index in one.takes})
     arguments: list[str] = []
     graph: list[str] = []
+    clocks: list[str] = []
     position = 0
     for index in used:
         take = request.takes[index]
         sound = _find_audio(videos, take)
-        label = None
-        shift = Fraction(0)
+        source = f"anullsrc=r={SAMPLE_RATE_HZ}:cl=stereo,"
         if sound is not None:
             video = videos[take.sha256]
             seek, shift = seek_arguments(video.info, take.start)
-            arguments += [*seek, *input_arguments(str(video.path), video.info, max_pixels)]
-            label = f"{position}:{sound.index}"
-            position += 1
+            arguments += open_sought(video, seek, max_pixels)
+            place = locate_audio(video.info, sound, position)
+            clock = f"asetpts=round(PTS-{float(shift):.6f}/TB)"
+            source = f"[{place}]{clock},{RESAMPLING},{fold_filter(sound, STEREO)},"
+            clocks += keep_clock(video.info, position)
+            position += count_inputs(video.info)
         outputs = [n for n, one in enumerate(batch) if index in one.takes]
-        graph += _clip_graph(request, index, label, shift, outputs)
+        graph += _clip_graph(request, index, source, outputs)
     outputs_arguments: list[str] = []
     for number, one in enumerate(batch):
         graph.append(_segment_graph(request, one, number))
         outputs_arguments += ["-map", f"[out{number}]", *RAW_FORMAT, _name_part(number)]
-    return [*arguments, "-filter_complex", ";".join(graph), *outputs_arguments]
+    return [*arguments, "-filter_complex", ";".join(graph), *clocks, *outputs_arguments]
 
 
 def _clip_graph(
-    request: AudioRequest, index: int, label: str | None, shift: Fraction, outputs: Sequence[int]
+    request: AudioRequest, index: int, source: str, outputs: Sequence[int]
 ) -> list[str]:
     """Return filters for the clip's audio, exactly as long as the clip, once per segment."""
     take = request.takes[index]
     samples = _clip_samples(request, take)
-    if label is None:
-        source = f"anullsrc=r={SAMPLE_RATE_HZ}:cl=stereo,"
-    else:
-        source = f"[{label}]asetpts=round(PTS-{float(shift):.6f}/TB),{RESAMPLING},"
     filters = f"aformat=sample_fmts=fltp:channel_layouts=stereo,{volume_filters(take, samples)}"
     ends = "".join(f"[clip{index}_{number}]" for number in outputs)
     return [

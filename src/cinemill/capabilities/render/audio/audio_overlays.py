@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from cinemill.capabilities.render.audio.steady_videos import open_sought
 from cinemill.capabilities.render.pieces.clip_filters import StoredVideo, seek_arguments
 from cinemill.capabilities.render.pieces.piece_request import (
     AudioClipSpan,
@@ -20,14 +21,16 @@ from cinemill.capabilities.render.pieces.piece_request import (
     AudioRequest,
 )
 from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ, sample_at
+from cinemill.core.tracks.channels import STEREO
+from cinemill.core.tracks.choice import choose_audio
 from cinemill.errors import OutputInvalid
-from cinemill.media.ffmpeg.arguments import choose_audio, input_arguments
+from cinemill.media.ffmpeg.arguments import keep_clock
+from cinemill.media.ffmpeg.channels import count_inputs, fold_filter, locate_audio
 
 SOUNDS_AT_ONCE = 12
 PATCH_NAME = "patch.raw"
-RESAMPLING = f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0:rematrix_maxval=1"
-"""Surround is downmixed so that it is never louder than its loudest channel may be: between floats
-FFmpeg would otherwise only add the channels up."""
+RESAMPLING = f"aresample={SAMPLE_RATE_HZ}:async=1:first_pts=0"
+"""To the render's rate, with silence where none is stored. Channels are folded after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +84,30 @@ def plan_region_mix(
     arguments = [*raw, *skip, "-i", raw_name]
     base = f"[0:0]atrim=end_sample={samples},asetpts=N,aformat=sample_fmts=fltp[base]"
     graph = [base]
+    clocks: list[str] = []
+    position = 1
     for number, sound in enumerate(region.sounds, start=1):
         video = videos[sound.sha256]
         seek, shift = _seek_arguments(video, sound.start)
-        arguments += [*seek, *input_arguments(str(video.path), video.info, max_pixels)]
+        arguments += open_sought(video, seek, max_pixels)
         track = choose_audio(video.info)
         if track is None:
             raise OutputInvalid(
                 "A sound file has no audio."
             )  # rejected when the render was validated
-        filters = _sound_filters(sound, shift, _span(sound, request.fps), region.first)
-        graph.append(f"[{number}:{track.index}]{filters}[sound{number}]")
+        place = locate_audio(video.info, track, position)
+        clocks += keep_clock(video.info, position)
+        position += count_inputs(video.info)
+        begin = f"[{place}]asetpts=round(PTS-{float(shift):.6f}/TB)"
+        channels = f"{RESAMPLING},{fold_filter(track, STEREO)}"
+        filters = _sound_filters(sound, _span(sound, request.fps), region.first)
+        graph.append(f"{begin},{channels},{filters}[sound{number}]")
     labels = "".join(f"[sound{number}]" for number in range(1, len(region.sounds) + 1))
     graph.append(
         f"[base]{labels}amix=inputs={len(region.sounds) + 1}:normalize=0:duration=first[m]"
     )
-    return [*arguments, "-filter_complex", ";".join(graph), "-map", "[m]", *raw, PATCH_NAME]
+    arguments += ["-filter_complex", ";".join(graph), *clocks]
+    return [*arguments, "-map", "[m]", *raw, PATCH_NAME]
 
 
 def _seek_arguments(video: StoredVideo, start: Fraction) -> tuple[list[str], Fraction]:
@@ -107,13 +118,9 @@ def _seek_arguments(video: StoredVideo, start: Fraction) -> tuple[list[str], Fra
     return seek_arguments(video.info, start) if video.info.has_picture else ([], start)
 
 
-def _sound_filters(
-    sound: AudioOverlay, shift: Fraction, span: tuple[int, int], region_first: int
-) -> str:
+def _sound_filters(sound: AudioOverlay, span: tuple[int, int], region_first: int) -> str:
     samples = span[1] - span[0]
     return (
-        f"asetpts=round(PTS-{float(shift):.6f}/TB),"
-        f"{RESAMPLING},"
         f"aformat=sample_fmts=fltp:channel_layouts=stereo,{volume_filters(sound, samples)}"
         f"apad=whole_len={samples},atrim=end_sample={samples},"
         f"adelay=delays={span[0] - region_first}S:all=1"

@@ -18,8 +18,10 @@ from cinemill.capabilities.render.timeline.timeline import BLACK
 from cinemill.core.media import STILLS, MediaInfo
 from cinemill.core.output import OutputFormat
 from cinemill.core.sizes import make_even
-from cinemill.media.encoding.tonemap import tonemap
-from cinemill.media.ffmpeg.arguments import UNINDEXED_FORMATS
+from cinemill.media.color.convert import declare, scale_to, state
+from cinemill.media.color.source import find_color
+from cinemill.media.color.spaces import BT709
+from cinemill.media.ffmpeg.arguments import UNINDEXED_FORMATS, UNSEEKABLE_FORMATS, deinterlace
 
 LEAST_TIMESCALE = 10_000
 _LEAD_SECONDS = Fraction(1, 2)
@@ -30,18 +32,13 @@ _NOT_WORTH_SECONDS = 1
 """A shorter distance is decoded instead of skipped."""
 _BLIND_LEAD_SECONDS = Fraction(30)
 """For streams without an index: after a seek they show nothing before the next key frame."""
+_AGES_SECONDS = Fraction(10**6)
+"""Longer than any video."""
 _SLACK_SECONDS = Fraction(1, 400)
 """How late a frame may be: containers with millisecond times shift frames by half of one, and a
 cut at hundredths of a second rarely matches a frame exactly."""
-TAGS = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
-_HD_LINES = 720
-_MATRICES = {
-    "bt709": "bt709",
-    "bt470bg": "bt601",
-    "smpte170m": "bt601",
-    "bt2020nc": "bt2020",
-    "bt2020c": "bt2020",
-}
+TAGS = state(BT709)
+"""All clips, overlays, titles and gaps of a render have this color space, and so has the render."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +93,32 @@ def _shows_background(
 ) -> bool:
     if take.sha256 == GAP:
         return True
-    box = (output.width, output.height)
-    return fit_size(videos[take.sha256].info, box) != box
+    info, box = videos[take.sha256].info, (output.width, output.height)
+    return info.video.has_alpha or fit_size(info, box) != box
 
 
 def seek_arguments(info: MediaInfo, start: Fraction) -> tuple[list[str], Fraction]:
     """Return the arguments to seek for ``start``, and the time of ``start`` on FFmpeg's clock."""
     lead = Fraction(info.start_seconds - info.clock_start_seconds).limit_denominator(90_000)
-    at = lead + start - _find_lead(info)
-    if at <= _NOT_WORTH_SECONDS or info.has_edit_list:
+    at = lead + min(start, _last_frame_start(info)) - _find_lead(info)
+    if at <= _NOT_WORTH_SECONDS or info.has_edit_list or info.format in UNSEEKABLE_FORMATS:
         return [], lead + start
     # On a whole frame: AVI's clock ticks once per frame, and FFmpeg rounds the seek to it.
     clock_hz = info.video.fps or Fraction(1000)
     at = math.floor(at * clock_hz) / clock_hz
     return ["-ss", f"{float(at):.6f}"], lead + start - at
+
+
+def _hold_seconds(info: MediaInfo) -> float:
+    """Return how long the last frame may be shown: until its own end, or that of the audio."""
+    whole_seconds = info.duration_seconds_from_header - info.lead_seconds
+    return info.video.last_frame_seconds + max(0.0, whole_seconds - info.picture_seconds)
+
+
+def _last_frame_start(info: MediaInfo) -> Fraction:
+    """Return when the last frame begins: after it there is nothing to seek for."""
+    seconds = max(0.0, info.picture_seconds - info.video.last_frame_seconds)
+    return Fraction(seconds).limit_denominator(90_000) if seconds else _AGES_SECONDS
 
 
 def _find_lead(info: MediaInfo) -> Fraction:
@@ -123,22 +132,62 @@ def _find_lead(info: MediaInfo) -> Fraction:
 def span_filters(
     info: MediaInfo, take: ClipSpan, request: PieceRequest, shift: Fraction, can_tonemap: bool
 ) -> list[str]:
+    """Return filters for an opaque clip; see :func:`clear_span_chains`."""
     fps = request.output.fps
     return [
         *to_frame_grid(info, shift, request.frames, fps),
         *_fit(info, request, can_tonemap),
-        f"format=yuv420p,settb={1 / fps}",
+        f"settb={1 / fps}",
         *fade(take.fades, fps),
         TAGS,
     ]
 
 
-def to_frame_grid(info: MediaInfo, shift: Fraction, frames: int, fps: Fraction) -> list[str]:
-    """Return filters for ``frames`` frames, the first being what is visible at ``shift``."""
-    slack = _find_slack(fps)
-    hold = float(tail_seconds(info) + 1 / fps)
+def clear_span_chains(
+    opened: tuple[str, MediaInfo, Fraction],
+    take: ClipSpan,
+    request: PieceRequest,
+    label: str,
+    can_tonemap: bool,
+) -> list[str]:
+    """Return the filter chains that put a clip with transparent parts over the background.
+
+    ``opened`` is its input's label, its media, and where it begins on FFmpeg's clock.
+    """
+    source, info, shift = opened
+    output = request.output
+    size = fit_size(info, (output.width, output.height))
+    left, top = _center(size, output)
+    front = [
+        *to_frame_grid(info, shift, request.frames, output.fps),
+        *resize(info, size, "yuva420p", can_tonemap),
+        f"settb={1 / output.fps}",
+        TAGS,
+    ]
+    back = gap_filters(ClipSpan(GAP, Fraction(0)), request)
+    last = [f"overlay=x={left}:y={top}:format=yuv420", *fade(take.fades, output.fps), TAGS]
     return [
-        *(["bwdif=mode=send_frame:deint=interlaced"] if info.video.is_interlaced else []),
+        f"{','.join(back)}[{label}_back]",
+        f"{source}{','.join(front)}[{label}_front]",
+        f"[{label}_back][{label}_front]{','.join(last)}[{label}]",
+    ]
+
+
+def _center(size: tuple[int, int], output: OutputFormat) -> tuple[int, int]:
+    """Return left and top, at even pixels: otherwise chroma would be shifted against luma."""
+    return (output.width - size[0]) // 4 * 2, (output.height - size[1]) // 4 * 2
+
+
+def to_frame_grid(info: MediaInfo, shift: Fraction, frames: int, fps: Fraction) -> list[str]:
+    """Return filters for ``frames`` frames, the first being what is visible at ``shift``.
+
+    The frames state their color space.
+    """
+    slack = _find_slack(fps)
+    hold = float(tail_seconds(info) + 1 / fps) + _hold_seconds(info)
+    return [
+        declare(find_color(info.video)),
+        *deinterlace(info),
         "settb=AVTB",  # some clocks tick once per frame, and the piece may begin in between
         f"setpts=round(PTS-{float(shift + slack):.6f}/TB)",
         f"tpad=stop_mode=clone:stop_duration={hold:.3f}",
@@ -187,32 +236,17 @@ def _fit(info: MediaInfo, request: PieceRequest, can_tonemap: bool) -> list[str]
     """Return filters that scale the whole frame into the output's, padded with the background."""
     output = request.output
     width, height = fit_size(info, (output.width, output.height))
-    resized = resize(info, (width, height), can_tonemap)
+    resized = resize(info, (width, height), "yuv420p", can_tonemap)
     if (width, height) == (output.width, output.height):
         return resized
-    # Padding starts at even pixels: otherwise chroma would be shifted against luma.
-    left, top = (output.width - width) // 4 * 2, (output.height - height) // 4 * 2
+    left, top = _center((width, height), output)
     pad = f"pad={output.width}:{output.height}:{left}:{top}:{_color_name(request.background)}"
-    return [*resized, f"format=yuv420p,{pad}"]
+    return [*resized, pad]
 
 
-def resize(info: MediaInfo, size: tuple[int, int], can_tonemap: bool) -> list[str]:
-    color = _convert(info, can_tonemap)
-    return [f"scale={size[0]}:{size[1]}:flags=bicubic{color[0]}", "setsar=1", *color[1:]]
-
-
-def _convert(info: MediaInfo, can_tonemap: bool) -> list[str]:
-    """Return options for the scaling filter and the filters after it that convert to BT.709.
-
-    The color space is what the stream declares, or else what its size suggests.
-    """
-    if info.video.hdr and can_tonemap:
-        return ["", *tonemap(info)]
-    is_large = min(info.video.width, info.video.height) >= _HD_LINES
-    matrix = _MATRICES.get(info.video.color_space, "bt709" if is_large else "bt601")
-    # The fast conversion through RGB darkens by one level, but does nothing where none is needed.
-    exact = "" if matrix == "bt709" else "+accurate_rnd+full_chroma_int"
-    return [f"{exact}:in_color_matrix={matrix}:out_color_matrix=bt709:out_range=tv"]
+def resize(info: MediaInfo, size: tuple[int, int], pixels: str, can_tonemap: bool) -> list[str]:
+    """Return filters from frames on the grid to frames of this size in the render's colors."""
+    return scale_to(size, find_color(info.video), BT709, pixels, can_tonemap=can_tonemap)
 
 
 def fade(fades: Sequence[Fade], fps: Fraction, of: str = "") -> list[str]:

@@ -15,6 +15,8 @@ from cinemill.capabilities.render.pieces.piece_request import VideoOverlay
 from cinemill.core.media import STILLS, MediaInfo
 from cinemill.core.output import OutputFormat
 from cinemill.core.sizes import make_even
+from cinemill.media.color.convert import declare
+from cinemill.media.color.source import find_color
 
 _MARGIN_SHARE = Fraction(1, 20)
 """Of the frame's height, between its edge and the overlay; less if there is less room."""
@@ -25,16 +27,17 @@ def overlay_source_filters(
     info: MediaInfo, inset: VideoOverlay, output: OutputFormat, shift: Fraction, can_tonemap: bool
 ) -> list[str]:
     """Return filters that turn the file into ``inset.frames`` sized frames on the piece's clock."""
-    resized = resize(info, _find_size(info, inset, output), can_tonemap)
+    pixels = "yuva420p" if _is_transparent(info, inset) else "yuv420p"
+    resized = resize(info, _find_size(info, inset, output), pixels, can_tonemap)
     if info.format in STILLS:
-        timed = [*resized, f"loop=loop=-1:size=1,settb={1 / output.fps},setpts=N"]
+        timed = [declare(find_color(info.video)), *resized]
+        timed.append(f"loop=loop=-1:size=1,settb={1 / output.fps},setpts=N")
         timed.append(f"trim=end_frame={inset.frames}")
     else:
         timed = [*to_frame_grid(info, shift, inset.frames, output.fps), *resized]
-    pixels = "yuva420p" if _is_transparent(info, inset) else "yuv420p"
     return [
         *timed,
-        f"format={pixels},settb={1 / output.fps}",
+        f"settb={1 / output.fps}",
         *([f"lutyuv=a=val*{float(inset.opacity):.6f}"] if inset.opacity != 1 else []),
         *fade(inset.take.fades, output.fps, of=":alpha=1"),
         TAGS,
@@ -82,4 +85,5 @@ def _find_place(place: str, size: tuple[int, int], output: OutputFormat) -> tupl
 def _is_transparent(info: MediaInfo, inset: VideoOverlay) -> bool:
     """Return whether the video may be visible through the overlay."""
     is_blended = inset.opacity != 1 or bool(inset.take.fades)
-    return is_blended or info.video.pixel_format.startswith(_CLEAR_FORMATS)
+    is_clear = info.video.has_alpha or info.video.pixel_format.startswith(_CLEAR_FORMATS)
+    return is_blended or is_clear

@@ -14,6 +14,7 @@ from fractions import Fraction
 from cinemill.capabilities.render.pieces.clip_filters import (
     TAGS,
     StoredVideo,
+    clear_span_chains,
     gap_filters,
     seek_arguments,
     span_filters,
@@ -55,8 +56,11 @@ def plan_piece(
     for index, take in enumerate(request.takes):
         if take.sha256 == GAP:
             chains.append(f"{','.join(gap_filters(take, request))}[take{index}]")
+            continue
+        label, info, shift = opened = inputs.open(take)
+        if info.video.has_alpha:
+            chains += clear_span_chains(opened, take, request, f"take{index}", can_tonemap)
         else:
-            label, info, shift = inputs.open(take)
             filters = span_filters(info, take, request, shift, can_tonemap)
             chains.append(f"{label}{','.join(filters)}[take{index}]")
     for index, inset in enumerate(request.insets):

@@ -25,7 +25,7 @@ from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitles import NOTHING, PieceSubtitles, Subtitles, subtitles_for_piece
 from cinemill.steps.content_key import content_key
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 """Increase it when the same request would give other frames."""
 SOUND_VERSION = 2
 _LATER_MEMBERS = frozenset({"titles", "background", "insets", "sounds"})

@@ -18,21 +18,23 @@ from cinemill.capabilities.render.pieces.join import JoinPiece, concat_pieces
 from cinemill.capabilities.render.pieces.piece_plan import SUBTITLES_NAME, TITLES_NAME, plan_piece
 from cinemill.capabilities.render.pieces.piece_request import GAP, ClipSpan, PieceRequest
 from cinemill.capabilities.render.pieces.smart_cut import CopiedRange, can_copy, copy_range
-from cinemill.core.media import REJECTION_CODES
 from cinemill.core.output import OutputFormat
 from cinemill.core.text.subtitle_parser import TOO_COMPLEX
 from cinemill.core.text.subtitles import write_ass
-from cinemill.errors import CommandFailed, InputRejected, MediaRejected, OutputInvalid
+from cinemill.errors import CommandFailed, CommandStalled, MediaRejected, OutputInvalid
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.ffmpeg.child_exit import CRASHES
+from cinemill.media.ffmpeg.evidence import identify_stall
 from cinemill.media.ffmpeg.fonts import copy_fonts
 from cinemill.media.ffmpeg.process import FfmpegCrashed, FfmpegFailed
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogSummary
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, open_film, read_packets
 from cinemill.media.probe.streams import digest_settings
+from cinemill.media.rejections import reject_media
 
 COPY_FOLDER = "copy"
+_SIMPLER = "Show fewer of them at once, or use smaller sizes, borders and blurs."
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,23 +161,24 @@ def _encode(
     hardware: HardwareEncoder | None = None,
 ) -> PieceOutcome:
     _write_subtitle_files(request, session.folder)
+    arguments = plan_piece(
+        videos,
+        request,
+        filename,
+        can_tonemap=session.binary.can_tonemap,
+        max_pixels=session.limits.max_pixels,
+        hardware=hardware,
+    )
     try:
         report = session.run(
-            plan_piece(
-                videos,
-                request,
-                filename,
-                can_tonemap=session.binary.can_tonemap,
-                max_pixels=session.limits.max_pixels,
-                hardware=hardware,
-            ),
+            arguments,
             readable=[videos[sha256].path for sha256 in request.sha256s],
             on_progress=_as_share(session.on_progress, request.frames),
             devices=hardware.devices if hardware else (),
         )
-    except (FfmpegFailed, FfmpegCrashed) as failed:
-        if hardware is None and _is_lettering_to_blame(request, failed):
-            raise _too_complex(failed) from failed
+    except (FfmpegFailed, FfmpegCrashed, CommandStalled) as failed:
+        if hardware is None and (request.lettering.shown or request.titles.shown):
+            _blame_lettering(failed, arguments)
         raise
     facts = inspect_piece(session.folder / filename, request.output)
     _check_frames(facts["frames"], request.frames, report.tally)
@@ -183,33 +186,44 @@ def _encode(
     return PieceOutcome(session.folder / filename, facts, tally.cpu_seconds, tally.peak_rss_bytes)
 
 
-def _is_lettering_to_blame(request: PieceRequest, failed: FfmpegFailed | FfmpegCrashed) -> bool:
-    """Return whether memory ran out, or FFmpeg crashed, while it drew what a user wrote.
+def _blame_lettering(
+    failed: FfmpegFailed | FfmpegCrashed | CommandStalled, arguments: Sequence[str]
+) -> None:
+    """Raise what a command did not manage that draws what a user wrote, if that may be the cause.
 
-    What we estimated to fit did not, and would not at another time either.
+    Where memory ran out or FFmpeg crashed, it would again: what was estimated to fit did not. Where
+    it stopped moving or ran out of time, the machine may have been busy. That is tried again, and
+    is final when it ends in the same way.
     """
-    is_drawn = bool(request.lettering.shown or request.titles.shown)
-    if not is_drawn or isinstance(failed, FfmpegCrashed):
-        return is_drawn
-    return failed.code == "out_of_memory" or -failed.exit_code in CRASHES
-
-
-def _too_complex(failed: FfmpegFailed | FfmpegCrashed) -> InputRejected:
-    return MediaRejected(
-        "Drawing the subtitles or titles of this part needs more memory than a command may use.",
-        code=TOO_COMPLEX,
-        hint="Show fewer of them at once, or use smaller sizes, borders and blurs.",
-        log_tail=failed.log_tail,
-    )
+    if isinstance(failed, FfmpegCrashed) or (
+        failed.code == "out_of_memory" or -failed.exit_code in CRASHES
+    ):
+        raise MediaRejected(
+            "Drawing the subtitles or titles of this part needs more memory than a command has.",
+            code=TOO_COMPLEX,
+            hint=_SIMPLER,
+            log_tail=failed.log_tail,
+        ) from failed
+    if failed.code in ("command_stalled", "command_timed_out"):
+        stalled = CommandStalled(
+            "FFmpeg made no progress, or not enough, while it drew the subtitles or titles of this "
+            "part.",
+            exit_code=failed.exit_code,
+            log_tail=failed.log_tail,
+            code=TOO_COMPLEX,
+        )
+        stalled.hint, stalled.evidence = _SIMPLER, identify_stall(arguments)
+        raise stalled from failed
 
 
 def check_coverage(video: StoredVideo, end: Fraction) -> bool:
-    """Return whether the video lasts until ``end``, according to its header."""
+    """Return whether the video lasts until ``end``, according to its header.
+
+    Where its audio goes on for longer, so does its last frame.
+    """
     info = video.info
-    declared = info.video.duration_seconds_from_header or info.duration_seconds_from_header
-    return not declared or float(end - tail_seconds(info)) <= max(
-        declared, info.duration_seconds_from_header if info.has_edit_list else 0.0
-    )
+    declared = max(info.video.duration_seconds_from_header, info.duration_seconds_from_header)
+    return not declared or float(end - tail_seconds(info)) <= declared
 
 
 def inspect_piece(path: Path, output: OutputFormat) -> dict[str, Any]:
@@ -244,9 +258,9 @@ def _check_frames(frames: int, wanted: int, tally: LogSummary) -> None:
     # Decoder messages about frames before the first key frame do no harm here; only frames
     # that it gave up on do.
     if tally.decode_errors or tally.corrupt_packets:
-        raise MediaRejected(REJECTION_CODES["media_damaged"], code="media_damaged")
+        raise reject_media("media_damaged")
     if frames < wanted:
-        raise MediaRejected(REJECTION_CODES["media_truncated"], code="media_truncated")
+        raise reject_media("media_truncated")
     if frames != wanted:
         raise OutputInvalid(f"A piece has {frames} frames instead of {wanted}.")
 

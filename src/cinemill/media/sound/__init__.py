@@ -1,0 +1,1 @@
+"""Sound by itself: what can be shown of it."""
