@@ -84,7 +84,7 @@ def test_each_priority_of_a_queue_has_a_list(client: Any, url: str) -> None:
     client.lpush(f"render_queue{SEPARATOR}3", write())
     client.lpush("video_processing", write(), write("somebody.elses"))
     assert f"render_queue{SEPARATOR}9" in list_names("render_queue")
-    assert count_stray_messages(url, ["default"], TASKS) == {
+    assert count_stray_messages(url, ["render_queue", "video_processing"], TASKS) == {
         "render_queue": 1,
         "video_processing": 1,
     }

@@ -199,19 +199,11 @@ def test_message_with_invalid_arguments_fails_its_job(
     assert fail(stack, task_id).code == code or code is None
 
 
-@pytest.mark.parametrize("option", ["eta", "expires"])
-def test_message_with_an_unsupported_option_fails_its_job(
-    stack: Stack, broker: Any, option: str
-) -> None:
-    moment = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    failed = fail(stack, send(broker, make_message("process_video", **{option: moment})))
-    assert failed.code == "arguments_invalid"
-    assert option in failed.message
-
-
-def test_message_with_a_link_fails_its_job(stack: Stack, broker: Any) -> None:
+def test_message_with_a_link_to_a_task_of_others_fails_its_job(stack: Stack, broker: Any) -> None:
     message = make_message("process_video", embed={**EMBED, "callbacks": [{"task": "next"}]})
-    assert "link" in fail(stack, send(broker, message)).message
+    failed = fail(stack, send(broker, message))
+    assert "'next' is no kind of job" in failed.message
+    assert "result.get()" in failed.hint
 
 
 def test_message_of_another_serializer_fails_its_job(stack: Stack, broker: Any) -> None:

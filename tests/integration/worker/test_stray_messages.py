@@ -18,7 +18,8 @@ from tests.integration.worker.conftest import Stack
 from tests.messages import make_message
 from tests.waiting import wait_until
 
-from cinemill.cli.commands.doctor_checks import Level, check_messages
+from cinemill.cli.commands.doctor.check import Level
+from cinemill.cli.commands.doctor.checks import check_messages
 from cinemill.config import load
 from cinemill.storage.jobs.stray_messages import StrayMessages
 from cinemill.worker.app_factory import build_app
@@ -67,9 +68,21 @@ def open_app(redis_url: str, folder: Path, **settings: str) -> Iterator[Celery]:
     app.close()
 
 
-def send_without_prefix(url: str) -> None:
+def send_without_prefix(url: str, *names: str) -> None:
     with redis.Redis.from_url(url) as client:
-        client.lpush("celery", json.dumps(make_message()))
+        for name in names or ("process_video",):
+            client.lpush("celery", json.dumps(make_message(name)))
+
+
+def test_tasks_named_after_a_module_are_adopted_too(isolated_url: str, tmp_path: Path) -> None:
+    theirs = ("farm.tasks.render_video_task", "farm.tasks.render_video", "farm.cleanup_task")
+    others = ("shop.tasks.cleanup", "shop.tasks.pay_invoice", "step.render_video", "farm.")
+    send_without_prefix(isolated_url, *theirs, *others)
+    with open_app(isolated_url, tmp_path) as app:
+        assert StrayCollector(app, unread_seconds=0).adopt() == len(theirs)
+    with redis.Redis.from_url(isolated_url) as client:
+        left = [json.loads(item)["headers"]["task"] for item in client.lrange("celery", 0, -1)]
+    assert sorted(left) == sorted(others)
 
 
 @pytest.mark.parametrize(("is_on", "moved"), [("true", 1), ("false", 0)])

@@ -23,20 +23,11 @@ from cinemill.storage.redis_trial import find_refusal
 SEPARATOR = "\x06\x16"
 """Between a queue and its priority in kombu's names of lists."""
 PRIORITY_STEPS = 10
-STOCK_QUEUES = (
-    "celery",
-    "render_queue",
-    "preview_queue",
-    "transcode_queue",
-    "caption_queue",
-    "video_processing",
-    "cv_analysis",
-    "maintenance",
-)
-"""Queues that people's scripts use, in addition to ours; the first is Celery's own default."""
 MOST_LOOKED_AT = 200
 """Messages of a list in one look."""
 MOST_LOOKED_AT_BYTES = 4 * 1024**2
+ANY_TASK = "*"
+"""Instead of names of tasks: every message that names one."""
 LARGEST_MESSAGE_BYTES = 16 * 1024**2
 """A message beyond this is no task: workers take 12 MiB."""
 COMMANDS_EXCHANGE = "celery.pidbox"
@@ -45,12 +36,17 @@ SOCKET_TIMEOUT_SECONDS = 2.0
 TRIAL_KEYS = ("cinemill:broker_health", "cinemill:broker_health:stream")
 
 # KEYS: a list, the list to move to. ARGV: how many to look at, bytes to look at, bytes of the
-# first message, 'move' or 'count', then names of tasks. The oldest message lies last. Answers how
-# many were found.
+# first message, 'move' or 'count', then names of tasks, which may stand in any module. The oldest
+# message lies last. Answers how many were found.
 _SCAN = """
 if redis.call('TYPE', KEYS[1]).ok ~= 'list' then return 0 end
 local known, found, bytes, moved = {}, 0, 0, 0
 for i = 5, #ARGV do known[ARGV[i]] = true end
+local function is_known(task)
+  -- Celery names a task after its module. One word, such as shop.tasks.cleanup, says too little.
+  local module, name = string.match(task, '^(.*)%.([^.]*_[^.]*)$')
+  return known[task] or (module and module ~= 'step' and module ~= 'celery' and known[name])
+end
 for i = 1, tonumber(ARGV[1]) do
   local item = redis.call('LINDEX', KEYS[1], -i + moved)
   if not item then break end
@@ -58,7 +54,8 @@ for i = 1, tonumber(ARGV[1]) do
   if bytes > tonumber(ARGV[2]) and (i > 1 or bytes > tonumber(ARGV[3])) then break end
   local is_json, message = pcall(cjson.decode, item)
   local headers = is_json and type(message) == 'table' and message.headers
-  if type(headers) == 'table' and type(headers.task) == 'string' and known[headers.task] then
+  if type(headers) == 'table' and type(headers.task) == 'string'
+      and (is_known(headers.task) or known['*']) then
     found = found + 1
     if ARGV[4] == 'move' then
       redis.call('LPUSH', KEYS[2], item)
@@ -101,6 +98,8 @@ class StrayMessages:
         None where an access list permits us our own lists alone.
         """
         names = [name for queue in queues for name in list_names(queue)]
+        if not names:
+            return {}
         try:
             digests = self._digest(keys=names)
         except NoPermissionError:
@@ -174,7 +173,7 @@ def find_redis_url(broker_url: str | None) -> str | None:
 def count_stray_messages(
     broker_url: str | None, queues: Collection[str], tasks: Collection[str]
 ) -> dict[str, int]:
-    """Count messages that name one of ``tasks``, by queue.
+    """Count messages in lists of ``queues`` that name one of ``tasks``, by queue.
 
     None are counted where Celery workers without our prefix are there to read them. Raises
     RedisUnavailable.
@@ -184,7 +183,7 @@ def count_stray_messages(
         return {}
     found: Counter[str] = Counter()
     try:
-        for name in messages.list_filled(sorted({*queues, *STOCK_QUEUES})):
+        for name in messages.list_filled(sorted(queues)):
             found[queue_of(name)] += messages.count(name, sorted(tasks))
         if found.total() and messages.count_workers():
             return {}

@@ -12,13 +12,14 @@ from celery import Celery
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import DEFAULT_OWNER
 from cinemill.errors import DependencyUnavailable, InputRejected, NotFound
+from cinemill.jobs.adoption.names import find_kind, list_queue_names, list_task_names
 from cinemill.storage.jobs.claims import is_run
 from cinemill.storage.jobs.dead_messages import insert_dead_message, prune_dead_messages
 from cinemill.storage.jobs.ready_steps import hold
 from cinemill.storage.jobs.refused_messages import RefusedMessages, parse_entry
 from cinemill.storage.jobs.stray_messages import (
+    ANY_TASK,
     MOST_LOOKED_AT,
-    STOCK_QUEUES,
     StrayMessages,
     open_stray_messages,
     queue_of,
@@ -93,14 +94,15 @@ class DeadLetterWriter:
 
     def _fail_job(self, message: DeadMessage) -> bool:
         """Create a failed job if the message was meant to be a new job; return whether it was."""
-        if message.task not in self._context.catalog.jobs or not message.task_id:
+        kind = find_kind(message.task, self._context.catalog.jobs)
+        if kind is None or not message.task_id:
             return False
         try:
             self._context.service.get_job(message.task_id)
         except NotFound:
             reason = message.failure
             error = InputRejected(reason.message, code=reason.code, hint=reason.hint)
-            return self._reject(message.task, error, message.task_id)
+            return self._reject(kind, error, message.task_id)
         return False  # a job with this id exists, and this is another message
 
     def _reject(self, kind: str, error: InputRejected, job_id: str) -> bool:
@@ -116,29 +118,40 @@ class DeadLetterWriter:
 
 
 class StrayCollector:
-    """Adopts messages of our kinds of job from lists without our key prefix."""
+    """Adopts messages from lists that no worker of ours reads.
+
+    These are lists without our key prefix, of which only messages of our kinds of job are taken,
+    and lists with it under the names that other systems give to queues.
+    """
 
     def __init__(self, app: Celery, *, unread_seconds: float = UNREAD_SECONDS) -> None:
         """Read a list once its oldest message has been there for ``unread_seconds``."""
         context: WorkerContext = app.context
         self._unread_seconds = unread_seconds
-        self._jobs = sorted(context.catalog.jobs)
-        self._queues = sorted({*context.catalog.queues, *STOCK_QUEUES})
+        self._tasks = sorted(list_task_names(context.catalog.jobs))
+        names = list_queue_names(context.catalog.queues)
+        theirs = [name for name in names if name not in context.catalog.queues]
+        # Clients with our prefix write to queues under their own names too.
+        self._prefixed = [f"{KEY_PREFIX}{name}" for name in theirs]
+        self._unprefixed = names if context.settings.adopt_unprefixed else []
         self._ours = context.catalog.queues
-        settings = context.settings
-        broker_url = settings.celery_broker_url if settings.adopt_unprefixed else None
-        self._messages = open_stray_messages(broker_url, prefix=KEY_PREFIX)
+        self._messages = open_stray_messages(context.settings.celery_broker_url, prefix=KEY_PREFIX)
         self._seen: dict[str, tuple[str, float]] = {}
         self._next_scan = 0.0
         self._saw_workers = False
 
     def adopt(self) -> int:
-        """Move messages of lists that no worker reads; return how many. Raises RedisUnavailable."""
+        """Move messages of lists that no worker reads; return how many. Raises RedisUnavailable.
+
+        A list with our prefix is nobody else's, and is emptied at once.
+        """
         now = time.monotonic()
         if self._messages is None or now < self._next_scan:
             return 0
         self._next_scan = now + SCAN_SECONDS
-        filled = self._messages.list_filled(self._queues)
+        prefixed = self._messages.list_filled(self._prefixed)
+        moved = sum(self._adopt_from(self._messages, name, [ANY_TASK]) for name in prefixed)
+        filled = self._messages.list_filled(self._unprefixed)
         self._seen = {
             name: (digest, self._seen[name][1])
             if self._seen.get(name, ("",))[0] == digest
@@ -148,8 +161,8 @@ class StrayCollector:
         before = now - self._unread_seconds
         unread = [name for name, (_, since) in self._seen.items() if since <= before]
         if not unread or self._are_read(self._messages, unread):
-            return 0
-        return sum(self._adopt_from(self._messages, name) for name in unread)
+            return moved
+        return moved + sum(self._adopt_from(self._messages, name, self._tasks) for name in unread)
 
     def _are_read(self, messages: StrayMessages, names: list[str]) -> bool:
         """Return whether there are workers without our key prefix.
@@ -163,15 +176,15 @@ class StrayCollector:
         self._saw_workers = workers > 0
         return self._saw_workers
 
-    def _adopt_from(self, messages: StrayMessages, name: str) -> int:
+    def _adopt_from(self, messages: StrayMessages, name: str, tasks: list[str]) -> int:
         queue = queue_of(name)
         target = queue if queue in self._ours else "default"
         moved = 0
         for _ in range(ROUNDS):
-            count = messages.adopt(name, self._jobs, target)
+            count = messages.adopt(name, tasks, target)
             moved += count
             if count < MOST_LOOKED_AT:
                 break
         if moved:
-            log.warning("messages without the key prefix were adopted", queue=queue, count=moved)
+            log.warning("messages of other systems' lists were adopted", queue=queue, count=moved)
         return moved

@@ -7,7 +7,8 @@ wrong type, a time limit, a list as an id) and ends the worker if that fails.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from kombu.utils.json import dumps
 
 from cinemill.core.documents import JsonObject
 from cinemill.errors import InputRejected
+from cinemill.jobs.adoption.names import find_kind
 from cinemill.worker.messages.envelope import (
     INTERRUPTED_HEADER,
     MAX_INTERRUPTIONS,
@@ -36,13 +38,17 @@ TASK_UNKNOWN = "task_unknown"
 LONGEST_LIMIT_SECONDS = 30 * 24 * 3600
 LONGEST_DELAY = timedelta(days=365)
 REPR_CHARACTERS = 200
-SUBMIT_WHEN_DUE = "Submit it when it is due; its kind chooses the queue."
+OPTIONS_HEADER = "cinemill_options"
+"""Header of an admitted message: when its job may begin, when it expires, and what follows it."""
 _FOLLOW_UPS = {
     "callbacks": "link",
     "errbacks": "link_error",
     "chain": "chain",
     "chord": "chord",
 }
+
+_LOOPS = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
+"""Celery's own tasks that would lose all but the first job: that one ends them."""
 
 
 class MessageRefused(Exception):
@@ -75,7 +81,7 @@ class Call:
 class MessageGuard:
     """Checks messages before Celery handles them."""
 
-    def __init__(self, jobs: Container[str], tasks: Container[str]) -> None:
+    def __init__(self, jobs: Collection[str], tasks: Container[str]) -> None:
         """Create a guard; ``jobs`` are the kinds of job, ``tasks`` all tasks of this worker."""
         self._jobs = jobs
         self._tasks = tasks
@@ -98,8 +104,23 @@ class MessageGuard:
             raise refused from error
 
     def _admit_call(self, message: Message, call: Call) -> None:
-        if call.task in self._jobs:
+        kind = find_kind(call.task, self._jobs)
+        if kind is not None:
+            call = replace(call, task=kind)
             headers = _check_job(call)
+            has_more = any(call.embed.values())
+            # Celery itself must see neither times nor what follows: they are the job's.
+            call = replace(
+                call,
+                embed=dict.fromkeys(_FOLLOW_UPS),
+                is_protocol_2=call.is_protocol_2 and not has_more,
+            )
+        elif call.task in _LOOPS:
+            raise InputRejected(
+                f"{call.task} calls a task for each of many items within one worker.",
+                code="arguments_invalid",
+                hint="Send a group, or many videos as one batch: each item is a job then.",
+            )
         elif call.task not in self._tasks and call.task.startswith(STEP_PREFIX):
             kind = clip(call.task.removeprefix(STEP_PREFIX), 100)
             raise InputRejected(
@@ -215,25 +236,29 @@ def _make_call(options: JsonObject, args: Any, kwargs: Any, embed: JsonObject) -
 
 
 def _check_job(call: Call) -> dict[str, Any]:
-    """Return new headers for a bare message of a kind of job. Raises InputRejected."""
-    if call.options.get("eta") is not None and not _is_past(call, "eta"):
-        raise _unsupported_option(call, "countdown or eta", SUBMIT_WHEN_DUE)
-    if call.options.get("expires") is not None:
-        if _is_past(call, "expires"):
-            raise InputRejected(
-                f"{call.task} expired before a worker received it.",
-                code="message_expired",
-                hint="Submit it again, without 'expires': an accepted job waits for its turn.",
-            )
-        raise _unsupported_option(
-            call, "expires", "Submit it without 'expires'; cancel the job if it waits too long."
+    """Return new headers for a bare message of a kind of job. Raises InputRejected.
+
+    When it may begin, when it expires and what follows it are in a header of their own: they become
+    the job's.
+    """
+    if call.embed.get("chord"):
+        raise InputRejected(
+            f"{call.task} was sent as part of a chord, of which each message shows only a part.",
+            code="arguments_invalid",
+            hint="Send it with the tasks of cinemill.worker.tasks, or many videos as one batch.",
         )
-    for member, name in _FOLLOW_UPS.items():
-        if call.embed.get(member):
-            raise _unsupported_option(
-                call, name, "Wait for its result, then submit what comes next."
-            )
-    return _write_headers(call)
+    options = {name: call.embed[member] for member, name in _FOLLOW_UPS.items()}
+    if call.options.get("eta") is not None and not _is_past(call, "eta"):
+        options["eta"] = call.options["eta"]
+    if call.options.get("expires") is not None:
+        # Past, however long: its job is cancelled, as Celery revokes a task.
+        is_past = _is_past(call, "expires")
+        now = datetime.now(UTC).isoformat()
+        options["expires"] = now if is_past else call.options["expires"]
+    options.update(_read_time_limits(call.options.get("timelimit")))
+    kept = {name: value for name, value in options.items() if value}
+    headers = _write_headers(call)
+    return {**headers, OPTIONS_HEADER: kept} if kept else headers
 
 
 def _check_step(call: Call) -> dict[str, Any]:
@@ -336,6 +361,13 @@ def _read_time(call: Call, name: str) -> datetime:
     return time
 
 
+def _read_time_limits(limits: Any) -> dict[str, float | None]:
+    """Return the time limits of a call, as the sender named them; none where they make no sense."""
+    with suppress(InputRejected):
+        return dict(zip(("time_limit", "soft_time_limit"), _check_time_limits(limits), strict=True))
+    return {}
+
+
 def _check_time_limits(limits: Any) -> list[float | None]:
     """Return the (hard, soft) time limits in seconds. Raises InputRejected."""
     pair = [None, None] if limits is None else limits
@@ -346,14 +378,6 @@ def _check_time_limits(limits: Any) -> list[float | None]:
         if seconds is not None and not (is_number and 0 < seconds <= LONGEST_LIMIT_SECONDS):
             raise _malformed("'timelimit' is no time")
     return list(pair)
-
-
-def _unsupported_option(call: Call, option: str, hint: str) -> InputRejected:
-    return InputRejected(
-        f"{call.task} was sent with {option}, which jobs do not support.",
-        code="arguments_invalid",
-        hint=hint,
-    )
 
 
 def _malformed(why: str) -> InputRejected:

@@ -1,0 +1,1 @@
+"""What scripts written for other systems send, in the engine's own terms."""

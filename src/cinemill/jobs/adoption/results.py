@@ -1,0 +1,84 @@
+"""The results of jobs as Celery writes them, for clients that have nothing but its own backend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from cinemill.core.job import Job, JobState
+from cinemill.errors import NotFound
+from cinemill.jobs.catalog import Catalog
+from cinemill.storage.adoption.results import ResultCopies
+from cinemill.storage.database import Connection
+from cinemill.storage.jobs import job_queries
+
+LARGEST_BYTES = 1024 * 1024
+STATES = {
+    JobState.COMPLETED: "SUCCESS",
+    JobState.FAILED: "FAILURE",
+    JobState.CANCELLED: "REVOKED",
+}
+
+
+class ResultWriter:
+    """Copies the results of jobs that have ended into Celery's result keys."""
+
+    def __init__(self, copies: ResultCopies, catalog: Catalog) -> None:
+        self._copies = copies
+        self._catalog = catalog
+
+    def write(self, connection: Connection, job_ids: Sequence[str]) -> None:
+        """Copy the results of these jobs; whatever cannot be written is left out."""
+        documents: dict[str, str] = {}
+        for job_id in job_ids:
+            with suppress(NotFound):
+                job = job_queries.get_job(connection, job_id)
+                if job.state in STATES:
+                    documents[job_id] = self._encode(job)
+        if documents:
+            self._copies.put(documents)
+
+    def _encode(self, job: Job) -> str:
+        kind = self._catalog.jobs.get(job.kind)
+        field = kind.result_field if kind is not None else None
+        document = json.dumps(describe_ended(job, result_field=field))
+        if len(document) <= LARGEST_BYTES:
+            return document
+        # Whoever needs all of it asks the server, where it is.
+        short = {"job_id": job.id, "asset_id": job.asset_id, "too_large": True}
+        return json.dumps({**describe_ended(job), "result": short})
+
+
+def describe_ended(job: Job, *, result_field: str | None = None) -> dict[str, Any]:
+    """Return the document that Celery's Redis backend stores for a task that has ended."""
+    return {
+        "status": STATES[job.state],
+        "result": _describe_result(job, result_field),
+        "traceback": job.failure.log_tail or None if job.failure else None,
+        "children": [],
+        "date_done": job.finished_at.isoformat() if job.finished_at else None,
+        "task_id": job.id,
+    }
+
+
+def name_job(job: Job) -> dict[str, Any]:
+    """Return the result of a job with the ids that every result has: ``job_id``, ``asset_id``."""
+    return {"asset_id": job.asset_id, **(job.result or {}), "job_id": job.id}
+
+
+def _describe_result(job: Job, result_field: str | None) -> Any:
+    if job.state is JobState.COMPLETED:
+        result = name_job(job)
+        return result if result_field is None else result.get(result_field)
+    if job.state is JobState.FAILED:
+        message = job.failure.message if job.failure else "failed"
+        return _describe_error("JobFailed", message, "cinemill.worker.result_backend")
+    return _describe_error(
+        "TaskRevokedError", job.cancel_reason or "cancelled", "celery.exceptions"
+    )
+
+
+def _describe_error(name: str, message: str, module: str) -> dict[str, Any]:
+    return {"exc_type": name, "exc_message": [message], "exc_module": module}

@@ -1,0 +1,1 @@
+"""What other systems' scripts read in Redis besides our own keys: copies, never the truth."""
