@@ -14,6 +14,7 @@ MODULES = (
     "ingestion",
     "engine",
     "backlog",
+    "time_left",
     "broker",
     "upload",
     "hostile",

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -19,6 +20,7 @@ from cinemill.local.embedded_servers import embedded_servers
 from cinemill.storage.database import Database, migrate
 
 APPLICATION = "bench.application"
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,13 @@ class Instance:
 
 
 @contextmanager
-def running_instance(*, concurrency: int = 2) -> Iterator[Instance]:
-    """Start everything, with the benchmark's own kinds of job; stop it at the end."""
+def running_instance(
+    *, concurrency: int = 2, settings: Mapping[str, str] = NO_SETTINGS
+) -> Iterator[Instance]:
+    """Start everything, with the benchmark's own kinds of job; stop it at the end.
+
+    ``settings`` are further ones, by the names of the environment.
+    """
     with tempfile.TemporaryDirectory(prefix="cinemill-bench-") as folder:
         home = Path(folder)
         with embedded_servers(home) as servers:
@@ -50,6 +57,7 @@ def running_instance(*, concurrency: int = 2) -> Iterator[Instance]:
                 "REDIS_URL": servers.redis_url,
                 "CELERY_WORKER_CONCURRENCY": str(concurrency),
                 "CINEMILL_LOG_LEVEL": "warning",
+                **settings,
             }
             migrate(servers.database_url)
             database = Database(servers.database_url)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from cinemill.cli.console import format_duration, print_message, stderr
+from cinemill.cli.console import format_time_left, print_message, stderr
+from cinemill.cli.terminal.screen import is_interactive
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,7 +89,7 @@ class LineDisplay(Display):
             return
         left = (now - began) * (total_bytes - done_bytes) / done_bytes
         percent = 100 * done_bytes / total_bytes
-        words = f"{percent:.0f}% uploaded, {_format_time_left(left)} left"
+        words = f"{percent:.0f}% uploaded, {format_time_left(left)} left"
         self._write(name, ("sending", ""), percent, words)
 
     def accepted(self, name: str, job: str) -> None:
@@ -164,9 +165,10 @@ class BarDisplay(Display):
         self._update(name, event.progress, event.message or event.status, _time_left(event))
 
     def failed(self, name: str, message: str) -> None:
-        self._update(name, 0, message, "")
+        self._update(name, None, message, "")
 
-    def _update(self, name: str, percent: float, words: str, left: str) -> None:
+    def _update(self, name: str, percent: float | None, words: str, left: str) -> None:
+        """Show this about a name; None leaves its bar where it is."""
         if name not in self._bars:
             width = self._name_width
             shown = name if len(name) <= width else f"{name[: width - 1]}…"
@@ -175,10 +177,13 @@ class BarDisplay(Display):
 
 
 def open_display(*, quiet: bool) -> Display:
-    """Return a display: a silent one if ``quiet``, bars on a terminal, else lines."""
+    """Return a display: a silent one if ``quiet``, bars on a terminal, else lines.
+
+    Terminals that cannot redraw a line get lines too.
+    """
     if quiet:
         return Display()
-    return BarDisplay() if stderr().is_terminal else LineDisplay()
+    return BarDisplay() if is_interactive(sys.stderr) else LineDisplay()
 
 
 def _time_left(event: ProgressEvent) -> str:
@@ -186,12 +191,11 @@ def _time_left(event: ProgressEvent) -> str:
         return ""
     if event.queue_place:
         return f"{event.queue_place} ahead in the queue"
-    return f"{_format_time_left(event.seconds_left)} left" if event.seconds_left is not None else ""
-
-
-def _format_time_left(seconds: float) -> str:
-    """Return the time left in whole seconds, since it is an estimate."""
-    return f"{seconds:.0f} s" if seconds < 59.5 else format_duration(seconds)
+    return (
+        f"about {format_time_left(event.seconds_left)} left"
+        if event.seconds_left is not None
+        else ""
+    )
 
 
 def _make_progress(screen: Console) -> Progress:

@@ -14,6 +14,8 @@ from sqlalchemy import Connection, text
 
 TURNS_PER_SECOND = 1000
 """The sequence of turns runs at least so fast, so that places in it are places in time."""
+LAG_SECONDS = 3.0
+"""So far the stored clock may be behind the time that has passed, while a relay runs."""
 RELEASED_AT_ONCE = 1000
 """Rows of delayed runs that one turn changes; the next turn follows at once."""
 

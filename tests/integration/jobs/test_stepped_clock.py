@@ -6,8 +6,10 @@ either waits for hours or does not wait at all.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,14 @@ from tests.integration.storage import rows
 from tests.stepped_clock import SteppedClock, find_faketime, restart_with_stepped_clock
 from tests.waiting import wait_until
 
-from cinemill.core.job import JobState
+from cinemill.core.job import ClaimedRun, Job, JobState
+from cinemill.jobs.catalog import GIB
 from cinemill.jobs.dispatch import Dispatcher
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.leases import LeaseObserver, lease_timeouts
 from cinemill.jobs.rate_limiter import RateLimiter
+from cinemill.jobs.runs.attempt import Attempt, Limits
+from cinemill.jobs.runs.job_watch import JobWatch
 from cinemill.local.embedded_servers import Servers, embedded_servers
 from cinemill.storage import hardware
 from cinemill.storage.clock import read_last_jump
@@ -170,6 +175,29 @@ def test_only_the_dead_workers_run_is_closed_and_within_its_lease(
     assert sorted(rows.run_states(engine.database, dead)) == ["crashed", "queued"]
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_time_left_is_the_same_before_and_after(
+    engine: Engine, clock: SteppedClock, step: float
+) -> None:
+    """Twenty-nine parts of forty seconds each on two workers, of which two are half done."""
+    (job,) = engine.submit(kind="crowd")
+    engine.dispatcher.publish_ready()
+    done, other, own = (engine.claim(ready) for ready in list(engine.post.lying)[:3])
+    rows.succeed(engine.database, replace(done, seconds=40.0))
+    watch, halves = JobWatch(engine.database), [half_done(other), half_done(own)]
+    for half in halves:
+        watch.note_progress(half)
+    expected = pytest.approx(20 + 27 * 40 / 2, rel=0.1)
+    assert stated_seconds_left(engine, job) == expected
+    clock.set(step)
+    watch.note_progress(halves[1])
+    assert stated_seconds_left(engine, job) == expected
+    rows.succeed(engine.database, halves[0].finished_run())
+    engine.claim(engine.post.lying[0])
+    watch.note_progress(halves[1])
+    assert stated_seconds_left(engine, job) == expected
+
+
 @pytest.mark.parametrize("step", [*STEPS, YEAR_SECONDS, -YEAR_SECONDS])
 def test_jump_is_recorded_with_its_length(engine: Engine, clock: SteppedClock, step: float) -> None:
     engine.dispatcher.publish_ready()
@@ -254,6 +282,19 @@ def start(engine: Engine, job_id: str) -> str:
     run_id = rows.queued_runs(engine.database, job_id)["work"]
     assert rows.claim(engine.database, run_id, lease_seconds=LEASE_SECONDS) is not None
     return run_id
+
+
+def half_done(run: ClaimedRun) -> Attempt:
+    """As it is for a worker that has been at it for twenty seconds."""
+    limits = Limits(60.0, 15.0, 600.0, 3600.0, GIB)
+    attempt = Attempt(run, limits, deadline=math.inf, started=time.monotonic() - 20.0)
+    attempt.move(0.5, "Working")
+    return attempt
+
+
+def stated_seconds_left(engine: Engine, job: Job) -> float | None:
+    left = engine.service.get_job_status(job.id)["seconds_left"]
+    return None if left is None else float(left)
 
 
 def test_server_under_test_follows_the_clock(database: Database, clock: SteppedClock) -> None:

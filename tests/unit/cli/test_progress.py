@@ -51,7 +51,7 @@ def test_line_display_prints_a_long_stage_every_ten_seconds(
         clock.now = float(second)
         display.on_event("film.mp4", event(second / 10, left=600.0 - second))
     assert [at for at, _ in lines] == [0, 10, 20, 30, 40, 50, 60]
-    assert lines[1][1] == "film.mp4: 1% Encoding the preview copy, 9 min 50 s left"
+    assert lines[1][1] == "film.mp4: 1% Encoding the preview copy, about 9 min 50 s left"
 
 
 def test_line_display_prints_a_quick_stage_every_ten_percent(

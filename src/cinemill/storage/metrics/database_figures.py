@@ -13,6 +13,7 @@ from cinemill.core.hardware import Offer
 from cinemill.storage.database import Database
 from cinemill.storage.hardware import list_offers
 from cinemill.storage.metrics.totals import Total, read_totals
+from cinemill.storage.metrics.work_health import read_relay_silence
 
 STATEMENT_SECONDS = 2.5
 SHARE_OF_TIME = 0.02
@@ -76,6 +77,8 @@ class DatabaseFigures:
     reviews: int
     """Analyses that wait for a person."""
     encoders: Sequence[Offer] = field(default_factory=tuple)
+    relay_silent_seconds: float | None = None
+    """None where no relay has ever run."""
 
 
 _ACTIVE_JOBS = text(
@@ -156,6 +159,7 @@ class DatabaseFigureReader:
                 stored=self._count_stored(connection),
                 queues=[QueueFigures(**row) for row in connection.execute(_QUEUES).mappings()],
                 encoders=list_offers(connection),
+                relay_silent_seconds=read_relay_silence(connection),
                 **counts,
             )
 

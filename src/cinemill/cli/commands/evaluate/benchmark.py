@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cinemill.cli import connect, options
+from cinemill.cli.arguments.choices import BenchmarkSplit
 from cinemill.cli.commands.evaluate import tables
 from cinemill.cli.console import print_json, print_message
 from cinemill.errors import InputRejected
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from cinemill.core.documents import JsonObject
     from cinemill.inference.language_models.server_model import ServerModel
 
-SPLIT = "test"
+SPLIT: BenchmarkSplit = "test"
 MOST_NAMED = 10
 
 
@@ -71,7 +72,8 @@ def evaluate_benchmark(
     ],
     profile: options.Profile = "full",
     split: Annotated[
-        str, typer.Option(help="Of msr-vtt: train, validate or test. The table 1k-A has none.")
+        BenchmarkSplit,
+        typer.Option(help="Of msr-vtt: train, validate or test. The table 1k-A has none."),
     ] = SPLIT,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use at most this many of the videos that are found.")
