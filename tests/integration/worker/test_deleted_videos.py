@@ -132,5 +132,6 @@ def test_client_of_a_removed_result_learns_why(stack: Stack) -> None:
     with stack.database.begin() as connection:
         delete_asset(connection, "glacier")
     again = stack.app.AsyncResult(sent.id)
-    assert (again.state, again.get(timeout=PATIENCE_SECONDS)) == ("SUCCESS", {})
+    left = {"job_id": sent.id, "asset_id": None}
+    assert (again.state, again.get(timeout=PATIENCE_SECONDS)) == ("SUCCESS", left)
     assert "removed with a video" in stack.service.get_job(sent.id).message
