@@ -16,6 +16,8 @@ from cinemill.api.middleware import problems
 from cinemill.api.middleware.access_log import AccessLog
 from cinemill.api.middleware.auth import AccessPolicy, AuthMiddleware
 from cinemill.api.middleware.cache_rules import CacheRules
+from cinemill.api.middleware.compression import Compression
+from cinemill.api.middleware.head_requests import HeadRequests
 from cinemill.api.middleware.security_headers import SecurityHeaders
 from cinemill.api.middleware.visits import Visits
 from cinemill.api.models.documents import PREFIX
@@ -59,6 +61,11 @@ from cinemill.telemetry import get_logger
 log = get_logger(__name__)
 
 FILES_FOLDER = "objects"
+_DESCRIPTION = """Self-hosted video processing: upload, transcode, render and caption videos.
+
+Whatever can be read with GET can be asked for with HEAD. Answers have an ETag; with `If-None-Match`
+the server says 304 instead of sending one again. Text of a kilobyte or more is compressed for
+clients that accept gzip. Lists are read by pages: the `next` of one is the `cursor` of the next."""
 _START_HINT = "Run 'cinemill up', which starts an embedded one, or set {name}."
 
 
@@ -97,7 +104,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     app = Application(
         title="Cinemill",
         version=__version__,
-        description="Self-hosted video processing: upload, transcode, render and caption videos.",
+        description=_DESCRIPTION,
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
@@ -201,6 +208,8 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(AuthMiddleware, policy=policy, sign_in_page=pages.sign_in_page)
     app.add_middleware(problems.UncaughtErrors)
     app.add_middleware(CacheRules)
+    app.add_middleware(Compression)
+    app.add_middleware(HeadRequests)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(AccessLog)
     app.add_middleware(Visits, front=app.state.cinemill.front)

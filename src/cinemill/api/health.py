@@ -19,8 +19,8 @@ Findings = dict[str, str]
 
 log = get_logger(__name__)
 
-THREADS = 4
-"""One for each question that is asked: PostgreSQL, hardware, messages, Qdrant."""
+THREADS = 6
+"""One for each question that is asked: PostgreSQL, hardware, relay, messages, workers, Qdrant."""
 SOON_SECONDS = 0.05
 """An examination takes 10 ms on a server that is not busy."""
 RECENT_SECONDS = 2.0

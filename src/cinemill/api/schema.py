@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from cinemill.api.health_paths import HEALTH_PATHS
+from cinemill.api.middleware.cache_rules import SECRET_PATHS
 from cinemill.api.models.analyses import AnalysisEvent
 from cinemill.api.models.captions import CaptionsUpdate
+from cinemill.api.models.documents import PREFIX
 from cinemill.api.models.jobs import CreateJobRequest, ProgressDocument
-from cinemill.api.models.problems import Problem, problems
+from cinemill.api.models.problems import (
+    EVENT_STREAM,
+    NOT_MODIFIED,
+    SIGN_IN,
+    WITH_TOKEN,
+    WITHOUT_TOKEN,
+    Problem,
+    problems,
+)
 from cinemill.api.models.search.searches import (
     CitationsEventDocument,
     DeltaEventDocument,
@@ -38,12 +49,28 @@ DOCUMENTS: tuple[type[BaseModel], ...] = (
     RewritingEventDocument,
 )
 """Described though no route names them: events, and what is read by hand."""
+_NEVER_KEPT = (f"{PREFIX}/analyses/{{analysis_id}}/report.html",)
+"""Besides what is secret: it shows people's faces."""
 _FRAMEWORK_ERRORS = ("HTTPValidationError", "ValidationError")
 """FastAPI adds its own to every route with a parameter; what is sent is a problem document."""
 LARGEST_SCHEMA_BYTES = 256 * 1024
 """Of one kind of job of a package."""
 
 log = get_logger(__name__)
+
+
+class Operation(TypedDict):
+    """What these functions read of an operation of the document."""
+
+    responses: dict[str, dict[str, Any]]
+
+
+class OpenApi(TypedDict):
+    """What these functions read of the document."""
+
+    paths: dict[str, dict[str, Operation]]
+    """Operations by path and method."""
+    components: dict[str, dict[str, Any]]
 
 
 class Application(FastAPI):
@@ -53,13 +80,14 @@ class Application(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document["components"]["schemas"]
-            replace_framework_errors(document)
             add_schemas(schemas, describe_models(DOCUMENTS))
             add_schemas(schemas, describe_parameters())
             schemas[CreateJobRequest.__name__]["properties"] |= describe_request()
             for routes in getattr(self.state, "route_documents", ()):
                 document["paths"] |= routes["paths"]
                 schemas |= routes["schemas"]
+            replace_framework_errors(cast("OpenApi", document))
+            declare_common_answers(cast("OpenApi", document))
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -71,23 +99,55 @@ def add_schemas(schemas: MutableMapping[str, object], found: Mapping[str, object
             raise ValueError(f"Two models are named {name}; OpenAPI can describe one of them.")
 
 
-def replace_framework_errors(document: dict[str, Any]) -> None:
+def replace_framework_errors(document: OpenApi) -> None:
     """Declare our problem documents where FastAPI declares its own errors, which are never sent.
 
     Every route with a parameter refuses one that does not fit.
     """
-    reference = {"$ref": f"{REFERENCE}{_FRAMEWORK_ERRORS[0]}"}
-    for operation in _list_operations(document):
+    for _, _, operation in _list_operations(document):
         declared = operation["responses"].get("422", {}).get("content", {})
-        if declared.get("application/json", {}).get("schema") == reference:
+        reference = declared.get("application/json", {}).get("schema", {}).get("$ref", "")
+        if reference.endswith(_FRAMEWORK_ERRORS[0]):
             operation["responses"] |= {"422": problems(422)[422]}
-    for name in _FRAMEWORK_ERRORS:
-        document["components"]["schemas"].pop(name, None)
+    schemas = document["components"]["schemas"]
+    own = {one for one in schemas if one.rpartition(".")[2] in _FRAMEWORK_ERRORS}
+    others = [schema for name, schema in schemas.items() if name not in own]
+    used = json.dumps([document["paths"], others])
+    for name in own:
+        # A model of a package may have the same name.
+        if f'"{REFERENCE}{name}"' not in used:
+            del schemas[name]
 
 
-def _list_operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for path in document["paths"].values():
-        yield from path.values()
+def declare_common_answers(document: OpenApi) -> None:
+    """Declare what any route may answer: what the layers around all of them send.
+
+    Below ``/api/v1``, a parameter that is unknown is refused. A client that has what caches may
+    keep is told so. A browser without a token gets the page to sign in.
+    """
+    for path, method, operation in _list_operations(document):
+        responses = operation["responses"]
+        for status, response in (WITHOUT_TOKEN if path in HEALTH_PATHS else WITH_TOKEN).items():
+            responses.setdefault(str(status), response)
+        if path.startswith(f"{PREFIX}/"):
+            responses.setdefault("422", problems(422)[422])
+        if method == "get" and _may_be_kept(path, responses.get("200", {}).get("content", {})):
+            responses.setdefault("304", NOT_MODIFIED[304])
+        if method == "get" and path not in HEALTH_PATHS:
+            refused = responses["401"]
+            responses["401"] = {**refused, "content": {**refused["content"], **SIGN_IN}}
+        operation["responses"] = dict(sorted(responses.items()))
+
+
+def _may_be_kept(path: str, sent: Collection[str]) -> bool:
+    """Return whether caches may keep what is sent from this path in these media types."""
+    return path not in (*SECRET_PATHS, *_NEVER_KEPT) and EVENT_STREAM not in sent
+
+
+def _list_operations(document: OpenApi) -> Iterator[tuple[str, str, Operation]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
 
 
 def describe_parameters() -> dict[str, Any]:

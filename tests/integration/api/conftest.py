@@ -33,7 +33,7 @@ from typer.testing import CliRunner, Result
 from cinemill.catalog import CATALOG
 from cinemill.cli.main import app
 from cinemill.client import Client
-from cinemill.core.job import Progress
+from cinemill.core.job import JobState, Progress
 from cinemill.jobs.events import EventPublisher
 from cinemill.storage.database import Database
 from cinemill.storage.media.assets import delete_asset
@@ -97,6 +97,12 @@ class RunningApi:
                 f"UPDATE job SET {assignments} WHERE id = %s",
                 [job_id],
             )
+            if JobState(state).is_final:  # no job has ended with an attempt that waits
+                connection.execute(
+                    "UPDATE run SET state = 'cancelled', ended_at = now()"
+                    " WHERE job_id = %s AND state IN ('queued', 'running')",
+                    [job_id],
+                )
 
     def publish(self, job_id: str, status: str, progress: float, message: str = "Working") -> None:
         sink = EventPublisher(self.redis_url, catalog=CATALOG)

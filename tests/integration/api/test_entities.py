@@ -43,10 +43,9 @@ def test_misspelled_entity_is_suggested(api: RunningApi) -> None:
 
 
 def test_another_owners_entity_does_not_exist(api: RunningApi, library: Database) -> None:
-
     with library.begin() as connection:
         (theirs,) = find_entities(connection, "bob", ["Vienna"])["Vienna"]
-    assert api.http.get("/api/v1/entities", params={"name": "Vienna"}).json() == {"entities": []}
+    assert api.http.get("/api/v1/entities", params={"name": "Vienna"}).json()["entities"] == []
     for identity in (theirs, "no-id"):
         gone = api.http.get(f"/api/v1/entities/{identity}")
         assert (gone.status_code, gone.json()["code"]) == (404, "entity_not_found")

@@ -1,4 +1,8 @@
-"""Requests that schemathesis makes of the OpenAPI document, spoiled or not: no answer is a 5xx."""
+"""Requests that schemathesis makes of the OpenAPI document, spoiled or not.
+
+No answer is a 5xx, and none has a status, a media type, a header or a body that the document does
+not describe.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import APIOperation, GenerationMode
 from schemathesis import Case as AnyCase
+from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from cinemill.api.app import UNVERSIONED_ROUTERS
 from cinemill.api.routes import pages
@@ -34,6 +45,12 @@ ODD = (*SPOILERS, "", " ", "..", "-1", "1e400", "nan", "9" * 400, "\U0010ffff", 
 PARAMETERS = ("limit", "before", "cursor", "kind", "status", "priority", "reason", "params", "name")
 BOUNDARY = "generated-request-boundary"
 FORM = "multipart/form-data"
+CONFORMANCE = (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 Ids = Mapping[str, str]
 Operation = APIOperation[Any, Any, Any, Any]
@@ -146,6 +163,20 @@ def send(api: RunningApi, case: Case, ids: Ids, draw: st.DataObject) -> httpx.Re
         return answer
 
 
+def check_described(case: Case, answer: httpx.Response) -> None:
+    """Fail where the document does not describe the answer."""
+    if not answer.is_stream_consumed:
+        return  # a stream of events, whose start is checked as that of every answer
+    # Of the request only the operation matters, and a spoiled one can be no case of schemathesis.
+    names = re.findall(r"{(\w+)}", case.path)
+    bare = case.operation.Case(method=case.method, path_parameters=dict.fromkeys(names, "any"))
+    try:
+        bare.validate_response(answer, checks=list(CONFORMANCE))
+    except (Failure, FailureGroup) as failure:
+        found = [one.message for one in getattr(failure, "exceptions", [failure])]
+        raise AssertionError(f"{case.method} {answer.url}: {found!s:.1500}") from None
+
+
 def check_operation(api: RunningApi, operation: Operation, ids: Ids) -> Counter[int]:
     """Return how many answers had which status."""
     statuses: Counter[int] = Counter()
@@ -174,6 +205,7 @@ def check_operation(api: RunningApi, operation: Operation, ids: Ids) -> Counter[
         assert answer.status_code < 500, (
             f"{case.method} {answer.url} {case.body!r:.500}: {answer.status_code}"
         )
+        check_described(case, answer)
 
     check()
     return statuses
@@ -236,3 +268,26 @@ def test_no_undescribed_request_is_answered_as_a_fault_of_ours(api: RunningApi, 
     assert statuses[200] > len(routes), statuses
     assert statuses[404] > len(routes), statuses
     assert statuses[422] > len(routes), statuses
+
+
+def test_events_are_as_described(api: RunningApi, ids: Ids) -> None:
+    asked: dict[str, dict[str, Any]] = {
+        "GET /api/v1/jobs/{job_id}/events": {"path_parameters": {"job_id": ids["job_id"]}},
+        "POST /api/v1/ask": {
+            "body": {"question": "Who lives in Oslo?"},
+            "media_type": "application/json",
+            "headers": {"Accept": "text/event-stream"},
+        },
+    }
+    api.settle(
+        ids["job_id"], "completed", progress="100", message="'Done'", finished_at="now()"
+    )  # so that its events end
+    found = {one.label: one for one in list_operations(api) if one.label in asked}
+    assert found.keys() == asked.keys()
+    for label, operation in found.items():
+        case = operation.Case(**asked[label])
+        answer = api.http.request(
+            case.method, case.formatted_path, json=asked[label].get("body"), headers=case.headers
+        )
+        assert answer.text.count("event: ") > 0
+        check_described(case, answer)

@@ -91,6 +91,7 @@ def test_near_miss_abstains(api: RunningApi) -> None:
 
 
 def test_conversation_goes_on_and_can_be_deleted(api: RunningApi) -> None:
+    ask(api, WHO)  # another one, which is on the next page
     first = ask(api, WHO)
     identity = first["conversation_id"]
     second = ask(api, "When did she open it?", conversation_id=identity)

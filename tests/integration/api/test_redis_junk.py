@@ -11,9 +11,10 @@ import redis
 from websockets.sync.client import connect
 
 from cinemill.catalog import QUEUES
+from cinemill.jobs.adoption.names import list_queue_names
 from cinemill.jobs.events import status_key, stream_key
 from cinemill.storage.cache.store import LOOKUPS_KEY
-from cinemill.storage.jobs.stray_messages import STOCK_QUEUES, list_names
+from cinemill.storage.jobs.stray_messages import list_names
 from cinemill.storage.metrics.live_workers import NODES_KEY
 
 from .conftest import RunningApi
@@ -50,7 +51,7 @@ PutJunk = Callable[..., None]
 
 
 def test_health_and_figures_are_there(api: RunningApi, put_junk: PutJunk) -> None:
-    queues = [name for queue in (*STOCK_QUEUES, *QUEUES) for name in list_names(queue)]
+    queues = [name for queue in list_queue_names(QUEUES) for name in list_names(queue)]
     put_junk(NODES_KEY, LOOKUPS_KEY, "cinemill:health", "system_resources", *queues[:3], "default")
     answer = api.wait_for_health(redis="ok", database="ok")
     assert answer.status_code == 200

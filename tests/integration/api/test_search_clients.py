@@ -67,7 +67,7 @@ def test_search_command_says_that_nothing_was_found(cinemill: Cinemill) -> None:
     assert shown.exit_code == 0
     assert "Nothing found. Nearest:" in shown.output
     shown = cinemill("search", "lattice", "--asset", "none")
-    assert "Nothing found." in shown.output
+    assert (shown.exit_code, "asset_not_found" in shown.output) == (2, True)
 
 
 def test_ask_command_cites_and_goes_on(cinemill: Cinemill) -> None:

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -104,6 +105,26 @@ class TestAccepted:
         }
         assert len(assets) == 1
 
+    def test_each_upload_of_the_same_film_has_its_own_name(self, api: RunningApi) -> None:
+        content = FILM_HEAD + os.urandom(1000)
+        tasks = [api.upload(content, name).json()["task_id"] for name in ("a.mkv", "b.mkv")]
+        jobs = [api.http.get(f"/api/v1/jobs/{task}").json() for task in tasks]
+        assert [job["filename"] for job in jobs] == ["a.mkv", "b.mkv"]
+        listed = {job["id"]: job for job in api.http.get("/api/v1/jobs").json()["jobs"]}
+        assert [listed[task]["filename"] for task in tasks] == ["a.mkv", "b.mkv"]
+        asset = api.http.get(f"/api/v1/assets/{jobs[0]['asset_id']}").json()
+        assert (asset["filename"], asset["other_names"]) == ("b.mkv", ["a.mkv"])
+
+    def test_long_name_is_saved_by_clients_old_and_new(self, api: RunningApi) -> None:
+        answer = api.upload(FILM_HEAD + os.urandom(100), "映" * 100 + ".mkv")
+        name = answer.json()["filename"]
+        assert name == "映" * 83 + ".mkv"
+        job = api.http.get(f"/api/v1/jobs/{answer.json()['task_id']}").json()
+        source = api.http.get(f"/api/v1/assets/{job['asset_id']}/files/source")
+        assert source.headers["content-disposition"] == (
+            f"attachment; filename=\"{'_' * 83}.mkv\"; filename*=UTF-8''{quote(name)}"
+        )
+
     def test_same_key_is_the_same_task(self, api: RunningApi) -> None:
         content, key = FILM_HEAD + os.urandom(1000), {"Idempotency-Key": os.urandom(8).hex()}
         first = api.upload(content, headers=key).json()
@@ -168,7 +189,7 @@ class TestRefused:
         assert api.stored_files() == before
 
     def test_it_is_refused_before_the_rest_has_come(self, api: RunningApi) -> None:
-        with open_upload(api, 50_000_000_000) as connection:
+        with open_upload(api, 1_000_000_000) as connection:
             connection.sendall(PART + b"not a film at all" * 500)
             # Nothing more is sent: an answer that waited for the rest would never come.
             answer = read_all(connection)

@@ -160,11 +160,25 @@ def cannot_be_described(_: object) -> APIRouter:
 def test_description_names_models_of_packages_apart(tmp_path: Path) -> None:
     before = describe_with(tmp_path)
     after = describe_with(tmp_path, takes_our_name)
-    added = {"echo.CreateJobRequest", "echo.HTTPValidationError", "echo.ValidationError"}
+    added = {"echo.CreateJobRequest"}
     schemas = after["components"]["schemas"]
     assert schemas.keys() - before["components"]["schemas"].keys() == added
     assert schemas["CreateJobRequest"] == before["components"]["schemas"]["CreateJobRequest"]
     assert "#/components/schemas/echo.CreateJobRequest" in str(after["paths"]["/api/v1/echo/"])
+    responses = after["paths"]["/api/v1/echo/"]["post"]["responses"]
+    assert responses.keys() == {
+        "200",
+        "400",
+        "401",
+        "403",
+        "408",
+        "414",
+        "422",
+        "431",
+        "500",
+        "503",
+    }
+    assert responses["422"]["content"].keys() == {problems.MEDIA_TYPE}
     del after["paths"]["/api/v1/echo/"]
     assert after["paths"] == before["paths"]
 

@@ -53,6 +53,7 @@ DATABASE = DatabaseFigures(
     dead_messages=2,
     reviews=3,
     encoders=[Offer("celery@one", "h264_nvenc", "h264", None, "")],
+    relay_silent_seconds=0.5,
 )
 GPU = GpuFigures(0, "H200", 50, 1024, 2048, "GPU-1")
 MIG = GpuFigures(0, "H200 MIG 1g", None, 512, 1024, "MIG-1")

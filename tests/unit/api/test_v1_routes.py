@@ -17,6 +17,9 @@ from cinemill.api.models.pages import Page
 from cinemill.api.models.timelines import RenderLayout
 from cinemill.api.routes import operations
 from cinemill.api.schema import Application, add_schemas
+from cinemill.capabilities.captions.formats import FILES as CAPTIONS
+from cinemill.capabilities.streaming.encode_ladder import MEDIA_TYPES as STREAMED
+from cinemill.media.encoding.encode_plan import MEDIA_TYPES as ENCODED
 
 DOCUMENTS_WITH_LISTS = {
     "/analyses/{analysis_id}/report.json": "one report",
@@ -32,9 +35,9 @@ DOCUMENTS_WITH_LISTS = {
     "/assets/{asset_id}/similar": "the most similar pictures; a ranking",
     "/assets/{asset_id}/chapters": "at most 100 chapters of one video, which belong together",
     "/conversations/{conversation_id}": "one conversation, of twenty turns at most",
-    "/entities": "what one name may mean, at most about twenty",
 }
 """GET routes whose result has a list and is no list."""
+FILES = {"/assets/{asset_id}/files/{kind}", "/assets/{asset_id}/streams/{stream}/{filename}"}
 FORMER_NAMES = {"job_id", "task_id", "state", "failure", "step_id", "way_on"}
 REFERENCES = {
     "DeadStepDocument": {"job_id"},
@@ -80,13 +83,14 @@ def test_v1_route_returns_a_typed_document_or_declares_its_media_type(
         elif ok != "204":
             media_types = operation["responses"][ok]["content"]
             assert media_types
-            assert "application/json" not in media_types
+            assert "application/json" not in media_types or route.path in FILES
 
 
 @pytest.mark.parametrize("route", list_routes(), ids=name)
 def test_v1_route_declares_its_problems(route: APIRoute, document: dict[str, Any]) -> None:
     always = {"400", "403", "500", "503"} | ({"401"} if route.path != "/health" else set())
     always |= {"404"} if "{" in route.path else set()
+    always |= {"422"}
     for method in route.methods or ():
         operation = document["paths"][PREFIX + route.path][method.lower()]
         responses = operation["responses"]
@@ -98,7 +102,9 @@ def test_v1_route_declares_its_problems(route: APIRoute, document: dict[str, Any
                 schema = response["content"][MEDIA_TYPE]["schema"]
                 assert schema == {"$ref": "#/components/schemas/Problem"}
                 is_health = (route.path, status) == ("/health", "503")
+                is_sign_in = (method, status) == ("GET", "401")
                 others = {"application/json"} if is_health else set()
+                others |= {"text/html"} if is_sign_in else set()
                 assert set(response["content"]) == {MEDIA_TYPE} | others
 
 
@@ -183,10 +189,34 @@ def test_upload_form_has_no_null_fields(document: dict[str, Any]) -> None:
         assert properties["thumbnail_seconds"]["type"] == "number"
 
 
-def test_creating_a_job_declares_its_location(document: dict[str, Any]) -> None:
-    for path in ("/upload", "/jobs", "/assets/{asset_id}/jobs"):
-        created = document["paths"][PREFIX + path]["post"]["responses"]["201"]
-        assert "Location" in created["headers"]
+def test_every_creation_declares_its_location(document: dict[str, Any]) -> None:
+    found = [
+        one["responses"][status]
+        for methods in document["paths"].values()
+        for one in methods.values()
+        for status in ("201", "202")
+        if status in one["responses"]
+    ]
+    assert len(found) > 8
+    assert all("Location" in one["headers"] for one in found)
+
+
+def test_what_caches_keep_is_declared(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+    for path in ("/jobs", "/assets/{asset_id}/files/{kind}"):
+        assert "304" in paths[PREFIX + path]["get"]["responses"]
+    never = ("/health", "/logs", "/jobs/{job_id}/events", "/analyses/{analysis_id}/report.html")
+    for path in never:
+        assert "304" not in paths[PREFIX + path]["get"]["responses"]
+
+
+def test_media_types_of_files_are_declared(document: dict[str, Any]) -> None:
+    made = {*ENCODED.values(), *STREAMED.values(), *(one.media_type for one in CAPTIONS)}
+    made |= {"application/octet-stream", "image/jpeg", "audio/flac", "audio/mp4"}
+    path = f"{PREFIX}/assets/{{asset_id}}/files/{{kind}}"
+    responses = document["paths"][path]["get"]["responses"]
+    for status in ("200", "206"):
+        assert {one.partition(";")[0] for one in made} <= set(responses[status]["content"])
 
 
 def test_unversioned_routes_are_those_of_v1_and_of_contracts() -> None:
@@ -207,6 +237,10 @@ def test_unversioned_routes_are_those_of_v1_and_of_contracts() -> None:
     assert unversioned - versioned == contract
     assert versioned - unversioned == {
         ("/dead/messages", "GET"),
+        ("/jobs/{job_id}/steps", "GET"),
+        ("/assets/{asset_id}/files", "GET"),
+        ("/assets/{asset_id}", "DELETE"),
+        ("/assets/{asset_id}/restore", "POST"),
         ("/health", "GET"),
         ("/models/{name}/fetch", "POST"),
         ("/search", "GET"),

@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope
 
+from cinemill.api.http.query_names import check_query, list_query_names
 from cinemill.errors import CinemillError, InputRejected, TooLarge
 
 ORDINARY_BYTES = 1024 * 1024
@@ -111,13 +112,15 @@ class BoundedRequest(Request):
 
 
 class BoundedRoute(APIRoute):
-    """A route whose endpoint is given a :class:`BoundedRequest`."""
+    """A route whose endpoint is given a :class:`BoundedRequest`, with no unknown parameters."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         most_bytes = getattr(self.endpoint, "most_body_bytes", ORDINARY_BYTES)
+        query_names = list_query_names(self.dependant)
 
         async def handle_bounded(request: Request) -> Response:
+            check_query(request, query_names)
             return await handle(BoundedRequest(request.scope, request.receive, most_bytes))
 
         return handle_bounded

@@ -110,6 +110,8 @@ def _write_jobs(catalog: Catalog, database: DatabaseFigures) -> Iterator[Metric]
     yield write_gauge(names.JOBS, jobs)
     yield write_value(names.DEAD_STEPS, database.dead_steps)
     yield write_value(names.DEAD_MESSAGES, database.dead_messages)
+    if database.relay_silent_seconds is not None:
+        yield write_value(names.RELAY_SILENCE, database.relay_silent_seconds)
     yield write_value(names.REVIEWS, database.reviews)
     verdicts: dict[Labels, float] = {
         (verdict,): count for verdict, count in database.stored.verdicts.items()

@@ -86,6 +86,11 @@ WAIT_SECONDS = _histogram(
 DEAD_STEPS = _gauge("dead_steps", "Steps that used up their attempts, and wait for a person.")
 DEAD_MESSAGES = _gauge("dead_messages", "Messages that could not become a job.")
 
+RELAY_SILENCE = _gauge(
+    "relay_silent_seconds",
+    "How long no relay has looked for work. Above 30 none runs; without the metric none ever has.",
+)
+
 WORKERS = _gauge("workers", "Workers that have reported within the last 30 seconds.")
 WORKER_SLOTS = _gauge("worker_slots", "Tasks that the worker works on at a time.", "worker")
 WORKER_BUSY = _gauge("worker_busy", "Tasks that the worker works on now.", "worker")
@@ -167,7 +172,7 @@ CACHE_LOOKUPS = _counter(
 METRICS = (
     *(BUILD, UP, ROUND_TRIP),
     *(JOBS, QUEUE_RUNS, QUEUE_OLDEST, QUEUE_WORKERS, ATTEMPTS, ATTEMPT_SECONDS, WAIT_SECONDS),
-    *(DEAD_STEPS, DEAD_MESSAGES, WORKERS, WORKER_SLOTS, WORKER_BUSY, WORKER_MEMORY),
+    *(DEAD_STEPS, DEAD_MESSAGES, RELAY_SILENCE, WORKERS, WORKER_SLOTS, WORKER_BUSY, WORKER_MEMORY),
     ENCODERS,
     *(ANALYSES, ANALYSIS_SECONDS, STAGE_SECONDS, FRAMES, VERDICTS, REVIEWS),
     *(GPUS, GPU_USE, GPU_USED, GPU_MEMORY, GPU_INFO),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.metrics.scrape import MetricsScraper
 
 router = APIRouter(tags=["operate"], route_class=BoundedRoute)
+_MEDIA_TYPES = ("text/plain", "application/openmetrics-text")
 
 
 @router.get(
@@ -17,7 +17,7 @@ router = APIRouter(tags=["operate"], route_class=BoundedRoute)
     responses={
         200: {
             "description": "The metrics, in Prometheus' text format or as OpenMetrics.",
-            "content": {CONTENT_TYPE_PLAIN_0_0_4.partition(";")[0]: {"schema": {"type": "string"}}},
+            "content": {one: {"schema": {"type": "string"}} for one in _MEDIA_TYPES},
         }
     },
 )

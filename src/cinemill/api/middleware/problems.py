@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cinemill import telemetry
+from cinemill.api.middleware.methods import list_methods
 from cinemill.api.middleware.validation import describe_error
 from cinemill.api.socket_codes import close_failed
 from cinemill.errors import (
@@ -179,11 +180,14 @@ def _field(location: Sequence[Any]) -> str:
     return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
-async def _on_http_exception(_: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if isinstance(error.__cause__, CinemillError):
         return problem_response(error.__cause__)
-    return problem_response(_translate(error), headers=error.headers)
+    headers = {**(error.headers or {})}
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(list_methods(request.app.routes, request.scope))
+    return problem_response(_translate(error), headers=headers)
 
 
 def _translate(error: HTTPException) -> CinemillError:

@@ -7,7 +7,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cinemill.api.models.documents import Document, Name, OpenObject, Timestamp, make_link
+from cinemill.api.models.documents import (
+    Document,
+    Name,
+    OpenObject,
+    RequestDocument,
+    Timestamp,
+    make_link,
+)
 from cinemill.api.models.jobs import ProgressDocument
 from cinemill.api.models.pages import Page
 from cinemill.core.job import JobState
@@ -30,7 +37,7 @@ MOST_OF_A_BATCH = 1000
 """Analyses that one request asks for: they are accepted in one transaction."""
 
 
-class CreateAnalysisRequest(Document):
+class CreateAnalysisRequest(RequestDocument):
     """An analysis of a stored video."""
 
     fast: bool = False
@@ -273,7 +280,7 @@ class RegionPage(Page):
     regions: list[RegionDocument]
 
 
-class ReviewRequest(Document):
+class ReviewRequest(RequestDocument):
     """A person's decision about an analysis, or a request for one."""
 
     action: ReviewAction

@@ -51,7 +51,7 @@ class CaptionSetDocument(Document):
 
     language: str
     version: str
-    """Their ETag, without the quotes."""
+    """Names what they say; `If-Match` takes it in quotes, as it takes their ETag."""
     source: Literal["person", "model"]
     """Who wrote them last."""
     model: str
@@ -70,7 +70,8 @@ class CaptionSetDocument(Document):
             files={
                 kind.value.removeprefix("captions_"): CaptionFile(
                     url=make_link(
-                        f"/assets/{one.asset_id}/files/{kind.value}?variant={one.variant}"
+                        f"/assets/{one.asset_id}/files/{kind.value}"
+                        f"?variant={one.variant}&sha256={artifact.sha256}"
                     ),
                     filename=artifact.filename,
                     size_bytes=artifact.size_bytes,

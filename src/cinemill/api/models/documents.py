@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from cinemill.api.middleware.root_path import ROOT_PATH
 from cinemill.core.text.storable_text import Text
@@ -33,3 +33,9 @@ def drop_version(link: str) -> str:
 
 class Document(DescribedModel):
     """A JSON object with named members; each member's description goes into OpenAPI."""
+
+
+class RequestDocument(Document):
+    """A JSON object that a client sends. Unknown members are refused: they may be misspelled."""
+
+    model_config = ConfigDict(extra="forbid")

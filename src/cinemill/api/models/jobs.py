@@ -6,7 +6,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from cinemill.api.models.documents import Document, Name, OpenObject, Timestamp, make_link
+from cinemill.api.models.documents import (
+    Document,
+    Name,
+    OpenObject,
+    RequestDocument,
+    Timestamp,
+    make_link,
+)
 from cinemill.api.models.pages import Page
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import HIGHEST_PRIORITY, LOWEST_PRIORITY, Job
@@ -19,7 +26,7 @@ MAX_KEY_LENGTH = 255
 JobStatusWord = Literal["pending", "running", "completed", "failed", "cancelled"]
 
 
-class CreateJobRequest(Document):
+class CreateJobRequest(RequestDocument):
     """A new job. Without an asset in the path, its parameters name its videos, as a render's do."""
 
     kind: Name
@@ -28,13 +35,13 @@ class CreateJobRequest(Document):
     """Priority from 0 to 10; 10 runs first. Null takes that of the job's queue."""
 
 
-class CancelRequest(Document):
+class CancelRequest(RequestDocument):
     """Why a job is cancelled."""
 
     reason: Annotated[Text, Field(max_length=500)] = ""
 
 
-class RetryRequest(Document):
+class RetryRequest(RequestDocument):
     """Which failed jobs to retry; without filters, all of them."""
 
     kind: Name | None = None
@@ -75,6 +82,11 @@ class StepDocument(Document):
     """Most memory that an attempt took; null before one has ended."""
     error: ErrorDocument | None
 
+    @classmethod
+    def from_description(cls, described: JsonObject) -> Self:
+        """Return the document of a step that the job service has described."""
+        return cls.model_validate({"id": described["step_id"], **described})
+
 
 class JobDocument(Document):
     """A job, as lists show it."""
@@ -85,6 +97,8 @@ class JobDocument(Document):
     status: JobStatusWord
     priority: int
     asset_id: str | None
+    filename: str
+    """The name that the video was submitted with; empty where the job names a stored one."""
     params: OpenObject
     progress: float
     """Percent, 0 to 100."""
@@ -147,6 +161,12 @@ class JobPage(Page):
     """Jobs, newest first."""
 
     jobs: list[JobDocument]
+
+
+class StepPage(Page):
+    """Steps of a job, in the order of its plan."""
+
+    steps: list[StepDocument]
 
 
 class ProgressDocument(Document):

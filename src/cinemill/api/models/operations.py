@@ -21,6 +21,10 @@ class HealthDocument(Document):
     redis: str
     hardware: str
     messages: str
+    workers: str
+    """`ok`, `none`, `incomplete` (none for a queue), `starting` (by `cinemill up`) or `unknown`."""
+    relay: str
+    """`ok`, `none`, `starting` or `unknown`: what hands work out, a part of `cinemill beat`."""
     version: str
     qdrant: str | None = None
     """`ok`, `filling`, `behind`, `unavailable`, or `unknown` where the database does not respond;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from cinemill import __version__
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
 from cinemill.api.middleware.cache_rules import ASKED_EACH_TIME
 from cinemill.api.models.captions import (
@@ -45,6 +47,8 @@ router = APIRouter(
 )
 
 ENTITY_TAG = re.compile(r'(?:W/)?"([^"*]*)"')
+PART_MARK = "-"
+"""Between the two parts of an ETag: what the captions say, and how they came to say it."""
 
 FILE_TYPES = ("text/vtt", "application/x-subrip")
 
@@ -118,7 +122,7 @@ def parse_cue(request: Request, content: Annotated[bytes, Depends(read_body)]) -
 
 @router.put(
     "/{language}",
-    responses=problems(404, 412, 413, 422, 428, 507),
+    responses=problems(404, 409, 412, 413, 422, 428, 507),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -178,14 +182,14 @@ def _open_store(state: AppState) -> edit_store.CaptionStore:
 
 
 def _bare(version: str | None) -> str | None:
-    """Return an entity tag without its quotes, or ``*``, which in quotes is a tag of nothing.
+    """Return the version of captions that an entity tag names, or ``*``.
 
-    A proxy that compresses makes a tag a weak one; that is the same here.
+    In quotes, ``*`` is a tag of nothing. Weak or not is the same here.
     """
     if version is None:
         return None
     tag = ENTITY_TAG.fullmatch(version.strip())
-    return tag[1] if tag else version.strip()
+    return (tag[1] if tag else version.strip()).partition(PART_MARK)[0]
 
 
 def _read_cues(state: AppState, one: CaptionSet) -> list[ShownCue]:
@@ -194,5 +198,15 @@ def _read_cues(state: AppState, one: CaptionSet) -> list[ShownCue]:
 
 
 def _set_headers(response: Response, one: CaptionSet) -> None:
-    response.headers["ETag"] = f'"{one.version}"'
+    response.headers["ETag"] = _make_tag(one)
     response.headers["Cache-Control"] = ASKED_EACH_TIME
+
+
+def _make_tag(one: CaptionSet) -> str:
+    """Return a tag of the whole document, which begins with the version of the captions.
+
+    The same text may be a model's at one time and a person's at another.
+    """
+    files = [(kind.value, file.sha256, file.filename) for kind, file in one.files.items()]
+    whole = repr((__version__, one.variant, one.model, one.is_corrected, sorted(files)))
+    return f'W/"{one.version}{PART_MARK}{hashlib.sha256(whole.encode()).hexdigest()[:16]}"'

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
 from cinemill.api.http.bodies import BoundedRoute, body_at_most
-from cinemill.api.models.documents import Document, OpenObject
+from cinemill.api.models.documents import Document, OpenObject, drop_version, make_link
 from cinemill.api.models.problems import problems
 from cinemill.api.models.tasks import TaskResult, TaskState
 from cinemill.api.routes.logs import MOST_LINES, log_folder, read_lines
@@ -72,13 +72,22 @@ def read_task(task_id: Text, state: StateDep) -> TaskState:
     "/task/{task_id}/result",
     tags=["tasks"],
     response_model=TaskResult,
-    responses={202: {"model": TaskResult}, **problems(404)},
+    responses={
+        202: {
+            "model": TaskResult,
+            "headers": {"Location": {"description": "The task.", "schema": {"type": "string"}}},
+        },
+        **problems(404),
+    },
 )
 def read_result(task_id: Text, state: StateDep) -> JSONResponse:
     """Return a task's result. 202 while it is running; a failed task returns its error."""
     job = state.jobs.get_job(task_id)
     result = TaskResult.from_job(job)
-    return JSONResponse(result.model_dump(), status_code=200 if job.state.is_final else 202)
+    if job.state.is_final:
+        return JSONResponse(result.model_dump())
+    headers = {"Location": drop_version(make_link(f"/task/{job.id}"))}
+    return JSONResponse(result.model_dump(), status_code=202, headers=headers)
 
 
 @router.post("/task/{task_id}/cleanup", tags=["tasks"], responses=problems(404, 409))

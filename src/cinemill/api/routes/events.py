@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.models.jobs import ProgressDocument
-from cinemill.api.models.problems import EVENTS, problems
+from cinemill.api.models.problems import EVENT_STREAM, events, problems
 from cinemill.api.state import AppState, StateDep
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import FINAL_JOB_STATES
@@ -41,6 +41,8 @@ Describe = Callable[[JsonObject], JsonObject]
 BLOCK_SECONDS = 1.5
 """Silence after which the row is read: a client gets an event at least every 2 s."""
 GLANCE_SECONDS = 0.001
+BEGINNING = "0"
+"""Of a stream, as the id after which it is read."""
 PAUSE_AFTER_FAULT_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 10.0
 RECONNECT_MILLISECONDS = 1000
@@ -51,7 +53,9 @@ _ROW_EXTRAS = ("seconds_left", "queue_place")
 
 
 @router.get(
-    "/jobs/{job_id}/events", response_class=StreamingResponse, responses=EVENTS | problems(404)
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses=events({"progress": "ProgressDocument"}) | problems(404),
 )
 async def follow_job(
     job_id: Text,
@@ -71,11 +75,11 @@ async def open_stream(
 ) -> StreamingResponse:
     """Return the events of a job, each with the data that ``describe`` makes of its progress."""
     await run_in_threadpool(state.jobs.get_job, job_id)
-    after_id = last_event_id if is_stream_id(last_event_id) else "0"
+    after_id = last_event_id if is_stream_id(last_event_id) else BEGINNING
     stream = JobEventStream(state, request.app.state.events, job_id, after_id)
     return StreamingResponse(
         stream.write(describe),
-        media_type="text/event-stream",
+        media_type=EVENT_STREAM,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
@@ -109,6 +113,8 @@ class JobEventStream:
         self._after_id = after_id
         self._block_seconds = GLANCE_SECONDS
         self._last: dict[str, Any] = {}
+        self._shown = 0.0
+        """Percent that this client was shown, below which it is shown nothing any more."""
         self._sent_at = time.monotonic()
 
     async def write(self, describe: Describe) -> AsyncIterator[str]:
@@ -124,6 +130,7 @@ class JobEventStream:
 
     async def follow(self, describe: Describe) -> AsyncIterator[Event | None]:
         """Yield events that can be described, to the final one; None where nothing happened."""
+        await self._note_former()
         while not self._state.stopping.is_set():
             found = await self._read()
             for event in found:
@@ -131,15 +138,29 @@ class JobEventStream:
                 if not _can_describe(describe, event) or await self._is_stale_end(event):
                     continue
                 self._last = event.progress
-                yield event
+                yield self._lift(event)
                 if is_final(event):
                     return
             if found:
                 continue
             row = await self._read_row()
-            yield row
+            yield row and self._lift(row)
             if row is not None and is_final(row):
                 return
+
+    async def _note_former(self) -> None:
+        """Note what a client that was cut off may have been shown: an event without an id too."""
+        row = None if self._after_id == BEGINNING else await self._read_row()
+        if row is not None and not is_final(row):
+            self._shown = row.progress["progress"]
+
+    def _lift(self, event: Event) -> Event:
+        """Return the event with no lower percentage than what was shown before.
+
+        Rows and events are written at different times.
+        """
+        self._shown = max(self._shown, event.progress["progress"])
+        return Event(event.id, {**event.progress, "progress": self._shown})
 
     async def _read(self) -> list[Event]:
         """Wait for events and return them; none where Redis or the server stops."""

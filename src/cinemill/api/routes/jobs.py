@@ -19,12 +19,25 @@ from cinemill.api.models.jobs import (
     JobStatus,
     RetryRequest,
     RetryResult,
+    StepDocument,
+    StepPage,
 )
-from cinemill.api.models.pages import Cursor, PageLimit, cut_page, decode_position, encode_position
+from cinemill.api.models.pages import (
+    Cursor,
+    CursorInvalid,
+    PageLimit,
+    cut_page,
+    decode_cursor,
+    decode_position,
+    encode_cursor,
+    encode_position,
+)
 from cinemill.api.models.problems import CREATED, problems
 from cinemill.api.state import StateDep
 from cinemill.core.job import DEFAULT_OWNER, JobState
 from cinemill.core.text.storable_text import Text
+from cinemill.jobs.job_document import describe_step
+from cinemill.storage.jobs import job_queries
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=BoundedRoute)
 
@@ -110,6 +123,29 @@ def read_job(job_id: Text, state: StateDep) -> JobDetails:
 def read_job_status(job_id: Text, state: StateDep) -> JobStatus:
     """Return a job with its steps, duration, time left and position in the queue."""
     return JobStatus.from_description(state.jobs.get_job_status(job_id))
+
+
+@router.get("/{job_id}/steps", responses=problems(404, 422))
+def list_steps(
+    job_id: Text, state: StateDep, limit: PageLimit = 100, cursor: Cursor = None
+) -> StepPage:
+    """List the steps of a job, in the order of its plan."""
+    after = None if cursor is None else _read_position(cursor)
+    with state.database.begin() as connection:
+        job_queries.get_job(connection, job_id)
+        found = job_queries.list_step_page(connection, job_id, after=after, limit=limit + 1)
+    page, has_more = cut_page(found, limit)
+    return StepPage(
+        steps=[StepDocument.from_description(describe_step(step)) for _, step in page],
+        next=encode_cursor(str(page[-1][0])) if has_more else None,
+    )
+
+
+def _read_position(cursor: str) -> int:
+    (position,) = decode_cursor(cursor, 1)
+    if not (position.isascii() and position.isdecimal() and len(position) < 10):
+        raise CursorInvalid("This cursor does not belong to this list.")
+    return int(position)
 
 
 @router.post("/{job_id}/cancel", responses=problems(404, 409, 413, 422))

@@ -28,12 +28,20 @@ from cinemill.api.models.operations import (
 from cinemill.api.models.problems import Responses, problems
 from cinemill.api.state import AppState, StateDep
 from cinemill.capability.composition import Composition
-from cinemill.catalog import JOB_KINDS, QUEUES
+from cinemill.catalog import CATALOG, COMMON_QUEUES
+from cinemill.config.running import read_service
 from cinemill.errors import CinemillError
+from cinemill.jobs.adoption.unread import count_unread
 from cinemill.jobs.events import EventReader
 from cinemill.machine import usable_cpus
 from cinemill.storage.database import Database
-from cinemill.storage.jobs.stray_messages import count_stray_messages, find_broker_refusal
+from cinemill.storage.jobs.stray_messages import find_broker_refusal
+from cinemill.storage.metrics.work_health import (
+    WorkState,
+    judge_relay,
+    judge_workers,
+    read_relay_silence,
+)
 from cinemill.storage.projection.health import examine_projections
 from cinemill.storage.projection.server import QdrantServer
 
@@ -48,6 +56,9 @@ _LIBRARIES = ("celery", "fastapi", "kombu", "psycopg", "redis", "sqlalchemy", "u
 
 _WRITABLE = ("ok", "nearly_full")
 _BROKEN = ("refusing", "unavailable")
+STARTING = "starting"
+_AT_REST = {WorkState.NONE.value, WorkState.INCOMPLETE.value, STARTING}
+"""Words for workers and the relay where jobs wait for them."""
 
 _checked: dict[str | None, tuple[float, str]] = {}
 
@@ -65,11 +76,14 @@ async def read_health(request: Request, state: StateDep, response: Response) -> 
     ``hardware`` is ``none``, ``ok``, or ``resting`` where an encoder failed too often and its work
     goes elsewhere; ``/stats`` names it. ``messages`` is ``ok``, or ``unread`` where jobs lie in
     lists of the broker that no worker reads, or ``refusing`` or ``unavailable`` where the broker is
-    another server than ``redis`` and fails; ``capabilities`` is there only where an installed
-    package's capability cannot be used, and says ``left_out``. ``qdrant`` is there only where it is
-    set up: ``ok``, ``unavailable``, or ``filling`` or ``behind`` where it lacks vectors; PostgreSQL
-    is searched then. ``sandbox`` is there only where videos are decoded outside of bubblewrap,
-    and says ``off``. ``cinemill doctor`` says more about all of them.
+    another server than ``redis`` and fails; ``workers`` is ``ok``, ``none`` where none responds,
+    ``incomplete`` where none consumes some queue, or ``starting`` where ``cinemill up`` starts one;
+    ``relay``, a part of ``cinemill beat`` that hands work out, is ``ok``, ``none`` or ``starting``.
+    Without them jobs wait, and the status is ``degraded``. ``capabilities`` is there only where an
+    installed package's capability cannot be used, and says ``left_out``. ``qdrant`` is there only
+    where it is set up: ``ok``, ``unavailable``, or ``filling`` or ``behind`` if it lacks vectors;
+    PostgreSQL is searched then. ``sandbox`` is there only where videos are decoded outside of
+    bubblewrap, and says ``off``. ``cinemill doctor`` says more about all of them.
     Needs no token, and therefore says nothing else.
     """
     found = await state.health.ask(partial(_examine, state, request.app.state.events))
@@ -83,7 +97,7 @@ async def read_health(request: Request, state: StateDep, response: Response) -> 
 
 async def _examine(state: AppState, reader: EventReader) -> dict[str, str]:
     deadline = asyncio.get_running_loop().time() + PING_SECONDS
-    (database, hardware), (events, messages), qdrant = await asyncio.gather(
+    (database, hardware, relay), (events, messages, workers), qdrant = await asyncio.gather(
         _examine_database(state, deadline),
         _examine_redis(state, reader, deadline),
         _examine_qdrant(state, deadline),
@@ -92,6 +106,7 @@ async def _examine(state: AppState, reader: EventReader) -> dict[str, str]:
         database
         and events in _WRITABLE
         and messages not in _BROKEN
+        and not _AT_REST & {workers, relay}
         and "unavailable" not in qdrant.values()
     )
     return {
@@ -100,24 +115,36 @@ async def _examine(state: AppState, reader: EventReader) -> dict[str, str]:
         "redis": events,
         "hardware": hardware,
         "messages": messages,
+        "workers": workers,
+        "relay": relay,
         "version": __version__,
         **qdrant,
     }
 
 
-async def _examine_database(state: AppState, deadline: float) -> tuple[bool, str]:
+async def _examine_database(state: AppState, deadline: float) -> tuple[bool, str, str]:
     run = partial(state.health.run, deadline=deadline)
     if not await run("database", partial(_database_answers, state), otherwise=False):
-        return False, "unknown"
-    return True, await run("hardware", partial(_check_hardware, state), otherwise="unknown")
+        return False, "unknown", "unknown"
+    hardware, relay = await asyncio.gather(
+        run("hardware", partial(_check_hardware, state), otherwise="unknown"),
+        run("relay", partial(_check_relay, state), otherwise="unknown"),
+    )
+    return True, hardware, relay
 
 
-async def _examine_redis(state: AppState, reader: EventReader, deadline: float) -> tuple[str, str]:
+async def _examine_redis(
+    state: AppState, reader: EventReader, deadline: float
+) -> tuple[str, str, str]:
     events = await _check_redis(reader, deadline)
     if events not in _WRITABLE:
-        return events, "unknown"
-    judge = partial(_check_messages, state)
-    return events, await state.health.run("messages", judge, otherwise="unknown", deadline=deadline)
+        return events, "unknown", "unknown"
+    run = partial(state.health.run, otherwise="unknown", deadline=deadline)
+    messages, workers = await asyncio.gather(
+        run("messages", partial(_check_messages, state)),
+        run("workers", partial(_check_workers, state)),
+    )
+    return events, messages, workers
 
 
 async def _examine_qdrant(state: AppState, deadline: float) -> dict[str, str]:
@@ -154,6 +181,31 @@ def _check_hardware(state: AppState) -> str:
     return "ok" if all(offer.is_open for offer in offers) else "resting"
 
 
+def _check_relay(state: AppState) -> str:
+    try:
+        with state.database.begin() as connection:
+            found = judge_relay(read_relay_silence(connection))
+    except CinemillError:
+        return "unknown"
+    return _word(state, "beat", found)
+
+
+def _check_workers(state: AppState) -> str:
+    try:
+        workers = state.live_workers.list_workers()
+    except CinemillError:
+        return "unknown"
+    return _word(state, "worker", judge_workers(workers, COMMON_QUEUES).state)
+
+
+def _word(state: AppState, service: str, found: WorkState) -> str:
+    """Return what ``/health`` says of a service, which a supervisor here may start again."""
+    if found is not WorkState.NONE:
+        return found.value
+    report = read_service(state.settings.home, service)
+    return found.value if report is None else STARTING
+
+
 async def _check_redis(events: EventReader, deadline: float) -> str:
     try:
         async with asyncio.timeout_at(deadline):
@@ -177,7 +229,7 @@ def _judge_broker(url: str | None, *, is_other: bool) -> str:
     """Return what ``/health`` says of the broker, which may be another server than events'."""
     if is_other and find_broker_refusal(url) is not None:
         return "refusing"
-    return "unread" if count_stray_messages(url, QUEUES, JOB_KINDS) else "ok"
+    return "unread" if count_unread(url, CATALOG) else "ok"
 
 
 @router.get("/debug")

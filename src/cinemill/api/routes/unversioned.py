@@ -10,18 +10,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from functools import singledispatch, wraps
-from typing import Annotated, Any
+from inspect import Signature, signature
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
-from pydantic import RootModel
+from pydantic import ConfigDict, RootModel
 
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.models.assets import AssetDetails, AssetDocument, AssetPage
 from cinemill.api.models.captions import CaptionSetDocument, CaptionSetPage
 from cinemill.api.models.dead_letters import DeadMessageDocument, DeadStepDocument
-from cinemill.api.models.documents import Document, OpenObject, drop_version
+from cinemill.api.models.documents import Document, OpenObject, RequestDocument, drop_version
 from cinemill.api.models.jobs import (
     ErrorDocument,
     JobDocument,
@@ -47,11 +49,15 @@ _REPLACED = frozenset(
         ("GET", "/dead"),
         ("GET", "/dead/messages"),
         ("GET", "/jobs/{job_id}/events"),
+        ("GET", "/jobs/{job_id}/steps"),
+        ("GET", "/assets/{asset_id}/files"),
+        ("DELETE", "/assets/{asset_id}"),
+        ("POST", "/assets/{asset_id}/restore"),
         ("GET", _CAPTIONS_PATH),
         ("GET", f"{_CAPTIONS_PATH}/{{language}}"),
     }
 )
-"""Not served here, or with documents that are put together below."""
+"""Newer than ``/api/v1`` and so not served here, or with documents that are put together below."""
 
 
 class FormerDocument(RootModel[OpenObject]):
@@ -244,7 +250,24 @@ def _wrap(endpoint: Callable[..., Any]) -> Callable[..., FormerDocument]:
             headers["location"] = drop_version(headers["location"])
         return document
 
+    respond.__signature__ = _accept_any_member(endpoint)  # type: ignore[attr-defined]
     return respond
+
+
+def _accept_any_member(endpoint: Callable[..., Any]) -> Signature:
+    """Return a signature whose bodies may have unknown members, as they always could here."""
+    hints = get_type_hints(endpoint, include_extras=True)
+    named = signature(endpoint).parameters.values()
+    return Signature([one.replace(annotation=_relax(hints[one.name])) for one in named])
+
+
+def _relax(annotation: Any) -> Any:
+    if get_origin(annotation) is UnionType:
+        return Union[tuple(_relax(one) for one in get_args(annotation))]  # noqa: UP007
+    if isinstance(annotation, type) and issubclass(annotation, RequestDocument):
+        members = {"model_config": ConfigDict(extra="ignore"), "__module__": __name__}
+        return type(annotation.__name__, (annotation,), members)
+    return annotation
 
 
 _copy_routes(module.router for module in (jobs, dead_letters, timelines, assets, captions, stats))

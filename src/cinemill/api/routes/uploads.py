@@ -15,7 +15,6 @@ from cinemill.api.middleware.problems import ParametersInvalid
 from cinemill.api.models.jobs import MAX_KEY_LENGTH, JobDocument
 from cinemill.api.models.problems import CREATED, problems
 from cinemill.api.state import AppState, StateDep
-from cinemill.api.upload.filenames import clean_filename
 from cinemill.api.upload.multipart import (
     FormInvalid,
     MultipartReader,
@@ -32,6 +31,7 @@ from cinemill.capabilities.ingest.stored_assets import (
 )
 from cinemill.core.documents import check_text
 from cinemill.core.job import DEFAULT_OWNER, Job
+from cinemill.core.text.file_names import clean_filename
 from cinemill.errors import TooLarge
 from cinemill.storage.media.files import StoredFile
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from cinemill.api.models.documents import Document
+from cinemill.api.models.documents import RequestDocument
 from cinemill.api.models.jobs import JobDocument
 from cinemill.api.models.pages import Page
 from cinemill.api.models.search.knowledge import FindingGapDocument
@@ -18,7 +18,7 @@ from cinemill.steps.ingestion.providers import Provider
 from cinemill.storage.findings.ingestions import Knowledge
 
 
-class CreateIngestionRequest(Document):
+class CreateIngestionRequest(RequestDocument):
     """An ingestion of a stored video."""
 
     profile: Profile = Profile.STANDARD

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from cinemill.api.models.documents import Document, Name, OpenObject
+from cinemill.api.models.documents import Document, Name, OpenObject, RequestDocument
 from cinemill.api.models.pages import LONGEST_CURSOR, MOST_ENTRIES, Page
 from cinemill.api.models.search.searches import EntityLabelDocument, Names
 from cinemill.core.findings.finding import Finding, FindingKind, FindingModel
@@ -26,7 +26,7 @@ class NamedEntityDocument(EntityLabelDocument):
     """1 where the name is the entity's; else how much the names have in common, 0 to 1."""
 
 
-class EntityList(Document):
+class EntityList(Page):
     """Entities of a name, those that are called so exactly first."""
 
     entities: list[NamedEntityDocument]
@@ -105,7 +105,7 @@ class StatementDocument(Document):
         )
 
 
-class RelationQuery(Document):
+class RelationQuery(RequestDocument):
     """One relation of an entity, as parameters of an address."""
 
     other: Name

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from cinemill.api.models.documents import Document, Name, make_link
+from cinemill.api.models.documents import Document, Name, RequestDocument, make_link
 from cinemill.core.media import ArtifactKind, name_keyframe
 from cinemill.core.retrieval.hits import SearchFilters, SearchScope
 from cinemill.core.retrieval.similar import DEFAULT_MOMENTS, MOST_MOMENTS, SimilarMoment
@@ -34,7 +34,7 @@ class Likeness(StrEnum):
         return Space(self.value)
 
 
-class PictureQuery(Document):
+class PictureQuery(RequestDocument):
     """Where to search, as parameters of an address. Lists are repeated: `asset=a&asset=b`."""
 
     limit: Annotated[int, Field(ge=1, le=MOST_MOMENTS)] = DEFAULT_MOMENTS

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from cinemill.api.models.documents import Document, Name, Timestamp
+from cinemill.api.models.documents import Document, Name, RequestDocument, Timestamp
 from cinemill.api.models.pages import Page
 from cinemill.capabilities.search.runtime.requests import SearchMode, SearchRequest
 from cinemill.capabilities.search.runtime.vectors import VectorState
@@ -23,7 +23,7 @@ Names = Annotated[list[Name], Field(max_length=MOST_FILTERS)]
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
 
 
-class SearchQuery(Document):
+class SearchQuery(RequestDocument):
     """A search. In an address, lists are repeated: `asset=a&asset=b`."""
 
     q: str
@@ -173,7 +173,7 @@ class SearchDocument(VectorsDocument):
     """That the query names."""
 
 
-class AskRequest(Document):
+class AskRequest(RequestDocument):
     """A question about videos."""
 
     question: str

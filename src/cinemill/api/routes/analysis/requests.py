@@ -26,14 +26,14 @@ from cinemill.api.models.pages import (
     decode_position,
     encode_position,
 )
-from cinemill.api.models.problems import CREATED, problems
-from cinemill.api.owned_assets import get_owned_asset
+from cinemill.api.models.problems import created, problems
+from cinemill.api.owned_assets import get_lasting_asset, get_owned_asset
 from cinemill.api.state import AppState, StateDep
 from cinemill.core.job import DEFAULT_OWNER, JobState
 from cinemill.core.text.storable_text import Text
 from cinemill.storage.analyses import analyses, results
 from cinemill.storage.analyses.records import Analysis
-from cinemill.storage.media.assets import find_existing
+from cinemill.storage.media.assets import find_lasting
 
 router = APIRouter(tags=["analyses"], route_class=BoundedRoute)
 
@@ -41,7 +41,9 @@ DETECT = "detect_video"
 
 
 @router.post(
-    "/assets/{asset_id}/analyses", status_code=201, responses=CREATED | problems(404, 409, 413, 422)
+    "/assets/{asset_id}/analyses",
+    status_code=201,
+    responses=created("The analysis.") | problems(404, 409, 413, 422),
 )
 def create_analysis(
     asset_id: Text,
@@ -51,7 +53,7 @@ def create_analysis(
 ) -> AnalysisDocument:
     """Examine a video for manipulated faces. Follow its job's events until it has ended."""
     wanted = request or CreateAnalysisRequest()
-    get_owned_asset(state, asset_id)
+    get_lasting_asset(state, asset_id)
     job = state.jobs.create_job(
         DETECT,
         owner=DEFAULT_OWNER,
@@ -63,8 +65,14 @@ def create_analysis(
     return AnalysisDocument.from_record(_get(state, job.id))
 
 
-@router.post("/analyses", status_code=201, responses=problems(404, 413, 422))
-def create_analyses(request: CreateAnalysesRequest, state: StateDep) -> AnalysisBatch:
+@router.post(
+    "/analyses",
+    status_code=201,
+    responses=created("The list of analyses, newest first.") | problems(404, 413, 422),
+)
+def create_analyses(
+    request: CreateAnalysesRequest, state: StateDep, response: Response
+) -> AnalysisBatch:
     """Examine many videos, each in an analysis of its own: all of them, or none.
 
     If an id is of no video, ``parameters_invalid`` names its place in the list.
@@ -78,17 +86,18 @@ def create_analyses(request: CreateAnalysesRequest, state: StateDep) -> Analysis
         priority=request.priority,
     )
     with state.database.begin() as connection:
-        created = analyses.list_by_ids(connection, [job.id for job in jobs])
-    return AnalysisBatch(analyses=[AnalysisDocument.from_record(one) for one in created])
+        found = analyses.list_by_ids(connection, [job.id for job in jobs])
+    response.headers["Location"] = make_link("/analyses")
+    return AnalysisBatch(analyses=[AnalysisDocument.from_record(one) for one in found])
 
 
 def _check_assets(state: AppState, asset_ids: Sequence[str]) -> None:
     """Raise ParametersInvalid, which names each id of no video of the owner by its place."""
-    existing = find_existing(state.database, asset_ids, owner=DEFAULT_OWNER)
+    lasting = find_lasting(state.database, asset_ids, owner=DEFAULT_OWNER)
     unknown = [
-        (f"asset_ids.{place}", f"there is no asset {asset_id}")
+        (f"asset_ids.{place}", f"there is no asset {asset_id}, or it is being deleted")
         for place, asset_id in enumerate(asset_ids)
-        if asset_id not in existing
+        if asset_id not in lasting
     ]
     if unknown:
         raise ParametersInvalid(unknown)

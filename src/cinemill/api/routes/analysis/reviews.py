@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.models.analyses import (
@@ -11,6 +11,7 @@ from cinemill.api.models.analyses import (
     ReviewPage,
     ReviewRequest,
 )
+from cinemill.api.models.documents import make_link
 from cinemill.api.models.pages import (
     Cursor,
     CursorInvalid,
@@ -20,7 +21,7 @@ from cinemill.api.models.pages import (
     decode_position,
     encode_cursor,
 )
-from cinemill.api.models.problems import problems
+from cinemill.api.models.problems import created, problems
 from cinemill.api.routes.analysis.requests import write_page
 from cinemill.api.state import StateDep
 from cinemill.core.text.storable_text import Text
@@ -69,13 +70,18 @@ def _decode_review(cursor: str | None) -> int:
 
 
 @router.post(
-    "/analyses/{analysis_id}/reviews", status_code=201, responses=problems(404, 409, 413, 422)
+    "/analyses/{analysis_id}/reviews",
+    status_code=201,
+    responses=created("The reviews of the analysis.") | problems(404, 409, 413, 422),
 )
-def add_review(analysis_id: Text, request: ReviewRequest, state: StateDep) -> ReviewDocument:
+def add_review(
+    analysis_id: Text, request: ReviewRequest, state: StateDep, response: Response
+) -> ReviewDocument:
     """Accept the model's verdict, override it, or flag the analysis for others to look at."""
     with state.database.begin() as connection:
         added = _add(connection, analysis_id, request)
         (review,) = reviews.list_reviews(connection, analysis_id, after=added - 1, limit=1)
+    response.headers["Location"] = make_link(f"/analyses/{analysis_id}/reviews")
     return ReviewDocument.from_record(review)
 
 

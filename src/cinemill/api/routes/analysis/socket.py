@@ -21,6 +21,7 @@ from cinemill.api.http.errors import UpgradeRequired
 from cinemill.api.middleware.problems import problem_response
 from cinemill.api.models.analyses import AnalysisEvent
 from cinemill.api.routes.events import (
+    BEGINNING,
     JobEventStream,
     describe_progress,
     is_final,
@@ -73,7 +74,7 @@ async def _find_events(
     end = await run_in_threadpool(_find_end, state, analysis_id)
     if end is not None:
         return _repeat(end)
-    after_id = last_event_id if is_stream_id(last_event_id) else "0"
+    after_id = last_event_id if is_stream_id(last_event_id) else BEGINNING
     stream = JobEventStream(state, socket.app.state.events, analysis_id, after_id)
     return stream.follow(describe_progress)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.models.pages import (
@@ -55,7 +55,7 @@ def read_conversation(conversation_id: Text, state: StateDep) -> ConversationDet
 
 
 @router.delete("/conversations/{conversation_id}", status_code=204, responses=problems(404))
-def delete_conversation(conversation_id: Text, state: StateDep) -> None:
+def delete_conversation(conversation_id: Text, state: StateDep) -> Response:
     """Delete a conversation."""
     with state.database.begin() as connection:
         is_deleted = conversations.delete_conversation(connection, conversation_id, DEFAULT_OWNER)
@@ -63,3 +63,4 @@ def delete_conversation(conversation_id: Text, state: StateDep) -> None:
         raise NotFound(
             f"There is no conversation {conversation_id}.", code="conversation_not_found"
         )
+    return Response(status_code=204)

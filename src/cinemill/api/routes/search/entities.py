@@ -60,24 +60,37 @@ MOST_SIMILAR = 10
 def list_entities(
     state: StateDep,
     name: Annotated[Text, Query(min_length=1, max_length=255)],
+    limit: PageLimit = 100,
+    cursor: Cursor = None,
 ) -> EntityList:
     """Find entities by a name in any case; those with similar names follow, as suggestions."""
+    last = None if cursor is None else decode_cursor(cursor, 1)[0]
     with state.database.begin() as connection:
         exact = find_entities(connection, DEFAULT_OWNER, [name]).get(name, [])
         similar = find_similar_entities(connection, DEFAULT_OWNER, name, limit=MOST_SIMILAR)
         scores = {one.canonical_id: one.score for one in reversed(similar)}
         ids = dict.fromkeys([*exact, *(one.canonical_id for one in similar)])
         labels = label_entities(connection, DEFAULT_OWNER, list(ids))
+    page, has_more = cut_page(_list_after(last, [one for one in ids if one in labels]), limit)
     return EntityList(
         entities=[
             NamedEntityDocument(
                 **dict(write_label(labels[one])),
                 score=1.0 if one in exact else min(1.0, scores[one]),
             )
-            for one in ids
-            if one in labels
-        ]
+            for one in page
+        ],
+        next=encode_cursor(page[-1]) if has_more else None,
     )
+
+
+def _list_after(last: str | None, ids: list[str]) -> list[str]:
+    """Return the ids after the last one of a page. Raises CursorInvalid where it is not there."""
+    if last is None:
+        return ids
+    if last not in ids:
+        raise CursorInvalid("This cursor does not belong to this list.")
+    return ids[ids.index(last) + 1 :]
 
 
 @router.get("/entities/{entity_id}", responses=problems(404, 422))

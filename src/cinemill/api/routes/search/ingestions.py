@@ -10,7 +10,7 @@ from cinemill.api.models.jobs import JobDocument
 from cinemill.api.models.pages import Cursor, PageLimit, cut_page, decode_position, encode_position
 from cinemill.api.models.problems import CREATED, problems
 from cinemill.api.models.search.ingestions import CreateIngestionRequest, IngestionPage
-from cinemill.api.owned_assets import get_owned_asset
+from cinemill.api.owned_assets import get_lasting_asset, get_owned_asset
 from cinemill.api.state import StateDep
 from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.text.storable_text import Text
@@ -20,7 +20,9 @@ router = APIRouter(tags=["ingestions"], route_class=BoundedRoute)
 
 
 @router.post(
-    "/assets/{asset_id}/ingestions", status_code=201, responses=CREATED | problems(404, 413, 422)
+    "/assets/{asset_id}/ingestions",
+    status_code=201,
+    responses=CREATED | problems(404, 409, 413, 422),
 )
 def create_ingestion(
     asset_id: Text,
@@ -34,7 +36,7 @@ def create_ingestion(
     the rest goes on.
     """
     wanted = request or CreateIngestionRequest()
-    get_owned_asset(state, asset_id)
+    get_lasting_asset(state, asset_id)
     job = state.jobs.create_job(
         PREPARING_KIND,
         owner=DEFAULT_OWNER,

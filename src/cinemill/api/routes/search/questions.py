@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from cinemill.api.bounded_threads import Finished, Production
 from cinemill.api.http.bodies import BoundedRoute
 from cinemill.api.middleware.problems import to_problem
-from cinemill.api.models.problems import EVENTS, problems
+from cinemill.api.models.problems import EVENT_STREAM, events, problems
 from cinemill.api.models.search.searches import AnswerDocument, AskRequest
 from cinemill.api.state import AppState, StateDep
 from cinemill.capabilities.search.answers.events import AnswerEvent
@@ -28,10 +28,19 @@ from cinemill.errors import CinemillError
 router = APIRouter(tags=["search"], route_class=BoundedRoute)
 
 KEEP_ALIVE_SECONDS = 10.0
-EVENT_STREAM = "text/event-stream"
 _NEVER_STORED = {"Cache-Control": "no-store"}
+_EVENTS = events(
+    {
+        "rewriting": "RewritingEventDocument",
+        "retrieval": "RetrievalEventDocument",
+        "delta": "DeltaEventDocument",
+        "citations": "CitationsEventDocument",
+        "done": "DoneEventDocument",
+        "error": "Problem",
+    }
+)
 _ANSWER: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/json": {}, **EVENTS[200]["content"]}}
+    200: {"content": {"application/json": {}, **_EVENTS[200]["content"]}}
 }
 Piece = tuple[str, JsonObject]
 """Name and data of an event."""
