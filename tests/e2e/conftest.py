@@ -25,7 +25,7 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
-from tests.films import make_film, make_long_film
+from tests.films import make_film, make_long_film, make_text_only
 from tests.instance_settings import UNSPACED
 from tests.waiting import PATIENCE_SECONDS
 
@@ -208,7 +208,7 @@ def reused_page(window: Page) -> Page:
 
 
 def make_own_film(path: Path, *, extra: Sequence[str] = (), **more: Any) -> Path:
-    """Create a video with bytes that no other has: equal bytes are one asset, by its first name."""
+    """Create a video with bytes that no other has: equal bytes are one asset."""
     return make_film(path, extra=[*extra, "-metadata", f"comment={uuid4()}"], **more)
 
 
@@ -222,7 +222,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
         hue = f"hue=h={90 * number}"
         path = folder / f"{name}.mp4"
         make_long_film(path, seconds=30, size=(1920, 1080), rate="30", filters=hue)
-    make_own_film(folder / "sound only.mkv", seconds=1, extra=["-vn"])
+    make_text_only(folder / "text only.mkv")
     for name in ("letter", "bill", "poem", "recipe"):
         (folder / f"{name}.mp4").write_text(f"This is a {name}, and not a film.")
     return folder

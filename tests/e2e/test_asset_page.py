@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from cinemill.storage.analyses.records import Box
 from cinemill.storage.analyses.results import Findings
@@ -406,6 +406,22 @@ def test_captions_are_a_lane_too(page: Page, captioned: str, flagged_id: str) ->
     lane.press("End")
     wait_for_time(page, 2.0)
     expect(lane).to_have_attribute("aria-valuetext", re.compile("The second."))
+
+
+def test_work_in_a_lane_goes_on_while_an_analysis_arrives(
+    page: Page, captioned: str, flagged_id: str
+) -> None:
+    held: list[Route] = []
+    address = f"**/api/v1/analyses/{flagged_id}"
+    page.route(address, lambda route: held.append(route))
+    with page.expect_request(address):
+        page.goto(f"{captioned}#analysis={flagged_id}")
+    lane = page.get_by_role("slider", name="Captions, English")
+    lane.focus()
+    held[0].continue_()
+    expect(page.get_by_role("slider", name="Face 1, score 0.91, 6 frames")).to_be_visible()
+    expect(page.locator("#analysis")).to_have_attribute("data-state", "completed")
+    expect(lane).to_be_focused()
 
 
 def test_traces_of_encoding_stand_apart_from_the_verdict(

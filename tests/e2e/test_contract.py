@@ -55,13 +55,13 @@ def test_contract_upload_task_result_cleanup(http: httpx.Client, tmp_path: Path)
     assert http.get(task).status_code == 404
 
 
-def test_contract_video_without_a_picture_fails_with_a_message(
+def test_contract_file_without_picture_and_sound_fails_with_a_message(
     http: httpx.Client, films: Path
 ) -> None:
-    with (films / "sound only.mkv").open("rb") as film:
+    with (films / "text only.mkv").open("rb") as film:
         accepted = http.post("/upload", files={"file": film}).json()
     last = wait_for_end(http, accepted["task_id"])[-1]
     assert last["state"] == "FAILURE"
-    assert "video track" in str(last["status"])
+    assert "neither picture nor sound" in str(last["status"])
     result = http.get(f"/task/{accepted['task_id']}/result").json()
     assert (result["status"], result["output_filename"]) == ("FAILURE", "")

@@ -6,7 +6,7 @@ import {
 import { Boxes } from "./boxes.js";
 import { announce, button, element, setBar } from "./dom.js";
 import { describeRegion, groupByFace, nameOutcome, nameVerdict, toLanes } from "./findings.js";
-import { formatSeconds, formatWhen } from "./format.js";
+import { formatTimeLeft, formatWhen } from "./format.js";
 import { ReviewPanel } from "./review.js";
 import { buildVerdict } from "./verdict.js";
 import { isFinal, watchJob } from "./watch.js";
@@ -145,8 +145,7 @@ export class AnalysisPanel {
     this.#showFindings(null);
     this.#replace("running", analysis, head, bar, element("p", { className: "line" }, words, numbers));
     const showProgress = (progress) => {
-      const waiting = progress.status === "pending";
-      setBar(bar, waiting ? 0 : progress.progress);
+      setBar(bar, progress.progress);
       words.textContent = describeStage(progress);
       numbers.textContent = describeRest(progress);
       announce(words.textContent.replace(/:? .?\d.*$/, ""));
@@ -265,5 +264,5 @@ function describeStage({ status, stage, message }) {
 function describeRest({ status, progress, seconds_left: left, queue_place: place }) {
   if (status === "pending") return place == null ? "" : place === 0 ? "Next in the queue" : `${place} ahead`;
   const share = `${Math.floor(progress)}%`;
-  return left == null ? share : `${share} · about ${formatSeconds(left)} left`;
+  return left == null ? share : `${share} · about ${formatTimeLeft(left)} left`;
 }

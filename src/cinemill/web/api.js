@@ -132,6 +132,12 @@ export const assetAddress = (id) => `${SITE}assets/${at(id)}`;
 export const getAsset = (id) => call("GET", `${API}/assets/${at(id)}`);
 export const setCollection = (assetId, collection) =>
   call("PATCH", `${API}/assets/${at(assetId)}`, { collection });
+// For so many seconds it can be restored.
+export const deleteAsset = (id, undoSeconds) =>
+  call("DELETE", `${API}/assets/${at(id)}?undo_seconds=${undoSeconds}`);
+export const restoreAsset = (id) => call("POST", `${API}/assets/${at(id)}/restore`);
+export const listDeletedAssets = async () =>
+  (await call("GET", `${API}/assets?being_deleted=true&limit=100`)).assets;
 export const listCollections = () => listAll(`${API}/collections?limit=500`, "collections");
 export const getChapters = (assetId) => call("GET", `${API}/assets/${at(assetId)}/chapters`);
 export const createJob = (assetId, kind, params) =>

@@ -3,6 +3,7 @@
 import { showBanner } from "./banner.js";
 import { hasUnsaved } from "./captions.js";
 import { wireUploadField } from "./collections.js";
+import { Deletions } from "./deletion.js";
 import { announce, find } from "./dom.js";
 import { chosenIn, createProxy, wirePresets, wireProfiles, withProfile } from "./presets.js";
 import { RecentList } from "./recent.js";
@@ -16,12 +17,25 @@ const preset = find("preset");
 const profile = find("profile");
 const chooseAnother = () => picker.click();
 
-const recent = new RecentList({ onProblem: showBanner });
+const deletions = new Deletions({
+  onDeleted: (assetId) => {
+    recent.hide(assetId);
+    if (assetId && task.assetId === assetId) closeTask();
+  },
+  onRestored: (assetId) => {
+    recent.unhide(assetId);
+    if (closed?.assetId === assetId && !taskInAddress()) go(closed.hash);
+  },
+});
+const remove = (assetId, name) => deletions.remove(assetId, name);
+const recent = new RecentList({ onProblem: showBanner, onDelete: remove });
 const task = new TaskView({
   onChange: (taskId, progress) => recent.update(taskId, progress),
   onProblem: showBanner,
+  onDelete: remove,
   onChooseAnother: chooseAnother,
   nameOf: (job) => recent.nameOf(job),
+  onLoaded: (assetId) => { if (assetId && deletions.isDeleted(assetId)) closeTask(); },
 });
 const refusals = new Refusals({ onChooseAnother: chooseAnother });
 const uploads = new Uploads({
@@ -35,11 +49,25 @@ function taskInAddress() {
 }
 
 // Resolves when the video is shown.
-function showAddressed() {
+function showAddressed({ isOpened = false } = {}) {
   const taskId = taskInAddress();
   showDropSize();
   recent.select(taskId);
-  return task.show(taskId);
+  return task.show(taskId, isOpened);
+}
+
+// The shown video that was deleted, to be shown again if that is undone.
+let closed = null;
+
+function closeTask() {
+  closed = { assetId: task.assetId, hash: location.hash };
+  go("");
+}
+
+// Without an entry in the history, nor a jump to the top of the page.
+function go(hash) {
+  history.replaceState(null, "", hash || location.pathname + location.search);
+  showAddressed({ isOpened: Boolean(hash) });
 }
 
 function showDropSize() {
@@ -51,7 +79,10 @@ function showAccepted(taskId, preset) {
   createProxy(taskId, preset).catch(showBanner).finally(() => recent.refresh());
   announce("Uploaded. Processing starts.");
   // While a video is being watched in progress, the page does not switch to the next one.
-  if (!task.isBusy) location.hash = `task=${encodeURIComponent(taskId)}`;
+  if (task.isBusy) return;
+  // It is shown where its upload was. No person has opened it, so it takes no focus from anything.
+  history.pushState(null, "", `#task=${encodeURIComponent(taskId)}`);
+  showAddressed();
 }
 
 const collection = wireUploadField(find("collection"));
@@ -84,7 +115,12 @@ function wireDropping() {
 }
 
 picker.addEventListener("change", takeChosen);
-addEventListener("hashchange", showAddressed);
+addEventListener("hashchange", () => showAddressed({ isOpened: true }));
+// A link to what is shown already changes no address.
+addEventListener("click", ({ target }) => {
+  const link = target.closest?.("a");
+  if (link?.hash && link.href === location.href) showAddressed({ isOpened: true });
+});
 addEventListener("online", () => recent.refresh());
 addEventListener("beforeunload", (event) => { if (uploads.isSending || hasUnsaved()) event.preventDefault(); });
 wireDropping();
@@ -94,3 +130,4 @@ takeChosen();  // Files may have been chosen before the scripts were loaded.
 // The list is below the video, which would push it down if it came later.
 recent.drawAfter(showAddressed());
 recent.refresh();
+deletions.refresh();

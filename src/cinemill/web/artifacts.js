@@ -6,13 +6,14 @@ import { formatBytes, formatClock, nameLanguage } from "./format.js";
 // In display order.
 const NAMES = {
   render: ({ facts }) => `Render${height(facts)}`,
-  rendition: ({ facts }) => `Video${height(facts)}${facts.codec ? `, ${CODECS[facts.codec] ?? facts.codec}` : ""}`,
+  rendition: ({ facts }) => `${facts.height ? "Video" : "Sound"}${height(facts)}${facts.codec ? `, ${CODECS[facts.codec] ?? facts.codec}` : ""}`,
   proxy: () => "Preview copy",
   captions_srt: (file) => captions(file, "SRT"),
   captions_vtt: (file) => captions(file, "WebVTT"),
   captions_text: (file) => captions(file, "text"),
   captions_json: (file) => captions(file, "JSON, for programs"),
   poster: () => "Poster",
+  waveform: () => "Waveform",
   thumbnail: () => "Thumbnail",
   preview: ({ facts }) => (facts.seconds == null ? "Still" : `Still at ${formatClock(facts.seconds)}`),
   animated_preview: () => "Animated preview",
@@ -31,7 +32,7 @@ const NAMES = {
 const ORDER = Object.keys(NAMES);
 // Others belong to installed packages.
 const FINDINGS = { encoding: "Traces of encoding" };
-const CODECS = { h264: "H.264", h265: "H.265", hevc: "H.265", vp9: "VP9", av1: "AV1" };
+const CODECS = { h264: "H.264", h265: "H.265", hevc: "H.265", vp9: "VP9", av1: "AV1", aac: "AAC", opus: "Opus", mp3: "MP3", flac: "FLAC" };
 const place = ({ kind }) => (ORDER.indexOf(kind) + ORDER.length + 1) % (ORDER.length + 1);
 // Caption files are sorted by language first.
 const group = (file) => (file.kind.startsWith("captions_") ? place({ kind: "captions_srt" }) : place(file));

@@ -6,8 +6,9 @@ import { listDownloads } from "./artifacts.js";
 import { showBanner } from "./banner.js";
 import { ChaptersPanel } from "./chapters.js";
 import { buildCollectionForm } from "./collections.js";
+import { Deletions, deleteButton } from "./deletion.js";
 import { button, element, find } from "./dom.js";
-import { listFacts } from "./facts.js";
+import { isSoundAlone, listFacts, nameFacts } from "./facts.js";
 import { captionsLane } from "./findings.js";
 import { nameLanguage } from "./format.js";
 import { KnownPanel } from "./knowledge.js";
@@ -16,6 +17,7 @@ import { LineEditor } from "./lineedit.js";
 import { buildOrigin } from "./origin.js";
 import { buildPlayer } from "./player.js";
 import { listOwnSources } from "./sources.js";
+import { bringIntoView, isOutOfView, reveal } from "./reveal.js";
 import { sortByPreferredLanguage, trackOf } from "./tracks.js";
 import { Transcript } from "./transcript.js";
 import { isFinal, watchJob } from "./watch.js";
@@ -23,10 +25,24 @@ import { isFinal, watchJob } from "./watch.js";
 const RETRY_MS = 3000;
 const PROXY = "process_video";
 const assetId = idInAddress();
+const GONE = { code: "asset_not_found", message: "It was deleted, with everything that was made of it." };
 
 // Seconds, of a moment that a link leads to; NaN for none.
 const timeInAddress = () => Number.parseFloat(new URLSearchParams(location.search).get("t") ?? "");
 const analysisInAddress = () => new URLSearchParams(location.hash.slice(1)).get("analysis") ?? "";
+
+const deletions = new Deletions({
+  onDeleted: (id) => { if (id === assetId) setDeleted(true); },
+  onRestored: (id) => { if (id === assetId) setDeleted(false); },
+  onGone: (id) => { if (id === assetId) showMissing(GONE); },
+});
+
+// While its deletion can be undone, the page stays as it is, but for being out of use.
+function setDeleted(isDeleted) {
+  find("video").inert = isDeleted;
+  if (isDeleted) find("player").querySelector("video, audio")?.pause();
+  else find("asset-name").focus({ preventScroll: true });
+}
 
 async function load() {
   try {
@@ -42,6 +58,7 @@ async function load() {
 }
 
 function showMissing({ message, code }) {
+  find("video").inert = false;
   find("video").replaceChildren(element("article", { className: "card error" },
     element("p", { className: "kicker", textContent: "This video could not be loaded" }),
     element("h1", { className: "name", tabIndex: -1, textContent: "This video does not exist" }),
@@ -54,6 +71,9 @@ function showMissing({ message, code }) {
 async function show(asset, captions) {
   document.title = `${asset.filename} – Cinemill`;
   find("asset-name").textContent = asset.filename;
+  find("asset-head").append(deleteButton(asset.filename, () => deletions.remove(assetId, asset.filename)));
+  find("facts-title").textContent = nameFacts(asset);
+  if (isSoundAlone(asset)) leaveOutFaces();
   find("facts").replaceChildren(...listFacts(asset));
   find("collection").replaceChildren(buildCollectionForm(asset));
   find("downloads").replaceChildren(...listDownloads(asset));
@@ -72,7 +92,7 @@ async function show(asset, captions) {
     goToAddressed(player.video);
     panel.setPlayer(player);
   });
-  addEventListener("hashchange", () => panel.show(analysisInAddress()));
+  addEventListener("hashchange", () => showAddressed(panel));
   const origin = buildOrigin(asset, (ms) => lanes.seek(ms));
   const known = new KnownPanel(find("known"), assetId, {
     onLanes: (rows) => lanes.setKnown(rows),
@@ -85,8 +105,28 @@ async function show(asset, captions) {
       }
     },
   });
-  await Promise.all([panel.show(analysisInAddress()), known.refresh().catch(showBanner), chapters.refresh().catch(showBanner)]);
+  deletions.refresh();
+  await Promise.all([showAddressed(panel), known.refresh().catch(showBanner), chapters.refresh().catch(showBanner)]);
   showOrigin(await origin);
+}
+
+// Of sound alone there is no verdict either.
+function leaveOutFaces() {
+  for (const id of ["analysis", "boxes-choice", "lanes-help"]) find(id).hidden = true;
+  find("origin-title").textContent = "Origin";
+  find("origin-words").textContent = "Observed in the file itself.";
+}
+
+// The analysis that a link leads to comes into view; without one, the newest is shown in its place.
+// Whoever has gone elsewhere on the page meanwhile stays there.
+async function showAddressed(panel) {
+  if (find("analysis").hidden) return;
+  const id = analysisInAddress();
+  const from = document.activeElement;
+  await panel.show(id);
+  const title = find("analysis").querySelector("[tabindex='-1']");
+  const hasMoved = ![from, document.body, title].includes(document.activeElement);
+  if (id && title && !hasMoved) reveal(find("analysis"), title);
 }
 
 // Once the player knows the video; it stays there until a person plays it.
@@ -113,7 +153,10 @@ function buildLanes(asset) {
   };
   return {
     follow: (video) => lanes.follow(video),
-    seek: (ms) => lanes.seek(ms),
+    seek: (ms) => {
+      lanes.seek(ms);
+      if (isOutOfView(find("player"))) bringIntoView(find("player"));
+    },
     show: (rows, setBoxesShown) => {
       const hasFaces = rows.some(({ id }) => id > 0);
       for (const id of ["boxes-choice", "lanes-help"]) find(id).hidden = !hasFaces;
@@ -171,8 +214,8 @@ async function showSpeech([first], transcript) {
   transcript.show(found?.captions.length ? found : null);
 }
 
-function showPlayer(asset, captions, onReady) {
-  const sources = listOwnSources(asset);
+async function showPlayer(asset, captions, onReady) {
+  const sources = await listOwnSources(asset);
   const place = find("player");
   if (!sources.length) {
     place.hidden = true;
@@ -186,11 +229,21 @@ function showPlayer(asset, captions, onReady) {
   const files = Object.fromEntries(asset.artifacts.map((artifact) => [artifact.kind, artifact]));
   onReady(buildPlayer(place, {
     sources,
+    isSound: isSoundAlone(asset),
+    waveform: files.waveform?.url,
     poster: files.poster?.url,
     sprite: files.sprite?.url,
     spriteIndex: files.sprite_index?.url,
     captions: captions.map(trackOf),
-    onSource: ({ words }) => { find("plays").textContent = words; },
+    plays: find("plays"),
+    onStuck: () => {
+      if (files.proxy) return;
+      place.hidden = true;
+      promisePlayer((changed) => {
+        place.replaceChildren();
+        showPlayer(changed, captions, onReady);
+      });
+    },
   }));
 }
 
@@ -202,7 +255,7 @@ async function promisePlayer(onMade) {
     place.textContent = "The preview copy is being encoded. The player appears when it is ready.";
     const end = async () => {
       const asset = await getAsset(assetId);
-      if (listOwnSources(asset).length) onMade(asset);
+      if (asset.artifacts.some(({ kind }) => kind === "proxy")) onMade(asset);
       else offer();
     };
     watchJob(jobId, {

@@ -1,12 +1,13 @@
-// The elements of the player: the video, its controls, and the thumbnail over the seek bar.
+// The elements of the player: the video or the sound, its controls, and the thumbnail over the seek bar.
 
 import { drawing, element } from "./dom.js";
 
-export function buildControls() {
-  const video = element("video", { playsInline: true, preload: "metadata" });
+export function buildControls({ isSound }) {
+  const media = isSound ? element("audio", { preload: "metadata" })
+    : element("video", { playsInline: true, preload: "metadata" });
   const problem = element("p", {
     className: "player-problem", hidden: true,
-    textContent: "This browser cannot play this video. Download it instead.",
+    textContent: `This browser cannot play this ${isSound ? "sound" : "video"}. Download it instead.`,
   });
   const controls = element("div", { className: "controls" },
     icon("play", "Play",
@@ -19,9 +20,9 @@ export function buildControls() {
       path("M4 9.5v5h3.5l5 4V5.5l-5 4z"),
       path("M15.5 9a4 4 0 0 1 0 6M17.8 6.5a7.5 7.5 0 0 1 0 11", "when-loud stroke"),
       path("m15.5 9.5 5 5m0-5-5 5", "when-muted stroke"))),
-    icon("full", "Full screen",
-      path("M4.5 9V4.5H9M15 4.5h4.5V9M19.5 15v4.5H15M9 19.5H4.5V15", "stroke")));
-  return [video, controls, problem];
+    ...(isSound ? [] : [icon("full", "Full screen",
+      path("M4.5 9V4.5H9M15 4.5h4.5V9M19.5 15v4.5H15M9 19.5H4.5V15", "stroke"))]));
+  return [media, controls, problem];
 }
 
 function buildSeek() {

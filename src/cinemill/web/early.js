@@ -1,7 +1,9 @@
 // Previews of unfinished jobs: a render's timeline, and a stream that can already be played.
 
 import { getAsset, getJob, streamAddress } from "./api.js";
-import { HLS_TYPE, buildPlayer, canPlay } from "./player.js";
+import { canPlay } from "./playable.js";
+import { buildPlayer } from "./player.js";
+import { HLS_TYPE } from "./sources.js";
 import { Strip } from "./strip.js";
 
 const MIN_WAIT_MS = 1000;
@@ -40,11 +42,10 @@ const PREVIEWS = {
       const opened = artifacts.find(({ kind, filename }) => kind === "stream" && filename === PLAYLIST);
       if (!opened || isOpen) return;
       isOpen = true;
-      const words = "The original plays while the stream is being encoded.";
       card.querySelector(".player").hidden = false;
       buildPlayer(card.querySelector(".player"), {
-        sources: [{ url: streamAddress(assetId, opened.variant), words }],
-        onSource: (source) => { card.querySelector(".plays").textContent = source.words; },
+        sources: [{ url: streamAddress(assetId, opened.variant), words: "original, while the stream is being encoded" }],
+        plays: card.querySelector(".plays"),
       });
     };
   },

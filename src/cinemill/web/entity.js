@@ -2,6 +2,7 @@
 
 import { Problem, SITE, entityAddress, getEntity, idInAddress, listEvidence } from "./api.js";
 import { showBanner } from "./banner.js";
+import { Deletions } from "./deletion.js";
 import { element, find } from "./dom.js";
 import { buildGraph } from "./graph.js";
 import { buildMoment } from "./moments.js";
@@ -119,3 +120,4 @@ find("more").addEventListener("click", async () => {
   }
 });
 load();
+new Deletions().refresh();

@@ -19,6 +19,11 @@ export function formatSeconds(seconds) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+// A time left is an estimate: no zero seconds, which would look exact.
+export function formatTimeLeft(seconds) {
+  return formatSeconds(seconds).replace(/ 0 (s|min)$/, "");
+}
+
 export function formatClock(seconds) {
   const whole = Number.isFinite(seconds) ? Math.floor(seconds) : 0;
   const parts = [Math.floor(whole / 60) % 60, whole % 60].map((part) => String(part).padStart(2, "0"));
@@ -65,4 +70,10 @@ export function parseMoment(text) {
   if (!found || Number(found[3]) > 59) return null;
   const [hours, minutes, seconds] = [found[1] ?? 0, found[2], found[3]].map(Number);
   return ((hours * 60 + minutes) * 60 + seconds) * 1000 + Number((found[4] ?? "").padEnd(3, "0"));
+}
+
+// Rounded up to what an estimate can mean, so that it does not change with every look.
+export function roundTimeLeft(seconds) {
+  const unit = [[10, 1], [60, 5], [300, 15], [3600, 60]].find(([most]) => seconds < most)?.[1] ?? 300;
+  return Math.ceil(seconds / unit) * unit;
 }

@@ -102,9 +102,9 @@ export class KnownPanel {
     const words = element("p", { textContent: "This video is being ingested." });
     this.#place.querySelector(".known-form").replaceChildren(words);
     watchJob(jobId, {
-      onProgress: ({ status, percent }) => {
+      onProgress: ({ status, progress }) => {
         if (isFinal(status)) this.onIngested();
-        else if (percent > 0) words.textContent = `This video is being ingested: ${Math.floor(percent)} %.`;
+        else if (progress > 0) words.textContent = `This video is being ingested: ${Math.floor(progress)} %.`;
       },
       onLost: () => {},
       onRefused: this.onIngested,

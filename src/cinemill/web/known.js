@@ -47,9 +47,14 @@ export function listGaps(gaps) {
   if (!gaps.length) return [];
   return [element("ul", { className: "gaps" }, ...gaps.map(({ subject, message, hint }) =>
     element("li", {},
-      element("p", {}, element("strong", { textContent: `${SUBJECTS[subject] ?? subject} could not be found out. ` }), message),
+      element("p", {}, element("strong", { textContent: nameGap(subject) }), message),
       element("p", { className: "quiet", textContent: hint }))))];
 }
+
+// The video itself may lack something, because it is damaged: no other attempt finds that.
+const SOURCE = "source";
+const nameGap = (subject) => subject === SOURCE
+  ? "Parts of the video are missing. " : `${SUBJECTS[subject] ?? subject} could not be found out. `;
 
 function followRunning({ id }) {
   const link = element("a", { href: `#task=${encodeURIComponent(id)}`, textContent: "Show the progress" });
@@ -64,7 +69,7 @@ function offerIngestion(assetId, { ingestions, gaps }, { onMade, onProblem }) {
   select.value = asked ?? "standard";
   const words = element("p", { className: "quiet" });
   wireProfiles(select, words);
-  const make = button(gaps.length ? "Try again" : "Find out", async () => {
+  const make = button(gaps.some(({ subject }) => subject !== SOURCE) ? "Try again" : "Find out", async () => {
     make.disabled = true;
     try {
       onMade((await createIngestion(assetId, select.value)).id);

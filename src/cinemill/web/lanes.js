@@ -65,7 +65,9 @@ export class Lanes {
     this.onSeek(time);
   }
 
+  // Rows are drawn anew as their data arrive; whoever works in one goes on in it.
   #draw() {
+    const held = this.#place.contains(document.activeElement) ? document.activeElement.dataset.lane : undefined;
     const shown = this.#isUnfolded ? this.#lanes : this.#lanes.slice(0, SHOWN_LANES);
     const rows = shown.map((lane) => this.#row(lane));
     this.#ruler.setAttribute("aria-hidden", "true");
@@ -73,6 +75,8 @@ export class Lanes {
     this.#place.replaceChildren(
       element("div", { className: "lanes-body" }, axis, ...rows), ...this.#more());
     this.#moveTo(this.#ms);
+    const isHeld = ({ dataset }) => held !== undefined && dataset.lane === held;
+    [...this.#place.querySelectorAll(".lane-track")].find(isHeld)?.focus({ preventScroll: true });
   }
 
   #more() {

@@ -4,7 +4,7 @@ import { getAsset, momentAddress } from "./api.js";
 import { element } from "./dom.js";
 import { formatClock } from "./format.js";
 import { markWords } from "./marks.js";
-import { listOwnSources } from "./sources.js";
+import { listSmallSources } from "./sources.js";
 
 // A pointer that only passes over a moment starts no download.
 const REST_MS = 120;
@@ -50,7 +50,7 @@ export function choosePicture({ artifacts }, { start, end }) {
     .sort((a, b) => a.seconds - b.seconds);
   const within = frames.find(({ seconds }) => seconds >= start && seconds < end);
   const before = frames.findLast(({ seconds }) => seconds < start);
-  return (within ?? before ?? artifacts.find(({ kind }) => kind === "poster"))?.url ?? null;
+  return (within ?? before ?? artifacts.find(({ kind }) => kind === "poster" || kind === "waveform"))?.url ?? null;
 }
 
 function wirePlayback(entry, link, picture, moment) {
@@ -84,7 +84,7 @@ async function play(entry, picture, { asset_id: assetId, start, end }) {
   };
   stopPlaying = stop;
   const asset = await readAsset(assetId);
-  const [source] = asset ? listOwnSources(asset) : [];
+  const [source] = asset ? listSmallSources(asset) : [];
   if (!source || !entry.classList.contains("playing")) return;
   video = element("video", { muted: true, playsInline: true, preload: "auto", tabIndex: -1 });
   video.setAttribute("aria-hidden", "true");

@@ -1,18 +1,24 @@
 // The video player with poster, captions, and thumbnails from the sprite over the seek bar.
 
 import { buildControls } from "./controls.js";
-import { element } from "./dom.js";
+import { announce, element } from "./dom.js";
 import { formatClock, nameLanguage } from "./format.js";
+import { showPlaying } from "./playing.js";
 import { parseSprite, showTile, tileAt } from "./sprite.js";
+import { buildWave } from "./wave.js";
 
-export const HLS_TYPE = "application/vnd.apple.mpegurl";
 const PREVIEW_WIDTH = 160;
 const STEP_SECONDS = 5;
 
-// ``sources`` are tried in order; each has a ``url`` and ``words``.
-export function buildPlayer(place, { sources, poster, sprite, spriteIndex, captions = [], onSource }) {
-  place.append(...buildControls());
-  const player = new Player(place, sources, onSource);
+// ``sources`` are tried in order; each has a ``url`` and ``words``. ``plays`` is where it says which one
+// plays, with a choice of the others; onStuck() is called once none of them can be played.
+// Of sound alone, ``isSound`` is true, and its ``waveform`` is shown.
+export function buildPlayer(place, options) {
+  const { sources, poster, sprite, spriteIndex, captions = [], plays, onStuck, isSound = false, waveform } = options;
+  place.classList.toggle("of-sound", isSound);
+  place.append(...buildControls({ isSound }));
+  const player = new Player(place, sources, { plays, onStuck, isSound });
+  if (isSound) buildWave(place, player.video, waveform);
   if (poster) player.video.poster = poster;
   if (sprite && spriteIndex) player.loadSprite(sprite, spriteIndex);
   player.setCaptions(captions);
@@ -20,20 +26,20 @@ export function buildPlayer(place, { sources, poster, sprite, spriteIndex, capti
   return player;
 }
 
-const prober = document.createElement("video");
-
-export const canPlay = (type) => prober.canPlayType(type) !== "";
-
 class Player {
   #tiles = [];
   #sources;
+  #at = -1;
   #track = 0;
 
-  constructor(place, sources, onSource = () => {}) {
+  // ``video`` is an audio element where there is no picture.
+  constructor(place, sources, { plays, onStuck = () => {}, isSound = false }) {
     this.place = place;
+    this.isSound = isSound;
     this.#sources = [...sources];
-    this.onSource = onSource;
-    this.video = place.querySelector("video");
+    this.plays = plays;
+    this.onStuck = onStuck;
+    this.video = place.querySelector("video, audio");
     this.range = place.querySelector("input[type=range]");
     this.clock = place.querySelector(".clock");
     this.preview = place.querySelector(".preview");
@@ -60,11 +66,36 @@ class Player {
 
   // Play the next source, after the one before could not be played.
   playNext() {
-    const source = this.#sources.shift();
-    this.place.querySelector(".player-problem").hidden = Boolean(source);
-    if (!source) return;
-    this.video.src = source.url;
-    this.onSource(source);
+    if (this.#at >= 0) this.#sources.splice(this.#at, 1);
+    const isOver = this.#sources.length === 0;
+    this.place.querySelector(".player-problem").hidden = !isOver;
+    if (!isOver) {
+      this.#load(Math.min(Math.max(0, this.#at), this.#sources.length - 1));
+      return;
+    }
+    this.plays.replaceChildren();
+    this.onStuck();
+  }
+
+  // Goes on where the source before was.
+  #load(at) {
+    const { video } = this;
+    const { currentTime: seconds, paused: isPaused } = video;
+    this.#at = at;
+    video.src = this.#sources[at].url;
+    if (seconds > 0) {
+      video.addEventListener("loadedmetadata", () => { video.currentTime = seconds; }, { once: true });
+      if (!isPaused) video.play().catch(() => this.#showState());
+    }
+    showPlaying(this.plays, this.#sources, at, (chosen) => {
+      this.#load(chosen);
+      announce(`Playing: ${this.#sources[chosen].words}`);
+    });
+  }
+
+  // A browser that cannot decode the picture may play the sound alone.
+  #checkPicture() {
+    if (!this.isSound && !this.video.videoWidth && this.#at + 1 < this.#sources.length) this.playNext();
   }
 
   // Replace the caption tracks; each has ``language`` and ``url``.
@@ -81,7 +112,9 @@ class Player {
   // Index -1 shows no captions.
   #showTrack() {
     const tracks = [...this.video.querySelectorAll("track")];
-    tracks.forEach(({ track }, at) => { track.mode = at === this.#track ? "showing" : "disabled"; });
+    // A browser draws nothing over sound alone, so its captions are drawn here.
+    const shown = this.isSound ? "hidden" : "showing";
+    tracks.forEach(({ track }, at) => { track.mode = at === this.#track ? shown : "disabled"; });
     const label = tracks[this.#track]?.label ?? "off";
     this.captions.setAttribute("aria-pressed", String(this.#track >= 0));
     this.captions.setAttribute("aria-label", `Captions: ${label}`);
@@ -97,7 +130,7 @@ class Player {
       this.#track = this.#track + 1 >= count ? -1 : this.#track + 1;
       this.#showTrack();
     });
-    button("full").addEventListener("click", () => {
+    button("full")?.addEventListener("click", () => {
       if (document.fullscreenElement) document.exitFullscreen();
       else if (this.place.requestFullscreen) this.place.requestFullscreen();
       else this.video.webkitEnterFullscreen?.();  // iPhones support only this method.
@@ -115,6 +148,7 @@ class Player {
       video.addEventListener(name, () => this.#showTime());
     }
     video.addEventListener("error", () => this.playNext());
+    video.addEventListener("loadedmetadata", () => this.#checkPicture());
   }
 
   #wireSeek() {

@@ -2,6 +2,7 @@
 
 import { Problem, assetAddress, getAsset, listReviewQueue } from "./api.js";
 import { showBanner } from "./banner.js";
+import { Deletions } from "./deletion.js";
 import { element, find } from "./dom.js";
 import { nameVerdict, shortenVerdict } from "./findings.js";
 import { formatWhen } from "./format.js";
@@ -47,3 +48,4 @@ async function nameAsset(id) {
 
 find("more").addEventListener("click", showMore);
 showMore();
+new Deletions().refresh();

@@ -1,6 +1,7 @@
 // The list of the latest jobs of videos, updated regularly.
 
 import { assetAddress, getAsset, getJob, listJobs, needsParams } from "./api.js";
+import { deleteButton } from "./deletion.js";
 import { element, find } from "./dom.js";
 import { formatWhen } from "./format.js";
 import { nameWork } from "./presets.js";
@@ -27,16 +28,32 @@ export class RecentList {
   #timer = 0;
   #mayDraw = Promise.resolve();
 
-  constructor({ onProblem }) {
-    this.onProblem = onProblem;
+  // Ids of videos whose rows are hidden: those of pages below the newest are not read again.
+  #deleted = new Set();
+  // While a pointer is pressed in the list, it is drawn later: a click on a row that was replaced
+  // between its two halves is lost.
+  #isPressed = false;
+  #mustDraw = false;
+
+  // onProblem(problem), onDelete(assetId, name)
+  constructor({ onProblem, onDelete }) {
+    Object.assign(this, { onProblem, onDelete });
     this.#more.addEventListener("click", () => this.#showOlder());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.refresh();
     });
+    this.#list.addEventListener("pointerdown", () => { this.#isPressed = true; });
+    for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => this.#release());
   }
 
-  // Jobs have no filename; their assets do, and it never changes.
+  #release() {
+    this.#isPressed = false;
+    if (this.#mustDraw) setTimeout(() => this.#draw());  // after the click
+  }
+
+  // A job has the name that its video was submitted with; one for a stored video, none of its own.
   async nameOf(job) {
+    if (job.filename) return job.filename;
     const assetId = assetIdOf(job);
     if (assetId) return this.#remember(assetId, async () => (await getAsset(assetId)).filename);
     if (!needsParams(job)) return nameUncatalogued(job);
@@ -58,6 +75,20 @@ export class RecentList {
     this.#mayDraw = Promise.race([others, new Promise((go) => setTimeout(go, PATIENCE_MS))]);
   }
 
+  hide(assetId) {
+    this.#deleted.add(assetId);
+    if (!find("recent-section").hidden) this.#draw();
+  }
+
+  // Shows the rows of a video again, and gives the first of them the focus unless something has it.
+  async unhide(assetId) {
+    this.#deleted.delete(assetId);
+    await this.refresh();
+    const row = this.#list.querySelector(`[data-asset="${CSS.escape(assetId)}"] a`);
+    const isFree = document.activeElement === document.body || document.activeElement === find("main");
+    if (row && isFree) row.focus();
+  }
+
   select(taskId) {
     this.#selected = taskId;
     for (const link of this.#list.querySelectorAll(".job")) markSelected(link, taskId);
@@ -71,7 +102,7 @@ export class RecentList {
       this.#sought.add(taskId);
       return;
     }
-    Object.assign(job, { status: progress.status, progress: progress.progress });
+    Object.assign(job, this.#keepPace({ ...job, status: progress.status, progress: progress.progress }));
     this.#draw();
   }
 
@@ -145,11 +176,14 @@ export class RecentList {
   }
 
   #draw() {
-    const rows = [...this.#jobs.values()].map((job) => this.#row(job));
+    this.#mustDraw = this.#isPressed;
+    if (this.#isPressed) return;
+    const rows = [...this.#jobs.values()].filter((job) => !this.#deleted.has(assetIdOf(job)))
+      .map((job) => this.#row(job));
     const isInside = this.#list.contains(document.activeElement);
-    const focused = isInside ? document.activeElement.getAttribute("href") : null;
+    const focused = isInside ? selectorOf(document.activeElement) : null;
     this.#list.replaceChildren(...rows);
-    if (focused) this.#list.querySelector(`a[href="${focused}"]`)?.focus();
+    if (focused) this.#list.querySelector(focused)?.focus({ preventScroll: true });
     find("recent-section").hidden = false;
     find("recent-empty").hidden = rows.length > 0;
     this.#more.hidden = !this.#next;
@@ -168,8 +202,21 @@ export class RecentList {
       element("span", { className: `badge ${status}`, textContent: words }));
     markSelected(link, this.#selected);
     const own = assetIdOf(job);
-    return element("li", {}, link, ...(own ? [linkToAsset(own, name)] : []));
+    const row = element("li", {}, link, ...(own ? [linkToAsset(own, name)] : []));
+    row.dataset.task = taskId;
+    if (job.asset_id) {
+      row.dataset.asset = job.asset_id;
+      row.append(deleteButton(name, () => this.onDelete(job.asset_id, name)));
+    }
+    return row;
   }
+}
+
+// Finds the link or button in a row that stands for the same one.
+function selectorOf(focused) {
+  const { task } = focused.closest("li").dataset;
+  const kind = ["to-asset", "delete"].find((name) => focused.classList.contains(name)) ?? "job";
+  return `[data-task="${CSS.escape(task)}"] .${kind}`;
 }
 
 // The page of the video itself, with everything that is known about it.

@@ -3,8 +3,9 @@
 import { assetAddress, getAsset, getKnown, listCaptions, listJobsOf } from "./api.js";
 import { listDownloads, listFiles } from "./artifacts.js";
 import { CaptionsEditor } from "./captions.js";
+import { deleteButton } from "./deletion.js";
 import { showTaskId } from "./dom.js";
-import { listFacts, listRenderFacts } from "./facts.js";
+import { isSoundAlone, listFacts, listGapFacts, listRenderFacts, nameFacts } from "./facts.js";
 import { formatSeconds } from "./format.js";
 import { showKnown } from "./known.js";
 import { buildPlayer } from "./player.js";
@@ -16,7 +17,8 @@ import { sortByPreferredLanguage, trackOf } from "./tracks.js";
 import { isFinal } from "./watch.js";
 
 // Callbacks: onMade(taskId) shows another job, onProblem(problem) reports problems of other requests,
-// comeBackAfter(taskId) shows this result again when that job has ended.
+// comeBackAfter(taskId) shows this result again when that job has ended, onDelete(assetId, name) deletes
+// the video.
 export async function showResult(card, job, name, callbacks) {
   const find = (place) => card.querySelector(place);
   find(".name").textContent = name;
@@ -27,22 +29,28 @@ export async function showResult(card, job, name, callbacks) {
     return;
   }
   showLink(find(".to-asset"), job.asset_id);
+  offerDeletion(card, job.asset_id, name, callbacks.onDelete);
   const [first, listed, known] = await Promise.all([
     getAsset(job.asset_id), listCaptions(job.asset_id), getKnown(job.asset_id),
   ]);
   const captions = sortByPreferredLanguage(listed);
-  const { asset, proxyJob } = await findProxyJob(job, first);
-  const player = showPlayer(card, job, asset, captions);
+  const { asset, sources, proxyJob } = await findSources(job, first);
+  const player = showPlayer(card, job, asset, { captions, sources, callbacks });
   if (!player) promiseProxy(find(".plays"), proxyJob, callbacks);
   if (job.kind === "render_video") {
     showRender(card, job, asset, player, callbacks);
     return;
   }
-  find(".facts tbody").append(...listFacts(asset));
+  find(".facts-title").textContent = nameFacts(asset);
+  find(".facts tbody").append(...listGapFacts(job.result?.gaps), ...listFacts(asset));
   find(".downloads").append(...listDownloads(asset));
   showKnown(find(".found"), asset.id, known, callbacks);
   find(".more").append(...offerMore(asset.id, callbacks));
   if (captions.length) showCaptions(card, asset.id, captions, player, callbacks);
+}
+
+function offerDeletion(card, assetId, name, onDelete) {
+  card.querySelector(".result-links").append(deleteButton(name, () => onDelete(assetId, name)));
 }
 
 function showLink(link, assetId) {
@@ -65,9 +73,8 @@ function tookWords({ duration_seconds: seconds, result }) {
   return total ? `${words}; ${reused} of ${total} ${total === 1 ? "piece" : "pieces"} reused` : words;
 }
 
-function showPlayer(card, job, asset, captions) {
+function showPlayer(card, job, asset, { captions, sources, callbacks }) {
   const place = card.querySelector(".player");
-  const sources = listSources(job, asset);
   if (!sources.length) {
     place.hidden = true;
     return null;
@@ -76,22 +83,36 @@ function showPlayer(card, job, asset, captions) {
   const isRender = job.kind === "render_video";
   return buildPlayer(place, {
     sources,
+    isSound: !isRender && isSoundAlone(asset),
+    waveform: files.waveform?.url,
     // Poster, thumbnails and captions of one source do not apply to a render.
     poster: isRender ? "" : files.poster?.url,
     sprite: isRender ? "" : files.sprite?.url,
     spriteIndex: files.sprite_index?.url,
     captions: isRender ? [] : captions.map(trackOf),
-    onSource: ({ words }) => { card.querySelector(".plays").textContent = words; },
+    plays: card.querySelector(".plays"),
+    onStuck: async () => {
+      if (isRender || files.proxy) return;
+      place.hidden = true;
+      promiseProxy(card.querySelector(".plays"), await findProxyJob(asset).catch(() => null), callbacks);
+    },
   });
 }
 
-// Find the running job that encodes the preview copy of an asset that cannot be played yet. The asset
-// is read again if there is none: the job may have ended between the two requests.
-async function findProxyJob(job, asset) {
-  if (listSources(job, asset).length) return { asset };
+// Find what can be played, or the running job that encodes the preview copy of an asset of which nothing
+// can. The asset is read again if there is none: the job may have ended between the two requests.
+async function findSources(job, first) {
+  const sources = await listSources(job, first);
+  if (sources.length) return { asset: first, sources };
+  const proxyJob = await findProxyJob(first);
+  if (proxyJob) return { asset: first, sources, proxyJob };
+  const asset = await getAsset(first.id);
+  return { asset, sources: await listSources(job, asset) };
+}
+
+async function findProxyJob(asset) {
   const jobs = await listJobsOf(asset.id, "process_video");
-  const proxyJob = jobs.find(({ status }) => !isFinal(status));
-  return { proxyJob, asset: proxyJob ? asset : await getAsset(asset.id) };
+  return jobs.find(({ status }) => !isFinal(status));
 }
 
 function promiseProxy(place, proxyJob, callbacks) {

@@ -3,6 +3,7 @@
 import { Problem, entityAddress, searchVideos } from "./api.js";
 import { showBanner } from "./banner.js";
 import { CollectionChoice } from "./collections.js";
+import { Deletions } from "./deletion.js";
 import { announce, element, find } from "./dom.js";
 import { buildMoment } from "./moments.js";
 import { Thread } from "./thread.js";
@@ -154,3 +155,4 @@ find("more-form").addEventListener("submit", async (event) => {
 addEventListener("popstate", showAddressed);
 showAddressed();
 choice.load();
+new Deletions().refresh();

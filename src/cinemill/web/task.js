@@ -1,10 +1,11 @@
 // The selected video: its progress, its error, or its result.
 
-import { cancelJob, fetchModel, getStatus, Problem, retryJob } from "./api.js";
+import { cancelJob, createJob, fetchModel, getStatus, Problem, retryJob } from "./api.js";
 import { announce, button, find, fromTemplate, setBar, showTaskId } from "./dom.js";
 import { followEarly, resumePlayback, playbackPosition } from "./early.js";
-import { formatSeconds } from "./format.js";
+import { formatTimeLeft } from "./format.js";
 import { showResult } from "./result.js";
+import { reveal } from "./reveal.js";
 import { isFinal, watchJob } from "./watch.js";
 
 const LOST_WORDS = "Connection lost. Reconnecting …";
@@ -12,6 +13,8 @@ const RETRY_MS = 3000;
 // The model of captions if a job names none.
 // The hint names the model that is missing: a job may need several, and its parameters name none.
 const FETCH_COMMAND = /cinemill models fetch ([\w.-]+)/;
+// The hint offers it where this job can make what can be made of a damaged video.
+const BEST_EFFORT = /\bbest_effort\b/;
 const STAGES = {
   intake: "Importing the video",
   probe: "Inspecting the video",
@@ -27,20 +30,29 @@ export class TaskView {
   #retryTimer = 0;
   // Counts selections and reloads, to drop responses that arrive after the view has moved on.
   #turn = 0;
+  // Whether a person has opened this and its first card has not been shown yet.
+  #isOpening = false;
 
-  // onChange(taskId, progress), onChooseAnother(), onProblem(problem), nameOf(job)
+  // onChange(taskId, progress), onChooseAnother(), onProblem(problem), nameOf(job), onLoaded(assetId),
+  // onDelete(assetId, name)
   constructor(callbacks) {
     Object.assign(this, callbacks);
     this.status = "";
+    this.assetId = null;
   }
 
   get isBusy() {
     return Boolean(this.#taskId) && !isFinal(this.status);
   }
 
-  async show(taskId) {
-    if (taskId === this.#taskId) return;
+  // ``isOpened``: by a person, so that it comes into view.
+  async show(taskId, isOpened) {
+    if (taskId === this.#taskId) {
+      if (isOpened) this.#comeIntoView();
+      return;
+    }
     this.#begin(taskId);
+    this.#isOpening = isOpened;
     if (!taskId) {
       this.#place.hidden = true;
       return;
@@ -55,8 +67,10 @@ export class TaskView {
       const name = await this.nameOf(job);
       if (turn !== this.#turn) return;
       this.#name = name;
+      this.assetId = job.asset_id;
       if (isFinal(job.status)) await this.#finish(job);
       else this.#follow(job);
+      if (turn === this.#turn) this.onLoaded(job.asset_id);
     } catch (problem) {
       if (turn === this.#turn) this.#showLookupProblem(problem);
     }
@@ -67,6 +81,8 @@ export class TaskView {
     this.#taskId = taskId;
     this.#queuePlace = null;
     this.status = "";
+    this.assetId = null;
+    this.#isOpening = false;
     this.#place.replaceChildren();
   }
 
@@ -85,13 +101,13 @@ export class TaskView {
     showTaskId(card.querySelector(".task-id"), this.#taskId);
     const cancel = card.querySelector(".stop");
     cancel.addEventListener("click", () => this.#cancel(cancel));
-    this.#place.replaceChildren(card);
-    this.#place.hidden = false;
     this.#showProgress(card, job);
+    this.#replaceCard(card, "");
     const refreshPreview = followEarly(card, job);
     refreshPreview();
     const turn = this.#turn;
     this.#stop = watchJob(this.#taskId, {
+      shown: job.progress,
       onProgress: (progress) => {
         refreshPreview();
         this.#onProgress(card, progress, turn);
@@ -117,10 +133,10 @@ export class TaskView {
   #showProgress(card, { status, progress, message, stage, seconds_left: left, queue_place: place }) {
     const waiting = status === "pending";
     const words = STAGES[stage] && !waiting ? STAGES[stage] : message || "Waiting in the queue";
-    setBar(card.querySelector(".bar"), waiting ? 0 : progress);
+    setBar(card.querySelector(".bar"), progress);
     card.querySelector(".words").textContent = words;
     const numbers = [`${Math.floor(progress)}%`];
-    if (left != null) numbers.push(`about ${formatSeconds(left)} left`);
+    if (left != null) numbers.push(`about ${formatTimeLeft(left)} left`);
     card.querySelector(".numbers").textContent = waiting ? "" : numbers.join(" · ");
     // Not every event has a queue position; keep the last one.
     this.#queuePlace = waiting ? (place ?? this.#queuePlace) : null;
@@ -156,6 +172,7 @@ export class TaskView {
       await showResult(card, job, this.#name, {
         onMade: (taskId) => { location.hash = `task=${encodeURIComponent(taskId)}`; },
         onProblem: (problem) => this.onProblem(problem),
+        onDelete: this.onDelete,
         comeBackAfter: (taskId) => this.#comeBackAfter(taskId, turn),
       });
     } catch (problem) {
@@ -163,9 +180,9 @@ export class TaskView {
       return;
     }
     if (turn !== this.#turn) return;
-    const place = playbackPosition(this.#place.querySelector("video"));
+    const place = playbackPosition(this.#place.querySelector("video, audio"));
     this.#replaceCard(card, `${this.#name} is done`);
-    resumePlayback(card.querySelector("video"), place);
+    resumePlayback(card.querySelector("video, audio"), place);
   }
 
   #comeBackAfter(taskId, turn) {
@@ -195,11 +212,19 @@ export class TaskView {
       problem: new Problem(problem),
       tryAgain: (made) => this.#retry(made),
     });
+    if (job.asset_id) {
+      const remove = () => this.onDelete(job.asset_id, this.#name);
+      card.querySelector(".actions").append(button("Delete the video", remove));
+    }
     const name = problem.code === "model_missing" ? FETCH_COMMAND.exec(problem.hint)?.[1] : null;
     if (name) {
       const fetch = (made) => this.#fetchModel(made, name, card);
       for (const other of card.querySelectorAll(".actions .primary")) other.classList.remove("primary");
       card.querySelector(".actions").prepend(button(`Download the model ${name}`, fetch, "button primary"));
+    }
+    if (job.asset_id && BEST_EFFORT.test(problem.hint)) {
+      card.querySelector(".actions").prepend(
+        button("Make what can be made", (made) => this.#makeBest(made, job), "button primary"));
     }
     card.classList.toggle("cancelled", wasCancelled);
     showTaskId(card.querySelector(".task-id"), this.#taskId);
@@ -238,6 +263,22 @@ export class TaskView {
     }
   }
 
+  async #makeBest(made, { asset_id: assetId, kind, params }) {
+    const turn = this.#turn;
+    made.disabled = true;
+    try {
+      // The video is stored by now, wherever it came from.
+      const { path, ...others } = params;
+      const job = await createJob(assetId, kind, { ...others, best_effort: true });
+      if (turn === this.#turn) location.hash = `task=${encodeURIComponent(job.id)}`;
+    } catch (problem) {
+      if (turn !== this.#turn) return;
+      made.disabled = false;
+      announce(problem.message);
+      this.#place.querySelector(".sentence").textContent = `${problem.message} ${problem.hint}`;
+    }
+  }
+
   async #retry(made) {
     const turn = this.#turn;
     made.disabled = true;
@@ -247,7 +288,7 @@ export class TaskView {
       if (turn !== this.#turn) return;
       this.#nextTurn();
       this.#follow(job);
-      this.#place.querySelector(".name").focus();
+      this.#place.querySelector(".name").focus({ preventScroll: true });
     } catch (problem) {
       if (turn !== this.#turn) return;
       made.disabled = false;
@@ -288,14 +329,21 @@ export class TaskView {
     return card;
   }
 
+  #comeIntoView() {
+    const name = this.#place.querySelector(".name");
+    if (name) reveal(this.#place, name);
+  }
+
   #replaceCard(card, words) {
     // Restore the focus if it was here, because the focused element is gone.
     const hadFocus = this.#place.contains(document.activeElement);
     this.#place.replaceChildren(card);
     this.#place.hidden = false;
-    if (hadFocus || document.activeElement === document.body) {
-      card.querySelector(".name").focus({ preventScroll: false });
+    if (this.#isOpening) this.#comeIntoView();
+    else if (hadFocus || document.activeElement === document.body) {
+      card.querySelector(".name").focus({ preventScroll: true });
     }
+    this.#isOpening = false;
     announce(words);
   }
 }

@@ -1,7 +1,8 @@
 // The queue of uploads and the current one.
 
 import { announce, find, fromTemplate, setBar } from "./dom.js";
-import { formatBytes, formatSeconds } from "./format.js";
+import { formatBytes, formatSeconds, roundTimeLeft } from "./format.js";
+import { bringIntoView } from "./reveal.js";
 import { Transfer } from "./transfer.js";
 
 export class Uploads {
@@ -25,6 +26,8 @@ export class Uploads {
 
   add(files, preset) {
     for (const file of files) this.#enqueue(new Transfer(file, preset));
+    // Files can be dropped wherever the page is scrolled to.
+    if (!this.isEmpty) bringIntoView(this.#place);
     this.#sendNext();
   }
 
@@ -92,6 +95,6 @@ function showProgress(card, { loaded, total, bytesPerSecond, secondsLeft }) {
   card.querySelector(".words").textContent = isSent ? "Storing the video" : "Uploading";
   const numbers = [`${formatBytes(loaded)} of ${formatBytes(total)}`];
   if (bytesPerSecond && !isSent) numbers.push(`${formatBytes(bytesPerSecond)}/s`);
-  if (secondsLeft != null && !isSent) numbers.push(`${formatSeconds(secondsLeft)} left`);
+  if (secondsLeft != null && !isSent) numbers.push(`about ${formatSeconds(roundTimeLeft(secondsLeft))} left`);
   card.querySelector(".numbers").textContent = numbers.join(" · ");
 }

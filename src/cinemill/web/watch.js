@@ -13,13 +13,16 @@ const PATIENCE_MS = 30_000;
 export const isFinal = (status) => FINAL.has(status);
 
 // Callbacks: onProgress(progress), onLost() while the connection is lost, onRefused() if asking again
-// would change nothing, as for a job that was deleted meanwhile; nothing is called after that.
-export function watchJob(taskId, { onProgress, onLost, onRefused }) {
+// would change nothing, as for a job that was deleted meanwhile; nothing is called after that. A stream
+// begins with what happened before, and a status is older than the latest event: no progress is below
+// the one before, nor below what is `shown` already.
+export function watchJob(taskId, { onProgress, onLost, onRefused, shown = 0 }) {
   const stream = new Stream(taskId, handle);
   let timer = 0;
   let newsAt = Date.now();
   let askedAt = -Infinity;
   let isOver = false;
+  let percent = shown;
 
   function stop() {
     isOver = true;
@@ -32,7 +35,8 @@ export function watchJob(taskId, { onProgress, onLost, onRefused }) {
     if (isOver) return;
     newsAt = Date.now();
     if (isFinal(progress.status)) stop();
-    onProgress(progress);
+    percent = Math.max(percent, progress.progress);
+    onProgress({ ...progress, progress: percent });
   }
 
   async function pollIfSilent() {
