@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from cinemill.cli.terminal import screen
+from cinemill.cli.terminal.screen import paint
+from cinemill.cli.terminal.wrapping import wrap
 from cinemill.errors import CinemillError, SettingsInvalid
 
 if TYPE_CHECKING:
@@ -15,7 +19,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-JSON_KEY = "cinemill.json"
 LOCAL_HINTS = {
     "unauthorized": (
         "Set CINEMILL_TOKEN to the content of the file 'token' in that server's home folder."
@@ -23,14 +26,6 @@ LOCAL_HINTS = {
 }
 LOG_TAIL_LINES = 8
 STATE_COLORS = {"completed": "green", "failed": "red", "running": "cyan", "cancelled": "yellow"}
-PIPE_WIDTH = 240
-"""Columns if there is no terminal: a path in a log must not be broken into lines."""
-
-
-def remember_json(context: typer.Context, value: bool) -> bool:
-    """Store the value of ``--json``, so that errors are printed as JSON too."""
-    context.meta[JSON_KEY] = value
-    return value
 
 
 def console() -> Console:
@@ -38,19 +33,41 @@ def console() -> Console:
 
     It prints text as it is: what videos say may look like markup ("[music]") or emoji (":fire:").
     """
-    from rich.console import Console
-
-    screen = Console(highlight=False, markup=False, emoji=False)
-    if not screen.is_terminal:
-        screen.width = PIPE_WIDTH
-    return screen
+    return _open_screen(is_stderr=False)
 
 
 def stderr() -> Console:
     """Return a console on stderr for everything but results: progress bars, hints, errors."""
+    return _open_screen(is_stderr=True)
+
+
+def _open_screen(*, is_stderr: bool) -> Console:
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    class Screen(Console):
+        """A console that breaks lines between words only, and passes on a closed pipe."""
+
+        def print(self, *objects: Any, **options: Any) -> None:
+            if all(isinstance(one, str) for one in objects):
+                objects = tuple(wrap(one, self.width) for one in objects)
+                options = {"overflow": "ignore", **options}  # which means: leave the lines alone
+            super().print(*objects, **{"crop": False, **options})
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # the application ends in one way, whatever has been printing
+
+    stream = sys.stderr if is_stderr else sys.stdout
+    known = screen.find_width(stream) or screen.PIPE_WIDTH
+    return Screen(
+        stderr=is_stderr,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=None if screen.is_interactive(stream) else known,  # those follow the window
+        # FORCE_COLOR and others must not put escapes into a pipe that somebody reads.
+        force_terminal=screen.is_terminal(stream),
+        color_system="auto" if screen.has_colors(stream) else None,
+    )
 
 
 def print_json(document: Any, *, on_one_line: bool = False) -> None:
@@ -58,21 +75,32 @@ def print_json(document: Any, *, on_one_line: bool = False) -> None:
     typer.echo(json.dumps(document, ensure_ascii=False, indent=indent, default=str))
 
 
+def print_line(sentence: str) -> None:
+    """Print a result that is a sentence to stdout, wrapped between its words."""
+    typer.echo(wrap(sentence, screen.find_width(sys.stdout)))
+
+
 def print_message(sentence: str) -> None:
     """Print a sentence to stderr, so that stdout holds only the result and can be piped."""
-    typer.echo(sentence, err=True)
+    typer.echo(wrap(sentence, screen.find_width(sys.stderr)), err=True)
+
+
+def print_warning(sentence: str, *, as_json: bool = False) -> None:
+    """Print what may be wrong, though the command goes on."""
+    if as_json:
+        typer.echo(json.dumps({"warning": {"message": sentence}}, ensure_ascii=False), err=True)
+        return
+    print_message(f"{paint('warning', 'yellow')}: {sentence}")
 
 
 def make_table(*columns: str) -> Table:
-    """Return a table with these column heads.
+    """Return a table with these column heads, which folds in a narrow terminal.
 
     A ``>`` before a head aligns its cells to the right, as for numbers; with ``!`` they never wrap.
     """
-    from rich import box
-    from rich.table import Table
+    from cinemill.cli.terminal.tables import FoldingTable
 
-    # Two spaces between columns and none around them, to fit into eighty columns.
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = FoldingTable()
     for column in columns:
         justify: Literal["left", "right"] = "right" if ">" in column else "left"
         head = column.lstrip(">!")
@@ -94,20 +122,21 @@ def color_state(state: str) -> Text:
 
 
 def print_error(error: CinemillError, *, as_json: bool = False, about: str = "") -> None:
-    """Print code, message, last log lines and hint of an error; never a traceback.
+    """Print code, message, last log lines and hint of an error, each on a line; no traceback.
 
     ``about`` names the item that the error belongs to, if there are several.
     """
     if as_json:
         named = {"about": about} if about else {}
-        print_message(json.dumps({"error": {**named, **error_document(error)}}, ensure_ascii=False))
+        document = {"error": {**named, **error_document(error)}}
+        typer.echo(json.dumps(document, ensure_ascii=False), err=True)
         return
     problems = error.problems if isinstance(error, SettingsInvalid) else []
     for name, what in problems:
-        print_message(f"  {typer.style(name, bold=True)}: {what}")
+        print_message(f"  {paint(name, 'default')}: {what}")
     sentence = f"{len(problems)} invalid setting(s)." if problems else error.message
     prefix = f"{about}: " if about else ""
-    print_message(f"{prefix}{typer.style(error.code, fg='red', bold=True)}: {sentence}")
+    print_message(f"{prefix}{paint(error.code, 'red')}: {sentence}")
     for line in error.log_tail.splitlines()[-LOG_TAIL_LINES:]:
         print_message(f"  | {line}")
     if hint := hint_for(error):
@@ -143,6 +172,16 @@ def format_duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {remaining_seconds:02} s"
     return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def format_time_left(seconds: float | None) -> str:
+    """Return a time left as ``35 s``, ``3 min``, ``3 min 30 s`` or ``2 h 05 min``; empty for None.
+
+    It is an estimate: no fractions, and no zero seconds.
+    """
+    if seconds is not None and seconds < 59.5:
+        return f"{max(1, round(seconds))} s"
+    return format_duration(seconds).removesuffix(" 00 s").removesuffix(" 00 min")
 
 
 def format_age(moment: str | None, *, now: datetime | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from cinemill.cli.console import print_error
@@ -12,6 +12,8 @@ from cinemill.errors import CinemillError, Conflict, NotFound
 
 if TYPE_CHECKING:
     from cinemill.client import Client, JobDocument
+
+Outcome = TypeVar("Outcome")
 
 MIN_PREFIX_LENGTH = 4
 """Shorter texts are taken for whole ids."""
@@ -22,7 +24,7 @@ MAX_CANDIDATES = 5
 
 def shorten(job_id: str) -> str:
     """Return the first characters of a generated id; ids chosen by clients stay whole."""
-    return job_id[:SHORT_LENGTH] if _is_uuid(job_id) else job_id
+    return job_id[:SHORT_LENGTH] if is_uuid(job_id) else job_id
 
 
 def find_job_id(client: Client, text: str) -> str:
@@ -31,7 +33,7 @@ def find_job_id(client: Client, text: str) -> str:
     Texts of fewer than four characters and whole ids are returned unchanged; the request that
     uses them fails if there is no such job. Raises NotFound, or Conflict if several jobs match.
     """
-    if len(text) < MIN_PREFIX_LENGTH or _is_uuid(text):
+    if len(text) < MIN_PREFIX_LENGTH or is_uuid(text):
         return text
     found = client.jobs(id_prefix=text, limit=MAX_CANDIDATES + 1)
     ids = [str(job["id"]) for job in found]
@@ -40,7 +42,7 @@ def find_job_id(client: Client, text: str) -> str:
 
 def find_step_id(client: Client, text: str) -> str:
     """Return the whole id of the one dead step whose id begins with ``text``; see find_job_id."""
-    if len(text) < MIN_PREFIX_LENGTH or _is_uuid(text):
+    if len(text) < MIN_PREFIX_LENGTH or is_uuid(text):
         return text
     steps = [str(step["id"]) for step in client.dead()]
     fitting = [step for step in steps if step.startswith(text)]
@@ -49,7 +51,7 @@ def find_step_id(client: Client, text: str) -> str:
 
 def find_message_id(client: Client, text: str) -> str:
     """Return the whole id of the dead message whose id begins with ``text``; see find_job_id."""
-    if _is_uuid(text):
+    if is_uuid(text):
         return text
     ids = list_message_ids(client)
     fitting = [found for found in ids if found.startswith(text)]
@@ -87,10 +89,10 @@ def choose(
 
 
 def for_each(
-    texts: Sequence[str], act: Callable[[str], JobDocument], *, json: bool
-) -> tuple[list[JobDocument], list[ExitCode]]:
+    texts: Sequence[str], act: Callable[[str], Outcome], *, json: bool
+) -> tuple[list[Outcome], list[ExitCode]]:
     """Return the result of ``act`` and an exit code for each text; an error stops no other."""
-    documents: list[JobDocument] = []
+    documents: list[Outcome] = []
     codes: list[ExitCode] = []
     for text in texts:
         try:
@@ -110,7 +112,7 @@ def _describe(jobs: Sequence[JobDocument]) -> list[str]:
     return [f"{str(job['id'])[:length]} ({job.get('kind')}, {job.get('status')})" for job in jobs]
 
 
-def _is_uuid(text: str) -> bool:
+def is_uuid(text: str) -> bool:
     try:
         return str(UUID(text)) == text.lower()
     except ValueError:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
+from cinemill.core.text.file_names import make_stem
 from cinemill.errors import CinemillError, InputRejected
 
 
@@ -64,7 +65,7 @@ def name_folders(names: list[str], to: Path | None) -> dict[str, Path | None]:
     folders: dict[str, Path | None] = {}
     taken: set[str] = set()
     for name in names:
-        stem = Path(name).stem
+        stem = make_stem(name)
         numbered = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
         # Some file systems ignore case.
         free = next(one for one in numbered if one.casefold() not in taken)

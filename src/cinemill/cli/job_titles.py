@@ -15,11 +15,16 @@ REMOVED = "(removed)"
 
 
 def find_titles(client: Client, jobs: Iterable[JobDocument]) -> dict[str, str]:
-    """Return the name of each job's video by job id; empty for jobs without a video."""
+    """Return the name of each job's video by job id; empty for jobs without a video.
+
+    That is the name that it was submitted with, else that of the stored video.
+    """
     jobs = list(jobs)
-    wanted = {str(job["asset_id"]) for job in jobs if job.get("asset_id")}
-    names = _fetch_names(client, wanted)
-    return {str(job["id"]): names.get(str(job.get("asset_id")), _path_of(job)) for job in jobs}
+    given = {str(job["id"]): str(job["filename"]) for job in jobs if job.get("filename")}
+    unnamed = [job for job in jobs if str(job["id"]) not in given]
+    names = _fetch_names(client, {str(job["asset_id"]) for job in unnamed if job.get("asset_id")})
+    found = {str(job["id"]): names.get(str(job.get("asset_id")), _path_of(job)) for job in unnamed}
+    return given | found
 
 
 def _fetch_names(client: Client, asset_ids: set[str]) -> dict[str, str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from cinemill import __version__
-from cinemill.cli.capability_commands import find_command, list_commands
+from cinemill.cli.arguments.application import JSON_KEY, ApplicationGroup
+from cinemill.cli.arguments.environment import find_unknown_settings
 from cinemill.cli.commands import (
     config,
     create,
@@ -22,6 +22,7 @@ from cinemill.cli.commands import (
     index,
     ingest,
     jobs,
+    logs,
     models,
     process,
     render,
@@ -30,58 +31,19 @@ from cinemill.cli.commands import (
     serve,
     submit,
     verify,
+    videos,
     watch,
 )
-from cinemill.cli.console import JSON_KEY, print_error, print_message
-from cinemill.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
-from cinemill.errors import CinemillError, DependencyUnavailable
+from cinemill.cli.console import print_warning
+from cinemill.cli.exit_codes import MEANINGS
 
-
-class EnvironmentFailure(DependencyUnavailable):
-    """An error of the operating system, such as a full disk or a missing permission."""
-
-    code = "machine_problem"
-    hint = "Fix this problem on this machine, then try again."
-
-    def __init__(self, error: OSError) -> None:
-        about = f"{error.filename}: " if error.filename else ""
-        super().__init__(f"{about}{error.strerror or error}.")
-
-
-class ErrorGroup(TyperGroup):
-    """A command group that turns errors into exit codes and sentences instead of tracebacks."""
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a built-in command, else that of an installed package's capability."""
-        return super().get_command(ctx, cmd_name) or find_command(cmd_name)
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of built-in commands, followed by those of installed capabilities."""
-        own = super().list_commands(ctx)
-        return [*own, *list_commands(own)]
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CinemillError as error:
-            print_error(error, as_json=bool(ctx.meta.get(JSON_KEY)))
-            raise typer.Exit(exit_code_of(error)) from error
-        except BrokenPipeError:
-            raise  # The reader of our output has closed it; typer exits quietly.
-        except OSError as error:
-            reported = EnvironmentFailure(error)
-            print_error(reported, as_json=bool(ctx.meta.get(JSON_KEY)))
-            raise typer.Exit(exit_code_of(reported)) from error
-        except KeyboardInterrupt:
-            print_message("Interrupted.")
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
-
-
+WARNING_COMMANDS = ("up", "config")
+"""Commands that show all warnings about settings."""
 EPILOG = "Exit codes: " + " ".join(f"{code.value} {text}" for code, text in MEANINGS.items())
 
 app = typer.Typer(
     name="cinemill",
-    cls=ErrorGroup,
+    cls=ApplicationGroup,
     help="Process, transcode, render and caption videos on your own server.",
     epilog=EPILOG,
     no_args_is_help=True,
@@ -100,6 +62,7 @@ def print_version(wanted: bool) -> None:
 
 @app.callback()
 def choose_server(
+    context: typer.Context,
     home: Annotated[
         Path | None,
         typer.Option(help="Data folder to use (overrides CINEMILL_HOME).", file_okay=False),
@@ -126,11 +89,18 @@ def choose_server(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=print_version, is_eager=True, help="Show the version and exit."
+            "--version",
+            "-V",
+            callback=print_version,
+            is_eager=True,
+            help="Show the version and exit.",
         ),
     ] = False,
 ) -> None:
     """Choose the server that the command uses, by the options before the command."""
+    if context.invoked_subcommand not in WARNING_COMMANDS:
+        for sentence in find_unknown_settings():
+            print_warning(sentence, as_json=context.meta[JSON_KEY])
     # Set in the environment, so that programs which a command executes choose the same server.
     if home is not None:
         os.environ["CINEMILL_HOME"] = str(_expand_user(home).absolute())
@@ -157,9 +127,11 @@ app.add_typer(detect.app, name="detect")
 search.register(app)
 watch.register(app)
 jobs.register(app)
+videos.register(app)
 app.add_typer(dead.app, name="dead")
 app.add_typer(models.app, name="models")
 app.add_typer(index.app, name="index")
+logs.register(app)
 doctor.register(app)
 app.add_typer(evaluate.app, name="evaluate")
 selftest.register(app)
@@ -169,6 +141,10 @@ verify.register(app)
 
 def run() -> None:
     """Run the console script."""
+    # A program that is started without them, as by a service manager, must not fail to print.
+    nowhere = Path(os.devnull)
+    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
     # File names may hold any character; those that the terminal cannot show are escaped.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

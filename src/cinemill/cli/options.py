@@ -7,11 +7,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from cinemill.cli.console import remember_json
+from cinemill.cli.arguments.choices import QUEUES, check_queues, complete_from, complete_queues
+from cinemill.cli.arguments.completion import (
+    complete_collections,
+    complete_jobs,
+    complete_videos,
+)
 
 Json = Annotated[
     bool,
-    typer.Option("--json", help="Print JSON.", callback=remember_json),
+    typer.Option("--json", help="Print JSON."),
 ]
 VideoFiles = Annotated[
     list[Path],
@@ -19,7 +24,12 @@ VideoFiles = Annotated[
 ]
 Priority = Annotated[
     int | None,
-    typer.Option(min=0, max=10, help="Priority from 0 to 10; 10 runs first. Default: 5."),
+    typer.Option(
+        min=0,
+        max=10,
+        help="Priority from 0 to 10; 10 runs first. Default: 5.",
+        autocompletion=complete_from([str(number) for number in range(11)]),
+    ),
 ]
 ThumbnailSeconds = Annotated[
     float | None,
@@ -27,7 +37,11 @@ ThumbnailSeconds = Annotated[
 ]
 JobIds = Annotated[
     list[str],
-    typer.Argument(metavar="JOB", help="Job IDs; the first four or more characters are enough."),
+    typer.Argument(
+        metavar="JOB",
+        help="Job IDs; the first four or more characters are enough.",
+        autocompletion=complete_jobs(),
+    ),
 ]
 _Profile = Literal["quick", "standard", "full"]
 _PROFILE_HELP = (
@@ -38,13 +52,26 @@ _PROFILE_HELP = (
 AnyProfile = Annotated[_Profile | None, typer.Option("--profile", help=_PROFILE_HELP)]
 """None finds out nothing."""
 Profile = Annotated[_Profile, typer.Option("--profile", help=_PROFILE_HELP)]
+BestEffort = Annotated[
+    bool,
+    typer.Option(
+        "--best-effort",
+        help="Of damaged or truncated videos, make what can be made, and list what is missing.",
+    ),
+]
 Provider = Annotated[
     Literal["local", "rekognition", "nvidia"],
     typer.Option(help="Who looks at the pictures: models of the workers, or a service."),
 ]
 Queues = Annotated[
     str | None,
-    typer.Option("--queues", "-Q", help="Queues to consume, separated by commas. Default: all."),
+    typer.Option(
+        "--queues",
+        "-Q",
+        help=f"Queues to consume, separated by commas: {', '.join(QUEUES)}. Default: all.",
+        callback=check_queues,
+        autocompletion=complete_queues,
+    ),
 ]
 Autoscale = Annotated[
     str | None,
@@ -57,3 +84,39 @@ Concurrency = Annotated[
     int | None,
     typer.Option("--concurrency", "-c", min=1, help="Number of tasks to run in parallel."),
 ]
+Video = Annotated[
+    str,
+    typer.Argument(
+        metavar="VIDEO",
+        help="Name of the video, its ID or that of one of its jobs; of an ID, the first four or"
+        " more characters are enough.",
+        autocompletion=complete_videos,
+    ),
+]
+Videos = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="VIDEO",
+        help="Names of videos, their IDs or those of their jobs; of an ID, the first four or more"
+        " characters are enough.",
+        autocompletion=complete_videos,
+    ),
+]
+OnlyVideos = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--asset",
+        metavar="VIDEO",
+        help="Only this video, by its name or ID; may be repeated.",
+        autocompletion=complete_videos,
+    ),
+]
+OnlyCollections = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--collection",
+        help="Only videos of this collection; may be repeated.",
+        autocompletion=complete_collections,
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,12 @@ from cinemill.cli.console import (
     make_table,
     print_error,
 )
-from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job
+from cinemill.cli.exit_codes import ExitCode, exit_code_of, is_rejection
 from cinemill.cli.ids import shorten
 from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
+    from cinemill.cli.files.named_files import Shelves
     from cinemill.client import Client, JobDocument
     from cinemill.client.models import ArtifactDocument, FileFacts
 
@@ -53,7 +55,8 @@ Result = Mapping[str, Any]
 class ResultFile:
     kind: str
     place: str
-    """A path on this machine, else the URL to download it from."""
+    """A path on this machine by name, else the URL to download it from."""
+    name: str
     size_bytes: int
     facts: FileFacts
 
@@ -72,6 +75,9 @@ class JobFailed(CinemillError):
             or f"Run 'cinemill retry {shorten(str(job.get('id', 'JOB')))}'.",
         )
         self._log_tail = failure.get("log_tail", "")
+        # As if it had been refused at once, so that the exit code is the same.
+        is_rejected = failure.get("retryable") is False or is_rejection(self.code)
+        self.http_status = HTTPStatus.UNPROCESSABLE_ENTITY if is_rejected else self.http_status
 
     @property
     def log_tail(self) -> str:
@@ -110,6 +116,10 @@ class Outcome:
     stages: Mapping[str, float] = field(default_factory=dict)
     found: Found | None = None
     """What is in the video; None where nothing was looked for."""
+    reused: str = ""
+    """What was there already and was not made again, in words; empty where all is new."""
+    gaps: Sequence[Mapping[str, str]] = ()
+    """What outputs lack because the video is damaged; those of an ingestion are in ``found``."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -120,13 +130,16 @@ class Outcome:
             "files": [
                 {
                     "kind": file.kind,
+                    "name": file.name,
                     "place": file.place,
                     "size_bytes": file.size_bytes,
                     "facts": dict(file.facts),
                 }
                 for file in self.files
             ],
+            "reused": bool(self.reused),
             "stages": dict(self.stages),
+            "gaps": [dict(gap) for gap in self.gaps],
             **(self.found.to_json() if self.found else {}),
         }
 
@@ -138,19 +151,32 @@ def refused(name: str, error: CinemillError, job_id: str = "") -> Outcome:
 
 
 def read_outcome(
-    client: Client, name: str, job_id: str, *, objects: Path, to: Path | None
+    client: Client, name: str, job_id: str, *, shelves: Shelves, to: Path | None
 ) -> Outcome:
     """Return the outcome of a finished job, and download its files if ``to`` is a folder."""
     job = client.job(job_id)
     status = str(job.get("status", ""))
     if status != "completed":
         failure = JobFailed(job)
-        code = exit_code_of_job(status, failure.code)
-        return Outcome(name, job_id, status, code, error=failure)
+        return Outcome(name, job_id, status, exit_code_of(failure), error=failure)
     result = job.get("result") or {}
-    files = _find_files(client, job.get("asset_id"), result.get("made"), objects, to)
+    files = _find_files(client, job, shelves, to)
     stages = result.get("stages") or {}
-    return Outcome(name, job_id, status, files=files, stages=stages, found=_read_found(result))
+    found = _read_found(result)
+    gaps = () if found is not None else tuple(result.get("gaps") or ())
+    reused = _describe_reuse(result)
+    return Outcome(
+        name, job_id, status, files=files, stages=stages, found=found, reused=reused, gaps=gaps
+    )
+
+
+def _describe_reuse(result: Result) -> str:
+    pieces = result.get("pieces")
+    if isinstance(pieces, dict) and pieces.get("reused"):
+        return f"{pieces['reused']} of {pieces.get('total')} pieces were there already."
+    if result.get("reused") is True:
+        return "All of it was there already, so nothing was made again."
+    return ""
 
 
 def _read_found(result: Result) -> Found | None:
@@ -175,21 +201,38 @@ def show_outcome(outcome: Outcome) -> None:
         _show_found(outcome.found)
         if not outcome.files:
             return
-    outputs = make_table("Output", ">Size", "Details", "Location")
-    for file in outcome.files:
-        outputs.add_row(
-            file.kind, format_size(file.size_bytes), _show_facts(file.facts), file.place
-        )
-    screen.print(outputs)
-    for file in outcome.files:
-        for change in file.facts.get("changes") or ():
-            screen.print(f"· {change}")
+    _show_files(outcome.files)
+    if outcome.reused:
+        screen.print(f"reused: {outcome.reused}")
+    _show_gaps(outcome.gaps)
     if outcome.stages:
         screen.print()
         stages = make_table("Stage", ">Took")
         for stage, seconds in outcome.stages.items():
             stages.add_row(stage, format_duration(seconds))
         screen.print(stages)
+
+
+def _show_files(files: Sequence[ResultFile]) -> None:
+    screen = console()
+    folder = _find_common_folder(files)
+    outputs = make_table("Output", ">Size", "Details", "File" if folder else "Location")
+    for file in files:
+        place = Path(file.place).name if folder else file.place
+        outputs.add_row(file.kind, format_size(file.size_bytes), _show_facts(file.facts), place)
+    screen.print(outputs)
+    if folder:
+        screen.print(f"in {folder}")
+    for file in files:
+        for change in file.facts.get("changes") or ():
+            screen.print(f"· {change}")
+
+
+def _find_common_folder(files: Sequence[ResultFile]) -> str:
+    """Return the folder that all files are in, which is then named once; empty if there is none."""
+    folders = {str(Path(file.place).parent) for file in files if Path(file.place).is_absolute()}
+    is_one = len(folders) == 1 and all(Path(file.place).is_absolute() for file in files)
+    return folders.pop() if is_one else ""
 
 
 def _show_found(found: Found) -> None:
@@ -205,51 +248,80 @@ def _show_found(found: Found) -> None:
         f"{count} from {TRACK_WORDS.get(one, one)}" for one, count in found.passages.items()
     ]
     screen.print(f"Passages for search: {', '.join(passages) or 'none'}")
-    for gap in found.gaps:
-        screen.print(f"Missing: {gap.get('subject')}: {gap.get('message')}")
-        if gap.get("hint"):
-            screen.print(f"→ {gap['hint']}")
+    _show_gaps(found.gaps)
+
+
+def _show_gaps(gaps: Sequence[Mapping[str, str]]) -> None:
+    """Print what is missing, and after several with the same hint the hint once."""
+    screen = console()
+    for number, gap in enumerate(gaps):
+        said = gap.get("message", "").removeprefix("Missing: ")
+        screen.print(f"Missing: {gap.get('subject')}: {said}")
+        hint = gap.get("hint")
+        following = gaps[number + 1].get("hint") if number + 1 < len(gaps) else None
+        if hint and hint != following:
+            screen.print(f"→ {hint}")
 
 
 def _find_files(
-    client: Client,
-    asset_id: str | None,
-    made: Sequence[Mapping[str, str]] | None,
-    objects: Path,
-    to: Path | None,
+    client: Client, job: JobDocument, shelves: Shelves, to: Path | None
 ) -> tuple[ResultFile, ...]:
-    """Return the asset's files; only those in ``made`` if the job lists its outputs there."""
+    """Return the asset's files; only those that the job lists, if it lists its outputs."""
+    from cinemill.cli.files.named_files import sort_files
+
+    asset_id = job.get("asset_id")
     if asset_id is None:
         return ()
-    artifacts = client.asset(asset_id).get("artifacts", [])
-    if made is not None:
-        names = {(one["kind"], one["variant"]) for one in made}
-        artifacts = [one for one in artifacts if (one["kind"], one.get("variant", "")) in names]
+    every = client.asset(asset_id).get("artifacts", [])
+    artifacts = _leave_out_others(every, job.get("result") or {})
     return tuple(
         ResultFile(
             kind=str(artifact["kind"]),
-            place=_locate(client, asset_id, artifact, objects, to),
+            place=_locate(client, job, artifact, shelves, to),
+            name=str(artifact.get("filename") or ""),
             size_bytes=int(artifact["size_bytes"]),
             facts=artifact.get("facts") or {},
         )
-        for artifact in artifacts
+        for artifact in sort_files(artifacts)
     )
 
 
+def _leave_out_others(
+    artifacts: Sequence[ArtifactDocument], result: Result
+) -> Sequence[ArtifactDocument]:
+    """Return the asset's files without those of its other jobs, as far as the result says so."""
+    if (made := result.get("made")) is not None:
+        names = {(one["kind"], one["variant"]) for one in made}
+        return [one for one in artifacts if (one["kind"], one.get("variant", "")) in names]
+    hashes = {
+        one.get("sha256")
+        for one in (result.get("artifacts") or {}).values()
+        if isinstance(one, Mapping)
+    }
+    if not hashes & {one["sha256"] for one in artifacts}:
+        return artifacts
+    own = {*hashes, *(one["sha256"] for one in artifacts if one["kind"] == "provenance")}
+    return [one for one in artifacts if one["sha256"] in own and one["kind"] not in _OF_OTHER_JOBS]
+
+
+_OF_OTHER_JOBS = ("preview", "rendition", "contact_sheet", "animated_preview")
+"""Kinds of files that no processing makes, though one may be equal to its poster."""
+
+
 def _locate(
-    client: Client, asset_id: str, artifact: ArtifactDocument, objects: Path, to: Path | None
+    client: Client, job: JobDocument, artifact: ArtifactDocument, shelves: Shelves, to: Path | None
 ) -> str:
+    from cinemill.cli.files.named_files import without_hash
+    from cinemill.client.connection import resolve_link
+
     if to is not None:
         to.mkdir(parents=True, exist_ok=True)
         variant = str(artifact.get("variant") or "")
+        asset_id = str(job["asset_id"])
         return str(client.download(asset_id, artifact["kind"], to, variant=variant or None))
-    from cinemill.client.connection import resolve_link
-    from cinemill.storage.media.files import LocalFiles
-
-    # LocalFiles knows the layout of the folder, if the server's files are on this machine.
-    if objects.is_dir() and LocalFiles(objects).exists(artifact["sha256"]):
-        return str(LocalFiles(objects).path(artifact["sha256"]))
-    return resolve_link(str(artifact.get("url", "")), client.public_url)
+    if path := shelves.find(str(job["id"]), artifact):
+        return str(path)
+    return without_hash(resolve_link(str(artifact.get("url", "")), client.public_url))
 
 
 def _show_facts(facts: FileFacts) -> str:

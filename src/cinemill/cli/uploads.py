@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cinemill.cli.arguments.videos import find_video_id
 from cinemill.cli.ids import shorten
 from cinemill.cli.input_files import FileUnusable
 from cinemill.errors import CinemillError
@@ -72,12 +73,15 @@ def queue_assets(
 ) -> None:
     """Queue a job of the batch's kind for each stored video, and record it or its error.
 
-    ``assets`` are ids by display name.
+    ``assets`` are ids, or their first characters, by display name.
     """
     for name, asset_id in assets.items():
         try:
             job = client.create_job(
-                asset_id, batch.kind or DEFAULT_KIND, params=batch.params, priority=batch.priority
+                find_video_id(client, asset_id),
+                batch.kind or DEFAULT_KIND,
+                params=batch.params,
+                priority=batch.priority,
             )
             sent.jobs[name] = job
             _move_into_collection(client, job, batch)

@@ -141,7 +141,7 @@ def test_transcode_rejects_impossible_combinations_before_upload(
     cinemill: Run, video: Path
 ) -> None:
     done = cinemill("transcode", video, "--codec", "h264", "--container", "webm")
-    assert done.returncode == 4
+    assert done.returncode == 2
     assert "combination_impossible" in done.stderr
     assert "sent" not in done.stdout + done.stderr
 

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.waiting import PATIENCE_SECONDS
 
-from cinemill.cli import console, follow_jobs, temporary_server
+from cinemill.cli import follow_jobs, temporary_server
 from cinemill.cli import progress as display
 from cinemill.cli.console import format_duration, format_size
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.cli.progress import BarDisplay
 from cinemill.cli.temporary_server import Stopped
+from cinemill.cli.terminal import screen
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
@@ -47,7 +48,7 @@ FAILED = {
     "result": None,
     "error": {
         "code": "media_truncated",
-        "message": "The file is truncated: it ends before the video does.",
+        "message": "The file is truncated: its end is missing.",
         "hint": "Upload it again.",
         "log_tail": "last words",
     },
@@ -164,6 +165,23 @@ class TestProcess:
         sent = b"".join(one.body for one in upload_server.seen)
         assert b'{"profile": "full"}' in sent or b'{"profile":"full"}' in sent
 
+    def test_process_says_once_what_a_damaged_video_lacks(
+        self, upload_server: LittleServer, cinemill: Run, video: Path
+    ) -> None:
+        gaps = [
+            {"subject": "picture", "message": "Missing: 0:02.0–0:02.4 of stream 0.", "hint": "x"},
+            {"subject": "sound", "message": "The whole track is missing.", "hint": "x"},
+        ]
+        job = {**JOB, "result": {**JOB["result"], "gaps": gaps}}
+        upload_server.on("GET /api/v1/jobs/j1", lambda x: x.send_json(job))
+        shown = cinemill("process", video, "--best-effort").stdout
+        lines = [line for line in shown.splitlines() if line.startswith(("Missing", "→"))]
+        assert lines == [
+            "Missing: picture: 0:02.0–0:02.4 of stream 0.",
+            "Missing: sound: The whole track is missing.",
+            "→ x",
+        ]
+
     def test_ingest_shows_only_what_was_found(
         self, upload_server: LittleServer, cinemill: Run, video: Path
     ) -> None:
@@ -231,7 +249,7 @@ class TestProcess:
         for folder in ("/proc/none", video, video / "below"):
             result = cinemill("process", video, "--to", folder)
             assert result.exit_code == ExitCode.USAGE
-            assert "--to" in result.stderr
+            assert "folder_unusable" in result.stderr
             assert "Traceback" not in result.output
         assert upload_server.seen == []
 
@@ -286,7 +304,12 @@ class TestProcess:
         upload_server.on("GET /api/v1/jobs/j1", lambda x: x.send_json(FAILED))
         result = cinemill("process", video)
         assert result.exit_code == ExitCode.REJECTED
-        for words in ("media_truncated", "ends before", "| last words", "→ Upload it again."):
+        for words in (
+            "media_truncated",
+            "its end is missing",
+            "| last words",
+            "→ Upload it again.",
+        ):
             assert words in result.stderr
 
     def test_process_shows_a_bar_on_a_terminal(
@@ -296,7 +319,7 @@ class TestProcess:
         video: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setattr(screen, "is_terminal", lambda _: True)
         monkeypatch.setenv("COLUMNS", "160")
         late = json.dumps({"status": "running", "progress": 50, "seconds_left": 90, "message": "x"})
         upload_server.on(
@@ -312,7 +335,7 @@ class TestProcess:
     def test_process_closes_bars_before_the_message_of_a_stopped_server(
         self, cinemill: Run, video: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setattr(screen, "is_terminal", lambda _: True)
         displays: list[BarDisplay] = []
 
         def keep(*, quiet: bool) -> BarDisplay:
@@ -514,7 +537,7 @@ class TestJobs:
     def test_jobs_list_shows_video_state_and_age_in_eighty_columns(
         self, fake_server: LittleServer, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(console, "PIPE_WIDTH", 80)
+        monkeypatch.setattr(screen, "PIPE_WIDTH", 80)
         name = f"{'a very long name of a ' * 4}holiday.mp4"
         queued_at = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
         waiting = {**JOB, "id": UUIDS[1], "status": "pending", "progress": 0, "asset_id": None}
@@ -579,7 +602,7 @@ class TestJobs:
             ((), "No jobs yet"),
             (("--state", "failed"), "No such jobs"),  # its former name
             (("--status", "failed"), "No such jobs"),
-            (("--kind", "proces_video"), "kinds are process_video"),
+            (("--kind", "proces_video"), "Did you mean process_video?"),
         ],
     )
     def test_jobs_empty_list_prints_a_message(
@@ -624,11 +647,13 @@ class TestJobs:
     def test_retry_one_job_or_all_failed_jobs(
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
+        fake_server.on("GET /api/v1/jobs", lambda x: x.send_json({"jobs": []}))
+        fake_server.on("GET /api/v1/jobs/j1", lambda x: x.send_json(JOB))
         fake_server.on("POST /api/v1/jobs/j1/retry", lambda x: x.send_json(JOB))
         fake_server.on("POST /api/v1/jobs/retry", lambda x: x.send_json({"retried": 7}))
         assert "queued again" in cinemill("retry", "j1").stderr
         assert "7 job(s)" in cinemill("retry", "--failed", "--code", "disk_full").stderr
-        assert json.loads(fake_server.seen[1].body) == {"code": "disk_full"}
+        assert json.loads(fake_server.seen[-1].body) == {"code": "disk_full"}
 
     def test_status_of_a_job_shows_its_steps(
         self, fake_server: LittleServer, cinemill: Run

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.cli.commands.detect import inputs
-from cinemill.cli.commands.detect.inputs import find_videos, read_inputs
+from cinemill.cli.commands.detect.inputs import FILMS_AND_SOUNDS, find_videos, read_inputs
 from cinemill.cli.commands.detect.outcomes import MEMBERS, Detection
 from cinemill.cli.commands.detect.selftest import judge
 from cinemill.cli.commands.detect.verdict_view import (
@@ -241,7 +241,11 @@ class TestInputs:
             (tmp_path / name).write_bytes(MP4)
         (tmp_path / "text.mp4").write_text("no film")
         (tmp_path / "link.mp4").symlink_to(tmp_path / "a.bin")
-        assert find_videos(tmp_path) == [tmp_path / "a.bin", tmp_path / "inner" / "z"]
+        (tmp_path / "sound.flac").write_bytes(b"fLaC" + bytes(40))
+        (tmp_path / "picture.mp4").write_bytes(b"\xff\xd8\xff\xe0" + bytes(40))
+        videos = [tmp_path / "a.bin", tmp_path / "inner" / "z"]
+        assert find_videos(tmp_path) == videos
+        assert find_videos(tmp_path, FILMS_AND_SOUNDS) == [*videos, tmp_path / "sound.flac"]
 
     def test_folder_without_a_video_is_an_error(self, tmp_path: Path) -> None:
         found = read_inputs([str(tmp_path)])

@@ -16,8 +16,8 @@ from pydantic import ByteSize
 from cinemill import catalog, shared_memory
 from cinemill.capability import Capability
 from cinemill.capability.composition import Installed
-from cinemill.cli.commands import doctor_checks
-from cinemill.cli.commands.doctor_checks import Check, Level
+from cinemill.cli.commands.doctor import checks as doctor_checks
+from cinemill.cli.commands.doctor.check import Check, Level
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.config import Settings, load
 from cinemill.core.encoding.rendition import VideoCodec

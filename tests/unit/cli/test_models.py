@@ -64,7 +64,7 @@ def test_caption_impossible_translation_is_rejected_before_upload(
     video = tmp_path / "film.mp4"
     video.write_bytes(b"a film")
     done = cinemill("caption", video, "--model", "tiny.en", "--translate")
-    assert done.exit_code == ExitCode.REJECTED
+    assert done.exit_code == ExitCode.USAGE
     assert "translation_impossible" in done.stderr
     assert "base" in done.stderr
 

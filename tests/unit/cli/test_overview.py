@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cinemill.catalog import COMMON_QUEUES
-from cinemill.cli import console
 from cinemill.cli.exit_codes import ExitCode
+from cinemill.cli.terminal import screen
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
@@ -65,7 +65,7 @@ PROXIES = {
 
 @pytest.fixture
 def stats_server(fake_server: LittleServer, monkeypatch: pytest.MonkeyPatch) -> LittleServer:
-    monkeypatch.setattr(console, "PIPE_WIDTH", 80)
+    monkeypatch.setattr(screen, "PIPE_WIDTH", 80)
     set_workers(fake_server, [EVERYWHERE, PROXIES])
     fake_server.on("GET /api/v1/health", lambda x: x.send_json(HEALTH))
     return fake_server
@@ -112,6 +112,41 @@ def test_status_without_workers_shows_how_to_start_one(
 ) -> None:
     set_workers(stats_server, [])
     assert "none responds; start one with 'cinemill worker'" in cinemill("status").stdout
+
+
+def set_health(server: LittleServer, **parts: str) -> None:
+    server.on("GET /api/v1/health", lambda x: x.send_json({**HEALTH, **parts}))
+
+
+def test_status_names_the_command_for_queues_without_a_worker(
+    stats_server: LittleServer, cinemill: Run
+) -> None:
+    everything = {**EVERYWHERE, "queues": [*COMMON_QUEUES[:-1]]}
+    set_workers(stats_server, [everything])
+    shown = " ".join(cinemill("status").stdout.split())
+    assert f"Start one with 'cinemill worker --queues {COMMON_QUEUES[-1]}'." in shown
+
+
+def test_status_knows_what_up_is_starting(stats_server: LittleServer, cinemill: Run) -> None:
+    set_workers(stats_server, [])
+    set_health(stats_server, workers="starting", relay="starting")
+    shown = " ".join(cinemill("status").stdout.split())
+    assert "workers starting, relay starting)" in shown
+    assert shown.count("'cinemill up' is starting it") == 2
+    assert "log/worker.out" in shown
+    assert "log/beat.out" in shown
+    assert "start one with" not in shown
+
+
+def test_status_without_a_relay_shows_how_to_start_one(
+    stats_server: LittleServer, cinemill: Run
+) -> None:
+    set_health(stats_server, workers="ok", relay="none")
+    assert "Relay none responds, so no job starts; start one with 'cinemill beat'" in " ".join(
+        cinemill("status").stdout.split()
+    )
+    set_health(stats_server, workers="ok", relay="ok")
+    assert "Relay " not in cinemill("status").stdout
 
 
 def test_status_without_redis_shows_workers_as_unknown(

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from tests.unit.conftest import LittleServer
 
 MOMENT = {
-    "asset_id": "film",
+    "asset_id": "a1",
     "start": 5.0,
     "end": 10.0,
     "picture_time": 6.0,
-    "picture_url": "/api/v1/assets/film/files/keyframe?variant=000006000",
+    "picture_url": "/api/v1/assets/a1/files/keyframe?variant=000006000",
     "score": 0.987,
     "passage_id": "p",
 }
@@ -84,8 +84,8 @@ def test_picture_is_sent_and_moments_are_shown(
     picture = tmp_path / "picture.jpg"
     picture.write_bytes(b"\xff\xd8\xff of a picture")
     fake_server.on("POST /api/v1/search/pictures", lambda x: x.send_json({"moments": [MOMENT]}))
-    fake_server.on("GET /api/v1/assets/film", lambda x: x.send_json({"filename": "film.mp4"}))
-    arguments = ("--picture", picture, "--limit", 3, "--asset", "film", "--collection", "news")
+    fake_server.on("GET /api/v1/assets/a1", lambda x: x.send_json({"filename": "film.mp4"}))
+    arguments = ("--picture", picture, "--limit", 3, "--asset", "a1", "--collection", "news")
     shown = cinemill("search", *arguments)
     assert shown.exit_code == 0, shown.output
     assert "00:00:05-00:00:10" in shown.stdout
@@ -94,7 +94,7 @@ def test_picture_is_sent_and_moments_are_shown(
     sent = fake_server.seen[0]
     assert sent.body == picture.read_bytes()
     query = parse_qsl(urlsplit(sent.path).query)
-    assert query == [("limit", "3"), ("asset", "film"), ("collection", "news")]
+    assert query == [("limit", "3"), ("asset", "a1"), ("collection", "news")]
 
 
 def test_moments_like_another_are_printed_as_json(cinemill: Run, fake_server: LittleServer) -> None:
@@ -107,8 +107,8 @@ def test_moments_like_another_are_printed_as_json(cinemill: Run, fake_server: Li
 
 
 def test_nothing_found_is_said(cinemill: Run, fake_server: LittleServer) -> None:
-    fake_server.on("GET /api/v1/assets/film/similar", lambda x: x.send_json({"moments": []}))
-    shown = cinemill("search", "--like", "film@1")
+    fake_server.on("GET /api/v1/assets/a1/similar", lambda x: x.send_json({"moments": []}))
+    shown = cinemill("search", "--like", "a1@1")
     assert (shown.exit_code, shown.stdout) == (0, "")
     assert "Nothing found." in shown.stderr
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cinemill.cli.commands.render import TimelineUnreadable, anchor_paths, read_timeline
+from cinemill.cli.input_files import FileUnusable
 
 FOLDER = Path("/films/edit")
 
@@ -35,5 +36,5 @@ def test_timeline_that_is_not_json_is_rejected(tmp_path: Path, text: str) -> Non
 
 
 def test_timeline_that_does_not_exist_is_rejected(tmp_path: Path) -> None:
-    with pytest.raises(TimelineUnreadable, match="cannot be read"):
+    with pytest.raises(FileUnusable, match="cannot be read"):
         read_timeline(tmp_path / "none.json")

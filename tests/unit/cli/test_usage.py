@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from cinemill.cli import console
-from cinemill.cli.exit_codes import MEANINGS, ExitCode, exit_code_of, exit_code_of_job, highest
+from cinemill.cli.exit_codes import MEANINGS, ExitCode, exit_code_of, highest
 from cinemill.cli.main import app
+from cinemill.cli.result import JobFailed
+from cinemill.cli.terminal import screen
 from cinemill.errors import (
     CinemillError,
     CommandFailed,
@@ -73,6 +74,11 @@ def test_command_names_are_complete() -> None:
         "status",
         "cancel",
         "retry",
+        "rm",
+        "assets",
+        "assets list",
+        "assets show",
+        "logs",
         "jobs",
         "dead",
         "dead drop",
@@ -238,12 +244,14 @@ class TestConfig:
     def test_config_fits_into_eighty_columns(
         self, cinemill: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(console, "PIPE_WIDTH", 80)
+        monkeypatch.setattr(screen, "PIPE_WIDTH", 80)
         monkeypatch.setenv("CINEMILL_PORT", "8421")
         shown = cinemill("config").stdout
         assert "CINEMILL_PORT=8421  (environment)" in shown
         assert "Port that the HTTP API listens on." in shown
-        assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
+        # But the name of a setting with a long path, which must not be broken.
+        wrapped = [line.rstrip() for line in shown.splitlines() if " " in line.strip()]
+        assert max(map(len, wrapped)) <= 80
 
     def test_config_reports_all_problems_with_exit_code_2(
         self, cinemill: Run, monkeypatch: pytest.MonkeyPatch
@@ -288,10 +296,13 @@ class TestExitCodes:
         assert exit_code_of(error) == code
 
     def test_exit_code_distinguishes_rejected_videos_from_failed_jobs(self) -> None:
-        assert exit_code_of_job("completed", "") == ExitCode.OK
-        assert exit_code_of_job("failed", "media_truncated") == ExitCode.REJECTED
-        assert exit_code_of_job("failed", "command_failed") == ExitCode.JOB_FAILED
-        assert exit_code_of_job("cancelled", "cancelled") == ExitCode.JOB_FAILED
+        def end(status: str, **failure: object) -> ExitCode:
+            return exit_code_of(JobFailed({"id": "j1", "status": status, "error": failure}))  # type: ignore[typeddict-item]
+
+        assert end("failed", code="media_truncated") == ExitCode.REJECTED
+        assert end("failed", code="language_unknown", retryable=False) == ExitCode.REJECTED
+        assert end("failed", code="command_failed", retryable=True) == ExitCode.JOB_FAILED
+        assert end("cancelled") == ExitCode.JOB_FAILED
 
     def test_exit_code_of_several_videos_is_the_most_severe(self) -> None:
         assert highest([]) == ExitCode.OK

@@ -44,12 +44,8 @@ def show_settings(json: options.Json = False) -> None:
 
 def _show_narrow(screen: Console, rows: list[SettingRow]) -> None:
     """Print each setting on a line with its meaning below, for narrow terminals."""
-    from rich.padding import Padding
-    from rich.text import Text
-
     for row in rows:
         is_default = row.source == "default"
-        value = Text(f"={row.value_masked}", style="" if is_default else "bold")
         source = "" if is_default else f"  ({row.source})"
-        screen.print(Text.assemble(row.name, value, (source, "dim")))
-        screen.print(Padding(Text(row.meaning, style="dim"), (0, 0, 0, 4)))
+        screen.print(f"{row.name}={row.value_masked}{source}", style="" if is_default else "bold")
+        screen.print(f"    {row.meaning}", style="dim")

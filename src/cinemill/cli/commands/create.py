@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cinemill.cli import options
+from cinemill.cli.arguments import choices
+from cinemill.cli.arguments.choices import LANGUAGES, check_language, complete_from
 from cinemill.cli.commands.process import process_videos
 
 if TYPE_CHECKING:
@@ -24,10 +26,15 @@ To = Annotated[
 ]
 
 Codec = Annotated[
-    str | None, typer.Option(help="Video codec: h264, h265, vp9 or av1. Default: h264.")
+    choices.VideoCodec | None,
+    typer.Option(help="Video codec: h264, h265, vp9 or av1. Default: h264."),
 ]
-Container = Annotated[str | None, typer.Option(help="Container: mp4, webm or mkv. Default: mp4.")]
-Preset = Annotated[str | None, typer.Option(help="Preset: archive, web or mobile. Default: web.")]
+Container = Annotated[
+    choices.Container | None, typer.Option(help="Container: mp4, webm or mkv. Default: mp4.")
+]
+Preset = Annotated[
+    choices.Preset | None, typer.Option(help="Preset: archive, web or mobile. Default: web.")
+]
 Side = Annotated[
     int | None,
     typer.Option(
@@ -40,7 +47,7 @@ Crf = Annotated[
 ]
 Fps = Annotated[str | None, typer.Option(help="Frame rate. Default: that of the source.")]
 Audio = Annotated[
-    str | None,
+    choices.AudioCodec | None,
     typer.Option(
         help=(
             "Audio codec: auto, aac, opus, copy or none. Auto copies audio that the "
@@ -90,6 +97,7 @@ def transcode(
     vmaf_min: VmafMin = None,
     chunk_seconds: ChunkSeconds = None,
     gpu: Gpu = False,
+    best_effort: options.BestEffort = False,
     to: To = None,
     priority: options.Priority = None,
     json: options.Json = False,
@@ -111,19 +119,21 @@ def transcode(
         vmaf_min=vmaf_min,
         use_gpu=gpu or None,
     )
-    params = {"options": options, **_drop_none(chunk_seconds=chunk_seconds)}
+    more = _drop_none(chunk_seconds=chunk_seconds, best_effort=best_effort or None)
+    params = {"options": options, **more}
     process_videos(file, _request("transcode", params, priority), to, json=json)
 
 
 def ladder(
     file: options.VideoFiles,
     preset: Preset = None,
+    best_effort: options.BestEffort = False,
     to: To = None,
     priority: options.Priority = None,
     json: options.Json = False,
 ) -> None:
     """Create an adaptive stream (HLS and DASH) from each video."""
-    params = _drop_none(preset=preset)
+    params = _drop_none(preset=preset, best_effort=best_effort or None)
     process_videos(file, _request("make_ladder", params, priority), to, json=json)
 
 
@@ -163,11 +173,16 @@ def preview(
 def caption(
     file: options.VideoFiles,
     model: Annotated[
-        str, typer.Option(help="Model: tiny, tiny.en, base, small, medium or large.")
+        choices.SpeechModel,
+        typer.Option(help="Model: tiny, tiny.en, base, small, medium or large."),
     ] = "base",
     language: Annotated[
         str | None,
-        typer.Option(help="Spoken language, such as en or de. Default: detected."),
+        typer.Option(
+            help=f"Spoken language, by its code: {' '.join(LANGUAGES)}. Default: detected.",
+            callback=check_language,
+            autocompletion=complete_from(LANGUAGES),
+        ),
     ] = None,
     translate: Annotated[
         bool, typer.Option("--translate", help="Translate the captions into English.")
@@ -191,13 +206,18 @@ def _drop_none(**values: object) -> dict[str, object]:
 def _request(kind: str, params: dict[str, object], priority: int | None) -> UploadBatch:
     """Return upload options after checking the parameters, before a file is sent.
 
-    Raises InputRejected.
+    Raises UsageInvalid: nothing is wrong with a video.
     """
     from cinemill.catalog import JOB_KINDS
+    from cinemill.cli.arguments.usage import UsageInvalid
     from cinemill.cli.uploads import UploadBatch
     from cinemill.core.parameter_reader import read_parameters
+    from cinemill.errors import InputRejected
 
-    read_parameters(JOB_KINDS[kind].parameters, params, name=_option_name)
+    try:
+        read_parameters(JOB_KINDS[kind].parameters, params, name=_option_name)
+    except InputRejected as refusal:
+        raise UsageInvalid(refusal.message, code=refusal.code, hint=refusal.hint) from refusal
     return UploadBatch(priority, kind=kind, params=params)
 
 

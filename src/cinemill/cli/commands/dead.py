@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cinemill.cli import connect, options
+from cinemill.cli.arguments.completion import complete_dead, complete_messages
+from cinemill.cli.arguments.questions import confirm
 from cinemill.cli.console import (
     console,
     format_age,
@@ -16,7 +18,14 @@ from cinemill.cli.console import (
     print_message,
 )
 from cinemill.cli.exit_codes import highest
-from cinemill.cli.ids import find_message_id, find_step_id, for_each, list_message_ids, shorten
+from cinemill.cli.ids import (
+    MIN_PREFIX_LENGTH,
+    find_message_id,
+    find_step_id,
+    for_each,
+    list_message_ids,
+    shorten,
+)
 from cinemill.errors import Conflict
 
 if TYPE_CHECKING:
@@ -100,19 +109,40 @@ def redrive(
     step: Annotated[
         list[str],
         typer.Argument(
-            metavar="STEP", help="IDs of dead steps; the first four or more characters are enough."
+            metavar="STEP",
+            help="IDs of dead steps; the first four or more characters are enough.",
+            autocompletion=complete_dead,
         ),
     ],
+    yes: options.Yes = False,
     json: options.Json = False,
 ) -> None:
-    """Retry dead steps with a fresh set of attempts."""
+    """Retry dead steps with a fresh set of attempts.
+
+    Asks before it retries one whose input was rejected: that would end the same way. Where there is
+    no terminal, this needs --yes.
+    """
     with connect.connect() as client:
+        rejected = [] if yes else _list_rejected(client, step)
+        if rejected:
+            named = "; ".join(rejected)
+            confirm(f"{named}, and would be again. Retry all the same?", yes=yes)
         jobs, codes = for_each(step, lambda text: _redrive(client, text), json=json)
     if json:
         print_json(jobs)
     for job in jobs if not json else ():
         print_message(f"Job {shorten(str(job.get('id', '')))} is queued again.")
     raise typer.Exit(highest(codes))
+
+
+def _list_rejected(client: Client, texts: Sequence[str]) -> list[str]:
+    """Return those dead steps among these whose input was rejected, in words."""
+    return [
+        f"{shorten(str(one['id']))} was rejected ({(one.get('error') or {}).get('code')})"
+        for one in client.dead()
+        if any(len(text) >= MIN_PREFIX_LENGTH and str(one["id"]).startswith(text) for text in texts)
+        and (one.get("error") or {}).get("retryable") is False
+    ]
 
 
 def _redrive(client: Client, text: str) -> JobDocument:
@@ -133,6 +163,7 @@ def drop(
         typer.Argument(
             metavar="MESSAGE",
             help="IDs of dead messages; the first four or more characters are enough.",
+            autocompletion=complete_messages,
         ),
     ],
     json: options.Json = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,16 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cinemill.cli import connect, options
+from cinemill.cli.arguments.completion import complete_models
 from cinemill.cli.console import (
     color_state,
     console,
     format_size,
     make_table,
     print_json,
+    print_line,
     print_message,
     stderr,
 )
 from cinemill.cli.exit_codes import ExitCode
+from cinemill.cli.terminal.screen import is_interactive
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -34,7 +38,11 @@ MISSING = "missing"
 
 ModelName = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="Model name, as shown by 'cinemill models list'."),
+    typer.Argument(
+        metavar="NAME",
+        help="Model name, as shown by 'cinemill models list'.",
+        autocompletion=complete_models,
+    ),
 ]
 
 
@@ -86,14 +94,18 @@ def fetch(
     if json:
         print_json({"name": card.name, "path": str(place), "size_bytes": card.size_bytes})
     else:
-        typer.echo(f"{card.name} is in {place} ({format_size(card.size_bytes)}).")
+        print_line(f"{card.name} is in {place} ({format_size(card.size_bytes)}).")
 
 
 @app.command("verify")
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Model names. Default: every installed model."),
+        typer.Argument(
+            metavar="NAME",
+            help="Model names. Default: every installed model.",
+            autocompletion=complete_models,
+        ),
     ] = None,
     json: options.Json = False,
 ) -> None:
@@ -147,7 +159,7 @@ def export(
     if json:
         print_json({"name": card.name, "path": str(path), "size_bytes": size_bytes})
     else:
-        typer.echo(f"{card.name} is in {path} ({format_size(size_bytes)}).")
+        print_line(f"{card.name} is in {path} ({format_size(size_bytes)}).")
 
 
 @app.command("add")
@@ -181,7 +193,7 @@ def add(
     if json:
         print_json(_describe(card, folder))
     else:
-        typer.echo(f"{card.name} is in {folder / card.name} ({format_size(card.size_bytes)}).")
+        print_line(f"{card.name} is in {folder / card.name} ({format_size(card.size_bytes)}).")
     if card.role is ModelRole.FORGERY_DETECTION:
         _offer_detector(card)
 
@@ -275,7 +287,7 @@ def _verify(card: ModelCard, folder: Path) -> _Verified:
 
 def _print_verified(rows: Sequence[_Verified]) -> None:
     if not rows:
-        typer.echo("No model is installed.")
+        print_line("No model is installed.")
         return
     table = make_table("!Model", "!State", "Detail")
     for row in rows:
@@ -296,7 +308,7 @@ class _ProgressBar:
             BarColumn(),
             DownloadColumn(),
             console=screen,
-            disable=hidden or not screen.is_terminal,
+            disable=hidden or not is_interactive(sys.stderr),
             transient=True,
         )
         self._task: TaskID | None = None

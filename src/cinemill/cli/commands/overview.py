@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cinemill.cli.console import console, format_duration, format_size, make_table, print_json
 from cinemill.cli.ids import shorten
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 _DURATIONS = ("average", "p50", "p90", "p99")
 _WORST_SHOWN = 3
+_PARTS: Sequence[Literal["database", "redis", "workers", "relay"]] = (
+    "database",
+    "redis",
+    "workers",
+    "relay",
+)
+_STARTS = "none responds yet; 'cinemill up' is starting it, and its log is {log} in CINEMILL_HOME"
 
 
 def show_overview(client: Client, *, json: bool) -> None:
@@ -47,12 +54,14 @@ def _overview_rows(
     stats: StatsDocument,
     workers: Sequence[WorkerDocument] | None,
 ) -> Iterator[tuple[str, str]]:
-    parts = ", ".join(f"{name} {health[name]}" for name in ("database", "redis") if name in health)
+    parts = ", ".join(f"{name} {health[name]}" for name in _PARTS if name in health)
     yield "Server", f"{client.base_url}, version {health.get('version', '?')}"
     if client.public_url != client.base_url:
         yield "Page", client.public_url
     yield "Health", f"{health.get('status', 'unknown')} ({parts})"
-    yield "Workers", "\n".join(_describe_workers(workers, redis=str(health.get("redis", ""))))
+    yield "Workers", "\n".join(_describe_workers(workers, health))
+    if relay := _describe_relay(str(health.get("relay", ""))):
+        yield "Relay", relay
     if offers := stats.get("hardware"):
         yield "Hardware", "\n".join(_describe_hardware(offers))
     yield "Jobs", _describe_jobs(stats.get("queue") or {})
@@ -66,15 +75,18 @@ def _overview_rows(
 
 
 def _describe_workers(
-    workers: Sequence[WorkerDocument] | None, *, redis: str = "ok"
+    workers: Sequence[WorkerDocument] | None, health: HealthDocument
 ) -> Iterator[str]:
     from cinemill.catalog import COMMON_QUEUES
 
+    redis = health.get("redis", "")
     if workers is None:
         what = "refuses to answer" if redis == "refusing" else "does not respond"
         yield f"unknown: they report to Redis, which {what}"
     elif not workers and redis == "refusing":
         yield "unknown: they report to Redis, which refuses to store their reports"
+    elif not workers and health.get("workers") == "starting":
+        yield _STARTS.format(log="log/worker.out")
     elif not workers:
         yield "none responds; start one with 'cinemill worker'"
     for worker in workers or ():
@@ -85,6 +97,15 @@ def _describe_workers(
         memory_bytes = worker.get("memory_bytes")
         held = "" if memory_bytes is None else f", {format_size(memory_bytes)}"
         yield f"{worker['name']}: {worker['busy']} of {worker['slots']} busy{held}, on {queues}"
+
+
+def _describe_relay(relay: str) -> str:
+    """Return what to do about the relay; empty where it runs, or the server does not say."""
+    if relay == "starting":
+        return _STARTS.format(log="log/beat.out")
+    if relay == "none":
+        return "none responds, so no job starts; start one with 'cinemill beat'"
+    return ""
 
 
 def _describe_hardware(offers: Sequence[HardwareDocument]) -> Iterator[str]:
@@ -133,7 +154,12 @@ def _show_queues(depths: Mapping[str, int], workers: Sequence[WorkerDocument] | 
     screen.print()
     screen.print("All other queues are empty." if shown else "All queues are empty.")
     if unserved:
-        screen.print(f"No worker consumes: {', '.join(unserved)}.", style="yellow")
+        names = ",".join(unserved)
+        screen.print(
+            f"No worker consumes: {', '.join(unserved)}. Start one with "
+            f"'cinemill worker --queues {names}'.",
+            style="yellow",
+        )
 
 
 def _show_kinds(stats: StatsDocument) -> None:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from cinemill.cli import connect, options
+from cinemill.cli.arguments.endings import Interrupted
 from cinemill.cli.console import print_json, print_message
-from cinemill.cli.exit_codes import ExitCode, highest
+from cinemill.cli.exit_codes import highest
 from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cinemill.cli.files.named_files import Shelves
     from cinemill.cli.progress import Display
     from cinemill.cli.result import Outcome
     from cinemill.cli.uploads import UploadBatch, UploadResult
@@ -39,8 +41,8 @@ class ProcessOrder:
     folders: Mapping[str, Path | None]
     """Download folders by name; None leaves the outputs on the server."""
     names: Sequence[str]
-    objects: Path
-    """The folder with the stored files of a server on this home."""
+    shelves: Shelves
+    """The folders of a server on this home."""
 
 
 def process(
@@ -58,6 +60,7 @@ def process(
     priority: options.Priority = None,
     thumbnail_seconds: options.ThumbnailSeconds = None,
     profile: options.AnyProfile = None,
+    best_effort: options.BestEffort = False,
     json: options.Json = False,
 ) -> None:
     """Process videos and show the outputs.
@@ -69,12 +72,14 @@ def process(
     """
     from cinemill.cli.uploads import UploadBatch
 
-    params = {"profile": profile} if profile else None
+    chosen = {"profile": profile, "best_effort": best_effort}
+    params = {name: value for name, value in chosen.items() if value} or None
     process_videos(file, UploadBatch(priority, thumbnail_seconds, params=params), to, json=json)
 
 
 def process_videos(file: list[Path], batch: UploadBatch, to: Path | None, *, json: bool) -> None:
     """Upload videos, follow their jobs, print the outputs, and exit with the resulting code."""
+    from cinemill.cli.files.named_files import Shelves
     from cinemill.cli.input_files import (
         display_names,
         find_unreadable,
@@ -97,7 +102,7 @@ def process_videos(file: list[Path], batch: UploadBatch, to: Path | None, *, jso
             lambda client, display, sent: upload_videos(client, videos, batch, display, sent),
             folders,
             list(videos),
-            settings.home / "objects",
+            Shelves.from_settings(settings),
         )
         outcomes |= process_on_any_server(order, json=json)
     finish([outcomes[name] for name in named], to, json=json)
@@ -108,7 +113,7 @@ def finish(outcomes: list[Outcome], to: Path | None, *, json: bool) -> None:
     _show(outcomes, json=json)
     if to is None and not json and any(outcome.files for outcome in outcomes):
         print_message(
-            "\nThese files stay on the server; '--to FOLDER' downloads them with readable names."
+            "\nThese files stay on the server; '--to FOLDER' copies them into a folder of yours."
         )
     raise typer.Exit(highest(outcome.exit_code for outcome in outcomes))
 
@@ -134,10 +139,10 @@ def work_on_any_server(work: Callable[[Client, Display], Ended], *, json: bool) 
         )
     except Stopped:
         display.close()  # The abandoned thread may still be showing bars.
-        print_message(
-            "Stopped. Uploaded videos continue when you start the server again with 'cinemill up'."
-        )
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+        raise Interrupted(
+            "Stopped.",
+            hint="Uploaded videos continue when you start the server again with 'cinemill up'.",
+        ) from None
 
 
 def _show(outcomes: list[Outcome], *, json: bool) -> None:
@@ -173,9 +178,9 @@ def send_and_follow(client: Client, send: Send, display: Display) -> UploadResul
             send(client, display, sent)
             sent.errors |= follow_to_end(client, sent.job_ids, display)
     except KeyboardInterrupt:
-        if sent.job_ids:
-            print_jobs_continue(list(sent.job_ids.values()))
-        raise
+        if not sent.job_ids:
+            raise
+        raise Interrupted(hint=describe_continuing(list(sent.job_ids.values()))) from None
     return sent
 
 
@@ -186,7 +191,7 @@ def _fetch(client: Client, name: str, job_id: str, order: ProcessOrder) -> Outco
 
     to = order.folders[name]
     try:
-        return read_outcome(client, name, job_id, objects=order.objects, to=to)
+        return read_outcome(client, name, job_id, shelves=order.shelves, to=to)
     except CinemillError as error:
         return refused(name, error, job_id)
     except OSError as error:
@@ -217,8 +222,9 @@ def follow_to_end(
     return errors
 
 
-def print_jobs_continue(job_ids: list[str]) -> None:
+def describe_continuing(job_ids: list[str]) -> str:
+    """Return what goes on after Ctrl-C, and how to follow it."""
     from cinemill.cli.ids import shorten
 
     shown = " ".join(dict.fromkeys(shorten(job_id) for job_id in job_ids))
-    print_message(f"Jobs keep running; follow them with 'cinemill watch {shown}'.")
+    return f"Jobs keep running; follow them with 'cinemill watch {shown}'."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cinemill.cli import connect, options
+from cinemill.cli.input_files import FileUnusable
 from cinemill.errors import CinemillError, InputRejected
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ PATHS = frozenset({"path", "video_path", "subtitles"})
 
 
 class TimelineUnreadable(InputRejected):
-    """A timeline file that does not exist or is not JSON."""
+    """A timeline file that is not JSON."""
 
     code = "timeline_unreadable"
     hint = "Check the file; docs/how-to/render.md shows what a timeline looks like."
@@ -57,6 +58,7 @@ def render(
     Relative paths start from the timeline's folder. The server must be able to read them.
     """
     from cinemill.cli.commands.process import ProcessOrder, finish, process_on_any_server
+    from cinemill.cli.files.named_files import Shelves
     from cinemill.cli.input_files import display_names, name_folders, require_writable
     from cinemill.cli.result import refused
 
@@ -76,7 +78,7 @@ def render(
             lambda client, display, sent: submit(client, read, priority, display, sent),
             folders,
             list(read),
-            connect.load_settings().home / "objects",
+            Shelves.from_settings(connect.load_settings()),
         )
         outcomes |= process_on_any_server(order, json=json)
     finish([outcomes[name] for name in named], to, json=json)
@@ -116,11 +118,12 @@ def batch(
 
 
 def read_timeline(path: Path) -> Any:
-    """Return the file's JSON with absolute paths. Raises TimelineUnreadable."""
+    """Return the file's JSON with absolute paths. Raises FileUnusable, TimelineUnreadable."""
     try:
         document = json_format.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise TimelineUnreadable(f"{path} cannot be read: {error.strerror or error}.") from error
+        # As for a video that cannot be read: nothing is wrong with what is in the file.
+        raise FileUnusable(f"{path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
         raise TimelineUnreadable(f"{path} is not JSON: {error}.") from error
     return anchor_paths(document, path.parent.absolute())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import print_json, print_message
+from cinemill.cli.arguments.endings import Interrupted
+from cinemill.cli.console import print_json, print_line, print_message
 from cinemill.cli.exit_codes import ExitCode
+from cinemill.cli.terminal.screen import paint
 
 if TYPE_CHECKING:
     from cinemill.client import Client
@@ -40,12 +43,12 @@ def selftest(json: options.Json = False) -> None:
                 on_start=lambda: None if json else print_message("Starting a temporary server …"),
             )
         except Stopped:
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
+            raise Interrupted from None
     if json:
         print_json(checks)
     for what, is_right in checks.items() if not json else ():
-        mark = typer.style("✓", fg="green") if is_right else typer.style("✗", fg="red")
-        typer.echo(f"{mark} {what}")
+        mark = paint("✓", "green", sys.stdout) if is_right else paint("✗", "red", sys.stdout)
+        print_line(f"{mark} {what}")
     if not all(checks.values()):
         raise typer.Exit(ExitCode.JOB_FAILED)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import print_message, stderr
+from cinemill.cli.console import print_message, print_warning, stderr
 
 if TYPE_CHECKING:
     from cinemill.config import Settings
@@ -104,7 +104,7 @@ def exec_command(module: str, arguments: list[str]) -> NoReturn:
 
 def warn(settings: Settings) -> None:
     for warning in settings.warnings:
-        print_message(f"{typer.style('warning', fg='yellow')}: {warning}")
+        print_warning(warning)
 
 
 def warn_of_missing_sandbox(settings: Settings) -> None:
@@ -112,8 +112,8 @@ def warn_of_missing_sandbox(settings: Settings) -> None:
     from cinemill.media.ffmpeg.sandbox import detect_sandbox
 
     if settings.sandbox == "auto" and not detect_sandbox("auto").is_isolated:
-        print_message(
-            f"{typer.style('warning', fg='yellow')}: bubblewrap does not work on this machine, so "
+        print_warning(
+            "bubblewrap does not work on this machine, so "
             "videos are decoded with resource limits only. Install it (apt install bubblewrap) "
             "before you take videos from strangers, or set CINEMILL_SANDBOX=off."
         )

@@ -29,6 +29,7 @@ def submit(
         str | None,
         typer.Option(help="Requests with the same key create only one job. For a single file."),
     ] = None,
+    best_effort: options.BestEffort = False,
     json: options.Json = False,
 ) -> None:
     """Upload videos, print their job IDs and return at once.
@@ -47,9 +48,9 @@ def submit(
     videos = {name: video for name, video in named.items() if name not in sent.errors}
     try:
         if videos:
-            _send(
-                videos, UploadBatch(priority, thumbnail_seconds, idempotency_key), sent, json=json
-            )
+            params = {"best_effort": True} if best_effort else None
+            batch = UploadBatch(priority, thumbnail_seconds, idempotency_key, params=params)
+            _send(videos, batch, sent, json=json)
     finally:
         # Printed even if an error ends this early, so that no accepted job is lost.
         if json and (sent.jobs or sent.errors):

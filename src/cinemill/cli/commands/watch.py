@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cinemill.cli import connect, options
+from cinemill.cli.arguments.completion import complete_jobs
+from cinemill.cli.arguments.endings import Interrupted
 from cinemill.cli.console import (
     color_state,
     console,
     format_age,
     format_duration,
     format_size,
+    format_time_left,
     make_table,
     print_error,
     print_json,
     print_message,
 )
-from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job, highest
+from cinemill.cli.exit_codes import ExitCode, exit_code_of, highest
 from cinemill.cli.ids import find_job_id, for_each, shorten
 from cinemill.errors import CinemillError
 
@@ -44,10 +47,10 @@ def watch(job: options.JobIds, json: options.Json = False) -> None:
             with open_display(quiet=json) as display:
                 errors = _watch(client, job_ids, display, json=json)
         except KeyboardInterrupt:
-            print_message(
-                f"No longer watching. The job keeps running; see 'cinemill status {job[0]}'."
-            )
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
+            raise Interrupted(
+                "No longer watching.",
+                hint=f"The job keeps running; see 'cinemill status {job[0]}'.",
+            ) from None
         is_one = len(job) == 1
         for job_id in job_ids:
             about = "" if is_one else shorten(job_id)
@@ -82,19 +85,21 @@ def _report_end(
         print_error(error, as_json=json, about=about)
         return exit_code_of(error)
     found = client.job(job_id)
-    status = str(found.get("status", ""))
-    if status == "completed":
+    if found.get("status") == "completed":
         return ExitCode.OK
     failure = JobFailed(found)
-    if not json:
-        print_error(failure, about=about)
-    return exit_code_of_job(status, failure.code)
+    print_error(failure, as_json=json, about=about)
+    return exit_code_of(failure)
 
 
 def status(
     job: Annotated[
         str | None,
-        typer.Argument(metavar="JOB", help="Job ID; the first four or more characters are enough."),
+        typer.Argument(
+            metavar="JOB",
+            help="Job ID; the first four or more characters are enough.",
+            autocompletion=complete_jobs(),
+        ),
     ] = None,
     json: options.Json = False,
 ) -> None:
@@ -129,7 +134,7 @@ def _show_job(client: Client, job: JobDocument) -> None:
         ("Message", job.get("message")),
         ("Queued", f"{age} ago" if age else ""),
         ("Position in queue", job.get("queue_place")),
-        ("Time left", format_duration(job.get("seconds_left"))),
+        ("Time left", format_time_left(job.get("seconds_left"))),
         ("Took", format_duration(job.get("duration_seconds"))),
         ("Worker", job.get("worker")),
     ):

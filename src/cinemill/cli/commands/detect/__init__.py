@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from cinemill.cli.arguments.default_command import DefaultCommandGroup
 from cinemill.cli.commands.detect import ensembles, heads, reviews, run, selftest, training
-from cinemill.cli.commands.detect.default_command import DefaultCommandGroup
 
 
 class DetectGroup(DefaultCommandGroup):

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cinemill.cli import options
+from cinemill.cli.commands.detect.completion import complete_heads
 from cinemill.cli.console import console, make_table, print_json, print_message
+from cinemill.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,10 +36,16 @@ def show(
     from cinemill.cli.commands.detect.registry import open_registry
 
     detector = load_detector(open_registry().options, name)
+    if detector is None and name != "default":
+        raise NotFound(
+            f"There is no ensemble {name}.",
+            code="ensemble_missing",
+            hint="'cinemill detect heads list' shows the ensembles that use each head.",
+        )
     if json:
         print_json(None if detector is None else _describe(detector.ensemble))
     elif detector is None:
-        print_message(NO_HEADS if name == "default" else f"There is no ensemble {name}.")
+        print_message(NO_HEADS)
     else:
         _print_ensemble(detector.ensemble)
         if not detector.can_score:
@@ -50,6 +58,7 @@ def set_ensemble(
         list[str],
         typer.Argument(
             metavar="HEAD[=WEIGHT]",
+            autocompletion=complete_heads,
             help="Heads of different models, with their weights, such as my-clip=0.4. "
             "Without weights ResNet50 counts 0.6 and CLIP 0.4, and others the same.",
         ),

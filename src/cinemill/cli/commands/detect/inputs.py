@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import UUID
 
+from cinemill.cli.ids import MIN_PREFIX_LENGTH
 from cinemill.cli.input_files import FileUnusable, display_names, find_unreadable
+from cinemill.core.media import MaterialFormat, SourceFormat
 from cinemill.errors import CinemillError
 
+FILMS = frozenset(SourceFormat)
+"""Formats that may have a picture."""
+FILMS_AND_SOUNDS = frozenset({*SourceFormat, *MaterialFormat})
 MOST_VIDEOS = 1000
 """Videos in a folder: all of them are uploaded before the end of the first is awaited."""
 MOST_FILES = 100_000
 """Files of a folder that are looked at."""
+_ID = re.compile(r"[0-9a-fA-F]{4,8}(-[0-9a-fA-F-]*)?")
+_ID_LENGTH = 36
 
 
 class FolderUnsuitable(FileUnusable):
@@ -36,16 +43,19 @@ class Inputs:
     errors: dict[str, CinemillError] = field(default_factory=dict)
 
 
-def read_inputs(given: Sequence[str]) -> Inputs:
-    """Return what is to be examined. What cannot be read becomes an error by its name."""
+def read_inputs(given: Sequence[str], formats: Collection[str] = FILMS) -> Inputs:
+    """Return what is to be worked on. What cannot be read becomes an error by its name.
+
+    Of folders, those are files of the ``formats``.
+    """
     inputs = Inputs()
     order: list[str | Path] = []
     for text in given:
-        if is_asset_id(text) and not os.path.lexists(text):
+        if may_be_asset_id(text) and not os.path.lexists(text):
             inputs.assets[text] = text
             order.append(text)
         elif text and Path(text).is_dir():
-            order += _read_folder(text, inputs)
+            order += _read_folder(text, formats, inputs)
         else:
             order.append(Path(text) if text else text)
     paths = dict.fromkeys(one for one in order if isinstance(one, Path))
@@ -59,18 +69,18 @@ def read_inputs(given: Sequence[str]) -> Inputs:
     return inputs
 
 
-def _read_folder(text: str, inputs: Inputs) -> Sequence[str | Path]:
+def _read_folder(text: str, formats: Collection[str], inputs: Inputs) -> Sequence[str | Path]:
     try:
-        return find_videos(Path(text))
+        return find_videos(Path(text), formats)
     except CinemillError as error:
         inputs.errors[text] = error
         return [text]
 
 
-def find_videos(folder: Path) -> list[Path]:
-    """Return the videos in a folder and in the folders in it, in order of their paths.
+def find_videos(folder: Path, formats: Collection[str] = FILMS) -> list[Path]:
+    """Return the files of these formats in a folder and in those in it, in order of their paths.
 
-    A video is known by its first bytes, whatever its name. Hidden files and links are left out.
+    A format is known by its first bytes, whatever its name. Hidden files and links are left out.
 
     Raises FolderUnsuitable: no video, more than MOST_VIDEOS, or more than MOST_FILES files.
     """
@@ -78,7 +88,7 @@ def find_videos(folder: Path) -> list[Path]:
     for number, path in enumerate(_walk(folder)):
         if number == MOST_FILES:
             raise FolderUnsuitable(f"{folder} holds more than {MOST_FILES:,} files.")
-        if not _is_video(path):
+        if not _is_one_of(path, formats):
             continue
         if len(found) == MOST_VIDEOS:
             raise FolderUnsuitable(
@@ -103,7 +113,7 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _is_video(path: Path) -> bool:
+def _is_one_of(path: Path, formats: Collection[str]) -> bool:
     """Check the first bytes. A file that cannot be opened counts, so that it is reported."""
     from cinemill.capabilities.detection.datasets.records import VIDEO_SUFFIXES
     from cinemill.errors import MediaRejected
@@ -111,17 +121,13 @@ def _is_video(path: Path) -> bool:
 
     try:
         with path.open("rb") as file:
-            sniff(file.read(HEAD_BYTES))
+            return sniff(file.read(HEAD_BYTES)) in formats
     except MediaRejected:
         return False
     except OSError:
         return path.suffix.lower() in VIDEO_SUFFIXES
-    return True
 
 
-def is_asset_id(text: str) -> bool:
-    """Check whether a text is the whole id of an asset."""
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False
+def may_be_asset_id(text: str) -> bool:
+    """Check whether a text is the id of an asset, or its first characters as lists show them."""
+    return MIN_PREFIX_LENGTH <= len(text) <= _ID_LENGTH and _ID.fullmatch(text) is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cinemill.cli.console import error_document
-from cinemill.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_job
+from cinemill.cli.exit_codes import ExitCode, exit_code_of
 from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
@@ -87,5 +87,4 @@ def read_detection(client: Client, name: str, job_id: str) -> Detection:
         return Detection(name, job_id, status, result=job.get("result") or {})
     failure = JobFailed(job)
     asset = {"analysis_id": job_id, "asset_id": job.get("asset_id")}
-    code = exit_code_of_job(status, failure.code)
-    return Detection(name, job_id, status, code, failure, asset)
+    return Detection(name, job_id, status, exit_code_of(failure), failure, asset)

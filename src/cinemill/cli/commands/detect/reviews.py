@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.commands.detect.default_command import DefaultCommandGroup
+from cinemill.cli.arguments.completion import complete_jobs
+from cinemill.cli.arguments.default_command import DefaultCommandGroup
 from cinemill.cli.console import (
     console,
     format_age,
@@ -18,6 +19,7 @@ from cinemill.cli.console import (
     shorten_to_fit,
 )
 from cinemill.cli.ids import find_job_id, shorten
+from cinemill.core.job import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +53,9 @@ app = typer.Typer(
 AnalysisId = Annotated[
     str,
     typer.Argument(
-        metavar="ANALYSIS", help="ID of the analysis; the first four or more characters are enough."
+        metavar="ANALYSIS",
+        help="ID of the analysis; the first four or more characters are enough.",
+        autocompletion=complete_jobs(JobState.COMPLETED),
     ),
 ]
 Reviewer = Annotated[str, typer.Option(help="Your name, for the audit trail and the report.")]

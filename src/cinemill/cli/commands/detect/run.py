@@ -27,7 +27,7 @@ def run(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="Video files, folders of videos, or IDs of assets that are on the server.",
+            help="Video files, folders of videos, or IDs of videos that are on the server.",
         ),
     ],
     fast: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cinemill.cli import connect, options
-from cinemill.cli.console import print_json, print_message
+from cinemill.cli.arguments.endings import Interrupted
+from cinemill.cli.console import print_json, print_line, print_message
 from cinemill.cli.exit_codes import ExitCode
+from cinemill.cli.terminal.screen import paint
 from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
@@ -76,7 +79,7 @@ def selftest(
             if not json:
                 _show(stage)
     except Stopped:
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+        raise Interrupted from None
     if json:
         print_json([asdict(stage) for stage in stages])
     if any(stage.result is Result.FAILED for stage in stages):
@@ -85,9 +88,9 @@ def selftest(
 
 def _show(stage: Stage) -> None:
     mark, color = MARKS[stage.result]
-    typer.echo(f"{typer.style(mark, fg=color)} {stage.name:<14} {stage.detail}")
+    print_line(f"{paint(mark, color, sys.stdout)} {stage.name:<14} {stage.detail}")
     if stage.hint:
-        typer.echo(f"  {'':<14} → {stage.hint}")
+        print_line(f"  {'':<14} → {stage.hint}")
 
 
 def run_stages(registry: Registry, file: Path | None, *, quiet: bool) -> Iterator[Stage]:

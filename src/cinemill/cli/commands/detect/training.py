@@ -11,6 +11,10 @@ from typing import Annotated
 import typer
 
 from cinemill.cli import options
+from cinemill.cli.arguments.choices import DataSet
+from cinemill.cli.arguments.completion import complete_models
+from cinemill.cli.arguments.endings import Interrupted
+from cinemill.cli.commands.detect.completion import complete_heads
 from cinemill.cli.commands.detect.training_progress import RunDisplay
 from cinemill.cli.commands.detect.training_results import (
     print_calibration,
@@ -22,12 +26,13 @@ from cinemill.cli.commands.detect.training_setup import (
     list_calibration_videos,
     open_bench,
 )
-from cinemill.cli.console import print_message
 
 DetectorName = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", help="Name of a trained head or ensemble; 'default' is what analyses use."
+        metavar="NAME",
+        help="Name of a trained head or ensemble; 'default' is what analyses use.",
+        autocompletion=complete_heads,
     ),
 ]
 Real = Annotated[
@@ -49,9 +54,8 @@ Fake = Annotated[
     ),
 ]
 Dataset = Annotated[
-    str | None,
+    DataSet | None,
     typer.Option(
-        metavar="NAME",
         help="Published data set in --root: ffpp, celebdf, dfdc, dfdc-preview, df40, "
         "deepfake-eval, or folder for your own 'real' and 'fake'.",
     ),
@@ -86,6 +90,7 @@ Backbones = Annotated[
     list[str] | None,
     typer.Option(
         metavar="MODEL",
+        autocompletion=complete_models,
         help="Model for features; repeat it for an ensemble. Default: efficientnet-lite0.",
     ),
 ]
@@ -158,8 +163,7 @@ def train(
         try:
             outcome = runs.train(open_bench(display), request)
         except KeyboardInterrupt:
-            print_message("Stopped. The same command with --resume goes on from here.")
-            raise
+            raise Interrupted(hint="The same command with --resume goes on from here.") from None
     print_training(name, outcome, listing.notes, json=json)
 
 

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from cinemill.cli.console import console, make_table, print_json, print_message
+from cinemill.cli.console import console, make_table, print_json, print_line, print_message
 
 if TYPE_CHECKING:
     from cinemill.capabilities.detection.evaluation.report import EvaluationReport
@@ -57,20 +55,20 @@ def print_training(
             f"{metrics['control_whole_picture']:.3f}",
         )
     console().print(table)
-    typer.echo(
+    print_line(
         f"Trained on {outcome.videos} videos of {outcome.identities} people, {outcome.pairs} "
         "blends. AUC: on blends of people who were left out. Control: 0.5 is right."
     )
     _print_skipped(outcome.skipped)
     if outcome.look_alikes == 1:
-        typer.echo("1 name is not counted as a person, since its videos look like another's.")
+        print_line("1 name is not counted as a person, since its videos look like another's.")
     elif outcome.look_alikes:
-        typer.echo(
+        print_line(
             f"{outcome.look_alikes} names are not counted as people, since their videos look like "
             "those of others."
         )
     _print_lines(notes)
-    typer.echo(describe_promise(outcome.ensemble.calibration))
+    print_line(describe_promise(outcome.ensemble.calibration))
     _print_use(name, is_used=outcome.is_default)
     print_message(f"→ Calibrate it on other people: cinemill detect calibrate {name} --real DIR …")
 
@@ -102,14 +100,14 @@ def print_calibration(name: str, outcome: CalibrationOutcome, *, json: bool) -> 
             }
         )
         return
-    typer.echo(f"Calibrated with {calibration.data}.")
-    typer.echo(describe_promise(calibration))
-    typer.echo(
+    print_line(f"Calibrated with {calibration.data}.")
+    print_line(describe_promise(calibration))
+    print_line(
         "Probabilities hold where as many videos are manipulated as are not: both kinds weigh the "
         "same, however many of each there were."
     )
     if calibration.margin:
-        typer.echo("It is a starter head: a score must be far beyond the thresholds for a verdict.")
+        print_line("It is a starter head: a score must be far beyond the thresholds for a verdict.")
     _print_skipped(outcome.unscored)
     _print_lines(outcome.notes)
     _print_use(name, is_used=outcome.is_default)
@@ -118,14 +116,14 @@ def print_calibration(name: str, outcome: CalibrationOutcome, *, json: bool) -> 
 def _print_skipped(skipped: Mapping[str, int]) -> None:
     if skipped:
         reasons = ", ".join(f"{count} × {reason}" for reason, count in sorted(skipped.items()))
-        typer.echo(f"Videos that were not used: {reasons}.")
+        print_line(f"Videos that were not used: {reasons}.")
 
 
 def _print_use(name: str, *, is_used: bool) -> None:
     if is_used:
-        typer.echo("Analyses use it from now on.")
+        print_line("Analyses use it from now on.")
     else:
-        typer.echo(f"Analyses use another detector. To change that, add --use for {name}.")
+        print_line(f"Analyses use another detector. To change that, add --use for {name}.")
 
 
 def write_report(name: str, report: EvaluationReport, out: Path, *, json: bool) -> None:
@@ -151,14 +149,14 @@ def write_report(name: str, report: EvaluationReport, out: Path, *, json: bool) 
         table.add_row(figure.replace("_", " "), f"{getattr(videos.figures, figure):.3f}", shown)
     console().print(table)
     reliability = report.measurement.reliability
-    typer.echo(
+    print_line(
         f"Expected calibration error: {reliability.expected_error:.3f}, with reals and fakes of "
         "equal weight."
     )
     _print_lines([*report.notes, *list_caveats(report)])
-    typer.echo(f"The report is in {page_path} and {data_path}.")
+    print_line(f"The report is in {page_path} and {data_path}.")
 
 
 def _print_lines(sentences: Iterable[str]) -> None:
     for sentence in sentences:
-        typer.echo(f"- {sentence}")
+        print_line(f"- {sentence}")

@@ -10,7 +10,7 @@ import typer
 
 from cinemill.cli import connect, options
 from cinemill.cli.commands.evaluate import setup
-from cinemill.cli.console import print_json, print_message
+from cinemill.cli.console import print_json, print_line, print_message
 
 app = typer.Typer(help="Make the corpus that is searched.", no_args_is_help=True)
 
@@ -74,7 +74,7 @@ def make(
         )
         return
     listed = ", ".join(f"{count} {split}" for split, count in counts.items())
-    typer.echo(
+    print_line(
         f"{made.root}: {len(plan.videos)} videos, {len(plan.questions)} questions ({listed}); "
         f"{misses} of them have no answer."
     )

@@ -10,7 +10,7 @@ import typer
 
 from cinemill.cli import options
 from cinemill.cli.commands.evaluate import setup
-from cinemill.cli.console import print_json, print_message
+from cinemill.cli.console import print_json, print_line, print_message
 
 if TYPE_CHECKING:
     from cinemill.capabilities.search.evaluation.running.searches import SearchedQuestion
@@ -66,7 +66,7 @@ def fit_relevance(
     for row in rows:
         other = row["heard_threshold"]
         of_heard = "" if other is None else f", {other:.3f} of what is heard"
-        typer.echo(f"{row['file']}: threshold {row['threshold']:.3f}{of_heard}")
+        print_line(f"{row['file']}: threshold {row['threshold']:.3f}{of_heard}")
 
 
 def _search(opened: setup.EvaluationSetup, place: setup.TrackPlace) -> list[SearchedQuestion]:

@@ -13,6 +13,7 @@ from uuid import uuid4
 import typer
 
 from cinemill.cli import connect
+from cinemill.cli.arguments.choices import SpeechModel
 from cinemill.cli.console import print_message
 
 if TYPE_CHECKING:
@@ -43,10 +44,9 @@ Final = Annotated[
     ),
 ]
 Heard = Annotated[
-    str | None,
+    SpeechModel | None,
     typer.Option(
         "--heard",
-        metavar="MODEL",
         help="Also search what this speech model hears, such as tiny.en, in the same videos.",
     ),
 ]

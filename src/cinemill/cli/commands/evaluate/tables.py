@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
-from cinemill.cli.console import console, make_table
+from cinemill.cli.console import console, make_table, print_line
 
 if TYPE_CHECKING:
     from cinemill.capabilities.search.evaluation.metrics.comparison import Difference, Ratio
@@ -48,7 +46,7 @@ def print_report(title: str, report: EvaluationReport) -> None:
 def print_ratio(split: str, ratio: Ratio) -> None:
     """Print nDCG as heard over nDCG of the true transcript."""
     interval = format_interval(ratio.interval)
-    typer.echo(f"nDCG@10 as heard over true transcript, {split}: {ratio.value:.3f}{interval}")
+    print_line(f"nDCG@10 as heard over true transcript, {split}: {ratio.value:.3f}{interval}")
 
 
 def format_figure(figure: Figure) -> str:
@@ -75,5 +73,5 @@ def _format_cell(name: str, figure: Figure | None) -> str:
 
 
 def _print(title: str, table: object) -> None:
-    typer.echo(f"\n{title}")
+    print_line(f"\n{title}")
     console().print(table)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from cinemill.cli import connect, options
-from cinemill.cli.console import print_error, print_json
-from cinemill.cli.exit_codes import exit_code_of, exit_code_of_job
+from cinemill.cli.arguments.endings import Interrupted
+from cinemill.cli.console import print_json, print_line
 
 if TYPE_CHECKING:
     from cinemill.client import Client, JobDocument
@@ -28,18 +26,15 @@ def rebuild(json: options.Json = False) -> None:
         job = _run(client, json=json)
     if json:
         print_json(job)
-    if (status := str(job.get("status", ""))) != "completed":
-        failure = JobFailed(job)
-        if not json:
-            print_error(failure)
-        raise typer.Exit(exit_code_of_job(status, failure.code))
+    if job.get("status") != "completed":
+        raise JobFailed(job)
     if not json:
-        typer.echo(f"Qdrant has {(job.get('result') or {}).get('count', 0)} vectors.")
+        print_line(f"Qdrant has {(job.get('result') or {}).get('count', 0)} vectors.")
 
 
 def _run(client: Client, *, json: bool) -> JobDocument:
-    """Return the job at its end; exit where it cannot be followed."""
-    from cinemill.cli.commands.process import follow_to_end, print_jobs_continue
+    """Return the job at its end; raise ClientError where it cannot be followed."""
+    from cinemill.cli.commands.process import describe_continuing, follow_to_end
     from cinemill.cli.progress import open_display
 
     job_id = str(client.submit("rebuild_projection", {})["id"])
@@ -47,9 +42,7 @@ def _run(client: Client, *, json: bool) -> JobDocument:
         with open_display(quiet=json) as display:
             errors = follow_to_end(client, {NAME: job_id}, display)
     except KeyboardInterrupt:
-        print_jobs_continue([job_id])
-        raise
+        raise Interrupted(hint=describe_continuing([job_id])) from None
     if (error := errors.get(NAME)) is not None:
-        print_error(error, as_json=json)
-        raise typer.Exit(exit_code_of(error))
+        raise error
     return client.job(job_id)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cinemill.cli import options
+from cinemill.cli.arguments.completion import complete_collections
 from cinemill.errors import CinemillError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def ingest(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="Video files, folders of videos, or IDs of assets that are on the server.",
+            help="Video files, folders of videos, or IDs of videos that are on the server.",
         ),
     ],
     profile: options.Profile = "standard",
@@ -46,10 +47,12 @@ def ingest(
         str | None,
         typer.Option(
             callback=_check_collection,
+            autocompletion=complete_collections,
             help="Move the videos into this collection; an empty name takes them out of any.",
         ),
     ] = None,
     priority: options.Priority = None,
+    best_effort: options.BestEffort = False,
     json: options.Json = False,
 ) -> None:
     """Find out what is in videos, so that they can be searched.
@@ -57,17 +60,19 @@ def ingest(
     Uses the running server, or starts a temporary one and stops it afterwards. What could not be
     found out is named, with what can be done about it. If one video fails, the others continue.
     """
-    from cinemill.cli.commands.detect.inputs import read_inputs
+    from cinemill.cli.commands.detect.inputs import FILMS_AND_SOUNDS, read_inputs
     from cinemill.cli.commands.process import work_on_any_server
     from cinemill.cli.console import print_json
     from cinemill.cli.exit_codes import highest
     from cinemill.cli.result import refused, show_outcome
     from cinemill.cli.uploads import UploadBatch
 
-    inputs = read_inputs(file)
+    inputs = read_inputs(file, FILMS_AND_SOUNDS)
     outcomes = {name: refused(name, error) for name, error in inputs.errors.items()}
     if inputs.videos or inputs.assets:
-        chosen = {} if provider == "local" else {"provider": provider}
+        chosen: dict[str, object] = {} if provider == "local" else {"provider": provider}
+        if best_effort:
+            chosen["best_effort"] = True
         batch = UploadBatch(priority, params={"profile": profile, **chosen}, collection=collection)
         outcomes |= work_on_any_server(
             lambda client, display: _ingest_all(client, inputs, batch, display), json=json
@@ -109,7 +114,8 @@ def _read_outcome(client: Client, name: str, job_id: str) -> Outcome:
     """Return the outcome of an ingestion, without the files that were made for it."""
     from pathlib import Path
 
+    from cinemill.cli.files.named_files import Shelves
     from cinemill.cli.result import read_outcome
 
-    outcome = read_outcome(client, name, job_id, objects=Path(), to=None)
+    outcome = read_outcome(client, name, job_id, shelves=Shelves(Path("/nowhere")), to=None)
     return replace(outcome, files=(), stages={})

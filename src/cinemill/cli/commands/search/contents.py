@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from cinemill.cli import connect, options
+from cinemill.cli.arguments.videos import find_video_id
 from cinemill.cli.commands.search.moments import format_clock, format_range
 from cinemill.cli.console import console, make_table, print_json, print_message
+from cinemill.cli.ids import shorten
 
 if TYPE_CHECKING:
     from cinemill.client import ChaptersDocument, KeyMomentDocument, SceneDocument
 
-Asset = Annotated[str, typer.Argument(metavar="ASSET", help="ID of the video.")]
 
-
-def chapters(asset: Asset, json: options.Json = False) -> None:
+def chapters(video: options.Video, json: options.Json = False) -> None:
     """Show the chapters of a video and its key moments.
 
     A chapter begins where the subject changes; its title lists words that are typical of it. Key
     moments are passages that introduce names or state relations, quoted.
     """
     with connect.connect() as client:
-        found = client.chapters(asset)
+        asset_id = find_video_id(client, video)
+        found = client.chapters(asset_id)
     if json:
         print_json(found)
         return
-    _show_chapters(asset, found)
+    _show_chapters(shorten(asset_id), found)
 
 
-def _show_chapters(asset: str, found: ChaptersDocument) -> None:
+def _show_chapters(video: str, found: ChaptersDocument) -> None:
     if not found["chapters"]:
         print_message(
             "This video has no chapters: it has one subject, or is too short."
             if found["track"]
-            else f"Too little is known of what this video says. {_suggest_ingestion(asset)}"
+            else f"Too little is known of what this video says. {_suggest_ingestion(video)}"
         )
     else:
         table = make_table("!Start", "Chapter")
@@ -52,9 +51,9 @@ def _show_chapters(asset: str, found: ChaptersDocument) -> None:
         console().print(table)
 
 
-def _suggest_ingestion(asset: str) -> str:
+def _suggest_ingestion(video: str) -> str:
     """Return a hint that ends with a command, so without a full stop."""
-    return f"Find out more about it: cinemill ingest {asset}"
+    return f"Find out more about it: cinemill ingest {video}"
 
 
 def _explain(moment: KeyMomentDocument) -> str:
@@ -67,18 +66,19 @@ def _explain(moment: KeyMomentDocument) -> str:
     return "; ".join(reasons)
 
 
-def scenes(asset: Asset, json: options.Json = False) -> None:
+def scenes(video: options.Video, json: options.Json = False) -> None:
     """Show the things of each shot of a video, and where they are to each other.
 
     An ingestion with the profile 'full' finds them.
     """
     with connect.connect() as client:
-        found = list(client.scenes(asset))
+        asset_id = find_video_id(client, video)
+        found = list(client.scenes(asset_id))
     if json:
         print_json(found)
         return
     if not found:
-        hint = f"{_suggest_ingestion(asset)} --profile full"
+        hint = f"{_suggest_ingestion(shorten(asset_id))} --profile full"
         print_message(f"No scenes are known of this video. {hint}")
         return
     table = make_table("!Time", "Things", "Relations")

@@ -6,14 +6,10 @@ from typing import Annotated
 
 import typer
 
-Assets = Annotated[
-    list[str] | None,
-    typer.Option("--asset", metavar="ASSET", help="Only this video, by its ID; may be repeated."),
-]
-Collections = Annotated[
-    list[str] | None,
-    typer.Option("--collection", help="Only videos of this collection; may be repeated."),
-]
+from cinemill.cli import options
+
+Assets = options.OnlyVideos
+Collections = options.OnlyCollections
 Speakers = Annotated[
     list[str] | None,
     typer.Option(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cinemill.cli.arguments.videos import find_video_id
 from cinemill.cli.commands.search.moments import format_clock, format_range
 from cinemill.cli.console import console, make_table, print_message, shorten_to_fit
 from cinemill.cli.ids import shorten
@@ -39,7 +40,7 @@ def parse_place(text: str) -> Place:
     seconds = _parse_time(time)
     if not asset_id or seconds is None:
         raise typer.BadParameter(
-            f"{text!r} is not an asset's ID and a time, such as ID@12.5 or ID@01:05"
+            f"{text!r} is not a video's ID and a time, such as ID@12.5 or ID@01:05"
         )
     return Place(asset_id, seconds)
 
@@ -51,7 +52,7 @@ Picture = Annotated[
 Like = Annotated[
     Place | None,
     typer.Option(
-        metavar="ASSET@TIME",
+        metavar="VIDEO@TIME",
         parser=parse_place,
         help="Find moments that look like this one; TIME is seconds or HH:MM:SS.",
     ),
@@ -76,7 +77,7 @@ def find_moments(
     """
     if like is not None:
         return client.similar_moments(
-            like.asset_id,
+            find_video_id(client, like.asset_id),
             like.seconds,
             limit=chosen.limit,
             asset_ids=chosen.asset_ids,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cinemill.cli import connect, options
+from cinemill.cli.arguments.videos import find_video_ids
 from cinemill.cli.commands.search.moments import show_moments, show_vectors_hint
 from cinemill.cli.commands.search.narrowing import Assets, Collections
 from cinemill.cli.console import console, print_json, print_message
@@ -35,7 +36,7 @@ def ask(
         answer = client.ask(
             question,
             conversation_id=conversation_id,
-            asset_ids=asset or (),
+            asset_ids=find_video_ids(client, asset),
             collections=collection or (),
         )
     if json:

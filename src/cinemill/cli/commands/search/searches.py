@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cinemill.cli import connect, options
+from cinemill.cli.arguments.videos import find_video_ids
 from cinemill.cli.commands.search.moments import show_moments, show_vectors_hint
 from cinemill.cli.commands.search.narrowing import Assets, Collections, Speakers
 from cinemill.cli.commands.search.pictures import (
@@ -61,7 +62,7 @@ def search(
         raise typer.BadParameter("pictures have no speaker: give a query", param_hint="--speaker")
     with connect.connect() as client:
         if query is None:
-            chosen = Narrowing(limit, asset or (), collection or ())
+            chosen = Narrowing(limit, find_video_ids(client, asset), collection or ())
             moments = find_moments(client, picture, like, chosen)
             if json:
                 print_json(moments)
@@ -72,7 +73,7 @@ def search(
             query,
             mode=mode.value,
             limit=limit,
-            asset_ids=asset or (),
+            asset_ids=find_video_ids(client, asset),
             collections=collection or (),
             speakers=speaker or (),
         )

@@ -7,12 +7,12 @@ import platform
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cinemill.cli.capability_commands import find_unbuildable
+from cinemill.cli.commands.doctor.check import Check, Level
+from cinemill.cli.commands.doctor.work import check_relay, check_workers
 from cinemill.cli.console import format_size
 from cinemill.errors import CinemillError, RedisUnavailable, SecretUnusable
 
@@ -23,20 +23,6 @@ if TYPE_CHECKING:
 
 PYTHONS = ((3, 11), (3, 13))
 NEEDED_EXTENSIONS = frozenset({"vector", "pg_trgm"})
-
-
-class Level(StrEnum):
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    part: str
-    level: Level
-    message: str
-    hint: str = ""
 
 
 def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[Check]:
@@ -64,6 +50,7 @@ def run_checks(settings: Settings, commands: Collection[str] = ()) -> Iterator[C
         ("messages", check_messages),
         ("API", check_api),
         ("workers", check_workers),
+        ("relay", check_relay),
     )
     for part, check in checks:
         try:
@@ -299,8 +286,9 @@ def check_redis(settings: Settings) -> Iterator[Check]:
 
 def check_messages(settings: Settings) -> Iterator[Check]:
     """Check for messages in lists that no worker reads, whose senders would wait forever."""
-    from cinemill.catalog import JOB_KINDS, QUEUES
-    from cinemill.storage.jobs.stray_messages import count_stray_messages, find_broker_refusal
+    from cinemill.catalog import CATALOG
+    from cinemill.jobs.adoption.unread import count_unread
+    from cinemill.storage.jobs.stray_messages import find_broker_refusal
 
     is_other = settings.celery_broker_url != settings.redis_url
     try:
@@ -308,7 +296,7 @@ def check_messages(settings: Settings) -> Iterator[Check]:
             hint = "No new work starts until the broker (CELERY_BROKER_URL) accepts messages again."
             yield Check("messages", Level.FAIL, f"the broker refuses them: {refusal}", hint)
             return
-        found = count_stray_messages(settings.celery_broker_url, QUEUES, JOB_KINDS)
+        found = count_unread(settings.celery_broker_url, CATALOG)
     except RedisUnavailable:
         if is_other:
             raise
@@ -376,24 +364,3 @@ def _check_port(settings: Settings, error: CinemillError) -> Check:
         return Check("API", Level.FAIL, unusable.message, unusable.hint)
     message = f"{error.message} Port {settings.port} is free."
     return Check("API", Level.WARN, message, error.hint)
-
-
-def check_workers(settings: Settings) -> Iterator[Check]:
-    if settings.celery_broker_url is None:
-        yield Check("workers", Level.WARN, "no server is running here", "Run 'cinemill up'.")
-        return
-    from cinemill.catalog import COMMON_QUEUES
-    from cinemill.worker.inspection import workers_by_queue
-
-    found = workers_by_queue(settings)
-    unserved = [name for name in COMMON_QUEUES if name not in found]
-    names = {worker for workers in found.values() for worker in workers}
-    if len(unserved) == len(COMMON_QUEUES):
-        yield Check("workers", Level.FAIL, "no worker responds", "Run 'cinemill worker'.")
-        return
-    count = len(COMMON_QUEUES)
-    message = f"{', '.join(sorted(names))}: on {count - len(unserved)} of {count} queues"
-    yield Check("workers", Level.OK, message)
-    if unserved:
-        hint = f"Run 'cinemill worker --queues {','.join(unserved)}'."
-        yield Check("workers", Level.WARN, f"no worker consumes {', '.join(unserved)}", hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,11 @@ import typer
 from cinemill.cli import connect, options
 from cinemill.cli.console import print_json
 from cinemill.cli.exit_codes import ExitCode
+from cinemill.cli.terminal.screen import find_width, paint
+from cinemill.cli.terminal.wrapping import wrap
 
 if TYPE_CHECKING:
-    from cinemill.cli.commands.doctor_checks import Check
+    from cinemill.cli.commands.doctor.check import Check
 
 TEXT_INDENT = 12
 MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
@@ -24,7 +27,8 @@ def register(app: typer.Typer) -> None:
 
 def doctor(ctx: typer.Context, json: options.Json = False) -> None:
     """Test every component of this installation. Exit code 3 if a check fails."""
-    from cinemill.cli.commands.doctor_checks import Level, run_checks
+    from cinemill.cli.commands.doctor.check import Level
+    from cinemill.cli.commands.doctor.checks import run_checks
 
     findings = []
     own = getattr(ctx.find_root().command, "commands", {})
@@ -41,7 +45,7 @@ def doctor(ctx: typer.Context, json: options.Json = False) -> None:
 def show_finding(finding: Check) -> None:
     mark, color = MARKS[finding.level]
     first, *more = _wrap(finding.message)
-    typer.echo(f"{typer.style(mark, fg=color)} {finding.part:<9} {first}")
+    typer.echo(f"{paint(mark, color, sys.stdout)} {finding.part:<9} {first}")
     for line in more:
         typer.echo(f"  {'':<9} {line}")
     for number, line in enumerate(_wrap(finding.hint)):
@@ -50,11 +54,6 @@ def show_finding(finding: Check) -> None:
 
 def _wrap(words: str) -> list[str]:
     """Return lines that fit next to the part's name, without breaking paths; one line in a log."""
-    import shutil
-    import sys
-    import textwrap
-
-    if not sys.stdout.isatty():
-        return [words] if words else []
-    width = max(20, shutil.get_terminal_size().columns - TEXT_INDENT - 2)
-    return textwrap.wrap(words, width, break_long_words=False, break_on_hyphens=False)
+    width = find_width(sys.stdout)
+    room = None if width is None else max(20, width - TEXT_INDENT - 2)
+    return wrap(words, room).split("\n") if words else []

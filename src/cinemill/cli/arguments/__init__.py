@@ -1,0 +1,1 @@
+"""What commands are given: the argument parser's errors and help, choices and their completion."""

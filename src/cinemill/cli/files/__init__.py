@@ -1,0 +1,1 @@
+"""Files of results on this machine, by names that people can read."""
