@@ -13,6 +13,7 @@ import secrets
 import shutil
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -57,6 +58,8 @@ for _setting in reference():
         os.environ.pop(_setting.name, None)
 for _name in ("CINEMILL_URL", "CINEMILL_TOKEN", "CINEMILL_CA_FILE", "SSL_CERT_FILE"):
     os.environ.pop(_name, None)
+# The command line wraps at this width, and a process of parallel tests is given one.
+os.environ.pop("COLUMNS", None)
 
 SUITES = ("unit", "integration", "faults", "e2e")
 """In the order in which they run: the suites that fail soonest come first."""
@@ -69,6 +72,7 @@ PACKAGES = {
     "caddy": "caddy",
     "faketime": "faketime",
     "pooler": "pgbouncer",
+    "rediscli": "redis-tools",
 }
 """The package that a machine needs for the tests of a marker."""
 
@@ -108,17 +112,18 @@ def suite_of(item: pytest.Item) -> str:
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
-    """A scheduler that keeps the tests of a file in one process, and those of two folders.
+    """A scheduler that keeps the tests of a file in one process, and those of some folders.
 
-    ``e2e`` shares videos and an instance that take long to create. ``faults`` mostly waits for
-    leases to expire: in one process it leaves the processors to the others.
+    The files of ``e2e`` share an instance that takes long to start: two processes have one each.
+    ``faults`` mostly waits for leases to expire: in one process it leaves the processors to the
+    others.
     """
-
-    WHOLE = ("tests/e2e", "tests/faults")
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return next((folder for folder in self.WHOLE if path.startswith(f"{folder}/")), path)
+        if path.startswith("tests/e2e/"):
+            return f"tests/e2e {zlib.crc32(path.encode()) % 2}"
+        return "tests/faults" if path.startswith("tests/faults/") else path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:

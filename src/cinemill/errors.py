@@ -101,7 +101,7 @@ class InputRejected(CinemillError):
 
 
 class MediaRejected(InputRejected):
-    """The file itself is the reason. Codes are listed in ``core.media.REJECTION_CODES``."""
+    """The file itself is the reason. Codes are listed in ``media.rejections.REJECTION_CODES``."""
 
     code = "media_rejected"
     hint = "Check that the file plays in a video player, then export or upload it again."
@@ -184,9 +184,14 @@ class WorkFailed(CinemillError):
 
 
 class CommandFailed(WorkFailed):
-    """A command ended with a non-zero exit code, or by a signal (negative ``exit_code``)."""
+    """A command ended with a non-zero exit code, or by a signal (negative ``exit_code``).
+
+    ``evidence`` identifies the command and its end: where two attempts have the same, a third would
+    have it too. Empty where another attempt may end otherwise.
+    """
 
     code = "command_failed"
+    evidence = ""
 
     def __init__(
         self, message: str, *, exit_code: int, log_tail: str, code: str | None = None

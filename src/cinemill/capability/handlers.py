@@ -5,6 +5,7 @@ it loads what runs FFmpeg and what reads the database.
 """
 
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.core.tracks.choice import choose_audio
 from cinemill.errors import (
     CinemillError,
     CommandFailed,
@@ -16,7 +17,7 @@ from cinemill.errors import (
     WorkFailed,
 )
 from cinemill.jobs.step import Handler, StepContext, StepOutcome
-from cinemill.media.ffmpeg.arguments import choose_audio, input_arguments
+from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.integrity import check_log, ends_cleanly

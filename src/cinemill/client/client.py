@@ -215,6 +215,23 @@ class Client(AnalysisCalls, SearchCalls, PictureCalls, ContentCalls):
     def asset(self, asset_id: str) -> AssetDocument:
         return cast("AssetDocument", self._get(f"{API}/assets/{part_of(asset_id)}"))
 
+    def delete_asset(self, asset_id: str, *, undo_seconds: float = 0) -> AssetDocument | None:
+        """Delete an asset with its jobs and files; its running jobs are cancelled.
+
+        With ``undo_seconds``, ``restore_asset`` can undo it for so long. Returns None where it is
+        deleted, else the asset, which is deleted without a further request.
+        """
+        reply = self._connection.call(
+            "DELETE",
+            f"{API}/assets/{part_of(asset_id)}",
+            params=drop_none(undo_seconds=undo_seconds or None),
+        )
+        return cast("AssetDocument | None", reply)
+
+    def restore_asset(self, asset_id: str) -> AssetDocument:
+        """Undo the deletion of an asset, while there is time."""
+        return cast("AssetDocument", self._post(f"{API}/assets/{part_of(asset_id)}/restore"))
+
     def set_collection(self, asset_id: str, collection: str) -> AssetDocument:
         """Move an asset into a collection, to which searches can be limited; "" is none."""
         path = f"{API}/assets/{part_of(asset_id)}"

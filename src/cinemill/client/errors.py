@@ -137,7 +137,7 @@ def error_from_transport(problem: httpx.TransportError, base_url: str) -> Client
             code="not_http",
             hint="Check the port and the scheme in the address: with TLS it begins with https://.",
         )
-    message = f"The connection to {base_url} was lost: {problem}."
+    message = f"The connection to {base_url} was lost: {str(problem).rstrip('.')}."
     return ClientError(message, code="connection_lost", hint="Try again.")
 
 

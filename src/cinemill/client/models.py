@@ -54,6 +54,7 @@ class JobDocument(TypedDict, total=False):
     status: str
     priority: int
     asset_id: str | None
+    filename: str
     params: dict[str, Any]
     clipped: list[str]
     """Members that are left out here: too large for a list, or unreadable."""
@@ -130,12 +131,14 @@ class AssetDocument(TypedDict, total=False):
     sha256: str
     size_bytes: int
     filename: str
+    other_names: list[str]
     owner: str
     collection: str
     media: dict[str, Any] | None
     artifacts: list[ArtifactDocument]
     created_at: str
     source_url: str
+    deleted_in_seconds: float | None
 
 
 class AnalysisErrorDocument(TypedDict, total=False):
@@ -249,6 +252,9 @@ class HealthDocument(TypedDict, total=False):
     version: str
     database: str
     redis: str
+    messages: str
+    workers: str
+    relay: str
 
 
 class HardwareDocument(TypedDict, total=False):

@@ -19,15 +19,21 @@ import httpx
 
 from cinemill.client.connection import Connection
 from cinemill.client.errors import ClientError
+from cinemill.core.text.file_names import (
+    LONGEST_BYTES,
+    PORTABLE_BYTES,
+    cut,
+    make_portable,
+    shorten,
+)
 
 OnBytes = Callable[[int, int], None]
 """Called with (bytes so far, bytes in all) as they move; 0 in all where it is not known."""
 ATTEMPTS = 4
+LONGEST_ENDING_BYTES = 60
 _HEX_SHA256 = re.compile(r'(?:W/)?"?(?:sha256[:-])?([0-9a-f]{64})"?')
-LONGEST_NAME_BYTES = 255
 _DISPOSITION = re.compile(r'filename="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _ENCODED_DISPOSITION = re.compile(r"filename\*=utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class ProgressFile(io.RawIOBase):
@@ -84,7 +90,7 @@ class Download:
                 self._verify(file)
                 file.flush()
                 os.fsync(file.fileno())
-            final = target / self.filename if target.is_dir() else target
+            final = target / fit_folder(self.filename, target) if target.is_dir() else target
             draft.replace(final)
         finally:
             draft.unlink(missing_ok=True)
@@ -151,8 +157,25 @@ def safe_name(headers: httpx.Headers, *, fallback: str) -> str:
 
     Either form of RFC 6266; ``filename*`` goes first, as it can say every name.
     """
-    last = re.split(r"[/\\]", _filename_from_header(headers.get("Content-Disposition", "")))[-1]
-    return _shorten(_CONTROLS.sub("", last).strip(". ")) or fallback
+    named = _filename_from_header(headers.get("Content-Disposition", ""))
+    return make_portable(named, default=fallback)
+
+
+def fit_folder(name: str, folder: Path) -> str:
+    """Return the name as long as names in this folder may be, with its ending.
+
+    What is named after one video differs by what comes after the last hyphen.
+    """
+    try:
+        longest = os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows, or a disk that does not say
+        longest = PORTABLE_BYTES
+    longest = min(longest, LONGEST_BYTES)
+    stem, hyphen, rest = name.rpartition("-")
+    rest_bytes = len(f"{hyphen}{rest}".encode())
+    if stem and rest_bytes <= LONGEST_ENDING_BYTES < longest:
+        return cut(stem, longest - rest_bytes) + hyphen + rest
+    return shorten(name, longest)
 
 
 def _filename_from_header(disposition: str) -> str:
@@ -160,16 +183,6 @@ def _filename_from_header(disposition: str) -> str:
         return unquote(encoded[1])
     plain = _DISPOSITION.search(disposition)
     return plain[1] if plain else ""
-
-
-def _shorten(name: str) -> str:
-    """Return the name as long as disks allow, with its extension: disks count bytes."""
-    suffix = PurePosixPath(name).suffix
-    space_bytes = LONGEST_NAME_BYTES - len(suffix.encode())
-    stem = name.removesuffix(suffix).encode()
-    if len(stem) <= space_bytes or space_bytes < 1:
-        return name
-    return stem[:space_bytes].decode(errors="ignore") + suffix
 
 
 def _damaged(how: str) -> ClientError:

@@ -78,7 +78,8 @@ class InstanceSettings(BaseSettings):
     )
     """Celery message broker."""
     celery_result_backend: fields.ResultUrl | None = setting("CELERY_RESULT_BACKEND")
-    """Celery result backend. If unset, results are stored in PostgreSQL with the jobs."""
+    """Redis to which results are copied for clients of Celery's own backend. Default: REDIS_URL.
+    Cinemill reads them from PostgreSQL, where they are stored with the jobs."""
     celery_worker_concurrency: int = setting(
         "CELERY_WORKER_CONCURRENCY",
         default_factory=fields.default_concurrency,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,19 +15,36 @@ from cinemill.config.fields import default_home
 from cinemill.config.model import Settings, public_names
 from cinemill.config.parsers import is_loopback
 from cinemill.config.sources import (
+    FOREIGN_NAMES,
     Problem,
     SettingsFileSource,
     did_you_mean,
     environment_source,
     find_settings_file,
+    is_of_others,
+    read_foreign_names,
 )
 from cinemill.errors import SettingsInvalid
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-OTHER_NAMES = frozenset({"CINEMILL_CA_FILE", "CINEMILL_SAMPLES", "CINEMILL_TOKEN", "CINEMILL_URL"})
-"""Names of Cinemill that a tool or the client reads, rather than this package."""
+READ_BY_CLIENTS = ("CINEMILL_CA_FILE", "CINEMILL_TOKEN", "CINEMILL_URL")
+OTHER_NAMES = frozenset(
+    {
+        *READ_BY_CLIENTS,
+        "CINEMILL_PULSE_FILE",
+        "CINEMILL_READY_FILE",
+        "CINEMILL_REQUIRE_GPU",
+        "CINEMILL_SAMPLES",
+    }
+)
+"""Names of Cinemill that a tool, the client or a service reads, rather than this package."""
+CAPABILITIES = "cinemill.capabilities"
+"""The entry points of packages with capabilities."""
+
+PREFIXES_OF_TOOLS = ("CINEMILL_TEST_", "CINEMILL_BENCH_")
+"""Of names that the tests and benchmarks of this project read."""
 
 
 def load(environ: Mapping[str, str] | None = None, settings_file: Path | None = None) -> Settings:
@@ -47,14 +65,23 @@ def load(environ: Mapping[str, str] | None = None, settings_file: Path | None = 
     problems += file.problems
     if "CINEMILL_HOME" in file() and "CINEMILL_SETTINGS_FILE" not in given:
         problems.append(("CINEMILL_HOME", f"cannot move away from the folder that {path} lies in"))
+    own = {**file(), **given}
+    foreign = {
+        name: value for name, value in read_foreign_names(environ).items() if name not in own
+    }
     try:
-        settings = Settings.model_validate({**file(), **given})
+        settings = Settings.model_validate({**foreign, **own})
     except ValidationError as failure:
-        raise SettingsInvalid([*problems, *_explain(failure)]) from None
+        written = {setting: name for name, setting in FOREIGN_NAMES.items() if setting in foreign}
+        explained = [(written.get(name, name), problem) for name, problem in _explain(failure)]
+        raise SettingsInvalid([*problems, *explained]) from None
     if problems:
         raise SettingsInvalid(problems)
-    settings._sources = dict.fromkeys(file(), str(path)) | dict.fromkeys(given, "environment")
-    settings._warnings = (*_find_warnings(settings), *_find_unknown(environ))
+    settings._sources = dict.fromkeys(file(), str(path)) | dict.fromkeys(
+        {**foreign, **given}, "environment"
+    )
+    found = (*_find_warnings(settings), *find_unknown(environ))
+    settings._warnings = (*file.warnings, *found)
     return settings
 
 
@@ -110,8 +137,19 @@ def _find_warnings(settings: Settings) -> Iterator[str]:
         )
 
 
-def _find_unknown(environ: Mapping[str, str]) -> Iterator[str]:
+def find_unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each variable that begins as our settings do, and that nobody reads."""
     names = public_names()
+    ours = [*names, *READ_BY_CLIENTS]
+    prefixes = (*PREFIXES_OF_TOOLS, *_list_prefixes_of_packages())
     for name in sorted(environ):
-        if name.startswith("CINEMILL_") and name not in names and name not in OTHER_NAMES:
-            yield f"{name} is not a known setting and is ignored{did_you_mean(name, names)}."
+        if not name.startswith("CINEMILL_") or name in names or name in OTHER_NAMES:
+            continue
+        if not name.startswith(prefixes) and not is_of_others(name, environ[name]):
+            yield f"{name} is not a known setting and is ignored{did_you_mean(name, ours)}."
+
+
+def _list_prefixes_of_packages() -> Iterator[str]:
+    """Yield what the names begin with that packages with capabilities may read."""
+    for one in entry_points(group=CAPABILITIES):
+        yield f"CINEMILL_{one.name.upper().replace('-', '_')}_"

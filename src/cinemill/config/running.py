@@ -1,12 +1,17 @@
-"""The addresses of the servers that a running instance has started for its home folder."""
+"""What an instance that runs on a home folder says of itself: its servers, and its services."""
 
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from cinemill.config.fields import derive_broker_url
 from cinemill.config.model import Settings, name_of
+
+SERVICES_FILE = "services.json"
+"""In the folder ``run``: what the supervisor says of its services, from its start to its end."""
 
 
 def apply_running_instance(settings: Settings) -> Settings:
@@ -38,3 +43,36 @@ def read_state(home: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return {k: str(v) for k, v in document.items()} if isinstance(document, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReport:
+    """What the supervisor on this home says of a service that it keeps running."""
+
+    supervisor_pid: int
+    is_ready: bool
+    """False while it is started, for the first time or again."""
+    how: str
+    """How it ended the last time; empty where it did not."""
+    log_file: Path
+
+    def describe(self) -> str:
+        """Return a sentence for people who miss the service."""
+        why = f" ({self.how})" if self.how else ""
+        if self.is_ready:
+            verb = "keeps it running, and starts it again where it has frozen"
+        else:
+            verb = "is starting it again" if why else "is starting it"
+        return f"'cinemill up' (process {self.supervisor_pid}) {verb}{why}; see {self.log_file}."
+
+
+def read_service(home: Path, name: str) -> ServiceReport | None:
+    """Return the report of a service; None where no supervisor on this home keeps it running."""
+    try:
+        document = json.loads((home / "run" / SERVICES_FILE).read_text("utf-8"))
+        pid, one = int(document["pid"]), document["services"][name]
+        report = ServiceReport(pid, bool(one["is_ready"]), str(one["how"]), Path(one["log_file"]))
+        os.kill(pid, 0)
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
+        return None
+    return report

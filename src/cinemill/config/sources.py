@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,40 @@ Problem = tuple[str, str]
 MEANINGFUL_WHEN_EMPTY = frozenset({"CUDA_VISIBLE_DEVICES"})
 """Any other setting is unset by an empty value, as Compose files write it."""
 NAMES_IN_HOME = ("settings.toml", "settings.json")
+_OF_LINKS = re.compile(
+    r"CINEMILL_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)"
+    r"|PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO|START|END))?|NAME|ENV_\w+)"
+)
+FOREIGN_NAMES: Mapping[str, str] = {"PORT": "CINEMILL_PORT"}
+"""Names that count where the setting's own is not set: platforms choose the port by ``PORT``."""
+FOREIGN_GROUPS: Mapping[str, str] = {"celery_config": "celery"}
+"""What other applications' settings files call a group."""
+CHOSEN_HERE = frozenset(
+    {
+        "accept_content",
+        "beat_schedule",
+        "broker_connection_retry_on_startup",
+        "enable_utc",
+        "result_expires",
+        "result_serializer",
+        "task_acks_late",
+        "task_default_queue",
+        "task_queues",
+        "task_reject_on_worker_lost",
+        "task_routes",
+        "task_send_sent_event",
+        "task_serializer",
+        "task_track_started",
+        "timezone",
+        "worker_hijack_root_logger",
+        "worker_max_memory_per_child",
+        "worker_max_tasks_per_child",
+        "worker_prefetch_multiplier",
+        "worker_send_task_events",
+    }
+)
+"""Settings of Celery that its group may hold in another application's file. They are ignored with a
+warning: what they are about is decided by each queue, or is the same for everybody."""
 
 
 def environment_source(environ: Mapping[str, str]) -> EnvSettingsSource:
@@ -32,9 +67,31 @@ def environment_source(environ: Mapping[str, str]) -> EnvSettingsSource:
     source.env_vars = {
         name: environ[name]
         for name in public_names()
-        if name in environ and (environ[name].strip() or name in MEANINGFUL_WHEN_EMPTY)
+        if name in environ
+        and (environ[name].strip() or name in MEANINGFUL_WHEN_EMPTY)
+        and not is_of_others(name, environ[name])
     }
     return source
+
+
+def is_of_others(name: str, value: str) -> bool:
+    """Check whether somebody else has set a variable whose name begins as ours do.
+
+    Kubernetes and Docker describe a service or container called "cinemill" to its neighbours, and
+    to itself: CINEMILL_SERVICE_HOST, CINEMILL_PORT_8420_TCP_ADDR, CINEMILL_PORT=tcp://10.0.0.1:8420.
+    """
+    if _OF_LINKS.fullmatch(name):
+        return True
+    return name.endswith("_PORT") and value.startswith(("tcp://", "udp://", "sctp://"))
+
+
+def read_foreign_names(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return settings that are given under a name that other applications use."""
+    return {
+        setting: environ[name]
+        for name, setting in FOREIGN_NAMES.items()
+        if environ.get(name, "").strip()
+    }
 
 
 def find_settings_file(given: Mapping[str, Any]) -> tuple[Path | None, list[Problem]]:
@@ -67,6 +124,7 @@ class SettingsFileSource(InitSettingsSource):
 
     def __init__(self, path: Path | None) -> None:
         self.problems: list[Problem] = []
+        self.warnings: list[str] = []
         document = {} if path is None else self._read(path)
         super().__init__(Settings, self._collect(path, document))
 
@@ -91,8 +149,10 @@ class SettingsFileSource(InitSettingsSource):
         found: dict[str, Any] = {}
         names = public_names().keys() - {"CINEMILL_SETTINGS_FILE"}
         for key, value in _flatten(document, ""):
-            name = key.replace(".", "_").upper()
-            if name not in names:
+            name = _name_setting(key)
+            if name not in names and _is_chosen_here(key):
+                self.warnings.append(f"{key} in {path} is ignored: Cinemill chooses it itself.")
+            elif name not in names:
                 problem = f"there is no such setting{did_you_mean(name, names)}"
                 self.problems.append((f"{key} in {path}", problem))
             elif name in found:
@@ -123,6 +183,18 @@ def _flatten(group: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _name_setting(key: str) -> str:
+    """Return a setting's public name: ``celery_config.worker_pool`` is CELERY_WORKER_POOL."""
+    group, dot, rest = key.partition(".")
+    name = f"{FOREIGN_GROUPS.get(group.lower(), group)}{dot}{rest}".replace(".", "_").upper()
+    return FOREIGN_NAMES.get(name, name)
+
+
+def _is_chosen_here(key: str) -> bool:
+    group, _, rest = key.lower().partition(".")
+    return FOREIGN_GROUPS.get(group, group) == "celery" and rest.partition(".")[0] in CHOSEN_HERE
 
 
 def _as_in_environment(value: object) -> str | list[str]:

@@ -11,7 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from cinemill.errors import clip_tail, clip_text
+from cinemill.core.documents import quote
+from cinemill.errors import InputRejected, clip_tail, clip_text
 
 LONGEST_CODE = 100
 LOWEST_PRIORITY = 0
@@ -22,6 +23,17 @@ DEFAULT_OWNER = "local"
 
 One installation has one user: those who have its token, or can write to its broker.
 """
+
+
+def read_priority(value: object) -> int:
+    """Return a priority, 0–10, 10 first. Raises InputRejected (``priority_invalid``)."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if is_number and LOWEST_PRIORITY <= value <= HIGHEST_PRIORITY:  # type: ignore[operator]
+        return value  # type: ignore[return-value]
+    raise InputRejected(
+        f"priority must be a whole number from 0 to 10, not {quote(value)}.",
+        code="priority_invalid",
+    )
 
 
 class JobState(StrEnum):
@@ -158,6 +170,10 @@ class Job:
     finished_at: datetime | None
     clipped: tuple[str, ...] = ()
     """Members that are too large for a list of jobs, or that cannot be read, and were left out."""
+    filename: str = ""
+    """The name that the video was submitted with; empty where the job names an asset."""
+    seconds_left: float | None = None
+    """Until it is expected to end, when it was read; None where that is unknown."""
 
     @property
     def duration_seconds(self) -> float | None:
@@ -203,13 +219,23 @@ class ClaimedRun:
     inputs: Mapping[str, Mapping[str, Any]]
     """Results of the steps that this one came after, by step name."""
     progress_base: float = 0.0
-    """Percent of the job that was done when this step was claimed."""
+    """Percent of the job when this step was claimed."""
     progress_share: float = 100.0
-    """Percent of the job that this step is worth."""
-    job_seconds: float = 0.0
-    """Since the job's first step was claimed, when this one was."""
+    """Percent of the job that what is left of this step is worth."""
     peak_memory_bytes: int | None = None
     """The peak memory of the attempt; reported at its end."""
+    filename: str = ""
+    """The name that the job's video was submitted with; empty where the job names an asset."""
+    fraction_kept: float = 0.0
+    """How much of the step (0–1) an attempt that only waited for something has left done."""
+    seconds_kept: float = 0.0
+    """That the step took until then."""
+    seconds: float = 0.0
+    """That the step took, those before included; reported at the attempt's end."""
+    seconds_left: float | None = None
+    """Until the job is expected to end, when this step was claimed; None where that is unknown."""
+    time_limit_seconds: float | None = None
+    """How long each step may work, where the call that made the job said so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,9 @@ class StepKind:
     rate: Rate | None = None
     stall_seconds: float | None = None
     """Stopped after so long without progress; None: CINEMILL_STALL_SECONDS."""
+    is_optional: bool = False
+    """The job goes on without it where it fails; its result then says what is missing. Give it
+    ``max_retries=0`` and ``max_crashes=1`` where other steps wait for it."""
 
 
 P = TypeVar("P", bound=Parameters)
@@ -161,6 +164,11 @@ class Catalog:
         return self.extend(
             [replace(step, rate=Rate(per_minute[step.queue], MINUTE)) for step in limited]
         )
+
+
+def list_optional(catalog: Catalog) -> frozenset[str]:
+    """Return the kinds of step that a job goes on without where they fail."""
+    return frozenset(kind.name for kind in catalog.steps.values() if kind.is_optional)
 
 
 def list_common(queues: Mapping[str, Queue]) -> list[str]:

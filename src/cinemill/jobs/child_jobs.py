@@ -16,6 +16,7 @@ from cinemill.errors import (
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.jobs import job_changes, job_queries, recovery, runs
+from cinemill.storage.jobs.waiting import followers
 
 CHILD_LOCK_SECONDS = 0.1
 """How long each of many children is waited for where another transaction holds it."""
@@ -155,15 +156,37 @@ def delete(catalog: Catalog, connection: Connection, job_id: str) -> list[str]:
 def retry(catalog: Catalog, connection: Connection, job_id: str) -> Job:
     """Retry a job and those of its children that did not complete, in the same transaction.
 
-    Otherwise the job would find its children as they ended, and be done at once.
+    Otherwise the job would find its children as they ended, and be done at once. What follows it
+    and was cancelled with it waits for it again.
 
     Raises NotFound; Conflict where the job cannot be retried, or a child is still being stopped.
     """
+    if followers.is_waiting(connection, job_id):
+        return _wait_again(connection, job_id)
     job = recovery.retry(connection, job_id)
     for child in list_children(catalog, job):
         with suppress(NotFound):  # not submitted yet, or deleted
             _retry_child(connection, child)
+    _let_followers_wait(connection, job_id)
     return job
+
+
+def _wait_again(connection: Connection, job_id: str) -> Job:
+    """Let a job wait again for those that it follows, and what follows it for itself."""
+    recovery.require_retryable(job_queries.lock_job(connection, job_id))
+    followers.wait_again(connection, job_id)
+    _let_followers_wait(connection, job_id)
+    return job_queries.get_job(connection, job_id)
+
+
+def _let_followers_wait(connection: Connection, job_id: str) -> None:
+    """Let all that follows a job, and was ended with it, wait again: a chain may be very long."""
+    left = followers.list_ended_after(connection, job_id)
+    while left:
+        following = left.pop()
+        followers.wait_again(connection, following)
+        # What waits again by now, after another one, is not in this list.
+        left += followers.list_ended_after(connection, following)
 
 
 def _retry_child(connection: Connection, job_id: str) -> None:

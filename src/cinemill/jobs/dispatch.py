@@ -6,20 +6,19 @@ at a time. Sending a message and counting those in the broker are passed in as f
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 
 from cinemill.core.job import Failure, Job
-from cinemill.errors import DependencyUnavailable, LockTimeout, NotFound
+from cinemill.errors import DependencyUnavailable
 from cinemill.jobs import child_jobs
-from cinemill.jobs.catalog import Catalog
-from cinemill.jobs.clock import EngineClock
+from cinemill.jobs.catalog import Catalog, list_optional
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.job_document import describe_change
 from cinemill.jobs.leases import LeaseObserver
+from cinemill.jobs.planning.clock import EngineClock
+from cinemill.jobs.planning.sweeping import SWEEP_LOCK_SECONDS, begin_briefly, do_each
 from cinemill.jobs.planning.turns import TurnPlanner
 from cinemill.jobs.planning.unknown_kinds import UnknownKinds
 from cinemill.jobs.rate_limiter import Admissions, RateLimiter
@@ -33,10 +32,6 @@ from cinemill.telemetry import get_logger
 
 ANNOUNCED_AT_ONCE = 25
 """Their rows are locked meanwhile, and a worker that wants one waits."""
-SWEEP_LOCK_SECONDS = 0.02
-"""How long the sweeper waits for one job's row. A locked row is left to the next sweep."""
-MOST_LOCKED = 100
-"""Rows that a sweep waits for in vain before it leaves the rest to the next: two seconds in all."""
 PASSED_AT_ONCE = 100
 """Jobs whose cancel one sweep passes on to their children."""
 PLANNING_LOCK = 0x52454C41  # any constant of ours
@@ -49,11 +44,12 @@ CRASH = Failure(
 
 log = get_logger(__name__)
 
-Item = TypeVar("Item")
 Send = Callable[[ReadyRun], None]
 """Hands a run to the broker. Raises DependencyUnavailable."""
 MeasureDepth = Callable[[str], int]
 """Returns how many messages of a queue are in the broker. Raises DependencyUnavailable."""
+WriteResults = Callable[[Connection, Sequence[str]], None]
+"""Copies the results of those of these jobs that have ended. Never raises."""
 
 
 class Dispatcher:
@@ -73,8 +69,10 @@ class Dispatcher:
         send: Send,
         measure_depth: MeasureDepth,
         leases: LeaseObserver | None = None,
+        write_results: WriteResults | None = None,
     ) -> None:
         """``leases`` decides when a lease has run out; by default the database's clock does."""
+        self._write_results = write_results
         self._leases = leases or LeaseObserver()
         self._clock = EngineClock()
         self._database = database
@@ -136,13 +134,19 @@ class Dispatcher:
             claims.require_writable_runs(connection)
             leases = dispatch.list_leases(connection)
         expired = self._leases.observe(leases, time.monotonic())
-        return self._each(expired, self._close_crashed)
+        return do_each(expired, self._close_crashed)
 
     def _close_crashed(self, lease: Lease) -> bool:
         with self._sweeping() as connection:
             crashes = dispatch.count_crashes(connection, lease.run_id)
             delay = plan_crash_delay(crashes + 1)
-            state = dispatch.record_crash(connection, lease, CRASH, delay_seconds=delay)
+            state = dispatch.record_crash(
+                connection,
+                lease,
+                CRASH,
+                delay_seconds=delay,
+                optional_kinds=list_optional(self._catalog),
+            )
         if state is not None:
             log.warning("run crashed", run=lease.run_id, crashes=crashes + 1)
         return state is not None
@@ -156,12 +160,12 @@ class Dispatcher:
         """
         with self._database.begin() as connection:
             passing = recovery.list_passing(connection, limit=PASSED_AT_ONCE)
-        self._each(passing, self._pass_cancel)
+        do_each(passing, self._pass_cancel)
         with self._database.begin() as connection:
             waiting, self._cancels_seen = dispatch.list_cancelling(
                 connection, after=self._cancels_seen
             )
-        return self._each(waiting, self._finish_cancel)
+        return do_each(waiting, self._finish_cancel)
 
     def _pass_cancel(self, job_id: str) -> bool:
         with self._sweeping() as connection:
@@ -187,39 +191,11 @@ class Dispatcher:
                 held += self._unknown.hold_or_move(connection, kind, by_kind[kind])
             return True
 
-        self._each(list(by_kind), hold)
+        do_each(list(by_kind), hold)
         return held
 
-    @contextmanager
-    def _sweeping(self) -> Iterator[Connection]:
-        """Begin a transaction that waits for locks only briefly: other jobs need attention too."""
-        with self._database.begin() as connection:
-            limit_lock_wait(connection, SWEEP_LOCK_SECONDS)
-            yield connection
-
-    def _each(self, items: Sequence[Item], do: Callable[[Item], bool]) -> int:
-        """Apply it to every item by itself; return to how many it was applied.
-
-        One that is locked, gone or broken keeps none of the others waiting. They come in another
-        order each time, so that no hundred that are locked can block the others forever.
-        """
-        done = locked = 0
-        for item in random.sample(items, len(items)):
-            try:
-                done += do(item)
-            except LockTimeout:
-                locked += 1
-                if locked >= MOST_LOCKED:
-                    break
-            except NotFound:
-                continue  # its job was deleted just now
-            except DependencyUnavailable:
-                raise
-            except Exception:
-                log.exception("one was left out", item=str(item))
-        if locked:
-            log.warning("rows are locked by another transaction", count=locked)
-        return done
+    def _sweeping(self) -> AbstractContextManager[Connection]:
+        return begin_briefly(self._database)
 
     def announce_changes(self) -> int:
         """Publish events of jobs that wait or have ended, and return how many were published.
@@ -240,6 +216,8 @@ class Dispatcher:
             announced.append(job.id)
         if announced:
             dispatch.mark_announced(connection, announced)
+            if self._write_results is not None:
+                self._write_results(connection, announced)
         return len(announced)
 
     def _tell(self, job: Job) -> bool:

@@ -19,6 +19,7 @@ from cinemill.core.documents import JsonObject
 from cinemill.core.job import FINAL_JOB_STATES, Progress
 from cinemill.errors import RedisUnavailable
 from cinemill.jobs.catalog import Catalog, JobKind
+from cinemill.storage.adoption.results import result_key
 from cinemill.storage.redis_servers import (
     Outage,
     drop_refusing,
@@ -41,6 +42,9 @@ and nobody looks at it again."""
 END_TTL_SECONDS = 3600
 LEAST_INTERVAL_SECONDS = 0.25
 PAUSE_AFTER_FAULT_SECONDS = 1.0
+GATHER_SECONDS = 5.0
+"""Two notes of all runs of a job, and a second: see ``heartbeat.NOTE_SECONDS``. By then each knows
+what the others had shown before Redis lost it."""
 SOCKET_TIMEOUT_SECONDS = 2.0
 NEARLY_FULL = 0.8
 """Of its memory; when it is full, Redis refuses messages and events."""
@@ -58,15 +62,31 @@ _MEMBERS: Mapping[str, tuple[type, ...]] = {
 
 _FINAL = frozenset(state.value for state in FINAL_JOB_STATES)
 
-# KEYS: stream, status key. ARGV: the JSON, entries kept, seconds that the stream lives and that the
-# key lives, entries left of the stream (0: all), then the channels. A stream gives memory back by
-# whole nodes of a hundred entries, so that one which is cut short is written again. What is no
-# stream, or ends with the last possible ID, was written by somebody else, and makes way.
+# KEYS: stream, status key. ARGV: the JSON up to the percentage, the percentage, the rest of the
+# JSON, entries kept, seconds that the stream lives and that the key lives, entries left of the
+# stream (0: all), 1 where the last event must be there, then the channels. A run of a job learns
+# only now and then what the others have done, so that its event may be behind one of theirs: none
+# shows less than the one before. A stream gives memory back by whole nodes of a hundred entries, so
+# that one which is cut short is written again. What is no stream, or ends with the last possible
+# ID, was written by somebody else, and makes way.
 _PUBLISH = """
+local progress = ARGV[2]
+local last = redis.pcall('GET', KEYS[2])
+if type(last) == 'string' then
+  local is_json, before = pcall(cjson.decode, last)
+  local shown = is_json and type(before) == 'table' and before.progress
+  if type(shown) == 'number' and shown > tonumber(progress) and shown <= 100
+      and before.status ~= 'completed' then
+    progress = string.format('%.1f', shown)
+  end
+elseif last == false and ARGV[8] == '1' then
+  return 0
+end
+local document = ARGV[1] .. progress .. ARGV[3]
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'stream' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 local function add()
-  return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'data', ARGV[1])
+  return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], '*', 'data', document)
 end
 local added = add()
 if kind == 'stream' and added.err and string.find(added.err, 'last possible ID') then
@@ -74,19 +94,31 @@ if kind == 'stream' and added.err and string.find(added.err, 'last possible ID')
   added = add()
 end
 if added.err then return added end
-if tonumber(ARGV[5]) > 0 then
-  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[5])
+if tonumber(ARGV[7]) > 0 then
+  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', ARGV[7])
   redis.call('DEL', KEYS[1])
   for i = #last, 1, -1 do
     local fields = last[i][2]
     if #fields == 2 then redis.call('XADD', KEYS[1], last[i][1], fields[1], fields[2]) end
   end
 end
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[4])
-for i = 6, #ARGV do redis.call('PUBLISH', ARGV[i], ARGV[1]) end
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+redis.call('SET', KEYS[2], document, 'EX', ARGV[6])
+for i = 9, #ARGV do redis.call('PUBLISH', ARGV[i], document) end
 return 1
 """
+
+
+_PERCENTAGE = '"progress": '
+
+
+def _split_document(progress: Progress) -> tuple[str, str, str]:
+    """Return an event's JSON as what comes before its percentage, that, and what comes after."""
+    document = json.dumps(progress.to_json(), ensure_ascii=False)
+    # Within a text of the document its quotes would be escaped.
+    before, key, rest = document.partition(_PERCENTAGE)
+    percentage = json.dumps(progress.to_json()["progress"])
+    return before + key, percentage, rest.removeprefix(percentage)
 
 
 def stream_key(job_id: str) -> str:
@@ -135,18 +167,30 @@ class EventPublisher:
         )
         self._publish = self._redis.register_script(_PUBLISH)
         self._published_at: dict[str, float] = {}
+        self._lost_at: dict[str, float] = {}
+        """When it was found that Redis had lost the last event of a job."""
         self._outage = Outage(redis_url, self._redis.ping, pause_seconds=PAUSE_AFTER_FAULT_SECONDS)
 
-    def publish(self, progress: Progress) -> bool:
-        """Publish, unless this job had an event just now; return whether it was sent."""
+    def publish(self, progress: Progress, *, is_first: bool = True) -> bool:
+        """Publish, unless this job had an event just now; return whether it was sent.
+
+        ``is_first`` is whether it may be the job's first one. If it is not and Redis has lost the
+        one before, as after a flush, nothing is published for some seconds: another run may have
+        shown more than this one knows of.
+        """
         now = time.monotonic()
         if now - self._published_at.get(progress.job_id, 0.0) < LEAST_INTERVAL_SECONDS:
             return False
-        return self.publish_now(progress)
+        lost_at = self._lost_at.get(progress.job_id, now)
+        must_follow = not is_first and now - lost_at < GATHER_SECONDS
+        return self._send(progress, now, must_follow=must_follow)
 
     def publish_now(self, progress: Progress) -> bool:
         """Publish even if another event was published just now: for a change of state or an end."""
-        now = time.monotonic()
+        return self._send(progress, time.monotonic(), must_follow=False)
+
+    def _send(self, progress: Progress, now: float, *, must_follow: bool) -> bool:
+        """Publish; nothing where it ``must_follow`` an event that Redis does not have."""
         if self._outage.is_on():
             return False
         # Only jobs of this moment are held back; the table stays as short as that.
@@ -156,26 +200,40 @@ class EventPublisher:
             if now - published_at < LEAST_INTERVAL_SECONDS
         }
         self._published_at[progress.job_id] = now
-        document = json.dumps(progress.to_json(), ensure_ascii=False)
         is_end = progress.status in _FINAL
         arguments: list[str | int] = [
-            document,
+            *_split_document(progress),
             EVENTS_KEPT,
             END_TTL_SECONDS if is_end else EVENT_TTL_SECONDS,
             EVENT_TTL_SECONDS,
             EVENTS_KEPT_AT_END if is_end else 0,
+            int(must_follow),
             *channels(progress.job_id, self._kinds.get(progress.job_kind)),
         ]
         try:
-            self._publish(
-                keys=[stream_key(progress.job_id), status_key(progress.job_id)], args=arguments
+            is_sent = bool(
+                self._publish(
+                    keys=[stream_key(progress.job_id), status_key(progress.job_id)], args=arguments
+                )
             )
         except RedisError as error:
             drop_refusing(self._redis, error)
             # From now, not from before: it may have taken the whole timeout to fail.
             self._outage.begin(time.monotonic() - now)
             return False
-        return True
+        self._note_loss(progress.job_id, now, is_lost=not is_sent)
+        return is_sent
+
+    def _note_loss(self, job_id: str, now: float, *, is_lost: bool) -> None:
+        if is_lost:
+            self._lost_at.setdefault(job_id, now)
+        elif self._lost_at:
+            # Those of jobs that no run of this process goes on with too.
+            self._lost_at = {
+                other: lost_at
+                for other, lost_at in self._lost_at.items()
+                if other != job_id and now - lost_at < 2 * GATHER_SECONDS
+            }
 
     def publish_resources(self, measured: JsonObject) -> bool:
         """Publish what a machine has left; whether it went out."""
@@ -213,7 +271,7 @@ class EventPublisher:
     def forget(self, job_id: str) -> None:
         """Remove what Redis keeps of a job."""
         with suppress(RedisError):
-            self._redis.delete(stream_key(job_id), status_key(job_id))
+            self._redis.delete(stream_key(job_id), status_key(job_id), result_key(job_id))
 
     def close(self) -> None:
         self._redis.close()
@@ -257,7 +315,7 @@ class EventReader:
     async def forget(self, job_id: str) -> None:
         """Remove what Redis keeps of a job that was deleted; without Redis it expires in a day."""
         with suppress(RedisError):
-            await self._redis.delete(stream_key(job_id), status_key(job_id))
+            await self._redis.delete(stream_key(job_id), status_key(job_id), result_key(job_id))
 
     async def read_after(self, job_id: str, after_id: str, *, block_seconds: float) -> list[Event]:
         """Events after that id, waiting for the first; empty after ``block_seconds``.

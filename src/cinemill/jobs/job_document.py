@@ -9,7 +9,7 @@ from typing import Any
 from cinemill.core.documents import is_bounded, reduce_document
 from cinemill.core.job import Job, JobState, Progress, Step
 from cinemill.jobs.catalog import LARGEST_TIMELINES_BYTES
-from cinemill.jobs.estimate import estimate_seconds_left
+from cinemill.jobs.estimate import show_seconds_left
 
 LARGEST_SHOWN_BYTES = LARGEST_TIMELINES_BYTES
 """Of a member of one job: what an earlier version took may be larger."""
@@ -22,10 +22,10 @@ def describe_job(job: Job) -> dict[str, Any]:
     cannot be answered at all (an earlier version may have written them).
     """
     params, result, clipped = _bound_documents(job)
+    left = job.seconds_left if job.state is JobState.RUNNING else None
     elapsed = None
     if job.started_at is not None:
         elapsed = ((job.finished_at or datetime.now(UTC)) - job.started_at).total_seconds()
-    running = job.state is JobState.RUNNING and elapsed is not None
     return {
         "job_id": job.id,
         "task_id": job.id,
@@ -35,6 +35,7 @@ def describe_job(job: Job) -> dict[str, Any]:
         "status": job.state.value,
         "priority": job.priority,
         "asset_id": job.asset_id,
+        "filename": job.filename,
         "params": params,
         "progress": round(job.progress, 1),
         "stage": job.stage,
@@ -49,9 +50,7 @@ def describe_job(job: Job) -> dict[str, Any]:
         "started_at": job.started_at.isoformat() if job.started_at else None,
         "finished_at": job.finished_at.isoformat() if job.finished_at else None,
         "duration_seconds": elapsed,
-        "seconds_left": estimate_seconds_left(elapsed or 0.0, job.progress / 100)
-        if running
-        else None,
+        "seconds_left": None if left is None else show_seconds_left(left),
     }
 
 

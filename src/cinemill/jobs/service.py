@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from cinemill.core.documents import check_text, quote
-from cinemill.core.hardware import Offer
+from cinemill.core.documents import check_text
 from cinemill.core.job import (
     DEFAULT_OWNER,
-    HIGHEST_PRIORITY,
-    LOWEST_PRIORITY,
     DeadStep,
     Failure,
     Job,
     JobState,
+    read_priority,
 )
 from cinemill.core.page_position import PagePosition
 from cinemill.errors import Conflict, InputRejected, LockTimeout, NotFound
 from cinemill.jobs import child_jobs
 from cinemill.jobs.catalog import Catalog, RetryPolicy
+from cinemill.jobs.figures import JobFigures
 from cinemill.jobs.job_document import describe_job, describe_step
+from cinemill.jobs.planning.request_digest import digest_request
 from cinemill.jobs.portions import delete_in_portions
-from cinemill.storage import hardware
-from cinemill.storage.clock import ClockJump, read_last_jump
 from cinemill.storage.database import Connection, Database, limit_lock_wait
 from cinemill.storage.ids import make_id
 from cinemill.storage.jobs import job_changes, job_queries, new_jobs, recovery, statistics
-from cinemill.storage.jobs.new_jobs import NewJob, NewStep
+from cinemill.storage.jobs.new_jobs import AT_ONCE, NewJob, NewStep, Timing
 from cinemill.storage.media import assets
 
 STOP_POLL_SECONDS = 0.1
@@ -41,7 +38,7 @@ BULK_LOCK_SECONDS = 0.1
 LONGEST_REASON_BYTES = 2000
 
 
-class JobService:
+class JobService(JobFigures):
     """Synchronous; every method is one short transaction. Safe to share between threads.
 
     All raise DatabaseUnavailable where PostgreSQL is gone; nothing is half-done then.
@@ -50,7 +47,7 @@ class JobService:
     def __init__(
         self, database: Database, *, catalog: Catalog, limits: RetryPolicy | None = None
     ) -> None:
-        self._database = database
+        super().__init__(database)
         self._catalog = catalog
         self._limits = limits or RetryPolicy()
 
@@ -65,15 +62,19 @@ class JobService:
         idempotency_key: str | None = None,
         job_id: str | None = None,
         parent_id: str | None = None,
+        filename: str = "",
+        timing: Timing = AT_ONCE,
         in_transaction: Callable[[Connection], None] | None = None,
     ) -> Job:
         """Accept a job: once this returns, it will end once.
 
         ``priority`` 0–10, 10 first; None takes its queue's. The same ``idempotency_key`` of the
         same owner, or the same ``job_id``, returns the job created the first time. ``parent_id`` is
-        the job that submits it, with which it is cancelled. ``in_transaction`` writes in the same
-        transaction, before the job. Raises InputRejected, NotFound, Conflict; JobCancelled where
-        the parent was cancelled or has ended.
+        the job that submits it, with which it is cancelled. ``filename`` is what the user calls the
+        video; ``timing`` is when the job may begin. ``in_transaction`` writes in the same
+        transaction, before the job. Raises InputRejected, NotFound; Conflict, also where the asset
+        is being deleted (``asset_being_deleted``); JobCancelled where the parent was cancelled or
+        has ended.
         """
         for name, value in (("idempotency_key", idempotency_key), ("job_id", job_id)):
             if value is not None:
@@ -87,7 +88,9 @@ class JobService:
             idempotency_key=idempotency_key,
             job_id=job_id,
             parent_id=parent_id,
+            filename=filename,
         )
+        new = replace(new, timing=timing)
         if in_transaction is None and parent_id is None:
             with self._database.once() as connection:
                 return new_jobs.insert_job(connection, new, steps)[0]
@@ -103,7 +106,7 @@ class JobService:
     ) -> Job:
         """Accept a job without parameters in the caller's transaction: both take effect, or none.
 
-        Raises InputRejected, NotFound.
+        Raises InputRejected, NotFound, Conflict (``asset_being_deleted``).
         """
         new, steps = self._make_job(kind, owner=owner, params={}, asset_id=asset_id, priority=None)
         return new_jobs.insert_job(connection, new, steps)[0]
@@ -119,7 +122,7 @@ class JobService:
     ) -> list[Job]:
         """Accept a job for each asset, in their order: all of them, or none.
 
-        Raises InputRejected, NotFound.
+        Raises InputRejected, NotFound, Conflict (``asset_being_deleted``).
         """
         made = [
             self._make_job(
@@ -141,6 +144,7 @@ class JobService:
         idempotency_key: str | None = None,
         job_id: str | None = None,
         parent_id: str | None = None,
+        filename: str = "",
     ) -> tuple[NewJob, list[NewStep]]:
         steps = self._plan_steps(kind, params, asset_id)
         new = NewJob(
@@ -151,8 +155,9 @@ class JobService:
             asset_id=asset_id,
             params=params,
             idempotency_key=idempotency_key,
-            request_digest=_digest(kind, params, asset_id),
+            request_digest=digest_request(kind, params, asset_id),
             parent_id=parent_id,
+            filename=filename,
         )
         return new, steps
 
@@ -330,41 +335,6 @@ class JobService:
         delete = partial(job_changes.delete_old_jobs, older_than_days=days)
         return delete_in_portions(self._database, lambda c, limit: delete(c, limit=limit))
 
-    def get_queue_stats(self) -> dict[str, Any]:
-        """Return counts ``by_status``, ``by_type``, ``by_queue`` (waiting), and the ``total``."""
-        with self._database.begin() as connection:
-            return statistics.count_jobs(connection)
-
-    def list_hardware(self) -> list[Offer]:
-        """Return the hardware encoders of live workers, both serving and suspended."""
-        with self._database.begin() as connection:
-            return hardware.list_offers(connection)
-
-    def get_clock_jump(self) -> ClockJump | None:
-        """Return the last time that the database's clock was set; None where it never was."""
-        with self._database.begin() as connection:
-            return read_last_jump(connection)
-
-    def get_processing_times(self) -> dict[str, dict[str, float]]:
-        """Return count, average, p50, p90 and p99 in seconds of completed jobs, by kind."""
-        with self._database.begin() as connection:
-            return statistics.measure_durations(connection)
-
-    def get_outcomes(self) -> dict[str, dict[str, Any]]:
-        """Return how jobs of the last days ended, their completion rate and why, by kind."""
-        with self._database.begin() as connection:
-            return statistics.count_outcomes(connection)
-
-    def get_memory(self) -> dict[str, dict[str, float]]:
-        """Return count, p50 and max in bytes of attempts that ended normally, by kind of step."""
-        with self._database.begin() as connection:
-            return statistics.measure_memory(connection)
-
-    def get_stuck_jobs(self, hours: float = 2.0) -> list[Job]:
-        """Return jobs pending or running for over ``hours``: the 500 oldest, in order."""
-        with self._database.begin() as connection:
-            return statistics.list_stuck(connection, hours=hours)
-
     def _plan_steps(
         self, kind: str, params: Mapping[str, object], asset_id: str | None
     ) -> list[NewStep]:
@@ -373,21 +343,4 @@ class JobService:
     def _choose_priority(self, priority: int | None, steps: Sequence[NewStep]) -> int:
         if priority is None:
             return self._catalog.queues[steps[0].queue].priority
-        if isinstance(priority, bool) or not isinstance(priority, int):
-            raise _priority_invalid(priority)
-        if not LOWEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
-            raise _priority_invalid(priority)
-        return priority
-
-
-def _digest(kind: str, params: Mapping[str, object], asset_id: str | None) -> str:
-    named = [kind, params, asset_id]
-    canonical = json.dumps(named, sort_keys=True, allow_nan=False, ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _priority_invalid(value: object) -> InputRejected:
-    return InputRejected(
-        f"priority must be a whole number from 0 to 10, not {quote(value)}.",
-        code="priority_invalid",
-    )
+        return read_priority(priority)

@@ -19,8 +19,12 @@ class ProgressCallback(Protocol):
     def __call__(self, fraction: float, message: str) -> None: ...
 
 
-def _ignore(_size_bytes: int) -> None:
+def _ignore(_reported: int | str) -> None:
     return None
+
+
+def _is_first(_error: Exception) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,12 @@ class StepContext:
     """The queue's limit for the whole process tree."""
     on_peak_memory: Callable[[int], None] = _ignore
     """Called with the largest resident bytes of each command that the handler ran."""
+    on_command: Callable[[str], None] = _ignore
+    """Called with what identifies each command that the handler ran and how it ended, where another
+    attempt would end alike; with nothing where it may not."""
+    is_repeated: Callable[[Exception], bool] = _is_first
+    """Returns whether the step's last attempt failed in the same way, so that it is rejected if the
+    handler raises this error."""
 
     def parameters(self, model: type[Model]) -> Model:
         """Return the step's own parameters.

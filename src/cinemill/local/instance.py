@@ -13,12 +13,14 @@ from rich.console import Console
 
 from cinemill.addresses import parse_sentinel
 from cinemill.config import Settings
+from cinemill.config.running import SERVICES_FILE
 from cinemill.errors import AddressUnusable, DatabaseUnavailable, PortInUse, RedisUnavailable
 from cinemill.listening import listen
 from cinemill.local.home import lock_home, open_home, remove_state, write_state
 from cinemill.local.servers.health import accepts_connections
 from cinemill.local.service_plan import ServicePlan, plan_services, prepare_services
 from cinemill.local.supervisor.liveness import Liveness
+from cinemill.local.supervisor.service_reports import ServiceReports
 from cinemill.local.supervisor.status import StatusLines
 from cinemill.local.supervisor.supervisor import Supervisor
 from cinemill.shared_memory import require_semaphores
@@ -90,6 +92,7 @@ async def supervise(
             log_folder=home.log,
             status=StatusLines(console),
             liveness=liveness,
+            reports=ServiceReports(home.run / SERVICES_FILE),
         )
 
         def announce() -> None:

@@ -52,9 +52,17 @@ asset = Table(
     Column("media", JSONB),
     _timestamp("created_at", is_set=True),
     Column("collection", Text, nullable=False, server_default=_EMPTY),
+    Column("other_names", JSONB, nullable=False, server_default=_EMPTY_LIST),
+    # On the engine's clock.
+    Column("deletion_ends", Double),
     UniqueConstraint("owner", "sha256", name="asset_owner_sha256_key"),
     Index("asset_sha256_idx", "sha256"),
     Index("asset_created_at_idx", "created_at", "id"),
+    Index(
+        "asset_deletion_idx",
+        "deletion_ends",
+        postgresql_where=text("deletion_ends IS NOT NULL"),
+    ),
 )
 
 artifact = Table(
@@ -135,6 +143,12 @@ job = Table(
     # Without a foreign key: children outlive the job that submitted them.
     Column("parent_id", Text),
     Column("must_cancel_children", Boolean, nullable=False, server_default=text("false")),
+    Column("filename", Text, nullable=False, server_default=_EMPTY),
+    _timestamp("due_at"),
+    _timestamp("expires_at"),
+    Column("time_limit_seconds", Double),
+    Column("work_done", Double, nullable=False, server_default=_ZERO),
+    _timestamp("expected_end"),
     CheckConstraint("priority BETWEEN 0 AND 10", name="job_priority_check"),
     UniqueConstraint("owner", "idempotency_key", name="job_owner_idempotency_key"),
     Index("job_queued_at_idx", text("queued_at DESC"), text("id DESC")),
@@ -156,6 +170,33 @@ job = Table(
     ),
     Index("job_parent_idx", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
     Index("job_must_cancel_idx", "id", postgresql_where=text("must_cancel_children")),
+    Index(
+        "job_due_idx",
+        "due_at",
+        postgresql_where=text("due_at IS NOT NULL AND state = 'pending'"),
+    ),
+    Index(
+        "job_expires_idx",
+        "expires_at",
+        postgresql_where=text("expires_at IS NOT NULL AND state = 'pending'"),
+    ),
+)
+
+job_wait = Table(
+    "job_wait",
+    metadata,
+    Column("job_id", Text, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("call", JSONB, nullable=False),
+    _timestamp("created_at", is_set=True),
+)
+
+job_dependency = Table(
+    "job_dependency",
+    metadata,
+    Column("job_id", Text, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("depends_on", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Index("job_dependency_depends_on_idx", "depends_on"),
 )
 
 job_quotation = Table(
@@ -186,6 +227,7 @@ step = Table(
     Column("max_failures", Integer, nullable=False),
     Column("max_crashes", Integer, nullable=False),
     Column("progress", Double, nullable=False, server_default=_ZERO),
+    Column("seconds", Double, nullable=False, server_default=_ZERO),
     Column("result", JSONB),
     Column("failure", JSONB),
     _timestamp("started_at"),

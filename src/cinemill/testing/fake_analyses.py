@@ -18,7 +18,7 @@ from cinemill.client.models import (
     ReviewDocument,
 )
 from cinemill.core.job import Job, JobState
-from cinemill.errors import NotFound
+from cinemill.errors import Conflict, NotFound
 from cinemill.storage.analyses.records import (
     Analysis,
     AnalysisError,
@@ -82,7 +82,7 @@ class FakeAnalysisCalls(Client):
     ) -> AnalysisDocument:
         new = read_body(server.CreateAnalysisRequest, {"fast": fast, "priority": priority})
         with as_client_errors():
-            self._assets.find(asset_id)
+            self._assets.find_lasting(asset_id)
         return self._analyze(asset_id, new)
 
     def analyze_batch(
@@ -92,9 +92,9 @@ class FakeAnalysisCalls(Client):
         new = read_body(server.CreateAnalysesRequest, body)
         for place, asset_id in enumerate(new.asset_ids):
             try:
-                self._assets.find(asset_id)
-            except NotFound:
-                what = f"there is no asset {asset_id}"
+                self._assets.find_lasting(asset_id)
+            except (Conflict, NotFound):
+                what = f"there is no asset {asset_id}, or it is being deleted"
                 raise parameter_invalid(f"asset_ids.{place}", what) from None
         return [self._analyze(asset_id, new) for asset_id in new.asset_ids]
 

@@ -11,6 +11,7 @@ from cinemill.core.job import DEFAULT_OWNER
 from cinemill.core.media import Artifact, ArtifactKind
 from cinemill.errors import NotFound
 from cinemill.storage.media.assets import ArtifactRecord, AssetRecord
+from cinemill.storage.media.deletions import refuse_leaving
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,20 @@ class FakeAssets:
         self._contents: dict[str, bytes] = {}
 
     def register(self, filename: str, content: bytes, now: datetime) -> AssetRecord:
-        """Return the asset of these bytes; the first filename stays."""
+        """Return the asset of these bytes, which takes the filename and keeps former ones."""
         sha256 = self._keep(content)
         for known in self._assets.values():
             if known.sha256 == sha256:
-                return known
+                return self.mark(self._rename(known, filename).id, None)
         asset = AssetRecord(str(uuid4()), DEFAULT_OWNER, sha256, len(content), filename, None, now)
         self._assets[asset.id] = asset
+        return asset
+
+    def _rename(self, asset: AssetRecord, filename: str) -> AssetRecord:
+        if filename != asset.filename:
+            others = [asset.filename, *(one for one in asset.other_names if one != filename)]
+            asset = replace(asset, filename=filename, other_names=tuple(others))
+            self._assets[asset.id] = asset
         return asset
 
     def find(self, asset_id: str) -> AssetRecord:
@@ -45,19 +53,34 @@ class FakeAssets:
             raise NotFound(f"There is no asset {asset_id}.", code="asset_not_found")
         return found
 
+    def find_lasting(self, asset_id: str) -> AssetRecord:
+        """Return an asset that more can be made of. Raises NotFound, Conflict."""
+        found = self.find(asset_id)
+        if found.deleted_in_seconds is not None:
+            raise refuse_leaving(asset_id)
+        return found
+
     def move(self, asset_id: str, collection: str) -> AssetRecord:
         """Move an asset into a collection. Raises NotFound."""
         moved = replace(self.find(asset_id), collection=collection)
         self._assets[asset_id] = moved
         return moved
 
+    def mark(self, asset_id: str, seconds: float | None) -> AssetRecord:
+        """Mark an asset as to be deleted in so many seconds; None keeps it. Raises NotFound."""
+        marked = replace(self.find(asset_id), deleted_in_seconds=seconds)
+        self._assets[asset_id] = marked
+        return marked
+
     def list_collections(self) -> list[str]:
-        """List the collection of each asset that is in one."""
-        return [one.collection for one in self._assets.values() if one.collection]
+        """List the collection of each asset that stays and is in one."""
+        stays = (one for one in self._assets.values() if one.deleted_in_seconds is None)
+        return [one.collection for one in stays if one.collection]
 
     def newest(self, limit: int) -> list[AssetRecord]:
-        """List assets, newest first."""
-        return list(reversed(self._assets.values()))[:limit]
+        """List assets that stay, newest first."""
+        kept = [one for one in self._assets.values() if one.deleted_in_seconds is None]
+        return list(reversed(kept))[:limit]
 
     def remove(self, asset_id: str) -> None:
         """Delete an asset and its files."""

@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from cinemill import __version__
-from cinemill.api.models.assets import AssetDetails
-from cinemill.api.models.assets import AssetDocument as ServerAsset
 from cinemill.api.models.dead_letters import DeadStepDocument
 from cinemill.api.models.jobs import CancelRequest, CreateJobRequest
 from cinemill.api.models.tasks import TaskResult as ServerResult
 from cinemill.api.models.tasks import TaskState
-from cinemill.api.upload.filenames import clean_filename
 from cinemill.api.upload.options import parse_options
 from cinemill.catalog import CATALOG
 from cinemill.client.connection import drop_none
 from cinemill.client.models import (
-    AssetDocument,
     DeadDocument,
     DeadMessageDocument,
     HealthDocument,
@@ -32,6 +28,7 @@ from cinemill.client.models import (
 from cinemill.client.transfers import OnBytes
 from cinemill.core.job import Job, JobState, StepSpec
 from cinemill.core.media import ArtifactKind
+from cinemill.core.text.file_names import clean_filename
 from cinemill.errors import NotFound
 from cinemill.media.probe.sniff import HEAD_BYTES, sniff
 from cinemill.testing.answers import (
@@ -47,6 +44,7 @@ from cinemill.testing.answers import (
     status_of,
 )
 from cinemill.testing.fake_analyses import FakeAnalysisCalls
+from cinemill.testing.fake_asset_calls import FakeAssetCalls
 from cinemill.testing.fake_assets import FakeAssets
 from cinemill.testing.fake_contents import FakeContentCalls
 from cinemill.testing.fake_jobs import FakeJob, FakeJobs
@@ -58,7 +56,9 @@ Script = Outcome | Callable[[JobDocument], Outcome]
 """How a job goes; a function is called with the job when it is accepted."""
 
 
-class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls, FakeContentCalls):
+class FakeClient(
+    FakeAssetCalls, FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls, FakeContentCalls
+):
     """A client whose installation is in memory.
 
     A job moves on when it is looked at by itself (``job``, ``job_status``, ``task``, ``result``,
@@ -142,9 +142,10 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls, FakeConte
             written = {name: str(value) for name, value in fields.items()}
             options = parse_options(written, plan=self._plan)
             sniff(content[:HEAD_BYTES])
-            asset = self._assets.register(clean_filename(path.name), content, self._jobs.tick())
+            name = clean_filename(path.name)
+            asset = self._assets.register(name, content, self._jobs.tick())
         created = self._create(
-            options.kind, options.job_params, asset.id, options.priority, idempotency_key
+            options.kind, options.job_params, asset.id, options.priority, idempotency_key, name
         )
         if options.collection is not None:
             self._assets.move(asset.id, options.collection)
@@ -174,7 +175,7 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls, FakeConte
         body = {"kind": kind, "params": dict(params or {}), "priority": priority}
         new = read_body(CreateJobRequest, body)
         with as_client_errors():
-            self._assets.find(asset_id)
+            self._assets.find_lasting(asset_id)
         return document_of(self._create(new.kind, new.params, asset_id, new.priority, None))
 
     def job(self, job_id: str) -> JobDocument:
@@ -296,23 +297,6 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls, FakeConte
                 hint="List the dead letters; it may have been dropped already.",
             )
 
-    def assets(self, *, limit: int = 50) -> list[AssetDocument]:
-        check_limit(limit)
-        found = self._assets.newest(limit)
-        documents = [ServerAsset.from_record(asset) for asset in found]
-        return [cast("AssetDocument", one.model_dump(mode="json")) for one in documents]
-
-    def asset(self, asset_id: str) -> AssetDocument:
-        with as_client_errors():
-            asset = self._assets.find(asset_id)
-        document = AssetDetails.from_records(asset, self._assets.artifacts(asset_id))
-        return cast("AssetDocument", document.model_dump(mode="json"))
-
-    def set_collection(self, asset_id: str, collection: str) -> AssetDocument:
-        with as_client_errors():
-            asset = self._assets.move(asset_id, collection)
-        return cast("AssetDocument", ServerAsset.from_record(asset).model_dump(mode="json"))
-
     def download(
         self,
         asset_id: str,
@@ -338,7 +322,7 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls, FakeConte
         return describe_statistics(list(self._jobs.listed()))
 
     def health(self) -> HealthDocument:
-        parts = ("status", "database", "redis", "messages")
+        parts = ("status", "database", "redis", "messages", "workers", "relay")
         found = {**dict.fromkeys(parts, "ok"), "hardware": "none", "version": __version__}
         return cast("HealthDocument", found)
 
@@ -349,6 +333,7 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls, FakeConte
         asset_id: str | None,
         priority: int | None,
         key: str | None,
+        filename: str = "",
     ) -> Job:
         values = dict(params)
         check_key(key)
@@ -362,6 +347,7 @@ class FakeClient(FakeAnalysisCalls, FakeSearchCalls, FakePictureCalls, FakeConte
                 steps=steps,
                 outcome=Outcome(),
                 key=key or None,
+                filename=filename,
             )
         script = self._outcomes.get(kind, Outcome())
         if len(fake.events) == 1:

@@ -66,15 +66,15 @@ class FakeJobs:
         steps: Sequence[StepSpec],
         outcome: Outcome,
         key: str | None,
+        filename: str,
     ) -> FakeJob:
         """Add a job, or find the one of the same key. Raises Conflict."""
         digest = json.dumps([kind, params, asset_id], sort_keys=True)
         if key is not None and key in self._keys:
             return self._find_same(key, digest)
         job_id = str(uuid4())
-        added = FakeJob(
-            self._make(job_id, kind, params, asset_id, priority), steps, outcome, digest
-        )
+        made = self._make(job_id, kind, params, asset_id, priority)
+        added = FakeJob(replace(made, filename=filename), steps, outcome, digest)
         added.change()
         self._jobs[job_id] = added
         if key is not None:

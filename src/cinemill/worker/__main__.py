@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cinemill.config import Settings
 from cinemill.config.parsers import parse_autoscale
 from cinemill.errors import DependencyUnavailable, InputRejected, SettingsInvalid
+from cinemill.jobs.adoption.names import expand_queues
 from cinemill.jobs.catalog import list_common
 from cinemill.media.ffmpeg.binary import find_ffmpeg
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
@@ -92,11 +93,11 @@ def plan_worker(
     If packages were left out, an unknown queue may be one of theirs: the others are still
     consumed. Raises InputRejected.
     """
-    names = queues.split(",") if queues else list_common(context.catalog.queues)
-    unknown = [name for name in names if name not in context.catalog.queues]
-    if unknown and are_packages_left_out and len(unknown) < len(names):
+    known = context.catalog.queues
+    given = queues.split(",") if queues else list_common(known)
+    names, unknown = expand_queues(given, known)
+    if unknown and are_packages_left_out and names:
         log.warning("unknown queues are not consumed", queues=unknown)
-        names = [name for name in names if name not in unknown]
     elif unknown:
         raise InputRejected(
             f"There is no queue called {', '.join(unknown)}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,11 +18,7 @@ from cinemill.worker.hardware.detection import find_hardware
 from cinemill.worker.messages.clocks import BoundedClock
 from cinemill.worker.messages.kombu_patches import patch_redis_transport, patch_solo_pool
 from cinemill.worker.messages.queues import broker_options, declare_queues
-from cinemill.worker.messages.redis_sentinel import (
-    configure_pubsub,
-    credential_options,
-    translate_url,
-)
+from cinemill.worker.messages.redis_sentinel import configure_pubsub, translate_url
 from cinemill.worker.messages.transport import register_transports
 from cinemill.worker.process import lifecycle
 from cinemill.worker.process.prefork import patch_prefork_pool
@@ -44,7 +41,12 @@ def build_app(
     register_transports()
     broker_settings = _broker_settings(settings)
     configure_pubsub(_broker_of(settings))
-    app = Celery("cinemill", set_as_current=True)
+    app = Celery(
+        "cinemill",
+        set_as_current=True,
+        amqp="cinemill.worker.messages.amqp:AdoptingAMQP",
+        control="cinemill.worker.process.control:JobControl",
+    )
     app.clock = BoundedClock()
     app.context = WorkerContext(
         settings,
@@ -56,7 +58,17 @@ def build_app(
     app.conf.update(**broker_settings, **_task_settings(catalog), **_process_settings(settings))
     task_registry.register(app)
     lifecycle.connect_signals(app)
+    _extend_commands()
     return app
+
+
+def _extend_commands() -> None:
+    # Celery's own command imports its parts before it imports an application; nothing else does.
+    commands = sys.modules.get("celery.bin.control")
+    if commands is not None:
+        from cinemill.worker.process.control import offer_terminate
+
+        offer_terminate(commands.control)
 
 
 def _broker_of(settings: Settings) -> str:
@@ -65,13 +77,11 @@ def _broker_of(settings: Settings) -> str:
 
 def _broker_settings(settings: Settings) -> dict[str, Any]:
     broker_url, broker_location = translate_url(_broker_of(settings))
-    results = settings.celery_result_backend or "cinemill.worker.result_backend:JobBackend"
-    results_url, results_location = translate_url(results)
     return {
         "broker_url": broker_url,
         "broker_transport_options": {**broker_options(), **broker_location},
-        "result_backend": results_url,
-        "result_backend_transport_options": {**results_location, **credential_options(results)},
+        # Always: no task returns anything that another backend could store.
+        "result_backend": "cinemill.worker.result_backend:JobBackend",
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         # Otherwise a broker that refuses briefly stops the worker once its longest task ends.

@@ -16,6 +16,7 @@ from cinemill.errors import (
     DatabaseUnavailable,
     DependencyUnavailable,
 )
+from cinemill.jobs.adoption.submission import CallSubmitter
 from cinemill.jobs.catalog import Catalog, RetryPolicy
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.rate_limiter import RateLimiter
@@ -122,6 +123,10 @@ class WorkerContext:
     @property
     def service(self) -> JobService:
         return JobService(self.database, catalog=self.catalog, limits=self.retry_policy)
+
+    @property
+    def calls(self) -> CallSubmitter:
+        return CallSubmitter(self.service, self.database, self.catalog)
 
     @property
     def events(self) -> EventPublisher:

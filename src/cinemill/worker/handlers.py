@@ -124,7 +124,8 @@ def build_resources(context: WorkerContext) -> StepResources:
         ffmpeg_binary=find_ffmpeg(settings.ffmpeg_path),
         sandbox=detect_sandbox(settings.sandbox),
         limits=limits,
-        input_roots=settings.input_roots,
+        # What one job has made may be given to the next, as a chain does.
+        input_roots=(*settings.input_roots, settings.render_dir, settings.preview_dir),
         min_free_bytes=settings.min_free_bytes,
         render_dir=settings.render_dir,
         preview_dir=settings.preview_dir,

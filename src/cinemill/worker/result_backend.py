@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from celery import states
 from celery.backends.base import BaseBackend
 from celery.exceptions import TaskRevokedError
+from celery.result import ResultSet
+from kombu.utils.json import dumps, loads
 
 from cinemill.core.job import Job, JobState
 from cinemill.errors import CinemillError, NotFound
+from cinemill.jobs.adoption.results import name_job
 
 POLL_SECONDS = 0.1
 
@@ -48,11 +52,48 @@ class JobBackend(BaseBackend):
     def _store_result(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: Celery would store what its tasks return, and ours return nothing."""
 
+    def apply_chord(self, header_result_args: Any, body: Any, **_: Any) -> None:
+        """Create the job of a chord's body, which waits for those of its header.
+
+        Called before the header is submitted.
+        """
+        ends = [result for one in header_result_args[1] for result in _list_results(one)]
+        self.app.context.calls.submit_body(
+            loads(dumps(body)),
+            [end.id for end in ends],
+            header_jobs=list(dict.fromkeys(_list_jobs(ends))),
+        )
+
     def _forget(self, task_id: str) -> None:
         """Do nothing: the row stays until retention removes it."""
 
     def __reduce__(self, args: Any = (), kwargs: Any = None) -> Any:
         return functools.partial(JobBackend, self.app), ()
+
+
+def _list_results(result: Any) -> Iterator[Any]:
+    """Return the results of the tasks that end a signature: several where it ends with a group."""
+    if isinstance(result, ResultSet):
+        for one in result.results:
+            yield from _list_results(one)
+    else:
+        yield result
+
+
+def _list_jobs(ends: Iterable[Any]) -> Iterator[str]:
+    """Return the ids of these results, and of all that come before them."""
+    left, seen = list(ends), set()
+    while left:
+        result = left.pop(0)
+        if id(result) in seen:
+            continue
+        seen.add(id(result))
+        if isinstance(result, ResultSet):
+            left += result.results
+        else:
+            yield result.id
+        if result.parent is not None:
+            left.append(result.parent)
 
 
 def describe_result(job: Job, *, result_field: str | None = None) -> dict[str, Any]:
@@ -72,7 +113,7 @@ def describe_result(job: Job, *, result_field: str | None = None) -> dict[str, A
 
 def _result(job: Job, result_field: str | None) -> Any:
     if job.state is JobState.COMPLETED:
-        result = dict(job.result or {})
+        result = name_job(job)
         return result if result_field is None else result[result_field]
     if job.state is JobState.FAILED and job.failure is not None:
         return JobFailed(job.failure.message, code=job.failure.code, hint=job.failure.hint)

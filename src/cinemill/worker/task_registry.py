@@ -6,30 +6,33 @@ Clients send the tasks of jobs, and only the relay sends those of steps. Each bo
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Task, group
 from celery.exceptions import Ignore, Reject
 from celery.result import AsyncResult
-from kombu.utils.json import dumps
+from kombu.utils.json import dumps, loads
 
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import DEFAULT_OWNER, Failure
 from cinemill.errors import DependencyUnavailable, InputRejected
+from cinemill.jobs.adoption.names import find_kind, list_task_names, require_queue
+from cinemill.jobs.adoption.submission import FOLLOW_UP_OPTIONS
+from cinemill.jobs.adoption.timing import TIME_LIMITS
 from cinemill.jobs.catalog import Catalog, JobKind
-from cinemill.jobs.service import JobService
 from cinemill.storage.jobs.refused_messages import RefusedMessages
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.envelope import excerpt
-from cinemill.worker.messages.guard import STEP_PREFIX
+from cinemill.worker.messages.guard import OPTIONS_HEADER, STEP_PREFIX
 from cinemill.worker.messages.queues import requested_priority
 
 log = get_logger(__name__)
 
-UNSUPPORTED_OPTIONS = frozenset({"countdown", "eta", "expires", "link", "link_error", "queue"})
+CALL_OPTIONS = ("countdown", "eta", "expires", *TIME_LIMITS, *FOLLOW_UP_OPTIONS)
 ADOPTION_PAUSE_SECONDS = 1.0
 
 
@@ -56,36 +59,51 @@ class JobTask(Task):
     ) -> AsyncResult:
         """Submit a job of this kind; ``priority`` 0–10, 10 first. Raises InputRejected.
 
-        Celery's own options that a job cannot store are refused rather than ignored.
+        ``countdown``, ``eta``, ``expires``, time limits, ``link``, ``link_error`` and what a chain
+        puts after it become rows with the job. A ``queue`` must be known, and is then the kind's
+        own: each step has its queue.
         """
-        refused = sorted(
-            name for name in options.keys() & UNSUPPORTED_OPTIONS if options[name] is not None
+        context: WorkerContext = self.app.context
+        require_queue(options.get("queue"), context.catalog.queues)
+        kept = {name: options[name] for name in CALL_OPTIONS if options.get(name) is not None}
+        job = context.calls.submit(
+            find_job_kind(context.catalog, self.name),
+            args or (),
+            kwargs or {},
+            job_id=task_id,
+            priority=priority,
+            options=loads(dumps(kept)),
         )
-        if refused:
-            raise InputRejected(
-                f"{', '.join(refused)} cannot be used with Cinemill jobs.",
-                code="arguments_invalid",
-                hint="Submit it when it is due; its kind chooses the queue.",
-            )
-        context = self.app.context
-        kind = context.catalog.jobs[self.name]
-        params = bind_arguments(kind, args or (), kwargs or {})
-        job = submit(context.service, kind, params, priority=priority, job_id=task_id)
         return self.AsyncResult(job.id)
+
+    def map(self, it: Iterable[Any]) -> Any:
+        """Return a group of a job for each item, its only argument."""
+        return self.starmap((item,) for item in it)
+
+    def starmap(self, it: Iterable[Sequence[Any]]) -> Any:
+        """Return a group of a job for each item, its arguments."""
+        return group([self.si(*arguments) for arguments in it], app=self.app)
+
+    def chunks(self, it: Iterable[Sequence[Any]], n: int) -> Any:
+        """Return a group of a job for each item, its arguments, whatever ``n``.
+
+        Celery's has a worker call ``n`` of them in turn; jobs are spread over the workers anyway.
+        """
+        return self.starmap(it)
 
 
 def register(app: Celery) -> None:
-    """Give the application a task for every kind in its catalog."""
+    """Give the application a task for every kind of job, by each of its names, and of step."""
     catalog: Catalog = app.context.catalog
-    for kind in catalog.jobs.values():
-        _register_job(app, kind)
+    for name in list_task_names(catalog.jobs):
+        _register_job(app, name)
     for step in catalog.steps:
         _register_step(app, step)
 
 
-def _register_job(app: Celery, kind: JobKind[Any]) -> None:
+def _register_job(app: Celery, name: str) -> None:
     # Not shared: a second application in this process must not get this one's tasks.
-    @app.task(name=kind.name, base=JobTask, bind=True, shared=False)
+    @app.task(name=name, base=JobTask, bind=True, shared=False)
     def adopt(task: Task, /, *args: Any, **kwargs: Any) -> None:
         adopt_message(task, args, kwargs)
 
@@ -111,7 +129,7 @@ def adopt_message(task: Task, args: tuple[Any, ...], kwargs: JsonObject) -> None
     message is the only record of its job, and goes back to the broker.
     """
     context: WorkerContext = task.app.context
-    kind = context.catalog.jobs[task.name]
+    kind = find_job_kind(context.catalog, task.name)
     try:
         _adopt(context, kind, task.request, args, kwargs)
     except DependencyUnavailable as error:
@@ -130,8 +148,14 @@ def _adopt(
     """Create a job, or a failed one if the arguments are invalid: a client may wait for its end."""
     priority = requested_priority((request.delivery_info or {}).get("priority"))
     try:
-        params = bind_arguments(kind, args, kwargs)
-        submit(context.service, kind, params, priority=priority, job_id=request.id)
+        context.calls.submit(
+            kind,
+            args,
+            kwargs,
+            job_id=request.id,
+            priority=priority,
+            options=getattr(request, OPTIONS_HEADER, None) or {},
+        )
     except DependencyUnavailable:
         raise
     except InputRejected as error:
@@ -150,6 +174,9 @@ def _reject(context: WorkerContext, kind: JobKind[Any], request: Any, error: Inp
     """Create a failed job, or a dead message if no job can have this id."""
     try:
         context.service.create_rejected(kind.name, error, owner=DEFAULT_OWNER, job_id=request.id)
+        # What follows has ids that a client may wait for: it is cancelled with the reason.
+        with suppress(InputRejected):
+            context.calls.insert_followers(request.id, getattr(request, OPTIONS_HEADER, None) or {})
     except DependencyUnavailable:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever it was, the message leaves a record
@@ -170,37 +197,6 @@ def _make_dead_message(kind: JobKind[Any], request: Any, error: InputRejected) -
     )
 
 
-def submit(
-    service: JobService,
-    kind: JobKind[Any],
-    params: JsonObject,
-    *,
-    priority: int | None,
-    job_id: str | None,
-) -> Any:
-    """Create a job; the parameter ``asset_id`` is stored in the job, not in its parameters."""
-    asset_id: Any = params.get("asset_id")
-    return service.create_job(
-        kind.name,
-        owner=DEFAULT_OWNER,
-        params={name: value for name, value in params.items() if name != "asset_id"},
-        asset_id=asset_id,
-        priority=priority,
-        job_id=job_id,
-    )
-
-
-def bind_arguments(kind: JobKind[Any], args: Any, kwargs: Any) -> dict[str, Any]:
-    """Return the arguments of a call by parameter name. Raises InputRejected."""
-    if len(args) > len(kind.positional):
-        raise InputRejected(
-            f"{kind.name} takes {len(kind.positional)} arguments by position, got {len(args)}.",
-            code="arguments_invalid",
-        )
-    named = dict(zip(kind.positional, args, strict=False))
-    twice = named.keys() & kwargs.keys()
-    if twice:
-        raise InputRejected(
-            f"{kind.name} got {', '.join(sorted(twice))} twice.", code="arguments_invalid"
-        )
-    return {**named, **kwargs}
+def find_job_kind(catalog: Catalog, task: str) -> JobKind[Any]:
+    """Return the kind of job that a registered task is of."""
+    return catalog.jobs[find_kind(task, catalog.jobs) or task]

@@ -252,5 +252,5 @@ def _check_absence(instance: Instance, client: Client, film: Path) -> None:
     assert refused.value.code == "job_kind_unknown"
     command = instance.run("loudness", str(film))
     assert command.returncode == 2
-    assert "No such command" in command.stderr
+    assert "command_unknown" in command.stderr
     assert "capabilities" not in client.health()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -313,6 +314,38 @@ def test_jobs_are_listed_newest_first_and_by_pages(client: Client) -> None:
     assert client.jobs(kind="no_such_kind") == []
     assert client.jobs(before="no-job") == []
     assert client.jobs(id_prefix="%") == []
+
+
+def test_video_is_deleted_and_restored(client: Client, tmp_path: Path) -> None:
+    own = films.make_film(tmp_path / "unwanted.mkv", seconds=1, picture="pal100bars")
+    asset_id = str(client.upload(own)["asset_id"])
+
+    def is_listed() -> bool:
+        return asset_id in {asset["id"] for asset in client.assets(limit=500)}
+
+    def refusal(call: Callable[[], object]) -> tuple[int, str]:
+        with pytest.raises(ClientError) as refused:
+            call()
+        return refused.value.status, refused.value.code
+
+    for seconds in (-1, 3601):
+        wrong = partial(client.delete_asset, asset_id, undo_seconds=seconds)
+        assert refusal(wrong) == (422, "parameters_invalid")
+    left = client.delete_asset(asset_id, undo_seconds=600)
+    assert left is not None
+    assert (left["deleted_in_seconds"] or 0) > 0
+    assert not is_listed()
+    leaving = (409, "asset_being_deleted")
+    assert refusal(lambda: client.create_job(asset_id, "process_video")) == leaving
+    assert refusal(lambda: client.analyze(asset_id)) == leaving
+    assert refusal(lambda: client.analyze_batch([asset_id])) == (422, "parameters_invalid")
+    assert client.restore_asset(asset_id)["deleted_in_seconds"] is None
+    assert is_listed()
+    assert client.delete_asset(asset_id) is None
+    missing = (404, "asset_not_found")
+    assert refusal(lambda: client.asset(asset_id)) == missing
+    assert refusal(lambda: client.delete_asset(asset_id)) == missing
+    assert refusal(lambda: client.restore_asset(asset_id)) == missing
 
 
 def test_task_is_cleaned_up_with_its_video(client: Client, tmp_path: Path) -> None:

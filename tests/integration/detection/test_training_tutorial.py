@@ -22,8 +22,8 @@ from cinemill.capabilities.detection.findings import Work, decide_findings
 from cinemill.capabilities.detection.runs.examined_videos import Examiner
 from cinemill.capabilities.detection.runs.workbench import Workbench
 from cinemill.capabilities.detection.verdict.calibration import STARTER_MARGIN
+from cinemill.cli.arguments.application import ApplicationGroup
 from cinemill.cli.commands.detect import training
-from cinemill.cli.main import ErrorGroup
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.sandbox import detect_sandbox
 
@@ -32,7 +32,7 @@ FACE_MESH = "mediapipe-face-mesh"
 
 
 def make_app() -> typer.Typer:
-    app = typer.Typer(cls=ErrorGroup, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app = typer.Typer(cls=ApplicationGroup, rich_markup_mode=None, pretty_exceptions_enable=False)
     for command in (training.train, training.calibrate, training.evaluate):
         app.command()(command)
     return app

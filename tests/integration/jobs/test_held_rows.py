@@ -9,21 +9,29 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
-from tests.integration.jobs.engine import Engine
+from tests.integration.jobs.engine import CATALOG, Engine
 from tests.integration.storage import rows
 
+from cinemill.jobs.adoption.deadlines import cancel_expired, free_due
+from cinemill.jobs.adoption.release import Releaser
+from cinemill.jobs.catalog import RetryPolicy
 from cinemill.storage import hardware
 from cinemill.storage.jobs import recovery
+from cinemill.storage.jobs.waiting.followers import Follower, insert_follower
 from cinemill.storage.media import assets
 
 TABLES = ("asset", "job", "step", "run", "engine_clock", "hardware_encoder")
 ROUNDS = 3
 """What one turn begins, such as a delay, the next ones end."""
 
+FOLLOWERS = {"begins": "pending", "fails": "failed", "is cancelled": "cancelled"}
+
 _OF_JOB = " WHERE job_id = :id"
 _DELAY = "UPDATE run SET delay_seconds = 0.001, delay_ends = '-Infinity'" + _OF_JOB
 _MANY_UNKNOWN = "UPDATE run SET kind = 'of_tomorrow_' || turn % 3" + _OF_JOB
 _QUEUE_GONE = "UPDATE run SET queue = 'of_tomorrow'" + _OF_JOB + " AND turn % 5 = 0"
+_DUE = "UPDATE job SET due_at = clock_timestamp() WHERE id = :id"
+_EXPIRED = "UPDATE job SET expires_at = clock_timestamp() WHERE id = :id"
 _STRANDED = "UPDATE run SET queue = 'gpu_av1', hardware = 'av1'" + _OF_JOB
 
 
@@ -57,6 +65,27 @@ def prepare_work(engine: Engine) -> None:
     submit("hardware_work", _DELAY)
     submit("hardware_work", _STRANDED)
     submit("crowd", _MANY_UNKNOWN, _QUEUE_GONE)
+    submit("work", _DELAY, _DUE)
+    submit("work", _EXPIRED)
+    follow(engine, "begins", engine.claim_and_finish(), asset_id=film.id)
+    follow(engine, "fails", engine.claim_and_finish(), asset_id="gone")
+    (failing,) = engine.submit(asset_id=film.id)
+    rows.mark_dead(engine.database, rows.start(engine.database, failing))
+    follow(engine, "is cancelled", failing.id, asset_id=film.id)
+
+
+def follow(engine: Engine, job_id: str, after: str, **kwargs: object) -> None:
+    """Have a job wait for another, as what follows a call of Celery's does."""
+    follower = Follower(
+        id=job_id,
+        kind="work",
+        owner="ann",
+        priority=9,
+        call={"args": [], "kwargs": kwargs, "immutable": True, "on": "success"},
+        after=[after],
+    )
+    with engine.database.begin() as connection:
+        insert_follower(connection, follower)
 
 
 @pytest.mark.parametrize("held", [*((one,) for one in TABLES), TABLES], ids=[*TABLES, "all"])
@@ -65,18 +94,30 @@ def test_no_duty_of_the_relay_waits_for_rows_that_somebody_holds(
 ) -> None:
     prepare_work(engine)
     dispatcher = engine.dispatcher
+    releaser = Releaser(engine.database, catalog=CATALOG, limits=RetryPolicy())
+    ended = engine.claim_and_finish()
     with ExitStack() as locks:
         for table in held:
             lock = f"SELECT 1 FROM {table} FOR UPDATE"
             locks.enter_context(rows.locked(engine.database, lock))
         (free,) = engine.submit(priority=9)
-        expected = rows.queued_runs(engine.database, free.id)["work"]
+        follow(engine, "free", ended)
         for _ in range(ROUNDS):
             # Each raises LockTimeout where it waits.
+            releaser.release_after([ended])
+            releaser.release_all()
+            free_due(engine.database)
+            cancel_expired(engine.database, CATALOG)
             dispatcher.publish_ready()
             dispatcher.announce_changes()
             dispatcher.close_crashed()
             dispatcher.finish_cancels()
             dispatcher.hold_unknown()
             dispatcher.republish_lost(older_than_seconds=0)
-        assert expected in {run.id for run in engine.post.sent}
+        expected = {rows.queued_runs(engine.database, job)["work"] for job in (free.id, "free")}
+        assert expected <= {run.id for run in engine.post.sent}
+    free_due(engine.database)
+    cancel_expired(engine.database, CATALOG)
+    releaser.release_all()
+    states = {job_id: engine.service.get_job(job_id).state.value for job_id in FOLLOWERS}
+    assert states == FOLLOWERS

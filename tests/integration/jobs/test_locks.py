@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 from cinemill.core.job import JobState, RunState, StepState
 from cinemill.errors import LockTimeout
 from cinemill.jobs.catalog import RetryPolicy
-from cinemill.jobs.dispatch import MOST_LOCKED
+from cinemill.jobs.planning.sweeping import MOST_LOCKED
 from cinemill.jobs.runs import attempt
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.storage import hardware

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import mmap
 import time
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from tests.integration.jobs.bench import (
     Bench,
     do_nothing,
@@ -17,6 +19,7 @@ from tests.integration.jobs.bench import (
     write_asset,
 )
 from tests.integration.storage import rows
+from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.catalog import CATALOG
 from cinemill.core.job import JobState, RunState, StepState
@@ -152,7 +155,31 @@ def test_runner_publishes_progress(bench: Bench, own_redis: str) -> None:
         "Encoding the preview copy",
         "first",
     )
-    assert event["seconds_left"] > 0
+    assert "seconds_left" not in event, "after so short a time it would mean nothing"
+
+
+def test_runner_states_the_time_left_once_it_is_measured(bench: Bench, own_redis: str) -> None:
+    """The same to watchers of events and to those who ask for the job."""
+    stated: list[tuple[object, object]] = []
+
+    def handle(context: StepContext) -> StepOutcome:
+        began = time.monotonic()
+        with redis.Redis.from_url(own_redis) as server:
+            while not stated and time.monotonic() - began < PATIENCE_SECONDS:
+                fraction = min(0.9, (time.monotonic() - began) / 60)
+                context.report(fraction, f"Encoding, {fraction:.3f}")
+                time.sleep(0.3)
+                event = json.loads(server.get(f"task_status:{context.run.job_id}") or "{}")
+                status = bench.service.get_job_status(context.run.job_id)
+                if "seconds_left" in event and status["seconds_left"] is not None:
+                    stated.append((event["seconds_left"], status["seconds_left"]))
+        return StepOutcome()
+
+    bench.submit(handle)
+    bench.execute(bench.service.list_jobs()[0])
+    in_event, in_row = stated[0]
+    assert in_event == pytest.approx(in_row, abs=5)
+    assert 30 < float(str(in_event)) < 120
 
 
 def test_failure_is_tried_again_after_a_minute_or_so(bench: Bench) -> None:
@@ -204,9 +231,7 @@ def test_after_a_failure_a_success_counts(bench: Bench) -> None:
 
 
 def test_bad_input_is_never_tried_again(bench: Bench) -> None:
-    error = MediaRejected(
-        "The file is truncated: it ends before the video does.", code="media_truncated"
-    )
+    error = MediaRejected("The file is truncated: its end is missing.", code="media_truncated")
     job = bench.submit(raising(error))
     assert bench.execute(job) is RunState.REJECTED
     assert rows.run_states(bench.database, job) == ["rejected"]

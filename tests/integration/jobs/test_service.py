@@ -14,7 +14,8 @@ from cinemill.errors import Conflict, InputRejected, NotFound
 from cinemill.jobs.catalog import RetryPolicy
 from cinemill.jobs.service import JobService
 from cinemill.storage.database import Connection, Database
-from cinemill.storage.media import assets
+from cinemill.storage.jobs.new_jobs import Timing
+from cinemill.storage.media import assets, deletions
 from cinemill.storage.media.assets import AssetRecord
 
 
@@ -78,6 +79,40 @@ def test_text_that_only_looks_like_an_escape_is_text(service: JobService) -> Non
 
 def test_unknown_kind_is_refused(service: JobService) -> None:
     assert refuse(service, "process_vidoe") == "job_kind_unknown"
+
+
+def test_no_more_is_made_of_a_video_that_is_being_deleted(
+    service: JobService, database: Database, film: AssetRecord
+) -> None:
+    known = service.create_job("work", asset_id=film.id, job_id="known")
+    with database.begin() as connection:
+        deletions.mark(connection, film.id, undo_seconds=10)
+    assert service.create_job("work", asset_id=film.id, job_id="known").id == known.id
+
+    def add() -> Job:
+        with database.begin() as connection:
+            return service.add_job(connection, "work", film.id)
+
+    for create in (
+        lambda: service.create_job("work", asset_id=film.id),
+        lambda: service.create_jobs("work", [film.id]),
+        lambda: service.queue_proxy_generation(film.id),
+        add,
+    ):
+        with pytest.raises(Conflict) as refused:
+            create()
+        assert refused.value.code == "asset_being_deleted"
+    with database.begin() as connection:
+        deletions.unmark(connection, film.id)
+    assert add().asset_id == film.id
+
+
+def test_whoever_claims_a_step_is_told_the_time_limit_of_the_call(
+    service: JobService, database: Database
+) -> None:
+    job = service.create_job("work", timing=Timing(time_limit_seconds=5))
+    assert start(database, job).time_limit_seconds == 5
+    assert start(database, service.create_job("work")).time_limit_seconds is None
 
 
 def test_unknown_asset_is_refused(service: JobService) -> None:
@@ -148,7 +183,8 @@ def test_running_jobs_status_says_its_worker_and_the_time_left(
     start(database, job)
     rows.change(
         database,
-        "UPDATE job SET progress = 25, started_at = now() - interval '10 s' WHERE id = :id",
+        "UPDATE job SET started_at = now() - interval '10 s',"
+        " expected_end = now() + interval '30 s' WHERE id = :id",
         id=job.id,
     )
     status = service.get_job_status(job.id)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from celery import Celery
@@ -87,6 +88,25 @@ def test_killed_api_restarts_and_ctrl_c_leaves_no_process(tmp_path: Path) -> Non
     assert "SIGKILL" in errors
     wait_until(lambda: processes_of(home) == [])
     assert not (home / "run" / "state.json").exists()
+
+
+def read_health(settings: Settings) -> dict[str, str]:
+    health: dict[str, str] = httpx.get(f"http://127.0.0.1:{settings.port}/health").json()
+    return health
+
+
+def test_health_follows_a_worker_that_ends_and_is_started_again(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with running_instance(home) as (process, settings):
+        # From the moment on at which it says that it is ready.
+        health = read_health(settings)
+        assert (health["status"], health["workers"], health["relay"]) == ("ok", "ok", "ok")
+        pid = pid_of(process.pid, "cinemill.worker")
+        assert pid is not None
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: read_health(settings)["workers"] == "starting")
+        wait_until(lambda: read_health(settings)["status"] == "ok")
+    assert not (home / "run" / "services.json").exists()
 
 
 def test_frozen_services_restart(tmp_path: Path) -> None:

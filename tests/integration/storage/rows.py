@@ -116,13 +116,17 @@ def find_lease(database: Database, run: ClaimedRun) -> dispatch.Lease | None:
     return next((lease for lease in leases if lease.run_id == run.id), None)
 
 
-def crash(database: Database, run: ClaimedRun) -> RunState | None:
+def crash(
+    database: Database, run: ClaimedRun, *, optional_kinds: Sequence[str] = ()
+) -> RunState | None:
     """Close the run as the sweeper does once it has watched the lease for long enough."""
     lease = find_lease(database, run)
     if lease is None:
         return None
     with database.begin() as connection:
-        return dispatch.record_crash(connection, lease, CRASH, delay_seconds=0)
+        return dispatch.record_crash(
+            connection, lease, CRASH, delay_seconds=0, optional_kinds=optional_kinds
+        )
 
 
 def get_job(database: Database, job: Job) -> Job:

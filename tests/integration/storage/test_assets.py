@@ -10,8 +10,9 @@ import pytest
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo, SourceFormat, VideoStream
 from cinemill.errors import NotFound
 from cinemill.storage.database import Database
-from cinemill.storage.media import assets
+from cinemill.storage.media import assets, deletions
 from cinemill.storage.media.assets import AssetRecord
+from cinemill.storage.media.referenced_files import list_referenced
 
 VIDEO = VideoStream(
     index=0,
@@ -55,6 +56,36 @@ def save(database: Database, asset: AssetRecord, artifact: Artifact, key: str = 
 def test_same_bytes_of_the_same_owner_are_one_asset(database: Database) -> None:
     assert register(database).id == register(database).id
     assert register(database, owner="bob").id != register(database).id
+
+
+def test_asset_goes_by_its_latest_name_and_keeps_the_others(database: Database) -> None:
+    def bring(filename: str) -> tuple[str, tuple[str, ...]]:
+        with database.begin() as connection:
+            found, _ = assets.register_asset(
+                connection, owner="ann", sha256="0", size_bytes=7, filename=filename
+            )
+        assert assets.get_asset(database, found.id) == found
+        return found.filename, found.other_names
+
+    assert bring("a.mp4") == ("a.mp4", ())
+    assert bring("a.mp4") == ("a.mp4", ())
+    assert bring("b.mp4") == ("b.mp4", ("a.mp4",))
+    assert bring("c.mp4") == ("c.mp4", ("b.mp4", "a.mp4"))
+    assert bring("a.mp4") == ("a.mp4", ("c.mp4", "b.mp4"))
+    for number in range(assets.MOST_OTHER_NAMES + 5):
+        bring(f"{number}.mp4")
+    assert len(bring("z.mp4")[1]) == assets.MOST_OTHER_NAMES
+
+
+@pytest.mark.parametrize("undo_seconds", [0, 10])
+def test_video_that_is_brought_again_is_not_deleted(database: Database, undo_seconds: int) -> None:
+    """However it comes: by an upload, by its path, or as a clip of a render."""
+    asset = register(database)
+    with database.begin() as connection:
+        deletions.mark(connection, asset.id, undo_seconds=undo_seconds)
+    assert assets.get_asset(database, asset.id).deleted_in_seconds is not None
+    assert register(database) == asset
+    assert assets.get_asset(database, asset.id) == asset
 
 
 def test_twenty_that_bring_the_same_bytes_at_once_have_one_asset(database: Database) -> None:
@@ -106,7 +137,7 @@ def test_work_that_was_done_for_another_asset_is_found_by_its_key(database: Data
 def test_every_file_that_a_row_names_is_listed_with_its_size(database: Database) -> None:
     save(database, register(database, sha256="source"), make_artifact(sha256="proxy"))
     with database.begin() as connection:
-        assert assets.referenced_files(connection) == {"source": 7, "proxy": 3}
+        assert list_referenced(connection) == {"source": 7, "proxy": 3}
 
 
 def test_deleted_asset_takes_its_artifacts_along(database: Database) -> None:
@@ -115,4 +146,4 @@ def test_deleted_asset_takes_its_artifacts_along(database: Database) -> None:
     with database.begin() as connection:
         assert assets.delete_asset(connection, asset.id)
         assert not assets.delete_asset(connection, asset.id)
-        assert assets.referenced_files(connection) == {}
+        assert list_referenced(connection) == {}

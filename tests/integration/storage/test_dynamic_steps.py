@@ -10,7 +10,8 @@ from tests.integration.storage.rows import CHAIN, FAN_IN, make_step
 
 from cinemill.core.job import JobState, StepState
 from cinemill.storage.database import Database
-from cinemill.storage.jobs import claims, recovery
+from cinemill.storage.jobs import recovery
+from cinemill.storage.jobs.job_clock.readings import note_progress
 
 
 def test_only_steps_that_come_after_nothing_are_queued_at_first(database: Database) -> None:
@@ -96,7 +97,7 @@ def test_running_work_of_a_failed_job_is_stopped(database: Database) -> None:
     working = rows.start(database, job, "a")
     rows.mark_dead(database, rows.start(database, job, "b"))
     with database.begin() as connection:
-        reason = claims.note_progress(connection, working, progress=50, message="Working")
+        reason = note_progress(connection, working, fraction=0.5, message="Working")
     assert reason == "another step of the job failed"
 
 
@@ -159,9 +160,7 @@ def test_progress_counts_each_step_by_its_weight(database: Database) -> None:
 def test_progress_never_goes_back(database: Database) -> None:
     job = rows.accept(database)
     run = rows.start(database, job)
-    for progress in (40.0, 20.0):
+    for fraction in (0.4, 0.2):
         with database.begin() as connection:
-            assert (
-                claims.note_progress(connection, run, progress=progress, message="Working") is None
-            )
+            note_progress(connection, run, fraction=fraction, message="Working")
     assert rows.get_job(database, job).progress == 40

@@ -17,6 +17,7 @@ from cinemill.core.media import ArtifactKind
 from cinemill.storage import clock, hardware, turns
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims, dispatch, job_changes, job_queries, recovery, statistics
+from cinemill.storage.jobs.waiting import deadlines, followers
 from cinemill.storage.media import assets, findings
 
 QUEUED = 10_000
@@ -61,6 +62,15 @@ SELECT 'run-' || id, 'step-' || id, id, owner, 'work', 'default', priority,
        1, CASE WHEN state <> 'pending' OR id LIKE 'new-___' THEN now() END,
        NULL, CASE WHEN state <> 'pending' THEN 'token-' || id END, finished_at,
        CASE WHEN state = 'completed' THEN 1 END FROM job;
+INSERT INTO job (id, kind, owner, priority, request_digest, due_at, expires_at)
+SELECT 'wait-' || n, 'process_video', 'owner-' || n % 5, 5, '', now() + n * interval '1 minute',
+       now() + n * interval '1 hour'
+FROM generate_series(1, 5000) AS n;
+INSERT INTO job_wait (job_id, call)
+SELECT id, '{{}}' FROM job WHERE id LIKE 'wait-%' OR state = 'cancelled';
+INSERT INTO job_dependency (job_id, depends_on, position)
+SELECT job_id, 'new-' || 1 + abs(hashtext(job_id)) % 9000 + place, place
+FROM job_wait, generate_series(1, 3) AS place;
 UPDATE run SET state = 'running', lease_until = now() + interval '1 minute', token = 'live'
 WHERE id IN (SELECT 'run-new-' || n FROM generate_series(1, 16) AS n)
 """
@@ -106,6 +116,13 @@ RELAY: dict[str, Callable[[Connection], object]] = {
     "cancelled and silent": dispatch.list_cancelling,
     "changed and untold": lambda c: dispatch.list_unannounced(c, limit=25),
     "is the token live": lambda c: claims.is_live_token(c, "live"),
+    "what follows a job": lambda c: followers.list_ready_after(c, ["new-77", "old-7"], limit=100),
+    "who waits for a deleted job": lambda c: followers.note_deletion(c, ["new-77"]),
+    "a job that waits": lambda c: followers.lock_ready(c, "wait-77"),
+    "what a job waits for": lambda c: followers.list_dependencies(c, "wait-77"),
+    "what was ended with a job": lambda c: followers.list_ended_after(c, "new-77"),
+    "jobs that are due": deadlines.free_due,
+    "jobs that expired": deadlines.list_expired,
 }
 
 

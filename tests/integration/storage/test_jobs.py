@@ -13,7 +13,8 @@ from tests.integration.storage.rows import CHAIN, FAN_IN, make_job, make_step
 from cinemill.core.job import Job, JobState
 from cinemill.errors import Conflict, NotFound
 from cinemill.storage.database import Database
-from cinemill.storage.jobs import claims, job_changes, job_queries, new_jobs, recovery, runs
+from cinemill.storage.jobs import job_changes, job_queries, new_jobs, recovery, runs
+from cinemill.storage.jobs.job_clock.readings import note_progress
 from cinemill.storage.media import assets
 
 
@@ -181,7 +182,8 @@ def test_running_job_is_cancelled_when_its_worker_says_so(database: Database) ->
     run = rows.start(database, job)
     assert cancel(database, job).state is JobState.RUNNING
     with database.begin() as connection:
-        assert claims.note_progress(connection, run, progress=1, message="") == "wrong film"
+        noted = note_progress(connection, run, fraction=0.01, message="")
+        assert noted == "wrong film"
         runs.confirm_cancel(connection, run)
     assert rows.get_job(database, job).state is JobState.CANCELLED
 

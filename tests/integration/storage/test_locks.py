@@ -21,6 +21,7 @@ from cinemill.storage.database import (
 )
 from cinemill.storage.jobs import claims, dispatch, job_changes, job_queries, runs
 from cinemill.storage.jobs.claims import CLAIM_LOCK_SECONDS
+from cinemill.storage.jobs.job_clock.readings import note_progress
 from cinemill.storage.media import assets
 from cinemill.storage.sessions import LOCK_WAIT_SECONDS
 
@@ -124,12 +125,12 @@ def test_lease_is_renewed_and_progress_left_out_where_the_job_is_locked(
         connection.execute(text("SET lock_timeout = 0"))  # it is not the limit that saves it
         connection.execute(text("SET statement_timeout = 20000"))
         assert claims.renew_lease(connection, run, lease_seconds=60)
-        assert claims.note_progress(connection, run, progress=50, message="Half") is None
+        assert note_progress(connection, run, fraction=0.5, message="Half") is None
         connection.execute(text("RESET ALL"))
         connection.invalidate()
     assert rows.get_job(database, job).progress == 0
     with database.once() as connection:
-        assert claims.note_progress(connection, run, progress=50, message="Half") is None
+        note_progress(connection, run, fraction=0.5, message="Half")
     assert rows.get_job(database, job).progress == 50
 
 

@@ -7,6 +7,7 @@ what the engine promises still holds, and in the end every job must come to its 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -26,9 +27,10 @@ from tests.integration.storage import rows
 from tests.integration.storage.rows import CHAIN, FAILURE, FAN_IN, make_step
 
 from cinemill.core.job import FINAL_JOB_STATES, ClaimedRun, Job, JobState, RunState
-from cinemill.errors import Conflict, LeaseLost
+from cinemill.errors import Conflict, LeaseLost, Postponed
 from cinemill.storage.database import Database
-from cinemill.storage.jobs import claims, dispatch, recovery, runs
+from cinemill.storage.jobs import claims, dispatch, dynamic_steps, recovery, runs
+from cinemill.storage.jobs.job_clock.readings import note_progress
 
 PLANS = {
     "one": (make_step(max_failures=2, max_crashes=2),),
@@ -111,6 +113,7 @@ class Engine(RuleBasedStateMachine):
         super().__init__()
         self.final: dict[str, JobState] = {}
         self.working: dict[str, ClaimedRun] = {}
+        self.shown: dict[str, float] = {}
 
     @initialize()
     def begin(self) -> None:
@@ -138,6 +141,24 @@ class Engine(RuleBasedStateMachine):
         del self.working[run.id]
         rows.succeed(self.database, run, {"by": run.token})
 
+    @rule(run=consumes(held), count=st.integers(1, 3))
+    def grow(self, run: ClaimedRun, count: int) -> None:
+        """The step ends with more steps in its place."""
+        del self.working[run.id]
+        steps = [make_step(f"{run.token}-{number}", weight=20.0) for number in range(count)]
+        with self.database.begin() as connection:
+            job = runs.lock_job_of_claim(connection, run)
+            dynamic_steps.add_steps(connection, run, steps)
+            runs.commit_success(connection, run, job, {})
+
+    @rule(run=consumes(held))
+    def wait(self, run: ClaimedRun) -> None:
+        """What the step waits for is not there yet."""
+        del self.working[run.id]
+        not_yet = replace(FAILURE, code=Postponed.code)
+        with self.database.begin() as connection:
+            runs.retry_later(connection, run, RunState.RETURNED, not_yet, delay_seconds=0)
+
     @rule(run=consumes(held))
     def fail(self, run: ClaimedRun) -> None:
         """As the runner does: bury at the limit, else queue again."""
@@ -161,13 +182,13 @@ class Engine(RuleBasedStateMachine):
         with self.database.begin() as connection:
             runs.retry_later(connection, run, RunState.RETURNED, FAILURE, delay_seconds=0)
 
-    @rule(target=held, run=consumes(held))
-    def look_and_obey(self, run: ClaimedRun) -> object:
+    @rule(target=held, run=consumes(held), fraction=st.floats(0, 1))
+    def look_and_obey(self, run: ClaimedRun, fraction: float) -> object:
         """A worker that learns that its job is cancelled or failed stops."""
         with self.database.begin() as connection:
             assert claims.renew_lease(connection, run, lease_seconds=60)
-            reason = claims.note_progress(connection, run, progress=10, message="Working")
-        if reason is None:
+            reason = note_progress(connection, run, fraction=fraction, message="Working")
+        if not isinstance(reason, str):
             return run
         del self.working[run.id]
         with self.database.begin() as connection:
@@ -231,6 +252,15 @@ class Engine(RuleBasedStateMachine):
     def nothing_is_broken(self) -> None:
         with self.database.begin() as connection:
             assert connection.execute(FIND_BROKEN).all() == []
+
+    @invariant()
+    def progress_never_falls(self) -> None:
+        """Whatever is retried, crashes, is handed back or planned on the way."""
+        with self.database.begin() as connection:
+            found = connection.execute(text("SELECT id, progress FROM job")).all()
+        for job_id, progress in found:
+            assert self.shown.get(job_id, 0.0) <= progress <= 100
+        self.shown = {row.id: row.progress for row in found}
 
     @invariant()
     def an_ended_job_stays_as_it_ended(self) -> None:

@@ -264,8 +264,8 @@ def has_crashed_once(now: StepRow, before: StepRow) -> bool:
 @pytest.mark.parametrize(
     "role", ["ingest", "upload_transcode", "by_path", "ladder", "preview", "render"]
 )
-def test_work_done_before_the_upgrade_is_reused(upgraded: Upgraded, role: str) -> None:
-    """Work is found by the keys that the old version wrote; changed keys would find nothing."""
+def test_work_is_done_again_once_after_the_upgrade(upgraded: Upgraded, role: str) -> None:
+    """Outputs of the old version state no colors, and were made by other keys."""
     for waiting in (*WAITING, *HALF_DONE):
         upgraded.wait_for(upgraded.old.jobs[waiting])
     for bare in BARE:
@@ -274,11 +274,15 @@ def test_work_done_before_the_upgrade_is_reused(upgraded: Upgraded, role: str) -
         "SELECT kind, params, asset_id FROM job WHERE id = %s", upgraded.old.jobs[role]
     )[0]
     path = "/jobs" if role in ("by_path", "render") else f"/assets/{asset}/jobs"
+    request = {"kind": kind, "params": params}
     before = upgraded.old.documents[f"/jobs/{upgraded.old.jobs[role]}"]["result"]
-    keys = {key for key, _ in upgraded.old.artifacts} | read_keys(upgraded)
-    after = upgraded.wait_for(upgraded.submit(path, {"kind": kind, "params": params}))["result"]
-    assert read_keys(upgraded) <= keys
-    assert sorted(find_hashes(after)) == sorted(find_hashes(before))
+    made = upgraded.wait_for(upgraded.submit(path, request))["result"]
+    keys = read_keys(upgraded)
+    assert keys - {key for key, _ in upgraded.old.artifacts}
+    after = upgraded.wait_for(upgraded.submit(path, request))["result"]
+    assert read_keys(upgraded) == keys
+    assert sorted(find_hashes(after)) == sorted(find_hashes(made))
+    assert len(list(find_hashes(after))) == len(list(find_hashes(before)))
     if role == "render":
         assert after["pieces"]["reused"] == after["pieces"]["total"]
     elif "reused" in before:
@@ -354,8 +358,11 @@ def test_celery_clients_read_results_from_before_the_upgrade(upgraded: Upgraded)
     app = build_app(apply_running_instance(load(dict(upgraded.environ))))
     with closing(app):
         for role in ("adopted", "render"):
-            result = app.AsyncResult(upgraded.old.jobs[role]).get(timeout=PATIENCE_SECONDS)
-            assert result == upgraded.old.documents[f"/jobs/{upgraded.old.jobs[role]}"]["result"]
+            job_id = upgraded.old.jobs[role]
+            result = app.AsyncResult(job_id).get(timeout=PATIENCE_SECONDS)
+            former = upgraded.old.documents[f"/jobs/{job_id}"]
+            ids = {"job_id": job_id, "asset_id": former["asset_id"]}
+            assert result == {**ids, **former["result"]}
             assert Path(result["output_path"]).is_file()
         failed = app.AsyncResult(upgraded.old.jobs["dead"])
         wait_until(failed.ready)  # another test may have redriven it

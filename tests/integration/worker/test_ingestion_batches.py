@@ -78,14 +78,14 @@ def cancel(stack: Stack, job_id: str, reason: str) -> bool:
 
 def test_failed_ingestions_are_resumed_at_the_failed_step(stack: Stack, films_folder: Path) -> None:
     """Resuming by job, by batch, and of everything that failed for the owner."""
-    late = films_folder / "late.mp4"
+    late = films_folder / "after-its-batch.mp4"
     batch = stack.app.tasks["batch_process_videos"].apply_async(args=[[str(late)], "quick"])
     (failed,) = batch.get(timeout=PATIENCE_SECONDS)["results"]
     assert failed["error"]["code"] == "source_not_found"
     again = call(stack, "retry_failed_tasks", job=batch.id)
     assert (again["retried"], again["resumed"]) == (1, [failed["job_id"]])
     wait_until(lambda: stack.service.get_job(failed["job_id"]).state is JobState.FAILED)
-    make_film(films_folder, "late.mp4")
+    make_film(films_folder, late.name)
     again = call(stack, "retry_failed_tasks")
     assert failed["job_id"] in again["resumed"]
     wait_until(lambda: stack.service.get_job(failed["job_id"]).state.is_final)

@@ -8,10 +8,14 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import av
 import pytest
-from tests.films import make_film
+from tests.color_outputs import is_right
+from tests.color_patches import look_at_jpeg, look_at_video, make_source
+from tests.films import make_film, remux
+from tests.integration.storage import rows
 from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS
 
@@ -74,6 +78,18 @@ print(json.dumps(generate_preview.apply_async(args=[{str(film)!r}], kwargs={{"nu
         assert (still.streams.video[0].width, still.streams.video[0].height) == (640, 360)
 
 
+def test_outputs_of_an_hd_video_that_states_no_colors_have_its_colors(
+    stack: Stack, films_folder: Path
+) -> None:
+    film = make_source("untagged HD", films_folder)
+    tasks = stack.app.tasks
+    encoding = tasks["transcode"].apply_async(args=[str(film), {"height": 180}])
+    extracting = tasks["generate_preview"].apply_async(args=[str(film)], kwargs={"num_frames": 1})
+    rendition, preview = (one.get(timeout=PATIENCE_SECONDS) for one in (encoding, extracting))
+    assert is_right("rendition", look_at_video(Path(rendition["output_path"])))
+    assert is_right("preview still", look_at_jpeg(Path(preview["preview_paths"][0])))
+
+
 def test_preview_task_creates_a_contact_sheet_and_an_animation(stack: Stack, film: Path) -> None:
     options = {"num_frames": 4, "animated": True, "sheet": {"columns": 3}}
     task = stack.app.tasks["generate_preview"].apply_async(args=[str(film)], kwargs=options)
@@ -103,6 +119,26 @@ def test_repeated_rendition_is_reused(stack: Stack, film: Path) -> None:
     assert first["rendition"]["sha256"] == second["rendition"]["sha256"]
     assert (first["reused"], second["reused"]) == (False, True)
     assert first["output_path"] != second["output_path"]
+
+
+def test_outputs_of_odd_names_are_stored_under_their_own(stack: Stack, films_folder: Path) -> None:
+    long = make_film(
+        films_folder / f"{'映' * 80}.mp4", seconds=1, size=(160, 90), picture="rgbtestsrc"
+    )
+    other = long.with_name("-b: \u202e?.mp4")
+    other.write_bytes(long.read_bytes())
+    options = {"codec": "h264", "container": "mp4", "height": 90}
+    task = stack.app.tasks["transcode"]
+    first, second = (
+        task.apply_async(args=[str(path), options]).get(timeout=PATIENCE_SECONDS)
+        for path in (long, other)
+    )
+    names = [Path(one["output_path"]).name for one in (first, second)]
+    assert names == [f"{'映' * 43}-90p-h264.mp4", "_-b_ _-90p-h264.mp4"]
+    assert [one["output_filename"] for one in (first, second)] == names
+    assert (first["reused"], second["reused"]) == (False, True)
+    asset = assets.get_asset(stack.database, first["asset_id"])
+    assert (asset.filename, asset.other_names) == ("-b: ?.mp4", (long.name,))
 
 
 def test_rendition_reports_its_conversions(stack: Stack, film: Path) -> None:
@@ -164,7 +200,9 @@ def test_transcode_path_outside_the_input_roots_is_refused(stack: Stack, tmp_pat
 
 def test_package_task_creates_adaptive_streams(stack: Stack, film: Path) -> None:
     """It can be played at once as it is, then with every rung, under separate names."""
-    task = stack.app.tasks["make_ladder"].apply_async(args=[str(film), "mobile"])
+    task = stack.app.tasks["make_ladder"].apply_async(
+        args=[str(film), "mobile"], task_id=f"über/{uuid4()}"
+    )
     result = task.get(timeout=PATIENCE_SECONDS)
     assert [rung["filename"] for rung in result["rungs"]] == ["360p.mp4", "240p.mp4"]
     master = Path(result["output_path"])
@@ -179,3 +217,16 @@ def test_package_task_creates_adaptive_streams(stack: Stack, film: Path) -> None
     masters = [variant for variant in streams if variant.endswith("/master.m3u8")]
     assert len(masters) == 2  # the video as it is, and the ladder
     assert result["playlist"] in masters
+
+
+@pytest.mark.parametrize("suffix", ["ts", "avi"])
+def test_ladder_of_any_container_is_made(stack: Stack, film: Path, suffix: str) -> None:
+    """From MPEG-TS it can be watched at once; an AVI does not say when its frames are shown."""
+    other = remux(film, film.with_name(f"{uuid4().hex}.{suffix}"))
+    task = stack.app.tasks["make_ladder"].apply_async(args=[str(other), "mobile"])
+    result = task.get(timeout=PATIENCE_SECONDS)
+    assert result["frames"] == 100
+    assert result["changes"] == []
+    opened = rows.get_steps(stack.database, stack.service.get_job(task.id))["open"].result
+    assert opened is not None
+    assert bool(opened["playlist"]) == (suffix == "ts")

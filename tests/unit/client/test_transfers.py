@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import tracemalloc
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -15,7 +16,7 @@ import httpx
 import pytest
 
 from cinemill.client import Client, ClientError
-from cinemill.client.transfers import safe_name, sha256_from_headers
+from cinemill.client.transfers import fit_folder, safe_name, sha256_from_headers
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Answer, LittleServer, Seen
@@ -235,3 +236,16 @@ class TestHeaders:
         self, headers: dict[str, str], expected: str | None
     ) -> None:
         assert sha256_from_headers(httpx.Headers(headers)) == expected
+
+
+def test_names_of_one_video_stay_different_where_a_disk_takes_short_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """eCryptfs takes 143 bytes, and says so."""
+    monkeypatch.setattr(os, "pathconf", lambda _folder, _name: 143)
+    stem = "映" * 70
+    fitted = [fit_folder(f"{stem}-{rest}", tmp_path) for rest in ("proxy.mp4", "poster.jpg")]
+    assert [name.rpartition("-")[2] for name in fitted] == ["proxy.mp4", "poster.jpg"]
+    assert all(len(name.encode()) <= 143 for name in fitted)
+    assert fit_folder(f"{stem}.mp4", tmp_path) == "映" * 46 + ".mp4"
+    assert fit_folder("short-proxy.mp4", tmp_path) == "short-proxy.mp4"

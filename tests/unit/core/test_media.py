@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinemill.core.media import (
-    REJECTION_CODES,
-    AudioStream,
-    MediaInfo,
-    SourceFormat,
-    VideoStream,
-)
+from cinemill.core.media import AudioStream, MediaInfo, Scan, SourceFormat, VideoStream
+from cinemill.media.rejections import REJECTION_CODES
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 counts = st.integers(0, 2**40)
@@ -50,6 +46,10 @@ audio_streams = st.builds(
     sample_rate_hz=counts,
     language=words,
     is_default=st.booleans(),
+    layout=words,
+    places=st.lists(words, max_size=3).map(tuple),
+    title=words,
+    roles=st.lists(words, max_size=3).map(tuple),
 )
 media_infos = st.builds(
     MediaInfo,
@@ -71,6 +71,16 @@ media_infos = st.builds(
 def test_probe_survives_json(media: MediaInfo) -> None:
     stored = json.loads(json.dumps(media.to_json(), allow_nan=False))
     assert MediaInfo.from_json(stored) == media
+
+
+@given(media_infos)
+def test_films_of_earlier_versions_are_probed_anew(media: MediaInfo) -> None:
+    document = media.to_json()
+    for added in ("scan", "color_range", "last_frame_seconds", "has_alpha", "alpha_decoder"):
+        del document["video"][added]
+    assert MediaInfo.from_json(document).is_outdated
+    current = replace(media, video=replace(media.video, scan=Scan.PROGRESSIVE))
+    assert not current.is_outdated
 
 
 @given(media_infos)

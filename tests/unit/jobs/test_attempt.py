@@ -13,6 +13,7 @@ from cinemill.catalog import CATALOG
 from cinemill.errors import (
     CommandFailed,
     CommandStalled,
+    InputRejected,
     JobCancelled,
     LeaseLost,
     WorkerStopping,
@@ -50,6 +51,16 @@ def test_attempt_without_progress_is_stalled() -> None:
 def test_slow_attempt_with_progress_is_not_stalled() -> None:
     watch = make_watch(moved_at=START + 3000)
     assert find_exceeded_limit(watch, START + 3100, memory_bytes=0) is None
+
+
+def test_attempt_over_the_limit_of_its_call_is_not_tried_again() -> None:
+    run = replace(make_run(), time_limit_seconds=60)
+    watch = make_watch(run=run, moved_at=START + 60)
+    assert find_exceeded_limit(watch, START + 60, memory_bytes=0) is None
+    breach = find_exceeded_limit(watch, START + 61, memory_bytes=0)
+    assert isinstance(breach, InputRejected)
+    assert breach.code == "time_limit"
+    assert "60 seconds" in breach.message
 
 
 def test_attempt_over_its_time_limit_is_stopped() -> None:

@@ -1,7 +1,7 @@
 """What stands in databases stays as it is: the keys of what was made, and the steps of queued jobs.
 
-The keys and steps below were written before parameters were models. Another key for the same work
-would have all of it done again; another step could not be run by a worker of the version before.
+Another key for the same work would have all of it done again, as it was meant when outputs began to
+state their colors; another step could not be run by a worker of the version before.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ EXACT = {"fps": "23.976", "crf": 20, "vmaf_min": 93, "use_gpu": True, "codec": "
 
 @pytest.mark.parametrize(
     ("options", "key"),
-    [({}, "90edfec35e059884"), (WEBM, "8f8fbe3dbae03828"), (EXACT, "c777d5f46ed7d4c1")],
+    [({}, "ca5e2556857d372c"), (WEBM, "c5e130d546299c87"), (EXACT, "b7468f1ce0c463bc")],
 )
 def test_rendition_keeps_its_key(options: dict[str, Any], key: str) -> None:
     assert rendition_key("film", read_rendition(options)).startswith(key)
@@ -47,9 +47,9 @@ def test_rendition_keeps_its_key(options: dict[str, Any], key: str) -> None:
 @pytest.mark.parametrize(
     ("params", "key"),
     [
-        ({}, "be647208e623a6c8"),
-        ({"thumbnail_seconds": 1.5}, "990c34e0d4385d1c"),
-        ({"thumbnail_seconds": 3}, "c34d3d1aa84f4234"),
+        ({}, "57d42c69d8fb4e1d"),
+        ({"thumbnail_seconds": 1.5}, "ecf3b0380e10dc03"),
+        ({"thumbnail_seconds": 3}, "d93a3e8c3873b923"),
     ],
 )
 def test_ingest_keeps_its_key(params: dict[str, Any], key: str) -> None:
@@ -58,9 +58,9 @@ def test_ingest_keeps_its_key(params: dict[str, Any], key: str) -> None:
 
 
 def test_previews_and_streams_keep_their_keys() -> None:
-    assert previews_key("film", 10, 360).startswith("46ac33d99340eec0")
-    assert stream_key("film", "ladder", {"preset": "web"}).startswith("1b99a316b07ae2c3")
-    assert stream_key("film", "copy", {}).startswith("8769bbdcad4d4e48")
+    assert previews_key("film", 10, 360).startswith("7c840c75052b2526")
+    assert stream_key("film", "ladder", {"preset": "web"}).startswith("9c3c979cc618d2e4")
+    assert stream_key("film", "copy", {}).startswith("1c0a10cf9f7858dc")
 
 
 @pytest.mark.parametrize(

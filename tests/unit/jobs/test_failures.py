@@ -30,18 +30,14 @@ def test_failure_includes_the_last_lines_of_the_command() -> None:
 
 
 def test_failure_of_rejection_has_its_own_code() -> None:
-    error = MediaRejected(
-        "The file is truncated: it ends before the video does.", code="media_truncated"
-    )
+    error = MediaRejected("The file is truncated: its end is missing.", code="media_truncated")
     assert describe_failure(error).code == "media_truncated"
 
 
 def test_work_can_be_tried_again_and_a_rejected_film_cannot() -> None:
     assert describe_failure(DiskFull("The disk is full.")).to_json()["retryable"] is True
     assert describe_failure(RuntimeError("Nobody knows.")).to_json()["retryable"] is True
-    rejected = MediaRejected(
-        "The file is truncated: it ends before the video does.", code="media_truncated"
-    )
+    rejected = MediaRejected("The file is truncated: its end is missing.", code="media_truncated")
     assert describe_failure(rejected).to_json()["retryable"] is False
 
 

@@ -22,7 +22,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
         {"pth": 1},
         "params_invalid",
         "Unknown parameter: pth.",
-        "Did you mean path? Use some of: path, profile, provider, thumbnail_seconds.",
+        "Did you mean path? Use some of: best_effort, path, profile, provider, thumbnail_seconds.",
     ),
     (
         "process_video",
@@ -57,14 +57,14 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
         {"path": 5, "_": None},
         "params_invalid",
         "Unknown parameter: _.",
-        "Use some of: path, profile, provider, thumbnail_seconds.",
+        "Use some of: best_effort, path, profile, provider, thumbnail_seconds.",
     ),
     (
         "transcode",
         {"nonsense": 1, "other": 2},
         "params_invalid",
         "Unknown parameters: nonsense, other.",
-        "Use some of: chunk_seconds, options, path.",
+        "Use some of: best_effort, chunk_seconds, options, path.",
     ),
     (
         "transcode",
@@ -351,7 +351,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str, str]] = [
         {"presets": "web"},
         "params_invalid",
         "Unknown parameter: presets.",
-        "Did you mean preset? Use some of: path, preset.",
+        "Did you mean preset? Use some of: best_effort, path, preset.",
     ),
     (
         "make_ladder",

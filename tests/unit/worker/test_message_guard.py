@@ -15,7 +15,7 @@ from kombu.transport.virtual import Message as VirtualMessage
 from tests.messages import EMBED, any_items, encode_body, make_message, nest, odd_values
 
 from cinemill.worker.messages.envelope import INTERRUPTED_HEADER, exceeds_depth, read_envelope
-from cinemill.worker.messages.guard import MessageGuard, MessageRefused
+from cinemill.worker.messages.guard import OPTIONS_HEADER, MessageGuard, MessageRefused
 
 JOBS = frozenset({"process_video", "get_queue_stats"})
 shallow_values = odd_values.filter(lambda value: not exceeds_depth(value, 5))
@@ -122,24 +122,48 @@ def test_job_message_with_an_invalid_time_is_refused(changes: dict[str, Any], wo
     assert (refused.task, refused.task_id) == ("process_video", message["headers"]["id"])
 
 
-@pytest.mark.parametrize(("option", "words"), [("eta", "countdown or eta"), ("expires", "expires")])
-def test_job_message_with_a_future_time_is_refused(option: str, words: str) -> None:
+@pytest.mark.parametrize("option", ["eta", "expires"])
+def test_job_message_with_a_future_time_keeps_it_for_its_job(option: str) -> None:
+    """Celery itself would hold the message until then, and lose it with the worker."""
     moment = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    refused = refuse(make_message("process_video", **{option: moment}))
-    assert f"sent with {words}, which jobs do not support" in refused.error.message
-    assert refused.error.code == "arguments_invalid"
+    admitted = admit(make_message("process_video", **{option: moment}))
+    assert admitted.headers[OPTIONS_HEADER] == {option: moment}
+    assert (admitted.headers["eta"], admitted.headers["expires"]) == (None, None)
 
 
-@pytest.mark.parametrize("name", ["callbacks", "errbacks", "chain"])
-def test_job_message_with_follow_up_tasks_is_refused(name: str) -> None:
-    refused = refuse(make_message("process_video", embed={**EMBED, name: [{"task": "next"}]}))
-    assert refused.error.code == "arguments_invalid"
-    assert "jobs do not support" in refused.error.message
+@pytest.mark.parametrize(
+    ("member", "option"), [("callbacks", "link"), ("errbacks", "link_error"), ("chain", "chain")]
+)
+def test_job_message_keeps_what_follows_for_its_job(member: str, option: str) -> None:
+    following = [{"task": "next"}]
+    admitted = admit(make_message("process_video", embed={**EMBED, member: following}))
+    assert admitted.headers[OPTIONS_HEADER] == {option: following}
+    assert not any(admitted.payload[2].values())
+    assert not any(json.loads(admitted.body)[2].values())
+
+
+def test_job_message_without_either_has_no_such_header() -> None:
+    assert OPTIONS_HEADER not in admit(make_message("process_video")).headers
+
+
+def test_job_message_cannot_bring_that_header_itself() -> None:
+    message = make_message("process_video", **{OPTIONS_HEADER: {"link": [{"task": "x"}]}})
+    assert OPTIONS_HEADER not in admit(message).headers
+
+
+@pytest.mark.parametrize(
+    "name", ["process_video_task", "farm.tasks.process_video", "farm.tasks.process_video_task"]
+)
+def test_job_message_under_another_name_is_that_of_the_kind(name: str) -> None:
+    admitted = admit(make_message(name, ["film.mp4"]))
+    assert admitted.headers["task"] == "process_video"
+    assert admitted.payload[0] == ["film.mp4"]
 
 
 def test_job_message_with_a_chord_is_refused() -> None:
     refused = refuse(make_message("process_video", embed={**EMBED, "chord": {"task": "next"}}))
     assert "chord" in refused.error.message
+    assert "cinemill.worker.tasks" in refused.error.hint
 
 
 @pytest.mark.parametrize("task_id", [None, 5, [], {}, "", "x" * 1000, "a\x00b", "a\nb", "\ud800"])
@@ -149,7 +173,22 @@ def test_message_with_an_invalid_id_is_refused(task_id: Any) -> None:
     assert refused.task_id == ""
 
 
-@pytest.mark.parametrize("task", ["no_such_task", "step.no_such_step", "celery.map", "x" * 155])
+LOOPS = ("celery.map", "celery.starmap", "celery.chunks")
+
+
+@pytest.mark.parametrize("task", LOOPS)
+def test_loop_over_jobs_within_a_worker_is_refused(task: str) -> None:
+    """Each job ends the task that makes it, so that all but the first item would be lost."""
+    loop = {"task": {"task": "process_video"}, "it": ["/films/a.mp4", "/films/b.mp4"]}
+    received = receive(make_message(task, kwargs=loop))
+    with pytest.raises(MessageRefused) as caught:
+        MessageGuard(JOBS, TASKS | {*LOOPS}).admit(received)
+    refused = caught.value
+    assert refused.error.code == "arguments_invalid"
+    assert "group" in refused.error.hint
+
+
+@pytest.mark.parametrize("task", ["no_such_task", "step.no_such_step", "x" * 155])
 def test_message_of_an_unknown_task_is_refused_by_name(task: str) -> None:
     refused = refuse(make_message(task))
     assert refused.error.code == "task_unknown"
@@ -259,6 +298,24 @@ def test_job_message_with_a_past_eta_is_admitted() -> None:
     assert admitted.headers["eta"] is None
 
 
-def test_expired_job_message_is_refused() -> None:
-    refused = refuse(make_message("process_video", expires="2020-01-01T00:00:00+00:00"))
-    assert refused.error.code == "message_expired"
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        ([60, 50], {"time_limit": 60, "soft_time_limit": 50}),
+        ([None, 50], {"soft_time_limit": 50}),
+        ([None, None], None),
+        ([0, "soon"], None),
+    ],
+)
+def test_time_limits_are_those_of_the_job(limits: object, kept: object) -> None:
+    admitted = admit(make_message("process_video", timelimit=limits))
+    assert admitted.headers.get(OPTIONS_HEADER) == kept
+    assert admitted.headers["timelimit"] == [None, None]
+
+
+@pytest.mark.parametrize("year", [1990, 2020])
+def test_expired_message_is_a_job_that_expires_at_once(year: int) -> None:
+    """Celery revokes such a task; a refused message would be a failed job."""
+    admitted = admit(make_message("process_video", expires=f"{year}-01-01T00:00:00+00:00"))
+    expires = datetime.fromisoformat(admitted.headers[OPTIONS_HEADER]["expires"])
+    assert timedelta() <= datetime.now(UTC) - expires < timedelta(hours=1)

@@ -31,7 +31,7 @@ def test_completed_job_returns_its_result() -> None:
     ended = datetime(2024, 2, 29, 12, tzinfo=UTC)
     job = make_job(state=JobState.COMPLETED, result={"asset_id": "a"}, finished_at=ended)
     described = describe_result(job)
-    assert described["result"] == {"asset_id": "a"}
+    assert described["result"] == {"asset_id": "a", "job_id": "job-1"}
     assert described["date_done"] == "2024-02-29T12:00:00+00:00"
 
 
@@ -46,7 +46,7 @@ def test_batch_job_returns_only_its_results() -> None:
 def test_failed_job_raises_its_code_and_log_tail() -> None:
     failure = Failure(
         "media_truncated",
-        "The file is truncated: it ends before the video does.",
+        "The file is truncated: its end is missing.",
         "Export it.",
         "eof",
     )
@@ -55,7 +55,7 @@ def test_failed_job_raises_its_code_and_log_tail() -> None:
     assert isinstance(error, JobFailed)
     assert (error.code, error.message, error.hint) == (
         "media_truncated",
-        "The file is truncated: it ends before the video does.",
+        "The file is truncated: its end is missing.",
         "Export it.",
     )
     assert described["traceback"] == "eof"

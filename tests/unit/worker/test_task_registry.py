@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from cinemill.catalog import CATALOG
 from cinemill.core.parameters import NoParameters
 from cinemill.errors import InputRejected
+from cinemill.jobs.adoption.arguments import bind_arguments
 from cinemill.jobs.catalog import JobKind
-from cinemill.worker.task_registry import bind_arguments
 
 RENDER = JobKind("render", NoParameters, lambda params, asset_id: [], positional=("job", "draft"))
 
@@ -47,3 +47,26 @@ def test_bound_arguments_are_complete(args: list[int], kwargs: dict[str, int]) -
     assert [named[name] for name in RENDER.positional[: len(args)]] == args
     assert {name: named[name] for name in kwargs} == kwargs
     assert len(named) == len(args) + len(kwargs)
+
+
+ASSET_ID = "0196f3a4-4d2e-7c1b-9a52-6f1f6a0c1b2d"
+
+
+@pytest.mark.parametrize("kind", ["process_video", "caption", "extract_keyframes", "transcode"])
+@pytest.mark.parametrize("name", ["asset", "video_id", "video_path", "path"])
+def test_video_is_a_stored_one_or_a_path_whatever_the_argument_is_called(
+    kind: str, name: str
+) -> None:
+    job = CATALOG.jobs[kind]
+    assert bind_arguments(job, (), {name: "/films/a.mp4"}) == {"path": "/films/a.mp4"}
+    assert bind_arguments(job, (), {name: ASSET_ID}) == {"asset_id": ASSET_ID}
+
+
+def test_stored_video_is_found_by_position() -> None:
+    named = bind_arguments(CATALOG.jobs["process_video"], [ASSET_ID, "quick"], {})
+    assert named == {"asset_id": ASSET_ID, "profile": "quick"}
+
+
+def test_detection_keeps_its_own_argument() -> None:
+    named = bind_arguments(CATALOG.jobs["detect_video"], [ASSET_ID], {})
+    assert named == {"asset": ASSET_ID}

@@ -118,6 +118,9 @@ def write_head(styles: Sequence[Style], size: tuple[int, int]) -> Iterator[str]:
     yield "ScriptType: v4.00+"
     yield f"PlayResX: {size[0]}"
     yield f"PlayResY: {size[1]}"
+    # Colors mean what they say. Without this line they are those of old players, which took every
+    # video for BT.601.
+    yield "YCbCr Matrix: None"
     yield "WrapStyle: 0"
     yield "ScaledBorderAndShadow: yes"
     yield "[V4+ Styles]"

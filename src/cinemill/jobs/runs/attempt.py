@@ -9,10 +9,19 @@ import time
 from dataclasses import dataclass, field, replace
 
 from cinemill.core.job import ClaimedRun
-from cinemill.errors import CinemillError, CommandFailed, CommandStalled, LeaseLost, WorkFailed
+from cinemill.errors import (
+    CinemillError,
+    CommandFailed,
+    CommandStalled,
+    InputRejected,
+    LeaseLost,
+    WorkFailed,
+)
 from cinemill.jobs.catalog import Queue, RetryPolicy, StepKind
+from cinemill.jobs.estimate import show_seconds_left
 from cinemill.jobs.runs.memory import peak_rss
 from cinemill.machine import usable_memory_bytes
+from cinemill.storage.jobs.job_clock.readings import ClockReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,9 @@ def choose_limits(kind: StepKind, queue: Queue, limits: RetryPolicy) -> Limits:
     )
 
 
+START = ClockReading(progress=0.0, share=100.0, fraction=0.0)
+
+
 @dataclass(slots=True)
 class Attempt:
     run: ClaimedRun
@@ -45,8 +57,16 @@ class Attempt:
     deadline: float
     """Monotonic moment at which the lease is over for certain, as seen from here."""
     started: float = field(default_factory=time.monotonic)
-    progress: float = 0.0
-    """Percent of the job."""
+    clock: ClockReading = START
+    """Of the job, as last noted."""
+    ends_at: float | None = None
+    """Monotonic time at which the job is expected to end, as last noted; None where unknown."""
+    fraction: float = 0.0
+    """How much of the step is done, 0–1; it never falls within an attempt."""
+    reported: float = 0.0
+    """The fraction that the handler reported last."""
+    is_shown: bool = False
+    """Whether an event of the job must have been published before."""
     message: str = "Working"
     moved_at: float = field(default_factory=time.monotonic)
     """When progress last changed."""
@@ -57,6 +77,8 @@ class Attempt:
     """The most that the whole process tree was seen to take, every few seconds."""
     command_bytes: int = 0
     """The largest peak of a command, as reported at its end."""
+    last_command: str = ""
+    """The evidence of the last command that succeeded: see ``CommandFailed``."""
     is_ending: bool = False
     """The handler has returned and the end is being recorded: its limits are behind it."""
 
@@ -68,17 +90,20 @@ class Attempt:
         """
         return self.deadline - self.limits.lease_seconds + self.limits.heartbeat_seconds
 
-    def record_command(self, peak_bytes: int) -> None:
+    def record_memory(self, peak_bytes: int) -> None:
         self.command_bytes = max(self.command_bytes, peak_bytes)
 
-    def finished_run(self) -> ClaimedRun:
-        """Return the run with its peak memory.
+    def record_command(self, evidence: str) -> None:
+        self.last_command = evidence
 
-        That is the peak of this process plus that of its largest command, or the largest sum seen
+    def finished_run(self) -> ClaimedRun:
+        """Return the run with its peak memory, and with what the step has taken.
+
+        The peak is that of this process plus that of its largest command, or the largest sum seen
         of the whole tree where that is more.
         """
         peak_bytes = max(self.peak_tree_bytes, peak_rss() + self.command_bytes)
-        return replace(self.run, peak_memory_bytes=peak_bytes)
+        return replace(self.run, peak_memory_bytes=peak_bytes, seconds=self.seconds)
 
     def request_stop(self, reason: CinemillError) -> None:
         if self.stop is None:
@@ -95,10 +120,33 @@ class Attempt:
             self.request_stop(LeaseLost("PostgreSQL was unreachable until the lease expired."))
         return self.stop
 
-    def move(self, progress: float, message: str) -> None:
-        if progress != self.progress or message != self.message:
+    @property
+    def progress(self) -> float:
+        """Return the percent of the job."""
+        return self.clock.at(self.fraction)
+
+    @property
+    def seconds(self) -> float:
+        """Return what the step has taken, with the attempts before that only waited."""
+        return self.run.seconds_kept + time.monotonic() - self.started
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Return what is left of the job as it is shown; None where it is unknown."""
+        if self.ends_at is None:
+            return None
+        return show_seconds_left(self.ends_at - time.monotonic())
+
+    def move(self, fraction: float, message: str) -> None:
+        """Take a report of the handler: how much of the step (0–1) is done, and what it does.
+
+        What is left done of an attempt that only waited is not reported again.
+        """
+        reported = min(1.0, max(0.0, fraction))
+        if reported != self.reported or message != self.message:
             self.moved_at = time.monotonic()
-        self.progress = progress
+        self.reported = reported
+        self.fraction = max(self.fraction, reported)
         self.message = message
 
     def renew(self, asked_at: float) -> None:
@@ -116,6 +164,13 @@ def find_exceeded_limit(attempt: Attempt, now: float, memory_bytes: int) -> Cine
             f"No progress for {limits.stall_seconds:.0f} seconds; the step was stopped.",
             exit_code=-9,
             log_tail="",
+        )
+    allowed = attempt.run.time_limit_seconds
+    if allowed is not None and now - attempt.started > allowed:
+        return InputRejected(
+            f"Not done after {allowed:g} seconds, the job's own time limit; it was stopped.",
+            code="time_limit",
+            hint="Submit it again with a longer time_limit, or without one.",
         )
     if now - attempt.started > limits.soft_seconds:
         return CommandFailed(

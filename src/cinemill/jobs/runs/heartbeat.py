@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from cinemill.errors import DatabaseUnavailable, JobCancelled, LeaseLost
+from cinemill.errors import DatabaseUnavailable, LeaseLost
 from cinemill.jobs.runs.attempt import Attempt, find_exceeded_limit
+from cinemill.jobs.runs.job_watch import JobWatch
 from cinemill.jobs.runs.memory import measure_tree_bytes
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims
@@ -19,6 +20,9 @@ LOOK_SECONDS = 0.5
 """How often limits are checked; a cancel sends a notification and is handled at once."""
 MEMORY_SECONDS = 5.0
 """How often memory is measured: it reads all of /proc."""
+NOTE_SECONDS = 2.0
+"""How often progress is recorded while there is any: all watchers of a job, and all of its running
+steps, learn of each other by it."""
 RENEW_AGAIN_SECONDS = 1.0
 """Delay between a failed renewal and the next attempt to renew."""
 UNRESPONSIVE_SECONDS = 10.0
@@ -47,6 +51,7 @@ class Heartbeat:
         thread still waits for the attempt before it."""
         self._is_failing = False
         """Whether the last renewal failed: of many in a row, the first is logged."""
+        self._watch = JobWatch(database)
         self._attempt: Attempt | None = None
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -85,6 +90,7 @@ class Heartbeat:
     def _monitor(self, attempt: Attempt) -> None:
         next_beat = attempt.renewal_due
         next_memory_check = attempt.started + MEMORY_SECONDS
+        next_note = attempt.started + NOTE_SECONDS
         while self._attempt is attempt:
             is_notified = self._listen(attempt, next_beat)
             now = time.monotonic()
@@ -92,6 +98,11 @@ class Heartbeat:
                 self._notified.clear()
                 renewed = self._beat(attempt)
                 next_beat = attempt.renewal_due if renewed else now + RENEW_AGAIN_SECONDS
+                next_note = now + NOTE_SECONDS
+            elif self._attempt is attempt and now >= next_note:
+                next_note = now + NOTE_SECONDS
+                if not self._is_failing and self._watch.has_news(attempt):
+                    self._watch.note_progress(attempt)
             memory_bytes = 0
             if now >= next_memory_check:
                 memory_bytes = measure_tree_bytes()
@@ -121,7 +132,7 @@ class Heartbeat:
         """
         renewed = self._renew(attempt)
         if renewed:
-            self._note_progress(attempt)
+            self._watch.note_progress(attempt)
         return renewed
 
     def _renew(self, attempt: Attempt) -> bool:
@@ -146,21 +157,6 @@ class Heartbeat:
         elif self._attempt is attempt and not attempt.is_ending:
             attempt.request_stop(LeaseLost(f"The lease of run {attempt.run.id} is lost."))
         return alive
-
-    def _note_progress(self, attempt: Attempt) -> None:
-        try:
-            with self._database.once() as connection:
-                reason = claims.note_progress(
-                    connection, attempt.run, progress=attempt.progress, message=attempt.message
-                )
-        except DatabaseUnavailable as error:
-            log.warning("progress not recorded", run=attempt.run.id, why=error.message)
-            return
-        except Exception:
-            log.exception("progress not recorded", run=attempt.run.id)
-            return
-        if reason is not None:
-            attempt.request_stop(JobCancelled(f"Cancelled: {reason}"))
 
     def _check_limits(self, attempt: Attempt, memory_bytes: int) -> None:
         """Find broken limits; give up a handler that was asked to stop and does not."""

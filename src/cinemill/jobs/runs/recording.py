@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-from cinemill.core.job import ClaimedRun, RunState
+from cinemill.core.job import ClaimedRun, Failure, RunState
 from cinemill.errors import (
     CinemillError,
     DatabaseUnavailable,
@@ -17,17 +17,26 @@ from cinemill.errors import (
     RedisUnavailable,
     WorkerStopping,
 )
-from cinemill.jobs.catalog import Catalog, RetryPolicy
+from cinemill.jobs.catalog import Catalog, RetryPolicy, list_optional
 from cinemill.jobs.retries import plan_retry_delay
 from cinemill.jobs.runs.attempt import Attempt
-from cinemill.jobs.runs.failures import describe_failure, log_failure
+from cinemill.jobs.runs.failures import (
+    describe_failure,
+    find_evidence,
+    log_failure,
+    settle_failure,
+)
+from cinemill.jobs.runs.job_watch import JobWatch
 from cinemill.jobs.step import StepOutcome
 from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs import dynamic_steps, runs
+from cinemill.storage.jobs.waiting import missing_steps
 from cinemill.telemetry import get_logger
 
 RECONNECT_SECONDS = 0.5
 PART_RETRY_SECONDS = 5.0
+CONFIRM_SECONDS = 2.0
+"""Until a failure that seems to be the input's own is tried once more, to be sure."""
 HANDED_BACK = (WorkerStopping, Postponed, LeaseLost, DatabaseUnavailable, RedisUnavailable)
 """Nobody's fault: the step is tried again elsewhere, and nothing is counted."""
 
@@ -50,6 +59,7 @@ class Recorder:
         self._catalog = catalog
         self._limits = limits
         self._is_stopping = is_stopping
+        self._watch = JobWatch(database)
 
     def record_success(self, attempt: Attempt, outcome: StepOutcome) -> None:
         """Commit what the handler made, with the steps it adds. Raises LeaseLost."""
@@ -84,6 +94,15 @@ class Recorder:
             log.exception("run result not recorded", run=attempt.run.id, ended=str(error))
             return None
 
+    def is_repeated(self, attempt: Attempt, error: Exception) -> bool:
+        """Return whether the step's last attempt failed in the same way: this one rejects it."""
+        evidence = find_evidence(attempt, error)
+        if not evidence:
+            return False
+        with self._database.begin() as connection:
+            attempts = runs.get_step_attempts(connection, attempt.run.step_id)
+            return _is_repeated(connection, attempt.run, attempts, evidence)
+
     def _record_by_kind(self, attempt: Attempt, error: Exception) -> RunState:
         run = attempt.finished_run()
         if isinstance(error, JobCancelled):
@@ -99,6 +118,7 @@ class Recorder:
         delay = 0.0 if isinstance(error, WorkerStopping) else PART_RETRY_SECONDS
         if isinstance(error, Postponed):
             delay = error.delay_seconds
+            self._watch.note_progress(attempt)  # the next attempt goes on from there
         failure = describe_failure(error)
         self._record(
             attempt,
@@ -110,20 +130,38 @@ class Recorder:
 
     def _record_failure(self, attempt: Attempt, error: Exception) -> RunState:
         run, failure = attempt.finished_run(), describe_failure(error)
-        state = RunState.REJECTED if isinstance(error, InputRejected) else RunState.FAILED
+        evidence = find_evidence(attempt, error)
+        ended = RunState.REJECTED if isinstance(error, InputRejected) else RunState.FAILED
         log_failure(run, failure, error)
+        self._watch.note_progress(attempt)  # the row shows no less than the events have shown
 
         def write(connection: Connection) -> None:
+            nonlocal ended
             attempts = runs.get_step_attempts(connection, run.step_id)
             failures = attempts.failures + 1
-            if state is RunState.REJECTED or failures >= attempts.max_failures:
-                runs.mark_dead(connection, run, state, failure)
+            if _is_repeated(connection, run, attempts, evidence):
+                ended = RunState.REJECTED
+                self._give_up(connection, run, ended, settle_failure(failure))
+            elif ended is RunState.REJECTED or failures >= attempts.max_failures:
+                self._give_up(connection, run, ended, failure)
             else:
                 delay = self._retry_delay(run, failures)
-                runs.retry_later(connection, run, state, failure, delay_seconds=delay)
+                if evidence:
+                    delay = min(delay, CONFIRM_SECONDS)
+                runs.retry_later(
+                    connection, run, ended, failure, delay_seconds=delay, evidence=evidence
+                )
 
         self._record(attempt, write)
-        return state
+        return ended
+
+    def _give_up(
+        self, connection: Connection, run: ClaimedRun, ended: RunState, failure: Failure
+    ) -> None:
+        """End the attempt with its step: missing where the step is optional, else dead."""
+        is_optional = run.step_kind in list_optional(self._catalog)
+        end = missing_steps.mark_missing if is_optional else runs.mark_dead
+        end(connection, run, ended, failure)
 
     def _retry_delay(self, run: ClaimedRun, failures: int) -> float:
         base = self._catalog.steps[run.step_kind].retry_delay_seconds
@@ -186,3 +224,12 @@ class Recorder:
             else:
                 break
         return not attempt.is_ending
+
+
+def _is_repeated(
+    connection: Connection, run: ClaimedRun, attempts: runs.StepAttempts, evidence: str
+) -> bool:
+    """Return whether the step's last failure since it was queued by a person is this one again."""
+    if not evidence or not attempts.failures:
+        return False
+    return runs.find_evidence(connection, run.step_id) == evidence

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +22,6 @@ from cinemill.errors import (
     WorkerStopping,
 )
 from cinemill.jobs.catalog import Catalog, RetryPolicy
-from cinemill.jobs.estimate import estimate_job_seconds_left
 from cinemill.jobs.events import EventPublisher
 from cinemill.jobs.runs.attempt import Attempt, choose_limits
 from cinemill.jobs.runs.failures import name_cause
@@ -32,6 +32,7 @@ from cinemill.jobs.runs.recording import RECONNECT_SECONDS, Recorder
 from cinemill.jobs.step import Handler, ProgressCallback, StepContext, StepOutcome
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import claims
+from cinemill.storage.jobs.job_clock.readings import ClockReading
 from cinemill.telemetry import get_logger
 
 HANDLER_HINT = "Report it to the authors of the package that brings this step."
@@ -197,7 +198,9 @@ class Runner:
             report=self._reporter(attempt),
             should_stop=attempt.should_stop,
             memory_bytes=attempt.limits.memory_bytes,
-            on_peak_memory=attempt.record_command,
+            on_peak_memory=attempt.record_memory,
+            on_command=attempt.record_command,
+            is_repeated=partial(self._recorder.is_repeated, attempt),
         )
         context.report(0.0, "Working")
         try:
@@ -218,10 +221,8 @@ class Runner:
         run = attempt.run
 
         def report(fraction: float, message: str) -> None:
-            done = run.progress_share * min(1.0, max(0.0, fraction))
-            attempt.move(run.progress_base + done, message)
-            elapsed = time.monotonic() - attempt.started
-            self._events.publish(
+            attempt.move(fraction, message)
+            is_sent = self._events.publish(
                 Progress(
                     job_id=run.job_id,
                     job_kind=run.job_kind,
@@ -229,9 +230,11 @@ class Runner:
                     progress=attempt.progress,
                     message=message,
                     stage=run.step_name,
-                    seconds_left=estimate_job_seconds_left(run, elapsed, fraction),
-                )
+                    seconds_left=attempt.seconds_left,
+                ),
+                is_first=not attempt.is_shown,
             )
+            attempt.is_shown = attempt.is_shown or is_sent
 
         return report
 
@@ -266,7 +269,10 @@ class Runner:
             run=run,
             limits=limits,
             deadline=asked_at + limits.lease_seconds,
-            progress=run.progress_base,
+            clock=ClockReading(run.progress_base, run.progress_share, run.fraction_kept),
+            fraction=run.fraction_kept,
+            is_shown=run.progress_base > 0.0,
+            ends_at=None if run.seconds_left is None else time.monotonic() + run.seconds_left,
         )
 
     def _folder(self, run: ClaimedRun) -> Path:

@@ -22,6 +22,7 @@ from cinemill.local.supervisor.exit_report import EXIT_FINAL, read_exit_report
 from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.supervisor.logs import open_log, read_tail
 from cinemill.local.supervisor.reaper_client import ReaperClient
+from cinemill.local.supervisor.service_reports import ServiceReports
 from cinemill.local.supervisor.spec import ServiceSpec
 from cinemill.local.supervisor.status import StatusLines, describe_exit
 
@@ -38,6 +39,7 @@ class SupervisorContext:
     status: StatusLines
     backoff: Backoff = field(default_factory=Backoff)
     liveness: Liveness = field(default_factory=Liveness)
+    reports: ServiceReports = field(default_factory=ServiceReports)
     random: Random = field(default_factory=Random)
     force_stop: asyncio.Event = field(default_factory=asyncio.Event)
     """When set, the grace is over for every service that is being stopped."""
@@ -204,6 +206,7 @@ class ManagedProcess:
     def _mark_ready(self, began: float) -> None:
         self._was_ready = True
         self.ready.set()
+        self._context.reports.note(self.spec, is_ready=True)
         self._context.status.ready(self.spec.label, time.monotonic() - began)
 
     async def _fail(self, code: int, ran_seconds: float) -> None:
@@ -218,6 +221,7 @@ class ManagedProcess:
         if backoff.is_crash_loop(self.failures):
             status.crash_loop(self.spec.label, self.failures, how, read_tail(self.spec.log_file))
         status.restarting(self.spec.label, how, delay)
+        self._context.reports.note(self.spec, is_ready=False, how=how)
         await wait_for_any(self._stopping, for_seconds=delay)
 
     def _failure_message(self, how: str) -> CinemillError:

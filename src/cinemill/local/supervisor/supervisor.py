@@ -15,6 +15,7 @@ from cinemill.local.supervisor.liveness import Liveness
 from cinemill.local.supervisor.logs import rotate_logs
 from cinemill.local.supervisor.process import ManagedProcess, SupervisorContext
 from cinemill.local.supervisor.reaper_client import ReaperClient
+from cinemill.local.supervisor.service_reports import ServiceReports
 from cinemill.local.supervisor.spec import ServiceSpec, check_services, stop_order
 from cinemill.local.supervisor.status import StatusLines
 
@@ -43,6 +44,7 @@ class Supervisor:
         status: StatusLines | None = None,
         backoff: Backoff | None = None,
         liveness: Liveness | None = None,
+        reports: ServiceReports | None = None,
     ) -> None:
         check_services(specs)
         self._specs = tuple(specs)
@@ -50,6 +52,7 @@ class Supervisor:
         self._status = status or StatusLines()
         self._backoff = backoff or Backoff()
         self._liveness = liveness or Liveness()
+        self._reports = reports or ServiceReports()
         self._stop_requested = asyncio.Event()
         self._force_stop = asyncio.Event()
         self._services: dict[str, ManagedProcess] = {}
@@ -73,8 +76,14 @@ class Supervisor:
         """
         with ReaperClient() as reaper, self._signals_caught():
             context = SupervisorContext(
-                reaper, self._status, self._backoff, self._liveness, force_stop=self._force_stop
+                reaper,
+                self._status,
+                self._backoff,
+                self._liveness,
+                self._reports,
+                force_stop=self._force_stop,
             )
+            self._reports.begin(self._specs)
             self._services = {spec.name: ManagedProcess(spec, context) for spec in self._specs}
             runs = [asyncio.create_task(self._run_service(one)) for one in self._services.values()]
             rotation = asyncio.create_task(self._rotate_logs())
@@ -83,6 +92,7 @@ class Supervisor:
                 await self._first_of(self._stop_requested.wait(), runs)
             finally:
                 rotation.cancel()
+                self._reports.end()
                 await self._stop_in_order(runs)
 
     async def _run_service(self, service: ManagedProcess) -> None:

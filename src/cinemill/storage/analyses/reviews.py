@@ -195,6 +195,12 @@ def list_reviews(
     return [_read_review(row) for row in connection.execute(query).mappings()]
 
 
+_STAYS = text(
+    "NOT EXISTS (SELECT FROM asset"
+    " WHERE asset.id = analyses.asset_id AND asset.deletion_ends IS NOT NULL)"
+)
+
+
 def list_review_queue(
     connection: Connection,
     *,
@@ -202,11 +208,14 @@ def list_review_queue(
     after: PagePosition | None = None,
     limit: int = 50,
 ) -> list[Analysis]:
-    """Return analyses that need a person, oldest first; those ``after`` a position."""
+    """Return analyses that need a person, oldest first, ``after`` a position.
+
+    Those of videos that are about to be deleted are left out.
+    """
     columns = tables.analyses.c
     query = (
         select(tables.analyses)
-        .where(columns.needs_review)
+        .where(columns.needs_review, _STAYS)
         .order_by(columns.created_at, columns.id)
         .limit(limit)
     )

@@ -17,6 +17,10 @@ _SAVE = text(
         noted_at = clock_timestamp()
     """
 )
+LASTING_SUBJECT = "source"
+"""Of the gap that a damaged video itself leaves."""
+LASTING_CODES = ("media_damaged", "media_truncated", "media_no_sound")
+"""Of gaps that stay however often the same file is looked at."""
 _CLOSE = text("DELETE FROM finding_gap WHERE asset_id = :asset_id AND subject = :subject")
 
 

@@ -13,7 +13,12 @@ from cinemill.core.job import Job
 from cinemill.core.page_position import PagePosition
 from cinemill.core.retrieval.passages import PassageTrack
 from cinemill.storage import tables
-from cinemill.storage.findings.gaps import Gap, list_gaps
+from cinemill.storage.findings.gaps import (
+    LASTING_CODES,
+    LASTING_SUBJECT,
+    Gap,
+    list_gaps,
+)
 from cinemill.storage.findings.sets import count_active
 from cinemill.storage.jobs.job_queries import restrict_to_after
 from cinemill.storage.jobs.job_rows import listed_columns, read_job
@@ -34,6 +39,7 @@ _LIST_FAILED = text(
       AND (CAST(:owner AS text) IS NULL OR owner = :owner)
       AND (CAST(:asset_id AS text) IS NULL OR asset_id = :asset_id)
       AND EXISTS (SELECT FROM step WHERE step.job_id = job.id)
+      AND NOT EXISTS (SELECT FROM asset WHERE asset.id = job.asset_id AND deletion_ends IS NOT NULL)
     ORDER BY queued_at, id
     """
 )
@@ -42,7 +48,10 @@ _LIST_INCOMPLETE = text(
     SELECT id FROM asset
     WHERE (CAST(:owner AS text) IS NULL OR owner = :owner)
       AND (CAST(:asset_id AS text) IS NULL OR id = :asset_id)
-      AND EXISTS (SELECT FROM finding_gap WHERE finding_gap.asset_id = asset.id)
+      AND EXISTS (
+          SELECT FROM finding_gap WHERE finding_gap.asset_id = asset.id
+            AND subject <> :lasting_subject AND code <> ALL(:lasting_codes))
+      AND deletion_ends IS NULL
     ORDER BY created_at, id
     """
 )
@@ -116,6 +125,14 @@ def list_failed(
 def list_incomplete(
     connection: Connection, *, owner: str | None = None, asset_id: str | None = None
 ) -> list[str]:
-    """Return the ids of videos that have gaps, oldest first: of an owner, or only this asset."""
-    values = {"owner": owner, "asset_id": asset_id}
+    """Return the ids of videos with gaps, oldest first: of an owner, or only this asset.
+
+    What is missing because the file is damaged is left out: another ingestion would miss it too.
+    """
+    values = {
+        "owner": owner,
+        "asset_id": asset_id,
+        "lasting_subject": LASTING_SUBJECT,
+        "lasting_codes": list(LASTING_CODES),
+    }
     return [row.id for row in connection.execute(_LIST_INCOMPLETE, values)]

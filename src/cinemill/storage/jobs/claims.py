@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from cinemill.core.job import ClaimedRun, JobState
+from cinemill.core.job import ClaimedRun
 from cinemill.storage.jobs.channels import READY_CHANNEL, notify
+from cinemill.storage.jobs.job_clock.readings import moved_progress, share_left
 
 CLAIM_LOCK_SECONDS = 0.25
 """How long a claim waits for a job that another transaction has locked: a sibling's commit takes
@@ -25,7 +26,7 @@ LONGEST_DELAY_SECONDS = 5.0
 # may read all the runs that ever were.
 # Its patience for locks is set on the way: the job's id, which is read before its row is locked, is
 # read through it.
-_CLAIM = """
+_CLAIM = f"""
 WITH patience AS MATERIALIZED (
     SELECT set_config('lock_timeout', :lock_milliseconds, true) AS milliseconds
 ), locked AS (
@@ -39,6 +40,8 @@ WITH patience AS MATERIALIZED (
     FROM locked
     WHERE run.id = :id AND locked.state IN ('pending', 'running')
       AND locked.cancel_requested_at IS NULL
+      AND (locked.expires_at IS NULL OR locked.started_at IS NOT NULL
+           OR locked.expires_at > clock_timestamp())
       AND (run.state = 'queued' AND run.delay_ends IS NULL
            OR run.state = 'running' AND run.token = :token)
     RETURNING run.step_id, run.attempt, run.queue
@@ -46,34 +49,37 @@ WITH patience AS MATERIALIZED (
     UPDATE step SET state = 'running', attempts = claimed.attempt,
            started_at = coalesce(step.started_at, clock_timestamp())
     FROM claimed WHERE step.id = claimed.step_id
-    RETURNING step.id, step.name, step.kind, step.params, claimed.attempt, claimed.queue
+    RETURNING step.id, step.name, step.kind, step.params, step.progress AS fraction, step.seconds,
+              claimed.attempt, claimed.queue
+), surroundings AS (
+    SELECT coalesce(sum(weight), 0) AS total, coalesce(sum(weight * step.progress), 0) AS done,
+           coalesce(sum(weight) FILTER (WHERE step.id = started.id), 0) AS own,
+           coalesce(
+               jsonb_object_agg(step.name, coalesce(step.result, '{{}}')) FILTER (WHERE step.id IN
+                   (SELECT depends_on FROM step_dependency WHERE step_id = started.id)),
+               '{{}}') AS inputs
+    FROM step JOIN locked ON step.job_id = locked.id CROSS JOIN started
 ), noted AS (
     UPDATE job SET state = 'running', worker = :worker, stage = started.name,
-           started_at = coalesce(job.started_at, clock_timestamp()), message = 'Working'
-    FROM started JOIN locked ON true WHERE job.id = locked.id
-    RETURNING CASE WHEN (
+           started_at = coalesce(job.started_at, clock_timestamp()), message = 'Working',
+           progress = {moved_progress("locked", "surroundings")},
+           work_done = greatest(locked.work_done, surroundings.done)
+    FROM started, locked, surroundings WHERE job.id = locked.id
+    RETURNING job.progress, job.work_done, CASE WHEN (
         SELECT owner FROM run
         WHERE queue = started.queue AND state = 'queued' AND published_at IS NULL
           AND delay_ends IS NULL
         ORDER BY priority DESC LIMIT 1) IS NOT NULL THEN pg_notify(:channel, '') END
-), surroundings AS (
-    SELECT 100 * coalesce(sum(weight) FILTER (WHERE step.state = 'succeeded'), 0) / sum(weight)
-               AS progress_base,
-           100 * coalesce(sum(weight) FILTER (WHERE step.id = started.id), 0) / sum(weight)
-               AS progress_share,
-           coalesce(
-               jsonb_object_agg(step.name, coalesce(step.result, '{}')) FILTER (WHERE step.id IN
-                   (SELECT depends_on FROM step_dependency WHERE step_id = started.id)),
-               '{}') AS inputs
-    FROM step JOIN locked ON step.job_id = locked.id CROSS JOIN started
 )
 SELECT started.id AS step_id, started.name, started.kind, started.params, started.attempt,
        locked.id AS job_id, locked.kind AS job_kind, locked.owner, locked.asset_id,
-       locked.params AS job_params, surroundings.*,
-       greatest(0, extract(epoch FROM clock_timestamp() - locked.started_at))::float8
-           AS job_seconds
+       locked.params AS job_params, locked.filename, locked.time_limit_seconds,
+       started.fraction, started.seconds,
+       noted.progress, noted.work_done AS done, surroundings.total, surroundings.own,
+       surroundings.inputs,
+       extract(epoch FROM locked.expected_end - clock_timestamp())::float8 AS seconds_left
 FROM started, locked, noted, surroundings
-"""
+"""  # noqa: S608 - made of constants
 
 
 def claim(
@@ -96,6 +102,8 @@ def claim(
     row = connection.execute(text(_CLAIM), values).mappings().first()
     if row is None:
         return None
+    own = row["own"] * (1.0 - row["fraction"])
+    share = share_left(row["progress"], own=own, done=row["done"], total=row["total"])
     return ClaimedRun(
         id=run_id,
         token=token,
@@ -109,10 +117,14 @@ def claim(
         attempt=row["attempt"],
         params=row["params"],
         job_params=row["job_params"],
-        progress_base=float(row["progress_base"]),
-        progress_share=float(row["progress_share"]),
         inputs=row["inputs"],
-        job_seconds=row["job_seconds"],
+        progress_base=row["progress"],
+        progress_share=share,
+        fraction_kept=row["fraction"],
+        seconds_kept=row["seconds"],
+        seconds_left=row["seconds_left"],
+        filename=row["filename"],
+        time_limit_seconds=row["time_limit_seconds"],
     )
 
 
@@ -163,40 +175,6 @@ def renew_lease(connection: Connection, run: ClaimedRun, *, lease_seconds: float
         {"id": run.id, "token": run.token, "lease": lease_seconds},
     ).rowcount
     return renewed == 1
-
-
-def note_progress(
-    connection: Connection, run: ClaimedRun, *, progress: float, message: str
-) -> str | None:
-    """Record the job's progress in percent; return why the work must stop, None to go on.
-
-    Where another transaction holds the job nothing is noted this time: progress can wait, and the
-    lease, which the same thread renews, cannot.
-    """
-    job = connection.execute(
-        text(
-            """
-            UPDATE job SET progress = greatest(progress, :progress), message = :message
-            WHERE id = (SELECT id FROM job WHERE id = :job_id AND state = 'running'
-                        AND cancel_requested_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)
-            RETURNING id
-            """
-        ),
-        {"job_id": run.job_id, "progress": progress, "message": message},
-    ).first()
-    return None if job is not None else _reason_to_stop(connection, run.job_id)
-
-
-def _reason_to_stop(connection: Connection, job_id: str) -> str | None:
-    row = connection.execute(
-        text("SELECT state, cancel_requested_at, cancel_reason FROM job WHERE id = :id"),
-        {"id": job_id},
-    ).first()
-    if row is None:
-        return "the job was deleted"
-    if row.cancel_requested_at is not None:
-        return row.cancel_reason or "cancelled"
-    return "another step of the job failed" if JobState(row.state).is_final else None
 
 
 def is_run(connection: Connection, run_id: str) -> bool:

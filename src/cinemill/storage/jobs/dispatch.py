@@ -6,7 +6,7 @@ names the state that it expects.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from cinemill.core.job import Failure, Job, RunState
 from cinemill.storage.jobs import runs
 from cinemill.storage.jobs.job_queries import lock_job
 from cinemill.storage.jobs.job_rows import listed_columns, read_job
+from cinemill.storage.jobs.waiting import missing_steps
 
 LOOKED_AT_ONCE = 2000
 """Runs that one look at all of them sees; the next look sees the next."""
@@ -163,15 +164,20 @@ def count_crashes(connection: Connection, run_id: str) -> int:
 
 
 def record_crash(
-    connection: Connection, lease: Lease, failure: Failure, *, delay_seconds: float
+    connection: Connection,
+    lease: Lease,
+    failure: Failure,
+    *,
+    delay_seconds: float,
+    optional_kinds: Collection[str] = (),
 ) -> RunState | None:
     """Close a run whose lease ran out: queue the step again, or mark it dead.
 
-    It is dead at its limit of crashes. Returns None where the run was renewed or closed in
-    the meantime.
+    It is dead at its limit of crashes; the job goes on without a step of ``optional_kinds``.
+    Returns None where the run was renewed or closed in the meantime.
     """
     row = connection.execute(
-        text("SELECT job_id, step_id FROM run WHERE id = :id"), {"id": lease.run_id}
+        text("SELECT job_id, step_id, kind FROM run WHERE id = :id"), {"id": lease.run_id}
     ).first()
     if row is None:
         return None
@@ -197,12 +203,18 @@ def record_crash(
     ).rowcount
     if not closed:
         return None
-    _after_crash(connection, job, row.step_id, failure, delay_seconds)
+    give_up = missing_steps.skip_step if row.kind in optional_kinds else runs.kill_step
+    _after_crash(connection, job, row.step_id, failure, delay_seconds, give_up)
     return RunState.CRASHED
 
 
 def _after_crash(
-    connection: Connection, job: Job, step_id: str, failure: Failure, delay_seconds: float
+    connection: Connection,
+    job: Job,
+    step_id: str,
+    failure: Failure,
+    delay_seconds: float,
+    give_up: Callable[[Connection, str, str, Failure], None],
 ) -> None:
     runs.count_try(connection, step_id, RunState.CRASHED)
     if job.cancel_requested or job.state.is_final:
@@ -210,10 +222,11 @@ def _after_crash(
         return
     attempts = runs.get_step_attempts(connection, step_id)
     if attempts.crashes >= attempts.max_crashes:
-        runs.kill_step(connection, job.id, step_id, failure)
+        give_up(connection, job.id, step_id, failure)
     else:
-        runs.requeue(connection, step_id, delay_seconds=delay_seconds)
-        runs.set_message(connection, job.id, failure.message)
+        runs.requeue(
+            connection, step_id, delay_seconds=delay_seconds, message=runs.say_again(failure)
+        )
 
 
 def list_cancelling(

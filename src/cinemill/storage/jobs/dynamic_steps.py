@@ -12,7 +12,9 @@ from cinemill.storage.jobs.new_jobs import NewStep, step_row
 from cinemill.storage.json_columns import json_parameter
 
 # One statement; the new rows wait for their parent, whose end comes next and queues them. What
-# waited for the parent waits for them too, and to them goes its share of the progress.
+# waited for the parent waits for them too, and to them goes its share of the progress. The row of
+# a job that is cancelled is left to the end of the run: it is changed once, see
+# ``recovery.request_cancel``.
 _GROW = """
 WITH planned AS (
     SELECT * FROM jsonb_to_recordset(:steps) AS plan (
@@ -20,6 +22,10 @@ WITH planned AS (
         weight float8, deps_remaining int, max_failures int, max_crashes int, position int)
 ), lightened AS (
     UPDATE step SET weight = 0 WHERE id = :parent_id RETURNING position
+), lowered AS (
+    UPDATE job SET work_done = greatest(0, job.work_done - step.weight * step.progress)
+    FROM step WHERE step.id = :parent_id AND job.id = step.job_id AND step.progress > 0
+      AND job.state IN ('pending', 'running') AND job.cancel_requested_at IS NULL
 ), waiting AS (
     SELECT step_id AS id FROM step_dependency WHERE depends_on = :parent_id
 ), put_off AS (

@@ -10,16 +10,25 @@ from sqlalchemy.exc import IntegrityError
 
 from cinemill.errors import NotFound
 from cinemill.storage import tables
+from cinemill.storage.jobs.waiting import followers
 
 
-def assign_asset(connection: Connection, job_id: str, asset_id: str) -> None:
-    """Note which asset a job that began with a path is about.
+def assign_asset(connection: Connection, job_id: str, asset_id: str, *, filename: str = "") -> None:
+    """Note which asset a job that began with a path is about, and the name that it has there.
 
     Raises NotFound (``asset_not_found``) where the asset was deleted meanwhile.
     """
-    statement = text("UPDATE job SET asset_id = :asset_id WHERE id = :id")
+    # Where all is known already nothing is changed: a transaction changes the row once, see
+    # ``recovery.request_cancel``.
+    statement = text(
+        """
+        UPDATE job SET asset_id = :asset_id, filename = coalesce(nullif(:filename, ''), filename)
+        WHERE id = :id AND (asset_id IS DISTINCT FROM :asset_id
+                            OR filename <> coalesce(nullif(:filename, ''), filename))
+        """
+    )
     try:
-        connection.execute(statement, {"id": job_id, "asset_id": asset_id})
+        connection.execute(statement, {"id": job_id, "asset_id": asset_id, "filename": filename})
     except IntegrityError as error:
         if not isinstance(error.orig, ForeignKeyViolation):
             raise
@@ -54,6 +63,7 @@ def record_quotations(connection: Connection, job_id: str, asset_ids: Collection
 
 
 def delete_job(connection: Connection, job_id: str) -> bool:
+    followers.note_deletion(connection, [job_id])
     return connection.execute(delete(tables.job).where(tables.job.c.id == job_id)).rowcount == 1
 
 
@@ -63,19 +73,20 @@ def delete_old_jobs(connection: Connection, *, older_than_days: float, limit: in
     At most ``limit``. A job that another transaction holds, or whose cancel has not reached all of
     its children, stays until the next time.
     """
-    return connection.execute(
+    old = connection.execute(
         text(
             """
-            -- An array, which is made once: see storage.analyses.
-            DELETE FROM job WHERE id = ANY (ARRAY(
-                SELECT id FROM job
-                WHERE finished_at < calendar_time() - make_interval(secs => :age)
-                  AND NOT must_cancel_children
-                ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED))
+            SELECT id FROM job
+            WHERE finished_at < calendar_time() - make_interval(secs => :age)
+              AND NOT must_cancel_children
+            ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED
             """
         ),
         {"age": older_than_days * 86400, "limit": limit},
-    ).rowcount
+    )
+    ids = [row.id for row in old]
+    followers.note_deletion(connection, ids)
+    return connection.execute(text("DELETE FROM job WHERE id = ANY(:ids)"), {"ids": ids}).rowcount
 
 
 def count_old_jobs(connection: Connection, *, older_than_days: float, most: int) -> int:

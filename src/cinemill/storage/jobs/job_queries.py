@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Select, func, literal_column, or_, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Label,
+    Select,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 
 from cinemill.core.job import DeadStep, Job, JobState, Step
 from cinemill.core.page_position import PagePosition
@@ -19,6 +31,7 @@ from cinemill.storage.jobs.job_rows import (
     read_job,
     read_step,
     readable_time,
+    seconds_left,
 )
 
 FILE_PARAMETERS = ("path", "job")
@@ -27,7 +40,9 @@ FILE_PARAMETERS = ("path", "job")
 
 def get_job(connection: Connection, job_id: str) -> Job:
     """Return a job. Raises NotFound."""
-    row = connection.execute(select(tables.job).where(tables.job.c.id == job_id)).mappings().first()
+    left: Label[float] = literal_column(seconds_left()).label("seconds_left")
+    query = select(tables.job, left).where(tables.job.c.id == job_id)
+    row = connection.execute(query).mappings().first()
     if row is None:
         raise job_not_found(job_id)
     return read_job(row)
@@ -62,7 +77,7 @@ def list_jobs(
 ) -> list[Job]:
     """Return jobs, newest first: those older than the job ``before``, those ``after`` a position.
 
-    ``of_videos`` returns only those of an asset, or of files of their own.
+    ``of_videos`` returns only those of an asset that stays, or of files of their own.
     What is too large for a list is left out (``Job.clipped``): a page is bounded, whatever its
     rows are, and no row that cannot be read as it should be keeps the others from being listed.
     """
@@ -84,12 +99,21 @@ def list_jobs(
         query = query.where(column.id.startswith(id_prefix, autoescape=True))
     if of_videos:
         files = (column.params[name].astext.is_not(None) for name in FILE_PARAMETERS)
-        query = query.where(or_(column.asset_id.is_not(None), *files))
+        query = query.where(or_(column.asset_id.is_not(None), *files), ~_is_of_deleted())
     if before is not None:
         cursor = select(column.queued_at, column.id).where(column.id == before).scalar_subquery()
         query = query.where(tuple_(column.queued_at, column.id) < cursor)
     query = restrict_to_after(query, after)
     return [read_job(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def _is_of_deleted() -> ColumnElement[bool]:
+    """Return whether the job is of an asset that is about to be deleted."""
+    asset = tables.asset.c
+    marked = select(asset.id).where(
+        asset.id == tables.job.c.asset_id, asset.deletion_ends.is_not(None)
+    )
+    return marked.correlate(tables.job).exists()
 
 
 def restrict_to_after(query: Select[Any], after: PagePosition | None) -> Select[Any]:
@@ -98,7 +122,10 @@ def restrict_to_after(query: Select[Any], after: PagePosition | None) -> Select[
 
 
 def is_named_by_unfinished_job(connection: Connection, asset_id: str) -> bool:
-    """Return whether an unfinished job has this id in its parameters or in a step's result."""
+    """Return whether an unfinished job has this id in its parameters or in a step's result.
+
+    Or in the call that it is to begin with once others have ended.
+    """
     found = connection.execute(
         text(
             """
@@ -106,7 +133,10 @@ def is_named_by_unfinished_job(connection: Connection, asset_id: str) -> bool:
                 SELECT FROM job WHERE job.state IN ('pending', 'running')
                   AND (strpos(job.params::text, :asset_id) > 0 OR EXISTS (
                       SELECT FROM step
-                      WHERE step.job_id = job.id AND strpos(step.result::text, :asset_id) > 0)))
+                      WHERE step.job_id = job.id AND strpos(step.result::text, :asset_id) > 0)
+                    OR EXISTS (
+                      SELECT FROM job_wait WHERE job_wait.job_id = job.id
+                        AND strpos(job_wait.call::text, :asset_id) > 0)))
             """
         ),
         {"asset_id": asset_id},
@@ -124,15 +154,31 @@ _AFTER_JOB = f"""
 
 
 def list_steps(connection: Connection, job_id: str) -> list[Step]:
+    """Return all steps of a job, in the order of its plan."""
+    rows = connection.execute(_select_steps(job_id)).mappings()
+    return [read_step(row) for row in rows]
+
+
+def list_step_page(
+    connection: Connection, job_id: str, *, after: int | None = None, limit: int = 100
+) -> list[tuple[int, Step]]:
+    """Return steps of a job with their positions, those ``after`` a position."""
+    query = _select_steps(job_id).limit(limit)
+    if after is not None:
+        query = query.where(tables.step.c.position > after)
+    rows = connection.execute(query).mappings()
+    return [(row["position"], read_step(row)) for row in rows]
+
+
+def _select_steps(job_id: str) -> Select[Any]:
     peak = select(func.max(tables.run.c.peak_memory_bytes)).where(
         tables.run.c.step_id == tables.step.c.id
     )
-    query = (
+    return (
         select(tables.step, peak.scalar_subquery().label("peak_memory_bytes"))
         .where(tables.step.c.job_id == job_id)
         .order_by(tables.step.c.position)
     )
-    return [read_step(row) for row in connection.execute(query).mappings()]
 
 
 _DIED_AT = readable_time("dead.died_at")

@@ -24,7 +24,7 @@ def listed_columns() -> str:
     times that no calendar has are missing.
     """
     columns = ("id", "kind", "owner", "state", "priority", "asset_id", "progress", "stage")
-    texts = ("message", "cancel_reason", "worker")
+    texts = ("message", "cancel_reason", "worker", "filename")
     times = ("cancel_requested_at", "started_at", "finished_at")
     return ", ".join(
         (
@@ -32,6 +32,7 @@ def listed_columns() -> str:
             *(f"left(job.{name}, {LONGEST_MESSAGE}) AS {name}" for name in texts),
             *(f"{_readable(f'job.{name}')} AS {name}" for name in times),
             f"{readable_time('job.queued_at')} AS queued_at",
+            f"{seconds_left()} AS seconds_left",
             *(
                 f"CASE WHEN {_is_large(f'job.{name}')} THEN '{{}}' ELSE job.{name} END AS {name}"
                 for name in _DOCUMENTS
@@ -73,6 +74,15 @@ def _readable(column: str) -> str:
     return f"CASE WHEN {column} < '9999-01-01' AND {column} > '0002-01-01' THEN {column} END"
 
 
+def seconds_left() -> str:
+    """Return the SQL of the time until the job is expected to end.
+
+    By the clock that it was written by: that of another machine may differ by more than the time.
+    """
+    end = _readable("job.expected_end")
+    return f"extract(epoch FROM {end} - clock_timestamp())::float8"
+
+
 def readable_time(column: str) -> str:
     """Of one that is always there."""
     return f"coalesce({_readable(column)}, to_timestamp(0))"
@@ -110,6 +120,8 @@ def read_job(row: RowMapping) -> Job:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         clipped=(*unreadable, *(row.get("clipped") or ())),
+        filename=row["filename"],
+        seconds_left=row.get("seconds_left"),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg.errors import ForeignKeyViolation
@@ -17,9 +18,11 @@ from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL, notify
 from cinemill.storage.jobs.job_rows import read_job
 from cinemill.storage.jobs.ready_steps import CROWD
 from cinemill.storage.json_columns import json_parameter
+from cinemill.storage.media.deletions import require_lasting
 
 MOST_ATTEMPTS = 5
 """A deletion between the two statements of an attempt takes luck; one between all, intent."""
+DELAYED = "Waiting until it is due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,23 @@ class NewStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """The times of a job; all None: it begins when it is its turn, however late."""
+
+    delay_seconds: float | None = None
+    """It begins so long after it was submitted, or later."""
+    due_at: datetime | None = None
+    """It begins then, or later."""
+    expires_at: datetime | None = None
+    """It is cancelled if it has not begun by then."""
+    time_limit_seconds: float | None = None
+    """It fails if one of its steps works longer."""
+
+
+AT_ONCE = Timing()
+
+
+@dataclass(frozen=True, slots=True)
 class NewJob:
     id: str
     kind: str
@@ -49,22 +69,27 @@ class NewJob:
     """Distinguishes a repeated request from another one under the same idempotency key."""
     parent_id: str | None = None
     """The job that submitted it."""
+    filename: str = ""
+    """What the user calls the video; empty where only its asset says so."""
+    timing: Timing = AT_ONCE
 
 
 def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> tuple[Job, bool]:
     """Insert a job with its steps and first runs; return its row, and whether it is new.
 
     For the same id, or the same idempotency key of the same owner, the existing job is returned.
-    Raises Conflict where that key was used for another request, NotFound where there is no such
-    asset.
+    Raises Conflict where that key was used for another request, or the asset is being deleted;
+    NotFound where there is no such asset.
     """
     for _ in range(MOST_ATTEMPTS):
-        inserted = _insert_rows(connection, job, steps)
+        inserted = _write_rows(connection, _INSERT_JOB, job, steps)
         if inserted is not None:
             return inserted, True
         # None where it has been deleted since: its key and its id are free again.
         if (same := _find_same(connection, job)) is not None:
             return same, False
+        if job.asset_id is not None:
+            require_lasting(connection, job.asset_id)
     raise Conflict(
         "The job with this idempotency key or ID is deleted and created again all the time.",
         code="idempotency_conflict",
@@ -74,12 +99,24 @@ def insert_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) ->
 
 # One statement: a short job should not wait for five ways to the server and back.
 _INSERT_JOB = """
+INSERT INTO job (id, kind, owner, priority, asset_id, params, idempotency_key, request_digest,
+                 parent_id, filename, due_at, expires_at,
+                 time_limit_seconds, message)
+SELECT :id, :kind, :owner, :priority, :asset_id, :params, :idempotency_key, :request_digest,
+       :parent_id, :filename, :due_at, :expires_at, :time_limit_seconds, :message
+WHERE NOT EXISTS (SELECT FROM asset WHERE id = :asset_id AND deletion_ends IS NOT NULL)
+ON CONFLICT DO NOTHING RETURNING *
+"""
+# A job that has waited for another has its row already.
+_BEGIN_JOB = """
+UPDATE job SET priority = :priority, asset_id = :asset_id, params = :params,
+       request_digest = :request_digest, due_at = :due_at, expires_at = :expires_at,
+       time_limit_seconds = :time_limit_seconds, message = :message, announced = false
+WHERE id = :id AND state = 'pending' RETURNING *
+"""
+_PLAN_JOB = """
 WITH inserted AS (
-    INSERT INTO job (id, kind, owner, priority, asset_id, params, idempotency_key, request_digest,
-                     parent_id, message)
-    VALUES (:id, :kind, :owner, :priority, :asset_id, :params, :idempotency_key, :request_digest,
-            :parent_id, 'Waiting in the queue')
-    ON CONFLICT DO NOTHING RETURNING *
+    {job}
 ), planned AS (
     INSERT INTO step (id, job_id, position, name, kind, queue, hardware, state, params, weight,
                       deps_remaining, max_failures, max_crashes)
@@ -96,20 +133,35 @@ WITH inserted AS (
     FROM inserted CROSS JOIN jsonb_to_recordset(:edges) AS edge (step_id text, depends_on text)
 ), queued AS (
     INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
-                     is_crowd, turn)
+                     is_crowd, turn, run_at, delay_seconds, delay_ends)
     SELECT make_id(), planned.id, inserted.id, inserted.owner, planned.kind,
            planned.queue, planned.hardware, inserted.priority, 1,
            planned.place > :no_crowd, nextval('run_turn_seq')
-               + (1000 * :crowd_seconds * greatest(0, planned.place - :no_crowd))::bigint
+               + (1000 * :crowd_seconds * greatest(0, planned.place - :no_crowd))::bigint,
+           clock_timestamp() + make_interval(secs => greatest(0, delay.seconds)),
+           CASE WHEN delay.seconds > 0 THEN delay.seconds END,
+           CASE WHEN delay.seconds > 0 THEN '-Infinity'::float8 END
     FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY position) AS place FROM planned
           WHERE deps_remaining = 0) AS planned CROSS JOIN inserted
+    CROSS JOIN (SELECT coalesce(CAST(:delay_seconds AS float8), extract(epoch FROM
+        CAST(:due_at AS timestamptz) - clock_timestamp())::float8, 0) AS seconds) AS delay
 )
 SELECT inserted.*, pg_notify(:channel, '') FROM inserted
 """
 
 
-def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> Job | None:
-    """Insert the job, its steps, and runs of those that can begin; None where the job exists."""
+def begin_job(connection: Connection, job: NewJob, steps: Sequence[NewStep]) -> None:
+    """Give the row of a job that has waited without steps its steps and first runs.
+
+    Raises NotFound where there is no such asset.
+    """
+    _write_rows(connection, _BEGIN_JOB, job, steps)
+
+
+def _write_rows(
+    connection: Connection, statement: str, job: NewJob, steps: Sequence[NewStep]
+) -> Job | None:
+    """Write the job, its steps, and runs of those that can begin; None if no job was written."""
     ids = {step.spec.name: make_id() for step in steps}
     edges = [
         {"step_id": ids[step.spec.name], "depends_on": ids[name]}
@@ -117,15 +169,21 @@ def _insert_rows(connection: Connection, job: NewJob, steps: Sequence[NewStep]) 
         for name in step.spec.after
     ]
     values = {
-        **{name: getattr(job, name) for name in job.__slots__},
+        **{name: getattr(job, name) for name in job.__slots__ if name != "timing"},
+        **asdict(job.timing),
         "steps": [step_row(step, ids, position) for position, step in enumerate(steps)],
         "edges": edges,
+        "message": DELAYED
+        if job.timing.delay_seconds or job.timing.due_at
+        else "Waiting in the queue",
         "channel": READY_CHANNEL,
         **CROWD,
     }
-    statement = text(_INSERT_JOB).bindparams(*map(json_parameter, ("params", "steps", "edges")))
+    whole = text(_PLAN_JOB.format(job=statement)).bindparams(
+        *map(json_parameter, ("params", "steps", "edges"))
+    )
     try:
-        row = connection.execute(statement, values).mappings().first()
+        row = connection.execute(whole, values).mappings().first()
     except IntegrityError as error:
         if not isinstance(error.orig, ForeignKeyViolation):
             raise

@@ -168,14 +168,11 @@ def lock_ended(connection: Connection, job_id: str) -> Job:
 
 
 def retry(connection: Connection, job_id: str) -> Job:
-    """Queue every step that did not succeed, with fresh attempts. Raises NotFound, Conflict."""
-    job = lock_job(connection, job_id)
-    if job.state not in (JobState.FAILED, JobState.CANCELLED):
-        raise Conflict(
-            f"Job {job_id} is {job.state.value}.",
-            code="job_not_failed",
-            hint="Only failed and cancelled jobs can be retried.",
-        )
+    """Queue every step that did not succeed, with fresh attempts. Raises NotFound, Conflict.
+
+    The percentage stays where it was: what is left of it is spread over what is to be done again.
+    """
+    require_retryable(lock_job(connection, job_id))
     if not list_steps(connection, job_id):
         raise Conflict(
             f"Job {job_id} was rejected before its first step.",
@@ -186,7 +183,7 @@ def retry(connection: Connection, job_id: str) -> Job:
         text(
             """
             UPDATE step SET state = 'waiting', failures = 0, crashes = 0, failure = NULL,
-                   finished_at = NULL
+                   finished_at = NULL, progress = 0, seconds = 0
             WHERE job_id = :id AND state IN ('dead', 'cancelled', 'queued', 'waiting')
             """
         ),
@@ -197,8 +194,12 @@ def retry(connection: Connection, job_id: str) -> Job:
             """
             UPDATE job SET state = 'pending', failure = NULL, result = NULL, finished_at = NULL,
                    started_at = NULL, cancel_requested_at = NULL, cancel_reason = NULL,
-                   must_cancel_children = false, announced = false, progress = 0, stage = '',
-                   queued_at = clock_timestamp(), message = 'Waiting in the queue'
+                   must_cancel_children = false, announced = false, stage = '',
+                   expected_end = NULL, work_done = (
+                       SELECT coalesce(sum(weight * step.progress), 0) FROM step
+                       WHERE job_id = :id),
+                   queued_at = clock_timestamp(), message = 'Waiting in the queue',
+                   due_at = NULL, expires_at = NULL
             WHERE id = :id
             """
         ),
@@ -206,6 +207,16 @@ def retry(connection: Connection, job_id: str) -> Job:
     )
     queue_ready_steps(connection, job_id)
     return get_job(connection, job_id)
+
+
+def require_retryable(job: Job) -> None:
+    """Check that a job has ended without having completed. Raises Conflict."""
+    if job.state not in (JobState.FAILED, JobState.CANCELLED):
+        raise Conflict(
+            f"Job {job.id} is {job.state.value}.",
+            code="job_not_failed",
+            hint="Only failed and cancelled jobs can be retried.",
+        )
 
 
 def list_failed(connection: Connection, *, kind: str | None, code: str | None) -> list[str]:

@@ -42,6 +42,17 @@ def get_step_attempts(connection: Connection, step_id: str) -> StepAttempts:
     return StepAttempts(*row)
 
 
+def find_evidence(connection: Connection, step_id: str) -> str:
+    """Return what identifies how the step failed last; empty if it did not, or nothing does."""
+    query = text(
+        """
+        SELECT coalesce(failure ->> 'evidence', '') FROM run
+        WHERE step_id = :id AND state = 'failed' ORDER BY attempt DESC LIMIT 1
+        """
+    )
+    return str(connection.execute(query, {"id": step_id}).scalar() or "")
+
+
 def commit_success(connection: Connection, run: ClaimedRun, job: Job, result: JsonObject) -> None:
     """End the run well: store the step's result, unblock its children, end the job at the last.
 
@@ -66,7 +77,7 @@ WITH ended AS (
     RETURNING step_id
 ), done AS (
     UPDATE step SET state = 'succeeded', result = :result, failure = NULL, progress = 1,
-           finished_at = clock_timestamp()
+           seconds = :seconds, finished_at = clock_timestamp()
     FROM ended WHERE step.id = ended.step_id RETURNING step.id
 ), unblocked AS (
     UPDATE step SET deps_remaining = deps_remaining - 1
@@ -98,6 +109,7 @@ def _end_step(connection: Connection, run: ClaimedRun, result: JsonObject) -> tu
             "result": dict(result),
             "channel": ENDED_CHANNEL,
             "peak": run.peak_memory_bytes,
+            "seconds": run.seconds,
         },
     ).one()
     if not row[0]:
@@ -126,16 +138,26 @@ def retry_later(
     failure: Failure,
     *,
     delay_seconds: float,
+    evidence: str = "",
 ) -> None:
-    """End this attempt and queue another after ``delay_seconds``. Raises LeaseLost."""
+    """End this attempt and queue another after ``delay_seconds``. Raises LeaseLost.
+
+    ``evidence`` identifies how it failed, if another attempt is likely to end alike.
+    """
     job = lock_job_of_claim(connection, run)
-    _end_run(connection, run, ended_as, failure)
+    end_run(connection, run, ended_as, failure, evidence)
     count_try(connection, run.step_id, ended_as)
     if job.cancel_requested or job.state.is_final:
         finish_cancel(connection, run.job_id)
         return
-    requeue(connection, run.step_id, delay_seconds=delay_seconds)
-    set_message(connection, run.job_id, failure.message, is_again=failure.code != Postponed.code)
+    is_waiting = failure.code == Postponed.code
+    requeue(
+        connection,
+        run.step_id,
+        delay_seconds=delay_seconds,
+        message=failure.message if is_waiting else say_again(failure),
+        fraction_kept=1.0 if is_waiting else 0.0,
+    )
 
 
 def mark_dead(
@@ -143,7 +165,7 @@ def mark_dead(
 ) -> None:
     """End this attempt and the step with it: dead, and the job failed. Raises LeaseLost."""
     lock_job_of_claim(connection, run)
-    _end_run(connection, run, ended_as, failure)
+    end_run(connection, run, ended_as, failure)
     count_try(connection, run.step_id, ended_as)
     kill_step(connection, run.job_id, run.step_id, failure)
 
@@ -151,7 +173,7 @@ def mark_dead(
 def confirm_cancel(connection: Connection, run: ClaimedRun) -> None:
     """End this attempt because its job is cancelled. Raises LeaseLost."""
     job = lock_job_of_claim(connection, run)
-    _end_run(connection, run, RunState.CANCELLED, None)
+    end_run(connection, run, RunState.CANCELLED, None)
     if job.cancel_requested or job.state.is_final:
         finish_cancel(connection, run.job_id)
     else:  # retried by a person in the meantime: the step is wanted after all
@@ -166,9 +188,15 @@ def lock_job_of_claim(connection: Connection, run: ClaimedRun) -> Job:
         raise LeaseLost(f"Job {run.job_id} was deleted while it ran.") from error
 
 
-def _end_run(
-    connection: Connection, run: ClaimedRun, state: RunState, failure: Failure | None
+def end_run(
+    connection: Connection,
+    run: ClaimedRun,
+    state: RunState,
+    failure: Failure | None,
+    evidence: str = "",
 ) -> None:
+    """Record how a claimed run ended. Raises LeaseLost."""
+    noted = {"evidence": evidence} if evidence else {}
     ended = connection.execute(
         text(
             """
@@ -181,7 +209,7 @@ def _end_run(
             "id": run.id,
             "token": run.token,
             "state": state.value,
-            "failure": failure.to_json() if failure else None,
+            "failure": failure.to_json() | noted if failure else None,
             "peak": run.peak_memory_bytes,
         },
     ).rowcount
@@ -207,39 +235,60 @@ def count_try(connection: Connection, step_id: str, ended_as: RunState) -> None:
         )
 
 
-def requeue(connection: Connection, step_id: str, *, delay_seconds: float) -> None:
-    """Queue a new run of the step, due after ``delay_seconds``."""
-    connection.execute(
-        text(
-            """
-            WITH again AS (
-                UPDATE step SET state = 'queued', progress = 0 WHERE id = :step_id
-                RETURNING id, job_id, kind, queue, hardware, attempts
-            )
-            INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
-                             run_at, delay_seconds, delay_ends)
-            SELECT make_id(), again.id, job.id, job.owner, again.kind, again.queue,
-                   again.hardware, job.priority, again.attempts + 1,
-                   clock_timestamp() + make_interval(secs => greatest(0, :delay)), :delay,
-                   CASE WHEN :delay > 0 THEN '-Infinity'::float8 END
-            FROM again JOIN job ON job.id = again.job_id
-            """
-        ),
-        {"step_id": step_id, "delay": delay_seconds},
-    )
+# What is lost of the step is no longer part of the work that the job's progress stands for. The
+# job's row is changed once: see ``recovery.request_cancel``.
+_REQUEUE = """
+WITH before AS (
+    SELECT id, job_id, weight, progress, least(progress, :kept) AS kept, seconds FROM step
+    WHERE id = :step_id
+), again AS (
+    UPDATE step SET state = 'queued', progress = before.kept,
+           seconds = CASE WHEN before.kept > 0 THEN before.seconds + :delay ELSE 0 END
+    FROM before WHERE step.id = before.id
+    RETURNING step.id, step.job_id, step.kind, step.queue, step.hardware, step.attempts
+), changed AS (
+    UPDATE job SET message = coalesce(CAST(:message AS text), job.message),
+           work_done = greatest(0, work_done - before.weight * (before.progress - before.kept)),
+           expected_end = CASE WHEN :kept > 0 THEN expected_end END
+    FROM before WHERE job.id = before.job_id
+)
+INSERT INTO run (id, step_id, job_id, owner, kind, queue, hardware, priority, attempt,
+                 run_at, delay_seconds, delay_ends)
+SELECT make_id(), again.id, job.id, job.owner, again.kind, again.queue,
+       again.hardware, job.priority, again.attempts + 1,
+       clock_timestamp() + make_interval(secs => greatest(0, :delay)), :delay,
+       CASE WHEN :delay > 0 THEN '-Infinity'::float8 END
+FROM again JOIN job ON job.id = again.job_id
+"""
+
+
+def requeue(
+    connection: Connection,
+    step_id: str,
+    *,
+    delay_seconds: float,
+    message: str | None = None,
+    fraction_kept: float = 0.0,
+) -> None:
+    """Queue a new run of the step, due after ``delay_seconds``.
+
+    ``message`` becomes the job's, None leaves it. Of what the step has done, at most
+    ``fraction_kept`` (0–1 of the whole step) is left done.
+    """
+    values = {
+        "step_id": step_id,
+        "delay": delay_seconds,
+        "message": message,
+        "kept": fraction_kept,
+    }
+    connection.execute(text(_REQUEUE), values)
     # Also where it is delayed: the relay counts the delay, from when it sees it.
     notify(connection, READY_CHANNEL, "")
 
 
-def set_message(
-    connection: Connection, job_id: str, message: str, *, is_again: bool = True
-) -> None:
-    """Set the job's message: why it is retried or, for work that only waits, what it waits for."""
-    words = f"Retrying: {message}" if is_again else message
-    connection.execute(
-        text("UPDATE job SET message = :message WHERE id = :id"),
-        {"id": job_id, "message": words},
-    )
+def say_again(failure: Failure) -> str:
+    """Return the job's message while it is retried."""
+    return f"Retrying: {failure.message}"
 
 
 def kill_step(connection: Connection, job_id: str, step_id: str, failure: Failure) -> None:
@@ -254,14 +303,14 @@ def kill_step(connection: Connection, job_id: str, step_id: str, failure: Failur
         {"id": step_id, "failure": failure.to_json()},
     )
     cancel_queued(connection, job_id)
-    _end_job(connection, job_id, JobState.FAILED, failure)
+    end_job(connection, job_id, JobState.FAILED, failure)
 
 
 def finish_cancel(connection: Connection, job_id: str) -> bool:
     """Cancel what is not running; once nothing runs, the job is cancelled. Whether it is."""
     if not withdraw_work(connection, job_id):
         return False
-    _end_job(connection, job_id, JobState.CANCELLED, None)
+    end_job(connection, job_id, JobState.CANCELLED, None)
     return True
 
 
@@ -310,7 +359,8 @@ def cancel_queued(connection: Connection, job_id: str) -> None:
     )
 
 
-def _end_job(connection: Connection, job_id: str, state: JobState, failure: Failure | None) -> None:
+def end_job(connection: Connection, job_id: str, state: JobState, failure: Failure | None) -> None:
+    """End a locked job that has not ended yet, whatever its steps are."""
     connection.execute(
         text(
             """

@@ -130,10 +130,13 @@ def count_outcomes(connection: Connection) -> dict[str, dict[str, Any]]:
     return found
 
 
-# Each state by itself, so that an index has the oldest of each in order.
+# Each state by itself, so that an index has the oldest of each in order. A job that is not due yet,
+# or waits for another, is not stuck; of those that wait, the few that are found are looked up.
 _STUCK = """
     SELECT id, queued_at FROM job WHERE state = '{state}'
       AND queued_at < calendar_time() - make_interval(secs => :age)
+      AND (due_at IS NULL OR due_at < calendar_time() - make_interval(secs => :age))
+      AND (SELECT job_id FROM job_wait WHERE job_id = job.id) IS NULL
     ORDER BY queued_at LIMIT :limit
 """
 _ALL_STUCK = f"({_STUCK.format(state='pending')}) UNION ALL ({_STUCK.format(state='running')})"
@@ -188,3 +191,11 @@ def place_in_queue(connection: Connection, job_id: str) -> int | None:
         row._asdict(),
     ).scalar_one()
     return int(ahead)
+
+
+def count_waiting(connection: Connection) -> dict[str, int]:
+    """Return how many jobs have not begun, by kind."""
+    rows = connection.execute(
+        text("SELECT kind, count(*) AS jobs FROM job WHERE state = 'pending' GROUP BY kind")
+    )
+    return {row.kind: row.jobs for row in rows}

@@ -61,7 +61,8 @@ _MOMENTS = text(
     SELECT mention.asset_id, modality, number, passage_id, name, start_ms, end_ms, is_inferred
     FROM members JOIN mention ON mention.entity_id = members.id
     JOIN asset ON asset.id = mention.asset_id
-    WHERE (cardinality(CAST(:collections AS text[])) = 0 OR asset.collection = ANY(:collections))
+    WHERE asset.deletion_ends IS NULL
+      AND (cardinality(CAST(:collections AS text[])) = 0 OR asset.collection = ANY(:collections))
       AND (CAST(:asset_id AS text) IS NULL
            OR (mention.asset_id, start_ms, modality, number)
               > (:asset_id, :start_ms, :modality, :number))

@@ -35,3 +35,22 @@ def count_mentions(
     )
     counts = {(row.kind, row.key): int(row.number) for row in rows}
     return {name: counts[key] for name, key in keys.items() if key in counts}
+
+
+def count_mentioned(connection: Connection, asset_id: str, *, limit: int) -> dict[str, int]:
+    """Return how often a video mentions each entity, by id: the most frequent first.
+
+    Merged entities count as the one they were merged into.
+    """
+    rows = connection.execute(
+        text(
+            """
+            SELECT entity.canonical_id, count(*) AS number
+            FROM mention JOIN entity ON entity.id = mention.entity_id
+            WHERE mention.asset_id = :asset_id
+            GROUP BY entity.canonical_id ORDER BY number DESC, entity.canonical_id LIMIT :limit
+            """
+        ),
+        {"asset_id": asset_id, "limit": limit},
+    )
+    return {str(row.canonical_id): int(row.number) for row in rows}

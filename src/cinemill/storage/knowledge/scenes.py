@@ -47,6 +47,7 @@ _FIND = text(
     FROM scene_object AS seen JOIN scene USING (asset_id, shot)
     JOIN asset ON asset.id = scene.asset_id
     WHERE asset.owner = :owner AND seen.label = :label
+      AND asset.deletion_ends IS NULL
       AND (cardinality(CAST(:collections AS text[])) = 0 OR asset.collection = ANY(:collections))
       AND (CAST(:other AS text) IS NULL OR EXISTS (
         SELECT FROM scene_relation AS relation JOIN scene_object AS other

@@ -28,7 +28,8 @@ _LIST = text(
     JOIN entity AS object ON object.id = evidence.object_id
     JOIN asset ON asset.id = evidence.asset_id AND asset.owner = :owner
     LEFT JOIN passage ON passage.id = evidence.passage_id AND passage.owner = :owner
-    WHERE (cardinality(CAST(:collections AS text[])) = 0 OR asset.collection = ANY(:collections))
+    WHERE asset.deletion_ends IS NULL
+      AND (cardinality(CAST(:collections AS text[])) = 0 OR asset.collection = ANY(:collections))
       AND evidence.kind = ANY(:kinds)
     ORDER BY evidence.is_negated, evidence.asset_id, evidence.start_ms, evidence.modality,
              evidence.number
@@ -57,11 +58,22 @@ _EVIDENCE = text(
                ELSE object.is_asked AND subject.is_other END
       AND evidence.predicate = :predicate AND evidence.kind = :kind
       AND evidence.is_negated = :is_negated AND evidence.is_possible = :is_possible
+      AND asset.deletion_ends IS NULL
       AND (cardinality(CAST(:collections AS text[])) = 0 OR asset.collection = ANY(:collections))
       AND (CAST(:asset_id AS text) IS NULL
            OR (evidence.asset_id, evidence.start_ms, evidence.modality, evidence.number)
               > (:asset_id, :start_ms, :modality, :number))
     ORDER BY evidence.asset_id, evidence.start_ms, evidence.modality, evidence.number LIMIT :limit
+    """
+)
+_STATED = text(
+    """
+    SELECT evidence.*, subject.canonical_id AS subject_root, object.canonical_id AS object_root,
+           '' AS passage_text
+    FROM relation_evidence AS evidence JOIN entity AS subject ON subject.id = evidence.subject_id
+    JOIN entity AS object ON object.id = evidence.object_id
+    WHERE evidence.asset_id = :asset_id
+    ORDER BY evidence.start_ms, evidence.modality, evidence.number LIMIT :limit
     """
 )
 _KINDS = tuple(RelationKind)
@@ -158,6 +170,12 @@ def list_evidence(
         "limit": limit,
     }
     return [_read(row) for row in connection.execute(_EVIDENCE, values)]
+
+
+def list_stated(connection: Connection, asset_id: str, *, limit: int) -> list[Statement]:
+    """Return what a video says or shows of entities, by time, without the passages' text."""
+    rows = connection.execute(_STATED, {"asset_id": asset_id, "limit": limit})
+    return [_read(row) for row in rows]
 
 
 def _read(row: Row[Any]) -> Statement:

@@ -16,7 +16,9 @@ p.id, p.asset_id, p.track, p.number, p.start_ms, p.end_ms, p.text AS passage_tex
 p.speaker"""
 _IN_SCOPE = """
 p.owner = :owner
-AND (cardinality(CAST(:collections AS text[])) = 0 OR p.collection = ANY(:collections))"""
+AND (cardinality(CAST(:collections AS text[])) = 0 OR p.collection = ANY(:collections))
+AND NOT EXISTS (
+    SELECT FROM asset WHERE asset.id = p.asset_id AND asset.deletion_ends IS NOT NULL)"""
 _BY_ID = text(
     f"SELECT {_COLUMNS} FROM passage AS p WHERE p.id = ANY(:ids) AND {_IN_SCOPE} ORDER BY p.id"  # noqa: S608
 )
@@ -37,7 +39,7 @@ _TITLES = text("SELECT id, filename FROM asset WHERE owner = :owner AND id = ANY
 def read_passages(
     connection: Connection, scope: SearchScope, passage_ids: Collection[str]
 ) -> list[Candidate]:
-    """Return those of the passages that are in the scope, without scores."""
+    """Return those of the passages that are in the scope, of videos that stay, without scores."""
     values = {**_scope_values(scope), "ids": parse_ids(passage_ids)}
     return [_read(row) for row in connection.execute(_BY_ID, values).mappings()]
 

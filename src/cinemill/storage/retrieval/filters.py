@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +61,14 @@ class Conditions:
         return f"WITH {', '.join(self.tables)}" if self.tables else ""
 
 
-def compose_conditions(scope: SearchScope, filters: SearchFilters) -> Conditions:
-    """Return what a passage must fulfil. The owner is always a part of it."""
+def compose_conditions(
+    scope: SearchScope, filters: SearchFilters, *, leaving: Collection[str] = ()
+) -> Conditions:
+    """Return what a passage must fulfil. The owner is always a part of it.
+
+    ``leaving`` are the videos that are about to be deleted. They are no condition where there are
+    none, as nearly always: PostgreSQL would expect less of every search.
+    """
     lists = {
         "p.collection = ANY(:collections)": ("collections", scope.collections),
         "p.asset_id = ANY(:asset_ids)": ("asset_ids", filters.asset_ids),
@@ -71,6 +77,7 @@ def compose_conditions(scope: SearchScope, filters: SearchFilters) -> Conditions
         "p.speaker <> '' AND p.speaker = ANY(:speakers)": ("speakers", filters.speakers),
         _ENTITIES: ("filter_entities", filters.entity_ids),
         _LABELS: ("labels", [label.lower()[:100] for label in filters.labels]),
+        "p.asset_id <> ALL(:leaving)": ("leaving", leaving),
     }
     conditions = [_OWNER]
     values: dict[str, Any] = {"owner": scope.owner}

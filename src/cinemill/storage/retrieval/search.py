@@ -33,13 +33,15 @@ MOST_SCANNED = 20_000
 """Vectors that an index looks at before it gives up. pgvector's default, and set nevertheless: the
 choice of the index reckons with it."""
 
+# What is about to be deleted is asked for in the same round trip.
 _SETTINGS = text(
     """
     SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true),
            set_config('hnsw.ef_search', CAST(:ef_search AS text), true),
            set_config('hnsw.max_scan_tuples', CAST(:most_scanned AS text), true),
            set_config('pg_trgm.similarity_threshold', CAST(:similarity AS text), true),
-           set_config('plan_cache_mode', 'force_custom_plan', true)
+           set_config('plan_cache_mode', 'force_custom_plan', true),
+           ARRAY(SELECT id FROM asset WHERE owner = :owner AND deletion_ends IS NOT NULL) AS leaving
     """
 )
 
@@ -102,6 +104,8 @@ def find_candidates(
 ) -> list[Candidate]:
     """Return what the retrievers find, each at most ``query.limit``, in no order of relevance.
 
+    Nothing of a video that is about to be deleted is found.
+
     With an ``index``, vectors are compared with those that it proposes, unless the filters keep so
     few that comparing with all of these is quicker.
 
@@ -112,15 +116,16 @@ def find_candidates(
     """
     if not 1 <= query.limit <= MOST_CANDIDATES or not 0 <= query.hops <= MOST_HOPS:
         raise ValueError("limit or hops out of range")
-    conditions = compose_conditions(query.scope, query.filters)
-    connection.execute(
+    prepared = connection.execute(
         _SETTINGS,
         {
+            "owner": query.scope.owner,
             "ef_search": min(MOST_EF_SEARCH, max(LEAST_EF_SEARCH, 2 * query.limit)),
             "most_scanned": MOST_SCANNED,
             "similarity": LEAST_SIMILARITY,
         },
-    )
+    ).one()
+    conditions = compose_conditions(query.scope, query.filters, leaving=prepared.leaving)
     parts: dict[str, tuple[str, dict[str, Any]]] = {}
     if query.model_id is not None and len(query.vector):
         model = get_model(connection, query.model_id)

@@ -23,6 +23,8 @@ from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.throttle import ThrottledLog
 
 INTERVAL_SECONDS = 10.0
+FIRST_SECONDS = 5.0
+"""How long a worker waits for its first report, after which it counts as ready in any case."""
 END_SECONDS = 3.0
 
 often = ThrottledLog(__name__)
@@ -36,15 +38,21 @@ class Reporter:
         self._context = context
         self._consumer: Any = None
         self._stopping = threading.Event()
+        self._has_tried = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, sender: Any, **_: Any) -> None:
-        """Start the thread; ``sender`` is Celery's consumer, now ready."""
+        """Start the thread; ``sender`` is Celery's consumer, now ready.
+
+        Returns when the first report is written, so that who is told that the worker is ready sees
+        it; without waiting for long where Redis does not respond.
+        """
         if self._context.settings.redis_url is None:
             return
         self._consumer = sender
         self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
         self._thread.start()
+        self._has_tried.wait(FIRST_SECONDS)
 
     def stop(self) -> None:
         """Request the last report, without waiting; safe in a signal handler."""
@@ -60,6 +68,7 @@ class Reporter:
         with closing(LiveWorkers(self._context.redis_url)) as reports:
             while not self._stopping.is_set():
                 self._report(reports)
+                self._has_tried.set()
                 self._stopping.wait(INTERVAL_SECONDS)
             reports.withdraw(self._consumer.hostname)
 
