@@ -33,6 +33,8 @@ def write_settings_page() -> str:
         "one that `CINEMILL_SETTINGS_FILE` names, or `settings.toml` or `settings.json` in the\n"
         "home folder. It has the same names, grouped: `celery.broker_url` is\n"
         "`CELERY_BROKER_URL`, `cinemill.port` is `CINEMILL_PORT`. Sizes may carry units: `64GiB`.\n"
+        "The group `celery` may be called `celery_config`, and `PORT` counts where\n"
+        "`CINEMILL_PORT` is not set.\n"
         "`cinemill config` shows the effective values; all invalid settings are "
         "reported together, with\n"
         "exit code 2.\n\n"
@@ -57,8 +59,64 @@ def write_cli_page() -> str:
         + "# Command line\n\n"
         + "Results go to stdout, progress and messages to stderr; `--json` prints JSON for\n"
         "programs, and errors as JSON on stderr. `cinemill --install-completion` sets up the\n"
-        "shell's completion.\n\n## Exit codes\n\n" + exits + "\n" + commands
+        "shell's completion, also of values: codecs, kinds, jobs, videos, models.\n\n"
+        "An error is a line with its stable code and a sentence, and a line with what to do;\n"
+        'with `--json` it is `{"error": {"code": …, "message": …, "hint": …, "log_tail": …}}`.\n'
+        "Lines break between words only, at the terminal's width or at `COLUMNS`; tables that do\n"
+        "not fit become blocks. Colours are left out with `NO_COLOR`, in dumb terminals, files\n"
+        "and pipes. Videos are named by their names or IDs, and IDs by their first four or more\n"
+        "characters.\n\n## Exit codes\n\n" + exits + "\n"
+        "A fault has the same code in every command; of several, the most severe counts:\n\n"
+        + _table(("Fault", "Error code", "Exit code"), _describe_faults())
+        + "\n"
+        + commands
     )
+
+
+def _describe_faults() -> Iterator[tuple[str, str, str]]:
+    """Yield what can go wrong in any command, with its code and exit code."""
+    from cinemill.cli.arguments.endings import EnvironmentFailure, InternalFault, Interrupted
+    from cinemill.cli.arguments.usage import UsageInvalid
+    from cinemill.cli.exit_codes import ExitCode, exit_code_of
+    from cinemill.cli.input_files import FileUnusable, FolderUnusable
+    from cinemill.errors import (
+        CinemillError,
+        Conflict,
+        DatabaseUnavailable,
+        DependencyUnavailable,
+        MediaRejected,
+        NotFound,
+        SettingsInvalid,
+        TooLarge,
+        Unauthorized,
+        WorkFailed,
+    )
+
+    usage = "`command_unknown`, `option_unknown`, `argument_missing`, `value_missing`, …"
+    faults: list[tuple[str, str, type[Any]]] = [
+        ("A command, an option or an argument that is unknown or missing", usage, UsageInvalid),
+        ("A value that is none of an option's choices", "`choice_unknown`", UsageInvalid),
+        ("A question that nobody can be asked", "`confirmation_needed`", UsageInvalid),
+        ("A question that was not answered with yes", "`not_confirmed`", Conflict),
+        ("Settings that cannot be used", "`settings_invalid`", SettingsInvalid),
+        ("A file on this machine that cannot be read", "`file_unusable`", FileUnusable),
+        ("A folder that cannot be written to", "`folder_unusable`", FolderUnusable),
+        ("An ID or a name that the server does not have", "`not_found`, …", NotFound),
+        ("An abbreviated ID that several have", "`id_ambiguous`", Conflict),
+        ("A token that the server does not take", "`unauthorized`", Unauthorized),
+        ("A server that is not running", "`mill_not_running`", DependencyUnavailable),
+        ("A server that cannot be reached", "`mill_unreachable`, …", DependencyUnavailable),
+        ("A server without its database", "`database_unavailable`, …", DatabaseUnavailable),
+        ("A full disk or a missing permission here", "`machine_problem`", EnvironmentFailure),
+        ("A video that is rejected, at once or by its job", "`media_…`", MediaRejected),
+        ("A file that is too large", "`too_large`", TooLarge),
+        ("A job that fails, or is cancelled", "its own", WorkFailed),
+        ("A fault of Cinemill itself", "`internal_error`", InternalFault),
+        ("Ctrl-C", "`interrupted`", Interrupted),
+    ]
+    for fault, codes, kind in faults:
+        yield fault, codes, str(exit_code_of(CinemillError.__new__(kind)).value)
+    yield "A pipe that its reader closed, as `head` does", "none", str(ExitCode.PIPE_CLOSED.value)
 
 
 def _describe_commands(command: Any, path: str) -> Iterator[str]:
@@ -140,8 +198,8 @@ def write_metrics_page() -> str:
 def write_errors_page() -> str:
     from cinemill.api import app, server  # noqa: F401 – these modules define error classes
     from cinemill.cli.exit_codes import exit_code_of
-    from cinemill.core.media import REJECTION_CODES
     from cinemill.errors import CinemillError
+    from cinemill.media.rejections import REJECTION_CODES
 
     def describe(kind: type[CinemillError]) -> tuple[str, ...]:
         exit_code = exit_code_of(CinemillError.__new__(kind))
