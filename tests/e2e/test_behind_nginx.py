@@ -17,6 +17,9 @@ from tests.waiting import PATIENCE_SECONDS
 
 from .conftest import UP, _free_port, _wait_for_server, launch, make_own_film
 
+EXPECTED = ("net::ERR_ABORTED", "net::ERR_TOO_MANY_RETRIES")
+"""The page was left while it loaded, or Chromium got no time to keep its connections."""
+
 
 @pytest.fixture(
     scope="module", params=["whole path passed on", "path removed"], ids=lambda name: name
@@ -78,8 +81,7 @@ def page(playwright: Playwright, nginx: tuple[str, str]) -> Iterator[Page]:
         page.goto(f"{url}/?token={token}")
         yield page
         context.close()
-    strange = [one for one in complaints if "ERR_ABORTED" not in one]
-    assert strange == []
+    assert [one for one in complaints if not one.endswith(EXPECTED)] == []
 
 
 def test_page_works_below_a_path(page: Page, nginx: tuple[str, str], tmp_path: Path) -> None:
