@@ -128,14 +128,23 @@ def below_path() -> str:
     return re.sub(r"    location / \{.*?\n    \}\n", lambda _: location, whole, flags=re.DOTALL)
 
 
+def find_proxy(name: str) -> str:
+    """Return the path of nginx or Caddy; skip the test if the machine has none.
+
+    Ask before a server is started that would wait behind it in vain.
+    """
+    program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.skip(f"{name} is not installed")
+    return program
+
+
 @contextmanager
 def running_nginx(
     folder: Path, configuration: str, *, port: int, upstream: int, certificate: Certificate
 ) -> Iterator[None]:
     """Run nginx with this configuration, whose files, port and upstream are replaced."""
-    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    if program is None:
-        pytest.skip("nginx is not installed")
+    program = find_proxy("nginx")
     folder.mkdir(parents=True, exist_ok=True)
     ours = (
         configuration.replace("listen 443", f"listen 127.0.0.1:{port}")
@@ -157,9 +166,7 @@ def running_caddy(
     folder: Path, configuration: str, *, port: int, upstream: int, certificate: Certificate
 ) -> Iterator[None]:
     """Run Caddy with this configuration, whose address, certificate and upstream are replaced."""
-    program = shutil.which("caddy")
-    if program is None:
-        pytest.skip("caddy is not installed")
+    program = find_proxy("caddy")
     folder.mkdir(parents=True, exist_ok=True)
     tls = f"    tls {certificate.chain} {certificate.key}"
     ours = configuration.replace(f"{NAME} {{", f"https://{NAME}:{port} {{\n{tls}").replace(

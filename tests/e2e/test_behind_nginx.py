@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 from tests.instance_settings import UNSPACED
-from tests.proxies import NAME, below_path, make_certificate, running_nginx
+from tests.proxies import NAME, below_path, find_proxy, make_certificate, running_nginx
 from tests.waiting import PATIENCE_SECONDS
 
 from .conftest import UP, _free_port, _wait_for_server, launch, make_own_film
@@ -28,6 +28,7 @@ def nginx(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
     """Run an instance and nginx in front of it; return the public URL, and the token."""
+    find_proxy("nginx")
     home = tmp_path_factory.mktemp("proxied") / "home"
     home.mkdir()
     certificate = make_certificate(home.parent / "certificate")

@@ -21,6 +21,7 @@ from tests.proxies import (
     NAME,
     Certificate,
     below_path,
+    find_proxy,
     make_certificate,
     read_blocks,
     running_caddy,
@@ -129,6 +130,7 @@ def behind(
     kind: str, configuration: str, path: str, start_api: StartApi, certificate: Certificate,
     folder: Path, **settings: str,
 ) -> Iterator[Proxied]:  # fmt: skip
+    find_proxy(kind)
     port = find_free_port()
     url = f"https://{NAME}:{port}{path}"
     named = {"CINEMILL_PUBLIC_URL": url, "CINEMILL_TRUSTED_PROXIES": "127.0.0.1"}
@@ -395,6 +397,7 @@ def test_without_the_settings_what_is_refused_names_them(
     start_api: StartApi, certificate: Certificate, tmp_path: Path
 ) -> None:
     port = find_free_port()
+    find_proxy("nginx")
     api = start_api()
     passed = "location / { proxy_pass http://127.0.0.1:8420; }"
     plain = f"server {{ listen 443 ssl; {TLS_LINES} {passed} }}"

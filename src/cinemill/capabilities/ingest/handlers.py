@@ -18,7 +18,7 @@ from cinemill.core.text.file_names import derive_name
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
 from cinemill.steps.ingestion.gaps import note_source_gaps
-from cinemill.steps.ingestion.source_damage import GAPS, list_gaps, locate_damage
+from cinemill.steps.ingestion.source_damage import GAPS, find_gaps
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import StepResources, ffmpeg_session, find_asset, require_space
 from cinemill.steps.source.results import PROBE
@@ -194,11 +194,7 @@ def _create(
         request,
     )
     files = outcome.files
-    if outcome.flaw:
-        damage = locate_damage(resources, context, asset.sha256, media)
-        lost = media.audio if outcome.lacks_sound else ()
-        subject = "picture" if media.has_picture else "sound"
-        gaps = list_gaps(damage, outcome.flaw, lost_tracks=lost, subject=subject)
+    if gaps := find_gaps(resources, context, asset.sha256, media, outcome):
         files = tuple(
             replace(one, facts={**one.facts, GAPS: gaps}) if one.kind is ArtifactKind.PROXY else one
             for one in files

@@ -24,7 +24,7 @@ from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
 from cinemill.jobs.results import ResultOf
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
-from cinemill.steps.ingestion.source_damage import GAPS, list_gaps, locate_damage
+from cinemill.steps.ingestion.source_damage import GAPS, find_gaps
 from cinemill.steps.named_outputs import export_output, folder_name
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
@@ -92,12 +92,7 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
         if info.has_picture
         else make_sound_ladder(session, source, info, best_effort=params.best_effort)
     )
-    gaps: list[dict[str, Any]] = []
-    if outcome.flaw:
-        damage = locate_damage(resources, context, asset.sha256, info)
-        lost = info.audio if outcome.lacks_sound else ()
-        subject = "picture" if info.has_picture else "sound"
-        gaps = list_gaps(damage, outcome.flaw, lost_tracks=lost, subject=subject)
+    gaps = find_gaps(resources, context, asset.sha256, info, outcome)
     key = step_key(asset.sha256, "ladder", {"preset": params.preset.value})
     artifacts = publish(resources, outcome.files)
     shelf, job_id = resources.render_dir, context.run.job_id

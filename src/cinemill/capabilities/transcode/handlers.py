@@ -21,7 +21,7 @@ from cinemill.media.encoding.encode_sound import SUFFIXES, encode_sound
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.steps.content_key import content_key
 from cinemill.steps.encoder_choice import encode_with_fallback
-from cinemill.steps.ingestion.source_damage import GAPS, list_gaps, locate_damage
+from cinemill.steps.ingestion.source_damage import GAPS, find_gaps
 from cinemill.steps.named_outputs import export_output
 from cinemill.steps.publish import publish_artifact
 from cinemill.steps.resources import (
@@ -176,8 +176,22 @@ def _make(
 ) -> Artifact:
     info = context.result_of(PROBE).media
     require_space(resources, estimate_bytes(info, request))
-    if not info.has_picture:
-        return _make_sound(resources, context, asset, request, best_effort=best_effort)
+    work = _encode_film if info.has_picture else _encode_sound
+    outcome = work(resources, context, asset, request, best_effort=best_effort)
+    if gaps := find_gaps(resources, context, asset.sha256, info, outcome):
+        outcome = replace(outcome, facts={**outcome.facts, GAPS: gaps})
+    return publish_rendition(resources, asset, request, outcome)
+
+
+def _encode_film(
+    resources: StepResources,
+    context: StepContext,
+    asset: AssetRecord,
+    request: RenditionRequest,
+    *,
+    best_effort: bool,
+) -> EncodeOutcome:
+    info = context.result_of(PROBE).media
 
     def make(hardware: HardwareEncoder | None) -> EncodeOutcome:
         return encode_to_vmaf(
@@ -191,36 +205,24 @@ def _make(
             best_effort=best_effort,
         )
 
-    outcome = encode_with_fallback(resources, info, request, make, context.folder)
-    if outcome.flaw:
-        damage = locate_damage(resources, context, asset.sha256, info)
-        lost = info.audio if outcome.lacks_sound else ()
-        gaps = list_gaps(damage, outcome.flaw, lost_tracks=lost)
-        outcome = replace(outcome, facts={**outcome.facts, GAPS: gaps})
-    return publish_rendition(resources, asset, request, outcome)
+    return encode_with_fallback(resources, info, request, make, context.folder)
 
 
-def _make_sound(
+def _encode_sound(
     resources: StepResources,
     context: StepContext,
     asset: AssetRecord,
     request: RenditionRequest,
     *,
     best_effort: bool,
-) -> Artifact:
-    info = context.result_of(PROBE).media
-    outcome = encode_sound(
+) -> EncodeOutcome:
+    return encode_sound(
         ffmpeg_session(resources, context, "Encoding the sound"),
         resources.files.require(asset.sha256),
-        info,
+        context.result_of(PROBE).media,
         request,
         best_effort=best_effort,
     )
-    if outcome.flaw:
-        damage = locate_damage(resources, context, asset.sha256, info)
-        gaps = list_gaps(damage, outcome.flaw, subject="sound")
-        outcome = replace(outcome, facts={**outcome.facts, GAPS: gaps})
-    return publish_rendition(resources, asset, request, outcome)
 
 
 def publish_rendition(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from cinemill.core.media import AudioStream, MediaInfo
 from cinemill.errors import MediaRejected
@@ -83,12 +83,39 @@ def locate_damage(
     )
 
 
-def list_gaps(
+class Outcome(Protocol):
+    """What an encoder says of an output that it may have made of a damaged source."""
+
+    @property
+    def flaw(self) -> str:
+        """The code of what is wrong with the source; empty if nothing is."""
+
+    @property
+    def lacks_sound(self) -> bool:
+        """Whether its audio was left out, because nothing can be made of it."""
+
+
+def find_gaps(
+    resources: StepResources, context: StepContext, sha256: str, info: MediaInfo, outcome: Outcome
+) -> list[dict[str, Any]]:
+    """Return what an output lacks of its source, as JSON values; nothing if the source is whole.
+
+    Raises what the step's ``should_stop`` returns.
+    """
+    if not outcome.flaw:
+        return []
+    damage = locate_damage(resources, context, sha256, info)
+    lost = info.audio if outcome.lacks_sound else ()
+    subject = "picture" if info.has_picture else "sound"
+    return _list_gaps(damage, outcome.flaw, lost_tracks=lost, subject=subject)
+
+
+def _list_gaps(
     damage: Damage,
     flaw: str,
     *,
-    lost_tracks: Sequence[AudioStream] = (),
-    subject: str = "picture",
+    lost_tracks: Sequence[AudioStream],
+    subject: str,
 ) -> list[dict[str, Any]]:
     """Return what an output lacks that the best was made of: as JSON values, at least one.
 
