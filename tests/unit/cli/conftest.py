@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cinemill.cli.main import app
@@ -15,6 +17,17 @@ if TYPE_CHECKING:
     from tests.unit.conftest import LittleServer
 
 Run = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True, scope="package")
+def commands_built_once() -> Iterator[None]:
+    """Build the tree of commands once: it takes longer than most commands, and is always the same.
+
+    Typer's runner builds it at every call.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture
