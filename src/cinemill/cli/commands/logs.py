@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json as json_format
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +27,7 @@ from cinemill.cli.files.log_files import (
     read_last,
 )
 from cinemill.cli.ids import find_job_id, is_uuid
+from cinemill.cli.terminal.printable import dump_json, escape, fit_json
 from cinemill.errors import CinemillError, NotFound
 
 if TYPE_CHECKING:
@@ -220,10 +221,11 @@ def _make_writer(*, is_named: bool, json: bool) -> Callable[[LogLine], None]:
         if json:
             is_event = line.text.startswith("{")
             plain = {"service": line.service, "event": line.text, "timestamp": line.time}
-            typer.echo(line.text if is_event else json_format.dumps(plain, ensure_ascii=False))
+            event = fit_json(line.text, sys.stdout) if is_event else dump_json(plain, sys.stdout)
+            typer.echo(event)
         elif is_named:
-            typer.echo(f"{line.service:<{width}} {line.text}")
+            typer.echo(f"{line.service:<{width}} {escape(line.text)}")
         else:
-            typer.echo(line.text)
+            typer.echo(escape(line.text))
 
     return write
