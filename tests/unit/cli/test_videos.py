@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.unit.conftest import Exchange
 
 from cinemill.cli.arguments.questions import confirm
+from cinemill.cli.commands.videos import assets
 from cinemill.cli.exit_codes import ExitCode
 from cinemill.cli.files import named_files
 from cinemill.cli.files.named_files import Shelves, sort_files, without_hash
@@ -124,6 +126,40 @@ def test_assets_alone_lists_them(videos: LittleServer, cinemill: Run) -> None:
     assert shown == cinemill("assets", "list").stdout
     assert "26f53807" in shown
     assert "film.mp4" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more"),
+    [
+        (["--limit", "2"], "cinemill assets --limit 20"),
+        (["--limit", "1", "--collection", "two words"], "--collection 'two words' --limit 10"),
+        (["--limit", "4"], "--limit 30"),
+        (["--limit", "30"], ""),
+    ],
+)
+def test_more_videos_are_offered_by_a_command_that_works(
+    videos: LittleServer,
+    cinemill: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    more: str,
+) -> None:
+    monkeypatch.setattr(assets, "MOST_LISTED", 30)
+    many = [{**FILM, "collection": "two words"}] * int(arguments[1])
+    videos.on("GET /api/v1/assets", lambda x: x.send_json({"assets": many}))
+    shown = cinemill("assets", "list", *arguments)
+    assert shown.exit_code == ExitCode.OK
+    assert ("There may be more: " in shown.stderr) == bool(more)
+    assert more in shown.stderr
+
+
+def test_every_failed_job_is_asked_about(videos: LittleServer, cinemill: Run) -> None:
+    other = {**REJECTED, "error": {**REJECTED["error"], "retryable": True}}
+    pages = [{"jobs": [other] * 500, "next": "2"}, {"jobs": [REJECTED], "next": None}]
+    videos.on("GET /api/v1/jobs", *(partial(Exchange.send_json, document=one) for one in pages))
+    result = cinemill("retry", "--failed")
+    assert "397dee33 was rejected" in result.stderr
+    assert {one.method for one in videos.seen} == {"GET"}
 
 
 @pytest.mark.parametrize(
