@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,12 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from cinemill.cli.terminal import screen
+from cinemill.cli.terminal.printable import dump_json, escape, escape_around_colors
 from cinemill.cli.terminal.screen import paint
 from cinemill.cli.terminal.wrapping import wrap
 from cinemill.errors import CinemillError, SettingsInvalid
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Iterable
+
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
     from rich.table import Table
     from rich.text import Text
 
@@ -43,15 +46,26 @@ def stderr() -> Console:
 
 def _open_screen(*, is_stderr: bool) -> Console:
     from rich.console import Console
+    from rich.segment import Segment
 
     class Screen(Console):
-        """A console that breaks lines between words only, and passes on a closed pipe."""
+        """A console that breaks lines between words only, and passes on a closed pipe.
+
+        Control characters in what it prints are written out.
+        """
 
         def print(self, *objects: Any, **options: Any) -> None:
             if all(isinstance(one, str) for one in objects):
-                objects = tuple(wrap(one, self.width) for one in objects)
+                objects = tuple(wrap(escape(one), self.width) for one in objects)
                 options = {"overflow": "ignore", **options}  # which means: leave the lines alone
             super().print(*objects, **{"crop": False, **options})
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterable[Segment]:
+            # Whatever it is a cell or a bar of, and whoever has made it.
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else escape(text), style, control)
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # the application ends in one way, whatever has been printing
@@ -71,24 +85,23 @@ def _open_screen(*, is_stderr: bool) -> Console:
 
 
 def print_json(document: Any, *, on_one_line: bool = False) -> None:
-    indent = None if on_one_line else 2
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=indent, default=str))
+    typer.echo(dump_json(document, sys.stdout, indent=None if on_one_line else 2))
 
 
 def print_line(sentence: str) -> None:
     """Print a result that is a sentence to stdout, wrapped between its words."""
-    typer.echo(wrap(sentence, screen.find_width(sys.stdout)))
+    typer.echo(wrap(escape_around_colors(sentence), screen.find_width(sys.stdout)))
 
 
 def print_message(sentence: str) -> None:
     """Print a sentence to stderr, so that stdout holds only the result and can be piped."""
-    typer.echo(wrap(sentence, screen.find_width(sys.stderr)), err=True)
+    typer.echo(wrap(escape_around_colors(sentence), screen.find_width(sys.stderr)), err=True)
 
 
 def print_warning(sentence: str, *, as_json: bool = False) -> None:
     """Print what may be wrong, though the command goes on."""
     if as_json:
-        typer.echo(json.dumps({"warning": {"message": sentence}}, ensure_ascii=False), err=True)
+        typer.echo(dump_json({"warning": {"message": sentence}}, sys.stderr), err=True)
         return
     print_message(f"{paint('warning', 'yellow')}: {sentence}")
 
@@ -129,7 +142,7 @@ def print_error(error: CinemillError, *, as_json: bool = False, about: str = "")
     if as_json:
         named = {"about": about} if about else {}
         document = {"error": {**named, **error_document(error)}}
-        typer.echo(json.dumps(document, ensure_ascii=False), err=True)
+        typer.echo(dump_json(document, sys.stderr), err=True)
         return
     problems = error.problems if isinstance(error, SettingsInvalid) else []
     for name, what in problems:

@@ -148,7 +148,7 @@ class Dispatcher:
                 optional_kinds=list_optional(self._catalog),
             )
         if state is not None:
-            log.warning("run crashed", run=lease.run_id, crashes=crashes + 1)
+            log.warning("run crashed", run=lease.run_id, job=lease.job_id, crashes=crashes + 1)
         return state is not None
 
     def finish_cancels(self) -> int:

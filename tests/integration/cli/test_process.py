@@ -193,7 +193,7 @@ def test_batch_reports_each_timeline(cinemill: Run, video: Path, tmp_path: Path)
     bad = {**good, "scenes": [{"video_path": "none.mp4", "start_time": 0, "end_time": 1}]}
     (tmp_path / "batch.json").write_text(json.dumps([good, bad]))
     done = cinemill("batch", tmp_path / "batch.json", "--json")
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 4, done.stderr
     first, second = json.loads(done.stdout)
     assert Path(first["output_path"]).exists()
     assert second["error"]["code"] == "source_not_found"

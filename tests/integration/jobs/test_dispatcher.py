@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 from sqlalchemy import text
+from structlog.testing import capture_logs
 from tests.integration.jobs.engine import CATALOG, Engine, Post
 from tests.integration.storage import rows
 
@@ -330,8 +331,10 @@ def test_crash_is_closed_once_and_tried_again_soon(engine: Engine) -> None:
     (job,) = engine.submit()
     engine.dispatcher.publish_ready()
     rows.let_lease_run_out(engine.database, engine.claim(engine.post.sent[0]))
-    assert engine.dispatcher.close_crashed() == 1
-    assert engine.dispatcher.close_crashed() == 0
+    with capture_logs() as logged:
+        assert engine.dispatcher.close_crashed() == 1
+        assert engine.dispatcher.close_crashed() == 0
+    assert [(one["event"], one["job"]) for one in logged] == [("run crashed", job.id)]
     assert rows.run_states(engine.database, job) == ["crashed", "queued"]
 
 

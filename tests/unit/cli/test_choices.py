@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import typer
@@ -24,7 +25,7 @@ from cinemill.core.encoding.rendition import Container, Purpose, SoundChoice, Vi
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
-    from tests.unit.conftest import LittleServer
+    from tests.unit.conftest import Exchange, LittleServer
 
 ROOT = typer.main.get_command(app)
 FREE_TEXT = {
@@ -170,6 +171,53 @@ def test_jobs_and_videos_are_completed_from_the_server(
     assert complete("cinemill retry ", tmp_path, **place) == ["397dee33"]
     assert complete("cinemill rm fi", tmp_path, **place) == ["film.mp4"]
     assert complete("cinemill chapters 97", tmp_path, **place) == ["97a1ee33"]
+
+
+HOSTILE = "x\\$(touch pwned)`id`\n"
+
+
+def test_names_that_shells_take_apart_are_not_offered(
+    fake_server: LittleServer, tmp_path: Path
+) -> None:
+    names = ("Summer holiday.mp4", "Summer*.mp4", "-rf.mp4", f"Summer{HOSTILE}.mp4", "Summer_é.mp4")
+    videos = [
+        {"id": f"{number}7a1ee33-f172-456c-8304-5e331e980c57", "filename": name}
+        for number, name in enumerate(names)
+    ]
+    collections = [{"name": name} for name in ("news", "two words", HOSTILE, "x$(id)")]
+    message = {"id": "397dee33-f172-456c-8304-5e331e980c57", "task": f"task{HOSTILE}[/b]"}
+    fake_server.on("GET /api/v1/assets", lambda x: x.send_json({"assets": videos}))
+    fake_server.on("GET /api/v1/collections", lambda x: x.send_json({"collections": collections}))
+    fake_server.on("GET /api/v1/dead/messages", lambda x: x.send_json({"messages": [message]}))
+    place = {"CINEMILL_URL": fake_server.url, "CINEMILL_TOKEN": "t"}
+    assert complete("cinemill rm Summ", tmp_path, **place) == ["Summer_é.mp4"]
+    assert complete("cinemill rm ", tmp_path, **place) == [f"{one}7a1ee33" for one in range(5)]
+    assert complete("cinemill assets --collection ", tmp_path, **place) == ["news"]
+    zsh = {"_CINEMILL_COMPLETE": "complete_zsh"}
+    for words in ("cinemill dead drop ", "cinemill rm "):
+        environ = {**place, **zsh, "_TYPER_COMPLETE_ARGS": words}
+        offered = " ".join(complete(words, tmp_path, **environ))
+        assert offered.startswith("_arguments")
+        assert not set(offered) & set("$`\\[]")
+
+
+def test_older_failed_jobs_are_offered_for_a_retry(
+    fake_server: LittleServer, tmp_path: Path
+) -> None:
+    jobs = {
+        "failed": {"id": "397dee33-f172-456c-8304-5e331e980c57", "queued_at": "2026-01-01"},
+        "cancelled": {"id": "4c1dee33-f172-456c-8304-5e331e980c57", "queued_at": "2026-01-02"},
+        "": {"id": "5c1dee33-f172-456c-8304-5e331e980c57", "status": "running"},
+    }
+
+    def answer(exchange: Exchange) -> None:
+        state = dict(parse_qsl(urlsplit(exchange.path).query)).get("status", "")
+        exchange.send_json({"jobs": [{"status": state, "kind": "caption", **jobs[state]}]})
+
+    fake_server.on("GET /api/v1/jobs", answer)
+    place = {"CINEMILL_URL": fake_server.url, "CINEMILL_TOKEN": "t"}
+    assert complete("cinemill retry ", tmp_path, **place) == ["4c1dee33", "397dee33"]
+    assert complete("cinemill watch ", tmp_path, **place) == ["5c1dee33"]
 
 
 class TestSettings:

@@ -176,6 +176,8 @@ class TestVerdict:
         self, fake_server: LittleServer, cinemill: Run
     ) -> None:
         serve(fake_server, make_job(RESULT))
+        asset = {"id": ASSET_ID, "filename": "film.mp4"}
+        fake_server.on(f"GET /api/v1/assets/{ASSET_ID}", lambda x: x.send_json(asset))
         done = cinemill("detect", ASSET_ID, "--fast", "--json")
         assert done.exit_code == ExitCode.OK, done.output
         sent = next(one for one in fake_server.seen if one.path.endswith(f"{ASSET_ID}/jobs"))

@@ -63,6 +63,7 @@ def entity(line: str) -> dict[str, Any]:
 def serve(server: LittleServer, line: str) -> None:
     api = "/api/v1"
     documents: dict[str, Any] = {
+        f"GET {api}/assets": {"assets": [{"id": "a1", "filename": line}]},
         f"GET {api}/assets/a1": {"filename": line},
         f"GET {api}/assets/a1/chapters": {
             "track": "speech",

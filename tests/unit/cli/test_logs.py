@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.conftest import Exchange
 
+from cinemill.cli.exit_codes import ExitCode
 from cinemill.cli.files.log_files import LogFollower, read_last
 
 if TYPE_CHECKING:
@@ -67,6 +69,66 @@ def test_job_has_the_lines_of_its_attempts(
         assert "ValueError: of this job" in shown
         assert OTHER not in shown
         assert "something else" not in shown
+
+
+CRASH = f"2026-11-30T20:33:39.000000Z [warning  ] run crashed [dispatch] run={RUN} crashes=1\n"
+LATER = f"2026-11-30T20:33:40.000000Z [error    ] Task step.probe[{RUN}] failed\n"
+
+
+@pytest.mark.parametrize("more", [(), ("--follow",)], ids=str)
+def test_job_has_the_lines_of_other_services_about_its_attempts(
+    folder: Path, fake_server: LittleServer, cinemill: Run, more: tuple[str, ...]
+) -> None:
+    (folder / "beat.out").write_text(CRASH)
+    (folder / "supervisor.out").write_text(CRASH)  # read before the worker's log
+    job = {"id": JOB, "status": "failed", "kind": "caption"}
+    fake_server.on(f"GET /api/v1/jobs/{JOB}", lambda x: x.send_json(job))
+    shown = cinemill("logs", JOB, *more).stdout
+    assert shown.count("run crashed") == 2
+
+
+def test_what_is_added_to_a_followed_job_is_shown_once_and_whole(
+    folder: Path, fake_server: LittleServer, cinemill: Run
+) -> None:
+    answers = 0
+
+    def answer(exchange: Exchange) -> None:
+        nonlocal answers
+        answers += 1
+        if answers == 2:  # the log was shown so far
+            with (folder / "worker.out").open("a") as log:
+                log.write(LATER)
+        if answers == 3:
+            with (folder / "worker.out").open("a") as log:
+                log.write("Traceback\n  OSError: its last line\n")
+        status = "running" if answers < 5 else "failed"
+        exchange.send_json({"id": JOB, "status": status, "kind": "caption"})
+
+    fake_server.on(f"GET /api/v1/jobs/{JOB}", answer)
+    shown = cinemill("logs", JOB, "--follow").stdout
+    assert shown.count("step.probe") == 2
+    assert "OSError: its last line" in shown
+    assert shown.count("ValueError: of this job") == 1
+
+
+def test_logs_are_read_without_a_server(folder: Path, cinemill: Run) -> None:
+    shown = cinemill("logs", JOB)
+    assert shown.exit_code == ExitCode.OK
+    assert "ValueError: of this job" in shown.stdout
+    for unknown in (OTHER.replace("4", "5"), "397d"):
+        assert cinemill("logs", unknown).exit_code == ExitCode.UNAVAILABLE
+    slip = cinemill("logs", "wroker")
+    assert slip.exit_code == ExitCode.USAGE
+    assert "Did you mean worker?" in slip.stderr
+
+
+def test_line_that_is_being_written_is_followed_whole(tmp_path: Path) -> None:
+    log = tmp_path / "beat.out"
+    log.write_text("one\ntw")
+    follower = LogFollower(tmp_path, "beat")
+    log.write_text("one\ntwo\nthree\n")
+    before = read_last(log, "beat", 9, end=follower.position)
+    assert [line.text for line in [*before, *follower.read()]] == ["one", "two", "three"]
 
 
 def test_file_that_was_set_aside_is_read_and_followed(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from cinemill.core.text.file_names import (
 )
 
 FAMILY = "👩\u200d👩\u200d👧"
+SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
 RENDITION = "-2160p-h264.mp4"
 
 
@@ -37,6 +38,10 @@ RENDITION = "-2160p-h264.mp4"
         ("gpj.\u202eexe", "gpj.exe"),
         ("\u2066isolated\u2069.mp4", "isolated.mp4"),
         ("zero\u200bwidth\ufeff.mp4", "zerowidth.mp4"),
+        (f"{SCOTLAND}{SCOTLAND}.mp4", f"{SCOTLAND}{SCOTLAND}.mp4"),
+        # Tags elsewhere hide what nobody sees.
+        (f"a{SCOTLAND[1:]}.mp4", "a.mp4"),
+        (f"{SCOTLAND[:-1]}.mp4", f"{SCOTLAND[0]}.mp4"),
         ("lone \ud800 surrogate.mp4", "lone surrogate.mp4"),
         ("  padded  .mp4  ", "padded .mp4"),
         ("dots at its end.mp4...", "dots at its end.mp4"),
@@ -58,11 +63,15 @@ def test_long_name_keeps_its_extension_and_fits_in_bytes(letter: str) -> None:
     assert shown.endswith(f"{letter}.webm")
 
 
-def test_what_only_looks_like_an_extension_is_cut() -> None:
-    assert len(clean_filename("a." + "b" * 400)) == LONGEST_BYTES
+@pytest.mark.parametrize("extension", ["b" * 400, "0" * 400 + "a", "0" * 400])
+def test_what_only_looks_like_an_extension_is_cut(extension: str) -> None:
+    assert clean_filename(f"a.{extension}") == f"a.{extension}"[:LONGEST_BYTES]
 
 
-@given(st.text(max_size=600))
+LONG_ENDS = st.from_regex(r"[a-z. ]{0,9}\.[0-9]{0,400}[0-9A-Za-z]{0,9}", fullmatch=True)
+
+
+@given(st.text(max_size=600) | LONG_ENDS)
 def test_any_text_becomes_one_short_line_that_is_no_path(name: str) -> None:
     shown = clean_filename(name)
     assert 0 < len(shown.encode()) <= LONGEST_BYTES
@@ -87,6 +96,10 @@ def test_clean_name_stays_as_it_is(name: str) -> None:
         ("हिन्दी", 8, "हि"),
         ("a👋🏽", 6, "a"),
         (f"a{FAMILY}", 12, "a"),
+        ("a🇩🇪🇫🇷", 5, "a"),
+        ("a🇩🇪🇫🇷", 9, "a🇩🇪"),
+        ("a🇩🇪🇫🇷", 13, "a🇩🇪"),
+        (f"a{SCOTLAND}b", 28, "a"),
         # Nothing but accents: some are better than none.
         ("\u0301" * 9, 6, "\u0301" * 3),
     ],

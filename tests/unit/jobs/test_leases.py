@@ -21,7 +21,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def lease(seconds: float, *, is_over: bool, token: str = "t") -> Lease:
-    return Lease("run", token, EPOCH + timedelta(seconds=seconds), is_over)
+    return Lease("run", token, EPOCH + timedelta(seconds=seconds), is_over, "job")
 
 
 @dataclass

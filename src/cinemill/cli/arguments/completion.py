@@ -5,6 +5,7 @@ Whatever goes wrong, or takes longer than a person waits, completes nothing.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
@@ -12,6 +13,9 @@ from cinemill.core.job import JobState
 
 LONGEST_SECONDS = 2.0
 MOST_OFFERED = 50
+_PLAIN = re.compile(r"[\w.@:+][\w.@:+-]*")
+"""A word that no shell takes apart, and no command for an option."""
+_NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f-\x9f\\$`\"'\[\]]")
 
 Completion = tuple[str, str]
 """A value and what it stands for."""
@@ -107,9 +111,19 @@ def _list_jobs(incomplete: str, states: Sequence[JobState]) -> Iterable[Completi
     from cinemill.cli.ids import shorten
 
     with connect.connect() as client:
-        found = client.jobs(id_prefix=incomplete or None, limit=MOST_OFFERED)
+        found = {
+            str(job["id"]): job
+            for state in states or (None,)
+            for job in client.jobs(
+                status=None if state is None else state.value,
+                id_prefix=incomplete or None,
+                limit=MOST_OFFERED,
+            )
+        }
     wanted = {state.value for state in states} or set(JobState)
-    shown = [job for job in found if job.get("status") in wanted]
+    shown = [job for job in found.values() if job.get("status") in wanted]
+    # Those of each state were the newest first.
+    shown.sort(key=lambda job: str(job.get("queued_at", "")), reverse=True)
     ids = [shorten(str(job["id"])) for job in shown]
     for short, job in zip(ids, shown, strict=True):
         # Short ids where they are unique and were not yet typed on, as in lists.
@@ -132,7 +146,11 @@ def _list_videos(incomplete: str) -> Iterable[Completion]:
 
 
 def find_quickly(find: Callable[[], Iterable[Completion]]) -> list[Completion]:
-    """Return what was found; nothing where it fails or takes longer than a person waits."""
+    """Return what was found; nothing where it fails or takes longer than a person waits.
+
+    Shells put values into the line as they are, and zsh evaluates what stands for them. So a value
+    that would be more than one word there is left out, and help has nothing that is evaluated.
+    """
     found: list[Completion] = []
 
     def collect() -> None:
@@ -145,4 +163,5 @@ def find_quickly(find: Callable[[], Iterable[Completion]]) -> list[Completion]:
     worker = threading.Thread(target=collect, daemon=True)
     worker.start()
     worker.join(LONGEST_SECONDS)
-    return found[:MOST_OFFERED]
+    plain = ((value, _NOT_PLAIN.sub("", about)) for value, about in found)
+    return [one for one in plain if _PLAIN.fullmatch(one[0])][:MOST_OFFERED]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from cinemill.cli.arguments.usage import UsageInvalid
+from cinemill.cli.terminal.printable import escape
 from cinemill.cli.terminal.screen import is_terminal
 from cinemill.errors import Conflict
 
@@ -23,7 +24,7 @@ def confirm(question: str, *, yes: bool) -> None:
             code="confirmation_needed",
             hint="Add --yes if you are sure; only a terminal can be asked.",
         )
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"{escape(question)} [y/N] ")
     sys.stderr.flush()
     try:
         answer = input()

@@ -62,7 +62,7 @@ def _find_by_id(client: Client, text: str) -> dict[str, AssetDocument]:
 
 def _find_by_part(client: Client, text: str) -> dict[str, AssetDocument]:
     by_id = {str(asset["id"]): asset for asset in client.assets(limit=MOST_LISTED)}
-    meant = [asset_id for asset_id, asset in by_id.items() if asset.get("filename") == text]
+    meant = [one for one, asset in by_id.items() if text in (one, asset.get("filename"))]
     if len(text) >= MIN_PREFIX_LENGTH:
         meant += [asset_id for asset_id in by_id if asset_id.startswith(text)]
         jobs = client.jobs(id_prefix=text, limit=MAX_CANDIDATES + 1)
@@ -71,13 +71,8 @@ def _find_by_part(client: Client, text: str) -> dict[str, AssetDocument]:
 
 
 def find_video_id(client: Client, text: str) -> str:
-    """Return the whole id of the one video that ``text`` means; see find_video.
-
-    A whole id, and a text too short for an abbreviated one, is returned unchanged: the request that
-    uses it fails if there is no such video.
-    """
-    is_id = is_uuid(text) or len(text) < MIN_PREFIX_LENGTH
-    return text if is_id else str(find_video(client, text)["id"])
+    """Return the whole id of the one video that ``text`` means. Raises what find_video raises."""
+    return str(find_video(client, text)["id"])
 
 
 def find_video_ids(client: Client, texts: Sequence[str] | None) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json as json_format
 import os
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,24 +15,27 @@ from cinemill.cli import connect, options
 from cinemill.cli.arguments.completion import complete_jobs
 from cinemill.cli.arguments.endings import Interrupted
 from cinemill.cli.arguments.usage import UsageInvalid, suggest
+from cinemill.cli.exit_codes import ExitCode, exit_code_of
 from cinemill.cli.files.log_files import (
     SERVICES,
+    JobLines,
     LogFollower,
     LogLine,
     find_log,
     merge,
-    read_job,
+    read_all,
     read_last,
-    select_job,
 )
-from cinemill.cli.ids import find_job_id
-from cinemill.errors import NotFound
+from cinemill.cli.ids import find_job_id, is_uuid
+from cinemill.cli.terminal.printable import dump_json, escape, fit_json
+from cinemill.errors import CinemillError, NotFound
 
 if TYPE_CHECKING:
     from cinemill.client import Client
 
 POLL_SECONDS = 0.25
 NAMES = ", ".join(SERVICES)
+ID_CHARACTERS = frozenset("0123456789abcdef-")
 
 
 def register(app: typer.Typer) -> None:
@@ -73,8 +76,7 @@ def logs(
     _require_logs(folder, services)
     try:
         if jobs:
-            with connect.connect() as client:
-                _show_job(client, folder, jobs[0], follow=follow, json=json)
+            _show_any_job(folder, jobs[0], follow=follow, json=json)
             return
         _show_services(folder, services, lines, follow=follow, json=json)
     except KeyboardInterrupt:
@@ -110,40 +112,82 @@ def _show_services(
     folder: Path, services: Sequence[str], count: int, *, follow: bool, json: bool
 ) -> None:
     write = _make_writer(is_named=len(services) > 1, json=json)
-    # Opened before the files are read, so that no line between is lost; then cut to what is new.
-    followers = [LogFollower(folder, service, as_json=json) for service in services]
+    followers = _open_followers(folder, services, json=json) if follow else {}
     found = [
-        read_last(path, service, count)
+        read_last(path, service, count, end=_find_end(followers, service))
         for service in services
         if (path := find_log(folder, service, as_json=json)) and count
     ]
     for line in merge(found):
         write(line)
     while follow:
-        for line in merge([one.read() for one in followers]):
+        for line in merge([one.read() for one in followers.values()]):
             write(line)
         time.sleep(POLL_SECONDS)
 
 
-def _show_job(client: Client, folder: Path, text: str, *, follow: bool, json: bool) -> None:
+def _open_followers(folder: Path, services: Sequence[str], *, json: bool) -> dict[str, LogFollower]:
+    """Return what follows the logs from here on, to be opened before they are read up to here."""
+    return {service: LogFollower(folder, service, as_json=json) for service in services}
+
+
+def _find_end(followers: Mapping[str, LogFollower], service: str) -> int | None:
+    return followers[service].position if service in followers else None
+
+
+def _show_any_job(folder: Path, text: str, *, follow: bool, json: bool) -> None:
+    """Show the lines of a job; those of a whole ID also while no server runs."""
+    try:
+        with connect.connect() as client:
+            job_id = _find_job(client, text)
+            _show_job(client, folder, job_id, follow=follow, json=json)
+    except CinemillError as error:
+        if exit_code_of(error) is not ExitCode.UNAVAILABLE:
+            raise
+        # What can be the beginning of an ID is not taken for a slip of the fingers.
+        nearest = "" if set(text) <= ID_CHARACTERS else suggest(text, SERVICES)
+        if nearest:
+            raise _explain_unknown(text, nearest, error.code) from error
+        if follow or not is_uuid(text) or not _show_job(None, folder, text, json=json):
+            raise
+
+
+def _find_job(client: Client, text: str) -> str:
+    """Return the whole id of a job. Raises NotFound, which names the nearest service."""
     try:
         job_id = find_job_id(client, text)
         client.job(job_id)
     except NotFound as error:
-        raise _explain_unknown(text, error) from error
+        raise _explain_unknown(text, suggest(text, SERVICES), error.code) from error
+    return job_id
+
+
+def _show_job(
+    client: Client | None, folder: Path, job_id: str, *, follow: bool = False, json: bool
+) -> int:
+    """Show the lines about a job and return how many; with a client, follow it if asked to."""
     write = _make_writer(is_named=True, json=json)
-    followers = [LogFollower(folder, service, as_json=json) for service in SERVICES]
-    found = [
-        read_job(path, service, job_id)
-        for service in SERVICES
-        if (path := find_log(folder, service, as_json=json))
-    ]
-    for line in merge(found):
+    followers = _open_followers(folder, SERVICES, json=json) if follow else {}
+    about = JobLines(job_id)
+    logs = {
+        service: path for service in SERVICES if (path := find_log(folder, service, as_json=json))
+    }
+
+    def read(service: str) -> Iterator[LogLine]:
+        return read_all(logs[service], service, end=_find_end(followers, service))
+
+    # All are read twice, because they can be larger than the memory.
+    for service in logs:
+        about.learn(read(service))
+    found = merge([about.select(read(service)) for service in logs])
+    for line in found:
         write(line)
-    known: set[str] = set()
-    for added in _follow_job(client, followers, job_id) if follow else ():
-        for line in select_job(added, job_id, known):
-            write(line)
+    if client is not None and follow:
+        for added in _follow_job(client, list(followers.values()), job_id):
+            about.learn(added)
+            for line in about.select(added):
+                write(line)
+    return len(found)
 
 
 def _follow_job(
@@ -160,12 +204,11 @@ def _follow_job(
         time.sleep(POLL_SECONDS)
 
 
-def _explain_unknown(text: str, error: NotFound) -> NotFound:
-    nearest = suggest(text, SERVICES)
+def _explain_unknown(text: str, nearest: str, code: str) -> NotFound:
     did_you_mean = f"Did you mean {nearest}? " if nearest else ""
     return NotFound(
         f"{text!r} is neither a service nor the ID of a job.",
-        code="choice_unknown" if nearest else error.code,
+        code="choice_unknown" if nearest else code,
         hint=f"{did_you_mean}Services are {NAMES}; 'cinemill jobs' lists jobs.",
     )
 
@@ -178,10 +221,11 @@ def _make_writer(*, is_named: bool, json: bool) -> Callable[[LogLine], None]:
         if json:
             is_event = line.text.startswith("{")
             plain = {"service": line.service, "event": line.text, "timestamp": line.time}
-            typer.echo(line.text if is_event else json_format.dumps(plain, ensure_ascii=False))
+            event = fit_json(line.text, sys.stdout) if is_event else dump_json(plain, sys.stdout)
+            typer.echo(event)
         elif is_named:
-            typer.echo(f"{line.service:<{width}} {line.text}")
+            typer.echo(f"{line.service:<{width}} {escape(line.text)}")
         else:
-            typer.echo(line.text)
+            typer.echo(escape(line.text))
 
     return write

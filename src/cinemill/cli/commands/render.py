@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,8 +94,8 @@ def batch(
 ) -> None:
     """Render a list of timelines and print each result. If one fails, the others continue."""
     from cinemill.cli.commands.process import follow_to_end
-    from cinemill.cli.console import print_json, print_message
-    from cinemill.cli.exit_codes import ExitCode
+    from cinemill.cli.console import print_error, print_json, print_message
+    from cinemill.cli.exit_codes import exit_code_of, highest
     from cinemill.cli.progress import open_display
     from cinemill.cli.result import JobFailed
 
@@ -104,17 +105,36 @@ def batch(
         for error in follow_to_end(client, {timeline.name: job_id}, display).values():
             raise error
         job = client.job(job_id)
-    if job["status"] != "completed":
-        raise JobFailed(job)
-    results = (job.get("result") or {}).get("results", [])
+        if job["status"] != "completed":
+            raise JobFailed(job)
+        results = (job.get("result") or {}).get("results", [])
+        errors = {
+            position: _read_error(client, result)
+            for position, result in enumerate(results)
+            if "error" in result
+        }
     if json:
         print_json(results)
-    else:
-        for position, result in enumerate(results):
-            error = result.get("error")
-            print_message(f"{position}: {error['message'] if error else result['output_path']}")
-    if any("error" in result for result in results):
-        raise typer.Exit(ExitCode.JOB_FAILED)
+    for position, result in enumerate(results) if not json else ():
+        if position in errors:
+            print_error(errors[position], about=str(position))
+        else:
+            print_message(f"{position}: {result['output_path']}")
+    raise typer.Exit(highest(exit_code_of(error) for error in errors.values()))
+
+
+def _read_error(client: Client, result: Mapping[str, Any]) -> CinemillError:
+    """Return the error of one render as ``render`` reports it: the result has less than the job."""
+    from cinemill.cli.result import JobFailed
+
+    job_id = result.get("job_id")
+    with suppress(CinemillError):
+        if job_id:
+            return JobFailed(client.job(str(job_id)))
+    stored = result["error"]
+    hint = stored.get("hint") or "Render it again; 'cinemill jobs' lists what is left."
+    failure = {**stored, "hint": hint}
+    return JobFailed({"id": str(job_id or ""), "status": "failed", "error": failure})
 
 
 def read_timeline(path: Path) -> Any:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 SERVICES = ("supervisor", "api", "worker", "beat", "migration", "flower", "postgres", "valkey")
 OLDEST = 9
 """The number of the oldest file that is looked for; the newest of those set aside is 1."""
+_LONGEST_LINE = 65536
+"""Bytes in which the end of a line is looked for."""
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d(?:\.\d+)?)")
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _RUN = re.compile(rf'(?:\brun=|"run": ")({_UUID})')
@@ -37,38 +40,54 @@ def find_log(folder: Path, service: str, *, as_json: bool = False) -> Path | Non
     return next((path for path in found if path.is_file() and path.stat().st_size), None)
 
 
-def read_last(path: Path, service: str, count: int) -> list[LogLine]:
-    """Return the last lines of a log, also those of a file that was set aside."""
+def read_last(path: Path, service: str, count: int, *, end: int | None = None) -> list[LogLine]:
+    """Return the last lines of a log, also those of a file that was set aside.
+
+    ``end`` is the position in the file that a LogFollower goes on from; by default all is read.
+    """
     lines: deque[LogLine] = deque(maxlen=count)
-    for one in (path.with_name(f"{path.name}.1"), path):
-        lines.extend(_read(one, service))
+    lines.extend(_read(path.with_name(f"{path.name}.1"), service))
+    lines.extend(_read(path, service, end))
     return list(lines)
 
 
-def read_job(path: Path, service: str, job_id: str) -> list[LogLine]:
-    """Return the lines about a job and the attempts of its steps, with the tracebacks below them.
+def read_all(path: Path, service: str, *, end: int | None = None) -> Iterator[LogLine]:
+    """Yield all lines of a log, those of the files that were set aside first; see read_last."""
+    for number in range(OLDEST, 0, -1):
+        yield from _read(path.with_name(f"{path.name}.{number}"), service)
+    yield from _read(path, service, end)
 
-    Those of all files that were set aside are among them.
+
+class JobLines:
+    """Chooses the lines about a job and the attempts of its steps, with the tracebacks below them.
+
+    Which attempts are the job's is in some service's lines only, so that all lines are to be
+    learned from before any is chosen: the crash of a worker is in the log of ``beat``.
     """
-    files = [path.with_name(f"{path.name}.{number}") for number in range(OLDEST, 0, -1)]
-    lines = [line for one in (*files, path) for line in _read(one, service)]
-    return select_job(lines, job_id, set())
 
+    def __init__(self, job_id: str) -> None:
+        self._job_id = job_id
+        self._known = {job_id}
+        self._is_about: dict[str, bool] = {}
 
-def select_job(lines: Sequence[LogLine], job_id: str, known: set[str]) -> list[LogLine]:
-    """Return the lines about a job. ``known`` are its ids so far, to which its attempts are added.
+    def learn(self, lines: Iterable[LogLine]) -> None:
+        """Note the attempts of the job that these lines name."""
+        for line in lines:
+            if self._job_id in line.text:
+                self._known.update(_RUN.findall(line.text))
 
-    A line without a time belongs to the one before it.
-    """
-    known.add(job_id)
-    known.update(run for line in lines if job_id in line.text for run in _RUN.findall(line.text))
-    selected, is_about = [], False
-    for line in lines:
-        if _TIME.match(line.text) or line.text.startswith("{"):
-            is_about = any(one in line.text for one in known)
-        if is_about:
-            selected.append(line)
-    return selected
+    def select(self, lines: Iterable[LogLine]) -> list[LogLine]:
+        """Return those of the lines that are about the job.
+
+        A line without a time belongs to the one before it, also to that of the last call.
+        """
+        selected = []
+        for line in lines:
+            if _TIME.match(line.text) or line.text.startswith("{"):
+                self._is_about[line.service] = any(one in line.text for one in self._known)
+            if self._is_about.get(line.service):
+                selected.append(line)
+        return selected
 
 
 def merge(logs: Sequence[Sequence[LogLine]]) -> list[LogLine]:
@@ -82,9 +101,14 @@ class LogFollower:
     def __init__(self, folder: Path, service: str, *, as_json: bool = False) -> None:
         self._folder, self._service, self._as_json = folder, service, as_json
         path = find_log(folder, service, as_json=as_json)
-        self._position = 0 if path is None else path.stat().st_size
+        self._position = 0 if path is None else _find_last_end(path)
         self._rest = b""
         self._time = ""
+
+    @property
+    def position(self) -> int:
+        """Where the file goes on that is read next: up to here, others have to read it."""
+        return self._position
 
     def read(self) -> list[LogLine]:
         """Return the whole lines that were added since the last call."""
@@ -103,12 +127,31 @@ class LogFollower:
         return lines
 
 
-def _read(path: Path, service: str) -> Iterator[LogLine]:
+def _find_last_end(path: Path) -> int:
+    """Return where the last whole line of a file ends."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(0, size - _LONGEST_LINE)
+        file.seek(start)
+        end = file.read(size - start).rfind(b"\n")
+    return start + end + 1 if end >= 0 or not start else size
+
+
+def _read(path: Path, service: str, end: int | None = None) -> Iterator[LogLine]:
     try:
         with path.open("rb") as file:
-            yield from _note_times(service, (_decode(one.rstrip(b"\n")) for one in file), "")
+            yield from _note_times(service, (_decode(one) for one in _cut(file, end)), "")
     except FileNotFoundError:
         return
+
+
+def _cut(file: Iterable[bytes], end: int | None) -> Iterator[bytes]:
+    position = 0
+    for line in file:
+        position += len(line)
+        if end is not None and position > end:
+            return
+        yield line.rstrip(b"\n")
 
 
 def _note_times(service: str, texts: Iterator[str], time: str) -> Iterator[LogLine]:

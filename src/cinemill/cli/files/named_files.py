@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -34,7 +35,11 @@ class Shelves:
         return cls(settings.home / "objects", (settings.render_dir, settings.preview_dir))
 
     def find(self, job_id: str, artifact: ArtifactDocument) -> Path | None:
-        """Return the path of a job's file by its name, else by its content; None if not here."""
+        """Return the path of a job's file by its name, else by its content; None if not here.
+
+        A file without a name is given one where that takes no room: a path that only is to be shown
+        is worth no copy on another disk.
+        """
         from cinemill.steps.named_outputs import export_output, folder_name
         from cinemill.storage.media.files import LocalFiles
 
@@ -49,7 +54,7 @@ class Shelves:
         for shelf in self.named:
             if named := _find_same(stored, shelf / folder_name(job_id), filename):
                 return named
-        if self.named and filename:
+        if self.named and filename and _find_disk(self.named[0]) == _find_disk(stored):
             # A folder of somebody else's, or without room: the file is there by its content.
             with suppress(CinemillError, OSError):
                 return export_output(files, sha256, self.named[0], job_id, filename)
@@ -62,18 +67,23 @@ def _find_same(stored: Path, folder: Path, filename: str) -> Path | None:
     Of several, as of two equal pictures, it is the file's own name.
     """
     try:
-        own = stored.stat()
+        # On another disk a file's name is that of a copy.
+        may_be_copy = _find_disk(folder) != _find_disk(stored)
         for path in sorted(folder.iterdir(), key=lambda one: (one.name != filename, one.name)):
-            other = path.stat()
-            is_link = (own.st_dev, own.st_ino) == (other.st_dev, other.st_ino)
-            # On another disk a file's name is that of a copy.
-            is_copy = own.st_dev != other.st_dev and own.st_size == other.st_size
             if path.is_file() and (
-                is_link or (is_copy and path.read_bytes() == stored.read_bytes())
+                path.samefile(stored) or (may_be_copy and filecmp.cmp(path, stored, shallow=False))
             ):
                 return path
     except OSError:
         return None
+    return None
+
+
+def _find_disk(path: Path) -> int | None:
+    """Return the number of the disk that a path is or would be on; None if that is unknown."""
+    for place in (path, *path.parents):
+        with suppress(OSError):
+            return place.stat().st_dev
     return None
 
 
@@ -92,4 +102,4 @@ def without_hash(url: str) -> str:
 def _split(artifact: ArtifactDocument) -> list[tuple[int, str]]:
     name = str(artifact.get("filename") or artifact.get("variant") or "")
     parts = _NUMBER.split(name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts if part]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part]

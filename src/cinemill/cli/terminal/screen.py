@@ -41,7 +41,7 @@ def find_width(stream: TextIO | None) -> int | None:
     COLUMNS counts without a terminal too: nobody exports it by accident.
     """
     named = os.environ.get("COLUMNS", "")
-    if named.isdigit() and int(named) > 0:
+    if named.isdecimal() and int(named) > 0:
         return int(named)
     return shutil.get_terminal_size().columns if is_terminal(stream) else None
 

@@ -54,6 +54,7 @@ class Lease:
     """By the database's clock. Each renewal changes it, whichever way that clock was set."""
     is_over: bool
     """Whether the database's clock has passed ``until``."""
+    job_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def list_leases(connection: Connection) -> list[Lease]:
         text(
             """
             SELECT id AS run_id, token, lease_until AS until,
-                   lease_until <= clock_timestamp() AS is_over
+                   lease_until <= clock_timestamp() AS is_over, job_id
             FROM run WHERE state = 'running' ORDER BY lease_until
             """
         )

@@ -11,6 +11,7 @@ import typer
 from cinemill.cli import connect, options
 from cinemill.cli.console import print_json
 from cinemill.cli.exit_codes import ExitCode
+from cinemill.cli.terminal.printable import escape
 from cinemill.cli.terminal.screen import find_width, paint
 from cinemill.cli.terminal.wrapping import wrap
 
@@ -56,4 +57,4 @@ def _wrap(words: str) -> list[str]:
     """Return lines that fit next to the part's name, without breaking paths; one line in a log."""
     width = find_width(sys.stdout)
     room = None if width is None else max(20, width - TEXT_INDENT - 2)
-    return wrap(words, room).split("\n") if words else []
+    return wrap(escape(words), room).split("\n") if words else []
