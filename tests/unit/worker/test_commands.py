@@ -12,7 +12,7 @@ from celery import Celery
 from celery.exceptions import Ignore
 from celery.worker import state as worker_state
 from celery.worker.control import Panel
-from kombu.message import Message
+from kombu import message as messages
 
 from cinemill.core.job import JobState
 from cinemill.errors import NotFound
@@ -108,13 +108,10 @@ class TestRequest:
     def request_of_job(self, monkeypatch: pytest.MonkeyPatch) -> JobRequest:
         app = Celery("test", set_as_current=False)
         app.context = SimpleNamespace(service=None)
-
-        @app.task(name="caption")
-        def task() -> None: ...
-
-        message = Message(
+        task = app.tasks["celery.accumulate"]
+        message = messages.Message(  # type: ignore[no-untyped-call]
             body="[[], {}, {}]",
-            headers={"id": f"job-{uuid4()}", "task": "caption"},
+            headers={"id": f"job-{uuid4()}", "task": task.name},
             content_type="application/json",
             content_encoding="utf-8",
         )
