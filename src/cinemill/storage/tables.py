@@ -149,6 +149,7 @@ job = Table(
     Column("time_limit_seconds", Double),
     Column("work_done", Double, nullable=False, server_default=_ZERO),
     _timestamp("expected_end"),
+    Column("follows", Text),
     CheckConstraint("priority BETWEEN 0 AND 10", name="job_priority_check"),
     UniqueConstraint("owner", "idempotency_key", name="job_owner_idempotency_key"),
     Index("job_queued_at_idx", text("queued_at DESC"), text("id DESC")),
@@ -169,6 +170,7 @@ job = Table(
         ),
     ),
     Index("job_parent_idx", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+    Index("job_follows_idx", "follows", postgresql_where=text("follows IS NOT NULL")),
     Index("job_must_cancel_idx", "id", postgresql_where=text("must_cancel_children")),
     Index(
         "job_due_idx",
@@ -197,6 +199,15 @@ job_dependency = Table(
     Column("depends_on", Text, primary_key=True),
     Column("position", Integer, nullable=False),
     Index("job_dependency_depends_on_idx", "depends_on"),
+)
+
+saved_group = Table(
+    "saved_group",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("result", JSONB, nullable=False),
+    _timestamp("saved_at", is_set=True),
+    Index("saved_group_saved_at_idx", "saved_at"),
 )
 
 job_quotation = Table(

@@ -12,7 +12,7 @@ from typing import Any
 
 from celery import Celery, Task, group
 from celery.exceptions import Ignore, Reject
-from celery.result import AsyncResult
+from celery.result import AsyncResult, EagerResult, assert_will_not_block
 from kombu.utils.json import dumps, loads
 
 from cinemill.core.dead_messages import DeadMessage
@@ -20,6 +20,8 @@ from cinemill.core.documents import JsonObject
 from cinemill.core.job import DEFAULT_OWNER, Failure
 from cinemill.errors import DependencyUnavailable, InputRejected
 from cinemill.jobs.adoption.names import find_kind, list_task_names, require_queue
+from cinemill.jobs.adoption.release import adapt_arguments
+from cinemill.jobs.adoption.revocation import cancel_revoked
 from cinemill.jobs.adoption.submission import FOLLOW_UP_OPTIONS
 from cinemill.jobs.adoption.timing import TIME_LIMITS
 from cinemill.jobs.catalog import Catalog, JobKind
@@ -27,7 +29,7 @@ from cinemill.storage.jobs.refused_messages import RefusedMessages
 from cinemill.telemetry import get_logger
 from cinemill.worker.context import WorkerContext
 from cinemill.worker.messages.envelope import excerpt
-from cinemill.worker.messages.guard import OPTIONS_HEADER, STEP_PREFIX
+from cinemill.worker.messages.guard import OPTIONS_HEADER, REVOKED_HEADER, STEP_PREFIX
 from cinemill.worker.messages.queues import requested_priority
 
 log = get_logger(__name__)
@@ -46,8 +48,40 @@ class JobTask(Task):
     """A message that is being adopted is the only record of its job: it goes back to the broker."""
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        # Celery's own takes no keyword argument called 'self'.
+        """Submit a job, wait for it and return its result; in a worker, adopt the message.
+
+        Celery's own takes no keyword argument called 'self'. Raises InputRejected, JobFailed,
+        TaskRevokedError.
+        """
+        if self.request.id is None:  # a plain call, not one of a worker's
+            return self.apply(args, kwargs, throw=True).get()
         return self.run(*args, **kwargs)
+
+    def apply(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        throw: bool | None = None,
+        retries: Any = None,
+        logfile: Any = None,
+        loglevel: Any = None,
+        headers: Any = None,
+        **options: Any,
+    ) -> EagerResult:
+        """Submit a job, wait for it and return its result, as a task that was called at once.
+
+        Workers do what is called, since it needs their hardware and models. ``args`` may hold the
+        results of other jobs, as a chain passes them on. Raises InputRejected and, with ``throw``,
+        JobFailed and TaskRevokedError.
+        """
+        assert_will_not_block()  # before there is a job for which nobody waits
+        kind = find_job_kind(self.app.context.catalog, self.name)
+        sent = self.apply_async(adapt_arguments(kind, args or ()), kwargs, **options)
+        value = sent.get(propagate=False)
+        done = EagerResult(sent.id, value, sent.state, sent.traceback, name=self.name)
+        if throw is True or (throw is None and self.app.conf.task_eager_propagates):
+            done.get()
+        return done
 
     def apply_async(
         self,
@@ -147,6 +181,11 @@ def _adopt(
 ) -> None:
     """Create a job, or a failed one if the arguments are invalid: a client may wait for its end."""
     priority = requested_priority((request.delivery_info or {}).get("priority"))
+    is_revoked = getattr(request, REVOKED_HEADER, False) is True
+    options = dict(getattr(request, OPTIONS_HEADER, None) or {})
+    if is_revoked:
+        # No step of it begins before it is cancelled, even if this process dies until then.
+        options["expires"] = 0
     try:
         context.calls.submit(
             kind,
@@ -154,8 +193,10 @@ def _adopt(
             kwargs,
             job_id=request.id,
             priority=priority,
-            options=getattr(request, OPTIONS_HEADER, None) or {},
+            options=options,
         )
+        if is_revoked:
+            cancel_revoked(context.service, [request.id], terminate=False)
     except DependencyUnavailable:
         raise
     except InputRejected as error:

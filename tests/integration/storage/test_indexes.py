@@ -121,6 +121,7 @@ RELAY: dict[str, Callable[[Connection], object]] = {
     "a job that waits": lambda c: followers.lock_ready(c, "wait-77"),
     "what a job waits for": lambda c: followers.list_dependencies(c, "wait-77"),
     "what was ended with a job": lambda c: followers.list_ended_after(c, "new-77"),
+    "children of a result": lambda c: followers.list_children(c, ["new-77", "old-7"]),
     "jobs that are due": deadlines.free_due,
     "jobs that expired": deadlines.list_expired,
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from tests.integration.storage import rows
 from tests.integration.storage.test_assets import MEDIA, make_artifact, register, save
 
@@ -133,3 +135,30 @@ def test_video_whose_job_failed_says_so(database: Database) -> None:
 def test_video_nobody_asked_anything_of_is_uploaded(database: Database) -> None:
     (row,) = select(database, VIDEO, id=register(database).id)
     assert row["status"] == "uploaded"
+
+
+@pytest.mark.parametrize(
+    ("statement", "call"),
+    [
+        ("INSERT INTO processing_jobs (id, job_type) VALUES ('1', 'transcode')", "POST /jobs"),
+        ("UPDATE processing_jobs SET status = 'failed' WHERE status = 'pending'", "cancel_job"),
+        ("UPDATE processing_jobs SET status = 'failed' WHERE id = 'none'", "cancel_job"),
+        ("DELETE FROM processing_jobs", "cleanup_old_jobs"),
+        ("INSERT INTO videos (id, filename) VALUES ('1', 'film.mp4')", "POST /upload"),
+        ("UPDATE videos SET status = 'ready'", "submit a job"),
+        ("DELETE FROM videos WHERE status = 'failed'", "DELETE /assets/ID"),
+    ],
+)
+def test_view_refuses_to_be_written_and_names_the_call(
+    database: Database, statement: str, call: str
+) -> None:
+    job = rows.accept(database, asset_id=register(database).id)
+    before = select(database, "SELECT * FROM processing_jobs")
+    with pytest.raises(DBAPIError) as refused, database.begin() as connection:
+        connection.execute(text(statement))
+    error = refused.value.orig
+    assert isinstance(error, psycopg.Error)
+    assert "is for reading only" in str(error.diag.message_primary)
+    assert call in str(error.diag.message_hint)
+    assert select(database, "SELECT * FROM processing_jobs") == before
+    assert job.id == before[0]["id"]

@@ -97,6 +97,16 @@ def expand_queue(name: str, queues: Mapping[str, Queue]) -> list[str]:
     return [own] if own in queues else []
 
 
+def list_released(names: Collection[str], consumed: Collection[str]) -> list[str]:
+    """Return which queues a worker leaves that is to leave these, of those that it consumes.
+
+    Those that every job goes through are kept while it has others, whose jobs need them too.
+    """
+    left = set(consumed) - set(names)
+    is_kept = not left <= set(_EVERY_JOB) and not set(names) <= set(_EVERY_JOB)
+    return [one for one in names if one in consumed and not (is_kept and one in _EVERY_JOB)]
+
+
 def require_queue(queue: object, queues: Mapping[str, Queue]) -> None:
     """Check the queue that a call names, None or kombu's own object too. Raises InputRejected."""
     name = getattr(queue, "name", queue)

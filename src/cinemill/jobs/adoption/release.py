@@ -170,6 +170,21 @@ def _bind(kind: JobKind[Any], call: StoredCall, results: Sequence[Any]) -> dict[
     return bind_arguments(kind, (), {**named, **kwargs})
 
 
+def adapt_arguments(kind: JobKind[Any], args: Sequence[Any]) -> list[Any]:
+    """Return positional arguments of which the first may be what other jobs returned.
+
+    It becomes what its parameter is about: see :func:`adapt`. Any other stays as it is.
+    """
+    if not args or not kind.positional or not _are_results(args[0]):
+        return list(args)
+    return [adapt(args[0], kind.positional[0]), *args[1:]]
+
+
+def _are_results(value: Any) -> bool:
+    several = value if isinstance(value, list) else [value]
+    return bool(several) and all(isinstance(one, Mapping) and "job_id" in one for one in several)
+
+
 def adapt(result: Any, name: str) -> Any:
     """Return what a result is to a parameter of this name.
 

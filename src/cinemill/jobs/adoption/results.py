@@ -13,6 +13,7 @@ from cinemill.jobs.catalog import Catalog
 from cinemill.storage.adoption.results import ResultCopies
 from cinemill.storage.database import Connection
 from cinemill.storage.jobs import job_queries
+from cinemill.storage.jobs.waiting.followers import list_children
 
 LARGEST_BYTES = 1024 * 1024
 STATES = {
@@ -32,35 +33,45 @@ class ResultWriter:
     def write(self, connection: Connection, job_ids: Sequence[str]) -> None:
         """Copy the results of these jobs; whatever cannot be written is left out."""
         documents: dict[str, str] = {}
+        children = list_children(connection, job_ids)
         for job_id in job_ids:
             with suppress(NotFound):
                 job = job_queries.get_job(connection, job_id)
                 if job.state in STATES:
-                    documents[job_id] = self._encode(job)
+                    has_led_on = job.state is JobState.COMPLETED
+                    following = children.get(job_id, ()) if has_led_on else ()
+                    documents[job_id] = self._encode(job, following)
         if documents:
             self._copies.put(documents)
 
-    def _encode(self, job: Job) -> str:
+    def _encode(self, job: Job, children: Sequence[str]) -> str:
         kind = self._catalog.jobs.get(job.kind)
         field = kind.result_field if kind is not None else None
-        document = json.dumps(describe_ended(job, result_field=field))
+        document = json.dumps(describe_ended(job, result_field=field, children=children))
         if len(document) <= LARGEST_BYTES:
             return document
         # Whoever needs all of it asks the server, where it is.
         short = {"job_id": job.id, "asset_id": job.asset_id, "too_large": True}
-        return json.dumps({**describe_ended(job), "result": short})
+        return json.dumps({**describe_ended(job, children=children), "result": short})
 
 
-def describe_ended(job: Job, *, result_field: str | None = None) -> dict[str, Any]:
+def describe_ended(
+    job: Job, *, result_field: str | None = None, children: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the document that Celery's Redis backend stores for a task that has ended."""
     return {
         "status": STATES[job.state],
         "result": _describe_result(job, result_field),
         "traceback": job.failure.log_tail or None if job.failure else None,
-        "children": [],
+        "children": describe_children(children),
         "date_done": job.finished_at.isoformat() if job.finished_at else None,
         "task_id": job.id,
     }
+
+
+def describe_children(job_ids: Sequence[str]) -> list[Any]:
+    """Return jobs as Celery writes the results that came of a task."""
+    return [[[job_id, None], None] for job_id in job_ids]
 
 
 def name_job(job: Job) -> dict[str, Any]:

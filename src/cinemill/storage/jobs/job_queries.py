@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -46,6 +46,13 @@ def get_job(connection: Connection, job_id: str) -> Job:
     if row is None:
         raise job_not_found(job_id)
     return read_job(row)
+
+
+def get_jobs(connection: Connection, job_ids: Collection[str]) -> dict[str, Job]:
+    """Return those of these jobs that exist, by id."""
+    left: Label[float] = literal_column(seconds_left()).label("seconds_left")
+    query = select(tables.job, left).where(tables.job.c.id.in_(job_ids))
+    return {row["id"]: read_job(row) for row in connection.execute(query).mappings()}
 
 
 def lock_job(connection: Connection, job_id: str) -> Job:

@@ -14,16 +14,18 @@ from billiard.einfo import ExceptionWithTraceback
 from billiard.exceptions import WorkerLostError
 from celery.utils.log import get_logger as get_celery_logger
 from celery.worker.request import Request
+from celery.worker.state import revoked as revoked_tasks
 from kombu.message import Message
 
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import Failure
 from cinemill.errors import CinemillError, InputRejected
+from cinemill.jobs.adoption.revocation import begin_cancelling
 from cinemill.storage.jobs.refused_messages import RefusedMessages
 from cinemill.telemetry import get_logger
 from cinemill.worker.messages.broker_connection import PatientConsumer
 from cinemill.worker.messages.envelope import excerpt, is_name
-from cinemill.worker.messages.guard import MessageGuard, MessageRefused
+from cinemill.worker.messages.guard import REVOKED_HEADER, MessageGuard, MessageRefused
 from cinemill.worker.messages.refusals import RefusalTolerantQoS
 
 log = get_logger(__name__)
@@ -92,7 +94,16 @@ class GuardedConsumer(PatientConsumer):
 
 
 class JobRequest(Request):
-    """Marks a message whose process died, as opposed to one that a task requeues."""
+    """A message of which a job is made, whatever happens.
+
+    Marks one whose process died, as opposed to one that a task requeues. One that was revoked
+    becomes a cancelled job: Celery would drop the only record of it.
+    """
+
+    def revoked(self) -> bool:
+        if self.id in revoked_tasks:
+            self._request_dict[REVOKED_HEADER] = True
+        return False
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
         error = exc_info.exception
@@ -100,7 +111,11 @@ class JobRequest(Request):
             error = error.exc
         if isinstance(error, WorkerLostError):
             self._message.ended_its_process = True
-        return super().on_failure(exc_info, *args, **kwargs)
+        result = super().on_failure(exc_info, *args, **kwargs)
+        if self.id in revoked_tasks and REVOKED_HEADER not in self._request_dict:
+            # Revoked while it was adopted: there may have been no job to cancel.
+            begin_cancelling(self.task.app.context.service, [self.id], terminate=False)
+        return result
 
 
 def _leave_with_broker(message: Message) -> None:

@@ -40,6 +40,8 @@ LONGEST_DELAY = timedelta(days=365)
 REPR_CHARACTERS = 200
 OPTIONS_HEADER = "cinemill_options"
 """Header of an admitted message: when its job may begin, when it expires, and what follows it."""
+REVOKED_HEADER = "cinemill_revoked"
+"""Header of an admitted message whose id was revoked: its job is cancelled once it is created."""
 _FOLLOW_UPS = {
     "callbacks": "link",
     "errbacks": "link_error",

@@ -23,10 +23,10 @@ from cinemill.storage.database import Database
 from cinemill.telemetry import configure_logging, get_logger
 from cinemill.worker.context import WorkerContext
 from cinemill.worker.hardware.monitor import HardwareMonitor
+from cinemill.worker.process.commands import adapt_commands
 from cinemill.worker.process.pulse import Pulse
 from cinemill.worker.process.removal import start_remover
 from cinemill.worker.process.reporter import Reporter
-from cinemill.worker.process.revocation import adopt_revocations
 from cinemill.worker.relay import start_relay
 
 PR_SET_PDEATHSIG = 1
@@ -117,7 +117,7 @@ class ProcessSignals:
             signal.signal(number, lambda *_: release_current(self._context))
 
     def start_main(self, sender: Any, **_: Any) -> None:
-        adopt_revocations()
+        adapt_commands()
         # Before the pool forks: its processes share the imported modules, and each starts at once
         # instead of after a quarter of a second of CPU time.
         self._context.preload_handlers()

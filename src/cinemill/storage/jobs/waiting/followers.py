@@ -68,9 +68,9 @@ def insert_follower(connection: Connection, follower: Follower) -> None:
         text(
             """
             WITH inserted AS (
-                INSERT INTO job (id, kind, owner, priority, request_digest, message)
+                INSERT INTO job (id, kind, owner, priority, request_digest, message, follows)
                 VALUES (:id, :kind, :owner, coalesce(CAST(:priority AS smallint), 5), '',
-                        'Waiting for another job')
+                        'Waiting for another job', :follows)
                 ON CONFLICT DO NOTHING RETURNING id
             ), waiting AS (
                 INSERT INTO job_wait (job_id, call) SELECT id, :call FROM inserted
@@ -91,10 +91,33 @@ def insert_follower(connection: Connection, follower: Follower) -> None:
             "priority": follower.priority,
             "call": dict(follower.call),
             "after": list(follower.after),
+            "follows": _find_followed(follower),
         },
     ).first()
     if inserted is None and follower.call.get("on") == "failure":
         _wait_for_more(connection, follower)
+
+
+def _find_followed(follower: Follower) -> str | None:
+    """Return the job whose result has this one among its children; None where none has.
+
+    As with Celery, those are links and the next in a chain: neither error links nor the bodies of
+    chords.
+    """
+    call = follower.call
+    is_link = call.get("on") == "success" and not call.get("is_body")
+    return follower.after[0] if is_link and len(follower.after) == 1 else None
+
+
+def list_children(connection: Connection, job_ids: Collection[str]) -> dict[str, list[str]]:
+    """Return the jobs that follow these as links or in chains, by the job that they follow."""
+    if not job_ids:
+        return {}
+    query = text("SELECT follows, id FROM job WHERE follows = ANY(:ids) ORDER BY queued_at, id")
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(query, {"ids": list(job_ids)}):
+        found.setdefault(row.follows, []).append(row.id)
+    return found
 
 
 def _wait_for_more(connection: Connection, follower: Follower) -> None:
