@@ -64,6 +64,12 @@ def derive_broker_url(data: dict[str, Any]) -> str | None:
     return "redis+socket://" + re.sub(r"(?<=[?&])db=", "virtual_host=", rest)
 
 
+def derive_soft_limit(data: dict[str, Any]) -> int:
+    """Return a soft limit below the hard one: a sixth of it earlier, and at most five minutes."""
+    hard: int = data["celery_task_time_limit"]
+    return hard - min(300, max(1, hard // 6))
+
+
 def default_input_roots() -> tuple[Path, ...]:
     """Return the default folders, without the root folder: it would open the whole machine.
 
