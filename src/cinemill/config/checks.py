@@ -126,7 +126,7 @@ TopicRole = Annotated[str | None, AfterValidator(check_topic_role), CHECKED_DEFA
 DirectUrl = Annotated[DatabaseUrl | None, AfterValidator(check_direct_url)]
 Auth = Annotated[Literal["token", "off"], AfterValidator(check_auth)]
 Pool = Annotated[Literal["prefork", "solo"], AfterValidator(check_pool)]
-SoftLimit = Annotated[Count, AfterValidator(check_soft_limit), CHECKED_DEFAULT]
+SoftLimit = Annotated[Count, AfterValidator(check_soft_limit)]
 Heartbeat = Annotated[Seconds, AfterValidator(check_heartbeat), CHECKED_DEFAULT]
 ClipWeight = Annotated[Share, AfterValidator(check_weights), CHECKED_DEFAULT]
 LanguageModelName = Annotated[str, Field(min_length=1), AfterValidator(check_language_model)]

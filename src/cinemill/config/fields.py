@@ -6,6 +6,7 @@ import os
 import re
 import ssl
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,6 +63,12 @@ def derive_broker_url(data: dict[str, Any]) -> str | None:
     if scheme != "unix":
         return data["redis_url"] or None
     return "redis+socket://" + re.sub(r"(?<=[?&])db=", "virtual_host=", rest)
+
+
+def derive_soft_limit(data: Mapping[str, int]) -> int:
+    """Return a soft limit below the hard one: a sixth of it earlier, and at most five minutes."""
+    hard = data["celery_task_time_limit"]
+    return hard - min(300, max(1, hard // 6))
 
 
 def default_input_roots() -> tuple[Path, ...]:

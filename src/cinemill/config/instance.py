@@ -93,9 +93,14 @@ class InstanceSettings(BaseSettings):
     Replaces CELERY_WORKER_CONCURRENCY."""
     celery_worker_pool: checks.Pool = setting("CELERY_WORKER_POOL", "prefork")
     """Worker pool: 'prefork', or 'solo' for a small machine."""
-    celery_task_time_limit: fields.Count = setting("CELERY_TASK_TIME_LIMIT", 3600)
+    celery_task_time_limit: int = setting("CELERY_TASK_TIME_LIMIT", 3600, ge=2)
     """Seconds after which a task is killed."""
-    celery_task_soft_time_limit: checks.SoftLimit = setting("CELERY_TASK_SOFT_TIME_LIMIT", 3300)
+    celery_task_soft_time_limit: checks.SoftLimit = setting(
+        "CELERY_TASK_SOFT_TIME_LIMIT",
+        default_factory=fields.derive_soft_limit,
+        derived_from="celery_task_time_limit",
+        default_text="a sixth below CELERY_TASK_TIME_LIMIT, at most 300 s",
+    )
     """Seconds after which a task is asked to stop; must be below CELERY_TASK_TIME_LIMIT."""
     render_timeout: fields.Seconds | None = setting("RENDER_TIMEOUT")
     """Seconds after which a render attempt is stopped. Default: just under 6 hours."""

@@ -15,6 +15,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from cinemill.config.celery_names import CELERY_NAMES
 from cinemill.config.fields import default_home
 from cinemill.config.model import Settings, public_names
 from cinemill.config.parsers import expand_user
@@ -33,32 +34,6 @@ FOREIGN_NAMES: Mapping[str, str] = {"PORT": "CINEMILL_PORT"}
 """Names that count where the setting's own is not set: platforms choose the port by ``PORT``."""
 FOREIGN_GROUPS: Mapping[str, str] = {"celery_config": "celery"}
 """What other applications' settings files call a group."""
-CHOSEN_HERE = frozenset(
-    {
-        "accept_content",
-        "beat_schedule",
-        "broker_connection_retry_on_startup",
-        "enable_utc",
-        "result_expires",
-        "result_serializer",
-        "task_acks_late",
-        "task_default_queue",
-        "task_queues",
-        "task_reject_on_worker_lost",
-        "task_routes",
-        "task_send_sent_event",
-        "task_serializer",
-        "task_track_started",
-        "timezone",
-        "worker_hijack_root_logger",
-        "worker_max_memory_per_child",
-        "worker_max_tasks_per_child",
-        "worker_prefetch_multiplier",
-        "worker_send_task_events",
-    }
-)
-"""Settings of Celery that its group may hold in another application's file. They are ignored with a
-warning: what they are about is decided by each queue, or is the same for everybody."""
 
 
 def environment_source(environ: Mapping[str, str]) -> EnvSettingsSource:
@@ -148,10 +123,11 @@ class SettingsFileSource(InitSettingsSource):
     def _collect(self, path: Path | None, document: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         names = public_names().keys() - {"CINEMILL_SETTINGS_FILE"}
+        ignored: dict[str, None] = {}
         for key, value in _flatten(document, ""):
             name = _name_setting(key)
-            if name not in names and _is_chosen_here(key):
-                self.warnings.append(f"{key} in {path} is ignored: Cinemill chooses it itself.")
+            if name not in names and (celerys := _find_celery_setting(key)):
+                ignored[celerys] = None
             elif name not in names:
                 problem = f"there is no such setting{did_you_mean(name, names)}"
                 self.problems.append((f"{key} in {path}", problem))
@@ -159,6 +135,9 @@ class SettingsFileSource(InitSettingsSource):
                 self.problems.append((f"{key} in {path}", f"is a second value for {name}"))
             elif value is not None:
                 found[name] = _as_in_environment(value)
+        self.warnings += [
+            f"{key} in {path} is ignored: Cinemill chooses it itself." for key in ignored
+        ]
         return found
 
 
@@ -192,9 +171,16 @@ def _name_setting(key: str) -> str:
     return FOREIGN_NAMES.get(name, name)
 
 
-def _is_chosen_here(key: str) -> bool:
-    group, _, rest = key.lower().partition(".")
-    return FOREIGN_GROUPS.get(group, group) == "celery" and rest.partition(".")[0] in CHOSEN_HERE
+def _find_celery_setting(key: str) -> str | None:
+    """Return the key of the setting of Celery that a value belongs to; None if it is no such.
+
+    A value of a setting that holds a group, such as ``task_routes``, has a longer key.
+    """
+    group, _, rest = key.partition(".")
+    name = rest.partition(".")[0]
+    if FOREIGN_GROUPS.get(group.lower(), group.lower()) != "celery":
+        return None
+    return f"{group}.{name}" if name.lower() in CELERY_NAMES else None
 
 
 def _as_in_environment(value: object) -> str | list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -37,6 +38,8 @@ class DeadMessage:
     excerpt: str
     size_bytes: int
     received_at: datetime
+    followers: Mapping[str, str] = field(default_factory=dict)
+    """Kinds of the jobs that were to follow it, by id: they never will."""
 
     def __post_init__(self) -> None:
         """Whatever it was made of, it fits into a row and a page."""
@@ -56,14 +59,28 @@ class DeadMessage:
         size_bytes: int,
         task: str = "",
         task_id: str = "",
+        followers: Mapping[str, str] | None = None,
     ) -> DeadMessage:
         """Return a message that was received now."""
         now = datetime.now(UTC)
-        return cls(str(uuid4()), queue, task, task_id, failure, excerpt, size_bytes, now)
+        return cls(
+            str(uuid4()),
+            queue,
+            task,
+            task_id,
+            failure,
+            excerpt,
+            size_bytes,
+            received_at=now,
+            followers=followers or {},
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values; ``received_at`` in ISO 8601, UTC."""
-        return {**asdict(self), "received_at": self.received_at.isoformat()}
+        values = {**asdict(self), "received_at": self.received_at.isoformat()}
+        if not self.followers:  # only until the relay has moved it
+            del values["followers"]
+        return values
 
 
 def read_dead_message(text: str | bytes) -> DeadMessage:
@@ -78,6 +95,7 @@ def read_dead_message(text: str | bytes) -> DeadMessage:
         failure=_read_failure(_check_type(values.get("failure"), dict)),
         size_bytes=_check_type(values.get("size_bytes"), int),
         received_at=_read_time(values.get("received_at")),
+        followers=_read_followers(values.get("followers")),
     )
 
 
@@ -92,6 +110,11 @@ def _read_failure(values: JsonObject) -> Failure:
     hint = _check_type(values.get("hint", values.get(FORMER_HINT, "")), str)
     log_tail = _check_type(values.get("log_tail", ""), str)
     return Failure(code, message, hint, log_tail, values.get("retryable") is not False)
+
+
+def _read_followers(values: Any) -> dict[str, str]:
+    followers = _check_type({} if values is None else values, dict)
+    return {job_id: _check_type(kind, str) for job_id, kind in followers.items()}
 
 
 def _read_time(value: Any) -> datetime:

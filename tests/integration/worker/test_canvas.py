@@ -289,6 +289,59 @@ class TestGroupAndChord:
         result = chord([metadata.s(clips[0]), metadata.s(missing)])(task(stack, STATS).si())
         assert wait_for_end(stack, result.id).state is JobState.CANCELLED
 
+    def test_refused_member_of_a_group_fails_and_leaves_the_others(
+        self, stack: Stack, clips: list[str]
+    ) -> None:
+        metadata, stats = task(stack, "extract_video_metadata"), task(stack, STATS)
+        one = chain(stats.si(nonsense=1), stats.si())
+        result = group(metadata.s(clips[0]), stats.s(nonsense=1), one).apply_async()
+        good, refused, last = (wait_for_end(stack, one.id) for one in result.results)
+        assert good.state is JobState.COMPLETED
+        assert refused.failure is not None
+        assert (refused.state, refused.failure.code) == (JobState.FAILED, "params_invalid")
+        assert last.state is JobState.CANCELLED
+
+    def test_body_of_a_header_that_was_refused_is_cancelled(
+        self, stack: Stack, clips: list[str]
+    ) -> None:
+        metadata, stats = task(stack, "extract_video_metadata"), task(stack, STATS)
+        result = chord([metadata.s(clips[0]), stats.s(nonsense=1)])(stats.si())
+        assert wait_for_end(stack, result.id).state is JobState.CANCELLED
+
+    def test_refused_call_that_is_no_member_is_still_refused(self, stack: Stack) -> None:
+        before = count_jobs(stack, STATS)
+        stats = task(stack, STATS)
+        for call in (stats.s(nonsense=1), chain(stats.s(nonsense=1), stats.si())):
+            with pytest.raises(InputRejected):
+                call.apply_async()
+        assert count_jobs(stack, STATS) == before
+
+    def test_body_of_a_stock_clients_chord_ends(self, stack: Stack, client: Celery) -> None:
+        client.conf.result_backend = "cache+memory://"
+        begins, ends = str(uuid4()), str(uuid4())
+        stats = signature(STATS, immutable=True, app=client)
+        notify = signature("notify_somebody", immutable=True, app=client)
+        body = chain(
+            stats.clone().set(task_id=begins),
+            notify,
+            stats.clone().set(task_id=ends),
+            app=client,
+        )
+        chord([stats.clone(), stats.clone()], body, app=client).apply_async(queue="default")
+        for job_id in (begins, ends):
+            wait_until(lambda job_id=job_id: stack.app.AsyncResult(job_id).state == "REVOKED")
+
+    def test_what_follows_a_task_of_others_ends(self, stack: Stack, client: Celery) -> None:
+        stats = signature(STATS, immutable=True, app=client)
+        notify = signature("notify_somebody", immutable=True, app=client)
+        for first in (
+            [notify, stats.clone()],
+            [stats.clone(), notify, stats.clone()],
+            [stats.clone(kwargs={"nonsense": 1}), notify, stats.clone()],
+        ):
+            sent = chain(*first, app=client).apply_async(queue="default")
+            wait_until(lambda sent=sent: stack.app.AsyncResult(sent.id).state == "REVOKED")
+
     def test_stock_client_sends_a_group(
         self, stack: Stack, client: Celery, clips: list[str]
     ) -> None:

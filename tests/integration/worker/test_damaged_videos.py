@@ -48,9 +48,10 @@ def soundless(films_folder: Path) -> Path:
 
 
 KINDS = ("process_video", "transcode", "make_ladder")
+PREPARING = (*KINDS, "generate_proxy_video")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PREPARING)
 def test_refusal_names_stream_and_time(stack: Stack, damaged: Path, kind: str) -> None:
     failure = read_failure(stack, kind, damaged)
     assert failure.code in ("media_damaged", "media_truncated")
@@ -59,7 +60,7 @@ def test_refusal_names_stream_and_time(stack: Stack, damaged: Path, kind: str) -
     assert "--best-effort" in failure.hint
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PREPARING)
 def test_best_effort_makes_it_and_lists_the_gaps(stack: Stack, damaged: Path, kind: str) -> None:
     result = call(stack, kind, damaged, best_effort=True)
     assert result["gaps"]
@@ -110,3 +111,15 @@ def test_video_knows_what_is_missing_of_it(stack: Stack, damaged: Path) -> None:
         (gap,) = list_gaps(connection, result["asset_id"])
     assert gap.subject == "source"
     assert gap.message.startswith("Picture: 0:0")
+
+
+def test_batch_passes_the_best_effort_on(stack: Stack, films_folder: Path) -> None:
+    film = films.make_film(
+        films_folder / "damaged-in-a-batch.mkv", seconds=4, extra=["-g", "25"], picture="smptebars"
+    )
+    films.spoil(film, stream=0, **DAMAGE)
+    task = stack.app.tasks["batch_process_videos"]
+    for is_tolerant, state in ((False, "failed"), (True, "completed")):
+        sent = task.delay([str(film)], "quick", best_effort=is_tolerant)
+        (found,) = sent.get(timeout=PATIENCE_SECONDS)["results"]
+        assert found["state"] == state, found

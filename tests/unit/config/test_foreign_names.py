@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from celery.app.defaults import SETTING_KEYS
 
 from cinemill.config import load
+from cinemill.config.celery_names import CELERY_NAMES
+from cinemill.config.model import public_names
 from cinemill.errors import SettingsInvalid
 
 CELERY = {
@@ -98,6 +101,9 @@ def test_both_groups_may_not_name_the_same_setting(environ: dict[str, str]) -> N
         {"timezone": "UTC", "enable_utc": True},
         {"task_routes": {"app.tasks.render": {"queue": "render_queue"}}},
         {"worker_max_tasks_per_child": 10},
+        {"broker_transport_options": {"visibility_timeout": 3600, "max_retries": 3}},
+        {"imports": ["app.tasks"], "include": ["app.tasks"]},
+        {"Broker_Pool_Limit": 10, "task_annotations": {"*": {"rate_limit": "10/s"}}},
     ],
 )
 def test_what_cinemill_chooses_itself_is_ignored_with_a_warning(
@@ -107,6 +113,21 @@ def test_what_cinemill_chooses_itself_is_ignored_with_a_warning(
     warnings = load(environ).warnings
     assert len(warnings) == len(more)
     assert all("is ignored: Cinemill chooses it itself" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("group", ["celery", "celery_config"])
+def test_every_setting_of_celery_is_known(environ: dict[str, str], group: str) -> None:
+    assert frozenset(SETTING_KEYS) == CELERY_NAMES
+    ours = {name.removeprefix("CELERY_").lower() for name in public_names()}
+    ignored = CELERY_NAMES - ours
+    write(environ, {group: dict.fromkeys(ignored, "1")})
+    assert len(load(environ).warnings) == len(ignored)
+
+
+def test_time_limit_of_the_group_may_stand_alone(environ: dict[str, str]) -> None:
+    write(environ, {"celery_config": {"task_time_limit": 1800}})
+    settings = load(environ)
+    assert (settings.celery_task_time_limit, settings.celery_task_soft_time_limit) == (1800, 1500)
 
 
 def test_misspelt_setting_of_the_group_is_still_a_problem(environ: dict[str, str]) -> None:

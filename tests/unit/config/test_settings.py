@@ -208,6 +208,7 @@ class TestProblems:
                 "CINEMILL_AUTH": "off",
                 "CINEMILL_HOST": "0.0.0.0",
                 "CELERY_TASK_TIME_LIMIT": "60",
+                "CELERY_TASK_SOFT_TIME_LIMIT": "60",
                 "FFMPEG_PATH": "/no/such/ffmpeg",
             }
         )
@@ -226,7 +227,7 @@ class TestProblems:
         ("name", "value", "reported"),
         [
             ("CINEMILL_LEASE_SECONDS", "30", "CINEMILL_HEARTBEAT_SECONDS"),
-            ("CELERY_TASK_TIME_LIMIT", "60", "CELERY_TASK_SOFT_TIME_LIMIT"),
+            ("CELERY_TASK_SOFT_TIME_LIMIT", "3600", "CELERY_TASK_SOFT_TIME_LIMIT"),
             ("ENSEMBLE_WEIGHT_RESNET50", "0.9", "ENSEMBLE_WEIGHT_RESNET50"),
             ("ENSEMBLE_WEIGHT_CLIP", "0.9", "ENSEMBLE_WEIGHT_RESNET50"),
             ("REKOGNITION_TOPIC", "arn:aws:sns:eu-west-1:123456789012:t", "REKOGNITION_TOPIC"),
@@ -237,6 +238,16 @@ class TestProblems:
         self, name: str, value: str, reported: str
     ) -> None:
         assert set(problems_of({name: value})) == {reported}
+
+    @pytest.mark.parametrize(
+        ("hard", "soft"), [("2", 1), ("60", 50), ("1800", 1500), ("3600", 3300), ("7200", 6900)]
+    )
+    def test_soft_time_limit_follows_the_hard_one(self, home: Path, hard: str, soft: int) -> None:
+        settings = load({"CINEMILL_HOME": str(home), "CELERY_TASK_TIME_LIMIT": hard})
+        assert settings.celery_task_soft_time_limit == soft
+
+    def test_time_limit_without_room_for_a_soft_one_is_reported_alone(self) -> None:
+        assert set(problems_of({"CELERY_TASK_TIME_LIMIT": "1"})) == {"CELERY_TASK_TIME_LIMIT"}
 
     def test_direct_construction_rejects_conflicts(self) -> None:
         with pytest.raises(ValidationError, match="third of CINEMILL_LEASE_SECONDS"):

@@ -56,3 +56,31 @@ def test_searches_take_a_limit_and_filters_as_other_systems_write_them() -> None
     assert bound == {"question": "who?", "collections": ["a"]}
     with pytest.raises(InputRejected, match="must be an object"):
         bind_arguments(search, ("a street",), {"filters": "all"})
+
+
+def test_filters_and_features_may_stand_by_position() -> None:
+    only = {"asset_ids": [ASSET]}
+    for kind in ("semantic_search", "graph_traversal_search", "hybrid_search"):
+        bound = bind_arguments(CATALOG.jobs[kind], ("a street", 5, only), {})
+        assert bound == {"query": "a street", "limit": 5, "asset_ids": [ASSET]}
+    for kind in ("analyze_with_rekognition", "analyze_with_nvidia"):
+        job = CATALOG.jobs[kind]
+        bound = bind_arguments(job, ("/films/a.mp4", ["labels"]), {})
+        assert bound == {"path": "/films/a.mp4", "features": ["labels"]}
+        assert CATALOG.plan(kind, bound, None)
+
+
+@pytest.mark.parametrize(
+    ("args", "bound"),
+    [
+        (("who?", {"collections": ["a"]}), {"collections": ["a"]}),
+        (("who?", None, "c"), {"conversation_id": "c"}),
+        (("who?", {"collections": ["a"]}, "c"), {"collections": ["a"], "conversation_id": "c"}),
+        (("who?", "c"), {"conversation_id": "c"}),
+    ],
+)
+def test_question_takes_filters_before_its_conversation(
+    args: tuple[Any, ...], bound: dict[str, Any]
+) -> None:
+    named = bind_arguments(CATALOG.jobs["answer_query"], args, {})
+    assert named == {"question": "who?", **bound}

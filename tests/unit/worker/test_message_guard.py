@@ -305,6 +305,7 @@ def test_job_message_with_a_past_eta_is_admitted() -> None:
         ([None, 50], {"soft_time_limit": 50}),
         ([None, None], None),
         ([0, "soon"], None),
+        ([60 * 24 * 3600, None], {"time_limit": 60 * 24 * 3600}),
     ],
 )
 def test_time_limits_are_those_of_the_job(limits: object, kept: object) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +73,43 @@ def test_stored_video_is_found_by_position() -> None:
 def test_detection_keeps_its_own_argument() -> None:
     named = bind_arguments(CATALOG.jobs["detect_video"], [ASSET_ID], {})
     assert named == {"asset": ASSET_ID}
+
+
+@pytest.mark.parametrize("kind", ["detect_video", "retry_failed_tasks"])
+@pytest.mark.parametrize("name", ["asset", "video_id", "video_path", "path"])
+def test_kind_with_an_asset_takes_it_under_every_name(kind: str, name: str) -> None:
+    job = CATALOG.jobs[kind]
+    bound = bind_arguments(job, (), {name: ASSET_ID.upper()})
+    assert bound == {"asset": ASSET_ID}
+    CATALOG.plan(kind, bound, None)
+
+
+@pytest.mark.parametrize(
+    "spelled", [UUID(ASSET_ID), ASSET_ID.upper(), ASSET_ID.replace("-", ""), ASSET_ID]
+)
+def test_id_of_a_video_may_be_spelled_as_databases_do(spelled: object) -> None:
+    assert bind_arguments(CATALOG.jobs["process_video"], [spelled], {}) == {"asset_id": ASSET_ID}
+    assert bind_arguments(CATALOG.jobs["detect_video"], [spelled], {}) == {"asset": ASSET_ID}
+
+
+def test_paths_and_ids_within_arguments_become_text() -> None:
+    bound = bind_arguments(
+        CATALOG.jobs["batch_process_videos"], [[Path("/films/a.mp4"), UUID(ASSET_ID)]], {}
+    )
+    assert bound == {"assets": ["/films/a.mp4", ASSET_ID]}
+    scenes = [{"video_path": Path("/films/a.mp4")}]
+    assert bind_arguments(RENDER, [{"scenes": scenes}], {}) == {
+        "job": {"scenes": [{"video_path": "/films/a.mp4"}]}
+    }
+
+
+@pytest.mark.parametrize("text", ["a.mp4", f"{ASSET_ID}.mp4", "0196f3a4-4d2e7c1b9a526f1f6a0c1b2d"])
+def test_path_is_no_id(text: str) -> None:
+    assert bind_arguments(CATALOG.jobs["process_video"], [text], {}) == {"path": text}
+
+
+def test_argument_that_holds_a_list_many_times_is_read_once() -> None:
+    nested: list[object] = ["x"]
+    for _ in range(40):
+        nested = [nested, nested]
+    assert bind_arguments(RENDER, [nested], {}).keys() == {"job"}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cinemill.capabilities.analysis import kinds
 from cinemill.capabilities.analysis.plan import plan_keyframes, plan_shots
 from cinemill.capabilities.analysis.providers.parameters import (
+    NvidiaParameters,
     RekognitionParameters,
     plan_nvidia,
     plan_rekognition,
@@ -63,9 +64,14 @@ CAPABILITY = Capability(
             steps.ANALYZE_WITH_REKOGNITION,
             RekognitionParameters,
             plan_rekognition,
-            positional=("path",),
+            positional=("path", "features"),
         ),
-        JobKind(steps.ANALYZE_WITH_NVIDIA, SourceParameters, plan_nvidia, positional=("path",)),
+        JobKind(
+            steps.ANALYZE_WITH_NVIDIA,
+            NvidiaParameters,
+            plan_nvidia,
+            positional=("path", "features"),
+        ),
     ),
     build_handlers=_build_handlers,
 )

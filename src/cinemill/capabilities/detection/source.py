@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cinemill.capabilities.detection.plan import DetectionParameters
+from cinemill.core.files.asset_ids import read_asset_id
 from cinemill.errors import NotFound
 from cinemill.jobs.step import StepContext
 from cinemill.steps.resources import StepResources
 from cinemill.steps.source.input_paths import resolve_input
-from cinemill.steps.source.plan import is_asset_id
 from cinemill.storage.media import assets
 
 MOST_PROGRESS = 0.02
@@ -34,7 +34,7 @@ def locate_source(resources: StepResources, context: StepContext) -> VideoSource
     ``source_not_found`` and others).
     """
     named = context.job_parameters(DetectionParameters).asset
-    asset_id = context.run.asset_id or (named if named and is_asset_id(named) else None)
+    asset_id = context.run.asset_id or read_asset_id(named)
     if asset_id is not None:
         asset = assets.get_asset(resources.database, asset_id)
         return VideoSource(asset.sha256, asset.id)

@@ -10,6 +10,7 @@ from cinemill.capabilities.ingest import kinds
 from cinemill.capabilities.ingest.plan import (
     IngestParameters,
     OrchestrationParameters,
+    ProxyParameters,
     RetryParameters,
     VideoBatchParameters,
     name_children,
@@ -79,7 +80,7 @@ CAPABILITY = Capability(
             name_children=name_children,
         ),
         JobKind("retry_failed_tasks", RetryParameters, plan_retry, positional=("asset",)),
-        JobKind("generate_proxy_video", SourceParameters, plan_proxy, positional=("path",)),
+        JobKind("generate_proxy_video", ProxyParameters, plan_proxy, positional=("path",)),
         JobKind("extract_video_metadata", SourceParameters, plan_metadata, positional=("path",)),
     ),
     build_handlers=_build_handlers,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from cinemill.capabilities.ingest.plan import VideoBatchParameters
 from cinemill.core.documents import JsonObject
+from cinemill.core.files.asset_ids import read_asset_id
 from cinemill.core.job import Job, JobState
 from cinemill.jobs.service import JobService
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.batch import Child, collect_children, describe_end, submit_children
-from cinemill.steps.ingestion.profiles import Profile
-from cinemill.steps.source.plan import is_asset_id
 from cinemill.storage.findings.ingestions import PREPARING_KIND
 
 SHOWN = ("asset_id", "profile", "findings", "passages", "gaps")
@@ -22,14 +21,17 @@ def submit_videos(service: JobService, context: StepContext) -> StepOutcome:
     Repeating it submits none twice. Result: ``job_ids``.
     """
     params = context.job_parameters(VideoBatchParameters)
-    children = [_make_child(name, params.profile) for name in params.assets]
+    children = [_make_child(name, params) for name in params.assets]
     return submit_children(service, context, children)
 
 
-def _make_child(name: str, profile: Profile) -> Child:
-    if is_asset_id(name):
-        return Child(PREPARING_KIND, {"profile": profile.value}, asset_id=name)
-    return Child(PREPARING_KIND, {"path": name, "profile": profile.value})
+def _make_child(name: str, params: VideoBatchParameters) -> Child:
+    # Without the default: a repeated submission must be the same as one of an older version.
+    wanted = {"best_effort": True} if params.best_effort else {}
+    options = {"profile": params.profile.value, **wanted}
+    if (asset_id := read_asset_id(name)) is not None:
+        return Child(PREPARING_KIND, options, asset_id=asset_id)
+    return Child(PREPARING_KIND, {"path": name, **options})
 
 
 def collect_videos(service: JobService, context: StepContext) -> StepOutcome:

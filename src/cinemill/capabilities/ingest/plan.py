@@ -24,6 +24,15 @@ from cinemill.steps.ingestion.profiles import Profile
 from cinemill.steps.ingestion.providers import Provider
 from cinemill.steps.source.plan import SourceParameters, plan_source
 
+BestEffort = Annotated[bool, none_as(False)]
+
+
+class ProxyParameters(SourceParameters):
+    """A video to prepare."""
+
+    best_effort: BestEffort = False
+    """Of a damaged or truncated video, create what can be created, and list what is missing."""
+
 
 class IngestParameters(SourceParameters, IngestionParameters):
     """A video to import and prepare."""
@@ -34,7 +43,7 @@ class IngestParameters(SourceParameters, IngestionParameters):
         Expected(f"a number of seconds from 0 to {MAX_NUMBER}", code="timestamp_invalid"),
     ] = None
     """Also create a thumbnail of this time, in seconds from the first frame."""
-    best_effort: Annotated[bool, none_as(False)] = False
+    best_effort: BestEffort = False
     """Of a damaged or truncated video, create what can be created, and list what is missing."""
 
 
@@ -65,7 +74,7 @@ class OrchestrationParameters(SourceParameters):
     """How much to find out: quick, standard or full."""
     provider: Annotated[Provider, choice_of(Provider), none_as(Provider.LOCAL)] = Provider.LOCAL
     """Who looks at the pictures: local, rekognition or nvidia."""
-    best_effort: Annotated[bool, none_as(False)] = False
+    best_effort: BestEffort = False
     """Of a damaged or truncated video, create what can be created, and list what is missing."""
 
 
@@ -94,6 +103,8 @@ class VideoBatchParameters(Parameters):
     fails does not stop the others."""
     profile: Annotated[Profile, choice_of(Profile), none_as(Profile.STANDARD)] = Profile.STANDARD
     """How much to find out: quick, standard or full."""
+    best_effort: BestEffort = False
+    """Of damaged or truncated videos, create what can be created, and list what is missing."""
 
     @field_validator("assets", mode="after")
     @classmethod
@@ -149,7 +160,7 @@ def plan_retry(params: RetryParameters, asset_id: str | None) -> list[StepSpec]:
     return [StepSpec("retry", kinds.RETRY_FAILED)]
 
 
-def plan_proxy(params: SourceParameters, asset_id: str | None) -> list[StepSpec]:
+def plan_proxy(params: ProxyParameters, asset_id: str | None) -> list[StepSpec]:
     """Plan the proxy of a stored video, with all else that one decode of it gives.
 
     Raises InputRejected (``source_missing``).

@@ -40,7 +40,9 @@ CAPABILITY = Capability(
     steps=(*kinds.STEPS, *runtime.STEPS),
     jobs=(
         *(
-            JobKind(kind, SearchParameters, plan_search(kind), positional=("query", "limit"))
+            JobKind(
+                kind, SearchParameters, plan_search(kind), positional=("query", "limit", "filters")
+            )
             for kind in (
                 runtime.SEMANTIC_SEARCH,
                 runtime.GRAPH_SEARCH,
@@ -52,7 +54,7 @@ CAPABILITY = Capability(
             runtime.ANSWER_QUERY,
             AnswerParameters,
             plan_answer,
-            positional=("question", "conversation_id"),
+            positional=("question", "filters", "conversation_id"),
         ),
     ),
     build_handlers=_build_handlers,

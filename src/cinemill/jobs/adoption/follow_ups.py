@@ -16,6 +16,7 @@ from uuid import NAMESPACE_OID, uuid5
 from cinemill.core.documents import JsonObject, check_text, encode_document, quote
 from cinemill.core.job import read_priority
 from cinemill.errors import InputRejected
+from cinemill.jobs.adoption.arguments import write_plainly
 from cinemill.jobs.adoption.names import find_kind, require_queue
 from cinemill.jobs.adoption.timing import TIME_LIMITS, read_timing
 from cinemill.jobs.catalog import LARGEST_TIMELINES_BYTES, Catalog
@@ -137,8 +138,8 @@ class FollowUps:
         read_timing(options)
         times = _select(options, _TIMES)
         call: StoredCall = {
-            "args": _list(signature.get("args"), "args"),
-            "kwargs": dict(_mapping(signature.get("kwargs"), "kwargs")),
+            "args": write_plainly(_list(signature.get("args"), "args")),
+            "kwargs": write_plainly(dict(_mapping(signature.get("kwargs"), "kwargs"))),
             "immutable": is_immutable,
             "on": place.on,
             "is_body": place.is_body or len(place.after) > 1,

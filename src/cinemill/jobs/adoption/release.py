@@ -8,7 +8,7 @@ from typing import Any
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import Failure, Job, JobState
 from cinemill.errors import CinemillError, DependencyUnavailable, InputRejected
-from cinemill.jobs.adoption.arguments import bind_arguments
+from cinemill.jobs.adoption.arguments import VIDEO_NAMES, bind_arguments
 from cinemill.jobs.adoption.timing import read_timing
 from cinemill.jobs.catalog import Catalog, JobKind, RetryPolicy
 from cinemill.jobs.planning.sweeping import begin_briefly, do_each
@@ -20,7 +20,6 @@ from cinemill.storage.jobs.waiting.followers import Dependency, StoredCall
 from cinemill.telemetry import get_logger
 
 RELEASED_AT_ONCE = 100
-ASSET_NAMES = frozenset({"asset", "path", "video_id", "video_path"})
 LISTS_OF_ASSETS = frozenset({"assets"})
 LONGEST_REASON = 500
 PLAYLIST_SUFFIX = ".m3u8"
@@ -198,7 +197,7 @@ def adapt(result: Any, name: str) -> Any:
         result = result[0]
     if not isinstance(result, Mapping):
         return result
-    if name in ASSET_NAMES:
+    if name in VIDEO_NAMES:
         return _find_video(result)
     return result.get(name, result)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from cinemill.core.documents import JsonObject
 from cinemill.core.job import DEFAULT_OWNER, Job
+from cinemill.errors import CinemillError, Conflict, DependencyUnavailable, InputRejected
+from cinemill.jobs.adoption.abandoned import cancel_abandoned, find_abandoned
 from cinemill.jobs.adoption.arguments import bind_arguments
 from cinemill.jobs.adoption.follow_ups import FollowUps
 from cinemill.jobs.adoption.timing import read_timing
@@ -17,7 +19,9 @@ from cinemill.storage.database import Connection, Database
 from cinemill.storage.ids import make_id
 from cinemill.storage.jobs.waiting.followers import Follower, insert_follower
 
-FOLLOW_UP_OPTIONS = ("link", "link_error", "chain")
+_LINKS = ("link", "link_error", "chain")
+FOLLOW_UP_OPTIONS = (*_LINKS, "group_id")
+"""Options that say where a call stands among others."""
 
 
 class CallSubmitter:
@@ -41,9 +45,35 @@ class CallSubmitter:
         """Create the job of a call, and the rows of what follows it.
 
         ``options`` are Celery's, as plain JSON: ``countdown``, ``eta``, ``expires``,
-        ``time_limit``, ``soft_time_limit``, ``link``, ``link_error`` and ``chain``. Raises
-        InputRejected, NotFound, Conflict, TooLarge, DatabaseUnavailable.
+        ``time_limit``, ``soft_time_limit``, ``link``, ``link_error``, ``chain`` and ``group_id``.
+        Raises InputRejected, NotFound, Conflict, TooLarge, DatabaseUnavailable.
+
+        What is refused of a group becomes a failed job: the others of it may have begun, and are
+        known by the result of the whole group only.
         """
+        try:
+            return self._create(kind, args, kwargs, job_id, priority, options)
+        except (DependencyUnavailable, Conflict):
+            raise
+        except CinemillError as error:
+            if job_id is None or not _is_of_group(options):
+                raise
+            reason = InputRejected(error.message, code=error.code, hint=error.hint)
+            job = self._service.create_rejected(
+                kind.name, reason, owner=DEFAULT_OWNER, job_id=job_id
+            )
+            self.insert_followers(job_id, options)
+            return job
+
+    def _create(
+        self,
+        kind: JobKind[Any],
+        args: Sequence[Any],
+        kwargs: JsonObject,
+        job_id: str | None,
+        priority: int | None,
+        options: JsonObject,
+    ) -> Job:
         params = bind_arguments(kind, args, kwargs)
         asset_id: Any = params.get("asset_id")
         timing = read_timing(options)
@@ -74,16 +104,35 @@ class CallSubmitter:
             _insert_all(list(follow_ups.found.values()), connection)
 
     def insert_followers(self, job_id: str, options: JsonObject) -> None:
-        """Create the rows of what follows a job that exists. Raises InputRejected."""
-        found = self._list_followers(job_id, options)
+        """Create the rows of what follows a job that failed. Raises DatabaseUnavailable.
+
+        Where something of it is refused, all are cancelled.
+        """
+        try:
+            found = self._list_followers(job_id, options)
+        except InputRejected as error:
+            abandoned = find_abandoned(options, self._catalog.jobs)
+            cancel_abandoned(self._database, abandoned, after=job_id, why=error.message)
+            return
         with self._database.begin() as connection:
             _insert_all(found, connection)
 
     def _list_followers(self, job_id: str, options: JsonObject) -> list[Follower]:
         follow_ups = FollowUps(self._catalog, owner=DEFAULT_OWNER)
-        if any(options.get(name) for name in FOLLOW_UP_OPTIONS):
+        if any(options.get(name) for name in _LINKS):
             follow_ups.add_all(job_id, options)
         return list(follow_ups.found.values())
+
+
+def _is_of_group(options: JsonObject) -> bool:
+    """Check whether a call is of a group, by itself or with the chain that it begins."""
+    if options.get("group_id"):
+        return True
+    following = options.get("chain")
+    return isinstance(following, list) and any(
+        isinstance(one, dict) and bool((one.get("options") or {}).get("group_id"))
+        for one in following
+    )
 
 
 def _insert_all(found: Sequence[Follower], connection: Connection) -> None:

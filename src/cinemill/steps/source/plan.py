@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import PlainValidator, WithJsonSchema
 
@@ -32,14 +31,6 @@ class SourceParameters(Parameters):
         WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
     ] = None
     """Path of a file that the workers can read. Leave it out when the job names an asset."""
-
-
-def is_asset_id(text: str) -> bool:
-    """Check whether a text that names a video is the id of an asset; else it is a path."""
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def plan_single(kind: str) -> Callable[[NoParameters, str | None], list[StepSpec]]:

@@ -232,6 +232,25 @@ def step_row(step: NewStep, ids: Mapping[str, str], position: int) -> dict[str, 
     }
 
 
+def insert_cancelled(
+    connection: Connection, job_id: str, kind: str, owner: str, reason: str
+) -> None:
+    """Insert the row of a job that will never begin, unless the id is taken."""
+    connection.execute(
+        text(
+            """
+            INSERT INTO job (id, kind, owner, priority, state, cancel_reason, cancel_requested_at,
+                             request_digest, stage, message, finished_at)
+            VALUES (:id, :kind, :owner, 0, 'cancelled', :reason, clock_timestamp(), '',
+                    'cancelled', 'Cancelled', clock_timestamp())
+            ON CONFLICT DO NOTHING
+            """
+        ),
+        {"id": job_id, "kind": kind, "owner": owner, "reason": reason},
+    )
+    notify(connection, ENDED_CHANNEL, job_id)
+
+
 def insert_rejected(
     connection: Connection, job_id: str, kind: str, owner: str, failure: Failure
 ) -> None:

@@ -138,6 +138,7 @@ def _make_dead_message(message: Message, refused: MessageRefused) -> DeadMessage
         failure=Failure(error.code, error.message, error.hint, retryable=False),
         excerpt=excerpt(content),
         size_bytes=len(content) if refused.size_bytes is None else refused.size_bytes,
+        followers=refused.followers,
     )
 
 

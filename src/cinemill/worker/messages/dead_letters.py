@@ -12,6 +12,7 @@ from celery import Celery
 from cinemill.core.dead_messages import DeadMessage
 from cinemill.core.job import DEFAULT_OWNER
 from cinemill.errors import DependencyUnavailable, InputRejected, NotFound
+from cinemill.jobs.adoption.abandoned import cancel_abandoned
 from cinemill.jobs.adoption.names import find_kind, list_queue_names, list_task_names
 from cinemill.storage.jobs.claims import is_run
 from cinemill.storage.jobs.dead_messages import insert_dead_message, prune_dead_messages
@@ -65,9 +66,12 @@ class DeadLetterWriter:
 
     def _write(self, message: DeadMessage) -> None:
         try:
-            if not self._hold_step(message) and not self._fail_job(message):
+            if self._hold_step(message):
+                return
+            if not self._fail_job(message):
                 with self._context.database.begin() as connection:
                     insert_dead_message(connection, message)
+            self._cancel_followers(message)
         except DependencyUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - any client may write into Redis; the others go on
@@ -104,6 +108,11 @@ class DeadLetterWriter:
             error = InputRejected(reason.message, code=reason.code, hint=reason.hint)
             return self._reject(kind, error, message.task_id)
         return False  # a job with this id exists, and this is another message
+
+    def _cancel_followers(self, message: DeadMessage) -> None:
+        """Cancel what was to follow a job that was refused; what is there goes on."""
+        database, why = self._context.database, message.failure.message
+        cancel_abandoned(database, message.followers, after=message.task_id, why=why)
 
     def _reject(self, kind: str, error: InputRejected, job_id: str) -> bool:
         try:

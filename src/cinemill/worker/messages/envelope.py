@@ -338,3 +338,10 @@ def _malformed(why: str) -> InputRejected:
 
 def _too_large(message: str) -> InputRejected:
     return InputRejected(message, code="message_too_large", hint=SEND_LESS)
+
+
+def read_size(headers: Any) -> int | None:
+    """Return the size of an item of which a message holds only the beginning; else None."""
+    reason = headers.get(UNREADABLE_HEADER) if isinstance(headers, Mapping) else None
+    size = reason.get("size_bytes") if isinstance(reason, Mapping) else None
+    return size if isinstance(size, int) and 0 <= size < 2**62 else None

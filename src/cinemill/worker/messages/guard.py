@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from kombu.message import Message
@@ -18,7 +18,9 @@ from kombu.utils.json import dumps
 
 from cinemill.core.documents import JsonObject
 from cinemill.errors import InputRejected
+from cinemill.jobs.adoption.abandoned import find_abandoned
 from cinemill.jobs.adoption.names import find_kind
+from cinemill.jobs.adoption.timing import LONGEST, LONGEST_SECONDS, TIME_LIMITS
 from cinemill.worker.messages.envelope import (
     INTERRUPTED_HEADER,
     MAX_INTERRUPTIONS,
@@ -29,6 +31,7 @@ from cinemill.worker.messages.envelope import (
     is_json,
     is_name,
     parse_body,
+    read_size,
 )
 from cinemill.worker.messages.transport import read_interruptions
 
@@ -36,7 +39,7 @@ STEP_PREFIX = "step."
 TASK_UNKNOWN = "task_unknown"
 """The error code of a message for which this worker has no task."""
 LONGEST_LIMIT_SECONDS = 30 * 24 * 3600
-LONGEST_DELAY = timedelta(days=365)
+"""Of Celery's own timers: a job's limits are the engine's."""
 REPR_CHARACTERS = 200
 OPTIONS_HEADER = "cinemill_options"
 """Header of an admitted message: when its job may begin, when it expires, and what follows it."""
@@ -63,6 +66,8 @@ class MessageRefused(Exception):
         self.task_id = task_id
         self.size_bytes: int | None = None
         """Size of the item, if the message holds only its beginning; else None."""
+        self.followers: Mapping[str, str] = {}
+        """Kinds of the jobs that were to follow it, by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +107,18 @@ class MessageGuard:
             self._admit_call(message, call)
         except InputRejected as error:
             refused = MessageRefused(error, task=task, task_id=task_id)
-            refused.size_bytes = _read_size(message.headers)
+            refused.size_bytes = read_size(message.headers)
+            refused.followers = self._find_followers(message)
             raise refused from error
+
+    def _find_followers(self, message: Message) -> dict[str, str]:
+        """Return the jobs that were to follow a refused message, as far as it can be read."""
+        with suppress(InputRejected):
+            _check_decoded(message)
+            embed = _read_call(message).embed
+            options = {name: embed.get(member) for member, name in _FOLLOW_UPS.items()}
+            return find_abandoned(options, self._jobs)
+        return {}
 
     def _admit_call(self, message: Message, call: Call) -> None:
         kind = find_kind(call.task, self._jobs)
@@ -154,25 +169,21 @@ def _read_identity(headers: Any) -> tuple[str, str]:
     )
 
 
-def _read_size(headers: Any) -> int | None:
-    reason = headers.get(UNREADABLE_HEADER) if isinstance(headers, Mapping) else None
-    size = reason.get("size_bytes") if isinstance(reason, Mapping) else None
-    return size if isinstance(size, int) and 0 <= size < 2**62 else None
-
-
 def _check_readable(message: Message) -> None:
-    headers = message.headers
-    if not isinstance(headers, Mapping):
-        raise _malformed("its headers are no object")
-    reason = headers.get(UNREADABLE_HEADER)
-    if reason is not None:
-        raise _repeat(reason)
-    if read_interruptions(dict(headers)) >= MAX_INTERRUPTIONS:
+    _check_decoded(message)
+    if read_interruptions(dict(message.headers)) >= MAX_INTERRUPTIONS:
         raise InputRejected(
             f"A worker took this message {MAX_INTERRUPTIONS} times and died before it finished.",
             code="message_interrupted",
             hint="See the worker's log for the cause; then submit the job again.",
         )
+
+
+def _check_decoded(message: Message) -> None:
+    if not isinstance(message.headers, Mapping):
+        raise _malformed("its headers are no object")
+    if (reason := message.headers.get(UNREADABLE_HEADER)) is not None:
+        raise _repeat(reason)
     if message.errors:
         raise _malformed("its body cannot be decoded")
 
@@ -254,9 +265,8 @@ def _check_job(call: Call) -> dict[str, Any]:
         options["eta"] = call.options["eta"]
     if call.options.get("expires") is not None:
         # Past, however long: its job is cancelled, as Celery revokes a task.
-        is_past = _is_past(call, "expires")
         now = datetime.now(UTC).isoformat()
-        options["expires"] = now if is_past else call.options["expires"]
+        options["expires"] = now if _is_past(call, "expires") else call.options["expires"]
     options.update(_read_time_limits(call.options.get("timelimit")))
     kept = {name: value for name, value in options.items() if value}
     headers = _write_headers(call)
@@ -283,8 +293,7 @@ def _check_options(call: Call) -> dict[str, Any]:
     for member, kind in (("callbacks", list), ("errbacks", list), ("chain", list), ("chord", dict)):
         if not isinstance(call.embed.get(member), kind | None):
             raise _malformed(f"'{member}' is of the wrong type")
-    retries = options.get("retries") or 0
-    if not isinstance(retries, int) or not 0 <= retries < 2**31:
+    if not isinstance(retries := options.get("retries") or 0, int) or not 0 <= retries < 2**31:
         raise _malformed("'retries' is no count")
     kept = {name: options[name] for name in ("eta", "expires") if options.get(name) is not None}
     names = ("root_id", "parent_id", "group")
@@ -351,7 +360,7 @@ def _read_time(call: Call, name: str) -> datetime:
     try:
         time = datetime.fromisoformat(value)
         time = time if time.tzinfo else time.replace(tzinfo=UTC)
-        is_sane = abs(time - datetime.now(UTC)) < LONGEST_DELAY * 100
+        is_sane = time - datetime.now(UTC) <= LONGEST
     except (TypeError, ValueError, OverflowError):
         is_sane = False
     if not is_sane:
@@ -364,20 +373,23 @@ def _read_time(call: Call, name: str) -> datetime:
 
 
 def _read_time_limits(limits: Any) -> dict[str, float | None]:
-    """Return the time limits of a call, as the sender named them; none where they make no sense."""
+    """Return a call's time limits as the sender named them; none where they make no sense."""
     with suppress(InputRejected):
-        return dict(zip(("time_limit", "soft_time_limit"), _check_time_limits(limits), strict=True))
+        pair = _check_time_limits(limits, longest=LONGEST_SECONDS)
+        return dict(zip(TIME_LIMITS, pair, strict=True))
     return {}
 
 
-def _check_time_limits(limits: Any) -> list[float | None]:
+def _check_time_limits(
+    limits: Any, *, longest: float = LONGEST_LIMIT_SECONDS
+) -> list[float | None]:
     """Return the (hard, soft) time limits in seconds. Raises InputRejected."""
     pair = [None, None] if limits is None else limits
     if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
         raise _malformed("'timelimit' is no pair")
     for seconds in pair:
         is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-        if seconds is not None and not (is_number and 0 < seconds <= LONGEST_LIMIT_SECONDS):
+        if seconds is not None and not (is_number and 0 < seconds <= longest):
             raise _malformed("'timelimit' is no time")
     return list(pair)
 

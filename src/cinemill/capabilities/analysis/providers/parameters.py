@@ -30,6 +30,14 @@ class RekognitionParameters(SourceParameters, FeatureParameters):
     """A video, and what Rekognition looks for in it."""
 
 
+class NvidiaParameters(SourceParameters):
+    """A video for a vision model to describe."""
+
+    features: Features = ALL_FEATURES
+    """As for Rekognition, so that scripts can pass the same. It chooses nothing: the model
+    describes each range in one answer."""
+
+
 class RangeParameters(Parameters):
     """A range of time that a vision model describes."""
 
@@ -60,7 +68,7 @@ def plan_rekognition(params: RekognitionParameters, asset_id: str | None) -> lis
     ]
 
 
-def plan_nvidia(params: SourceParameters, asset_id: str | None) -> list[StepSpec]:
+def plan_nvidia(params: NvidiaParameters, asset_id: str | None) -> list[StepSpec]:
     """Plan an analysis by a vision model. Raises InputRejected (``source_missing``)."""
     kind = kinds.ANALYZE_WITH_NVIDIA
     return [
