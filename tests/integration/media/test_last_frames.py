@@ -165,11 +165,28 @@ def test_renditions_last_until_the_last_frame_ends(
     assert stated_seconds(outcome.path) == pytest.approx(FILMS[name][2], abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("name", "frames"),
+    [
+        ("a held frame of an MP4", 10 * (LAST_SECONDS + HELD_SECONDS)),
+        ("one frame", 1),
+        ("one frame of a WebM", 1),
+        ("one frame of a transport stream", 1),
+        ("a still", 30),
+    ],
+)
 def test_renditions_at_another_rate_hold_the_last_frame(
-    processor: Processor, made: Callable[[str], Path]
+    processor: Processor, made: Callable[[str], Path], name: str, frames: float
 ) -> None:
-    outcome = transcode(processor, made("a held frame of an MP4"), fps=10)
-    assert outcome.facts["frames"] == 10 * (LAST_SECONDS + HELD_SECONDS)
+    outcome = transcode(processor, made(name), fps=10)
+    assert outcome.facts["frames"] == frames
+
+
+def test_rendition_of_less_than_a_frame_has_one(processor: Processor, tmp_path: Path) -> None:
+    film = films.make_film(
+        tmp_path / "film.mp4", size=SMALL, rate="240", seconds=1 / 30, has_sound=False
+    )
+    assert transcode(processor, film, fps=10).facts["frames"] == 1
 
 
 @pytest.mark.parametrize(

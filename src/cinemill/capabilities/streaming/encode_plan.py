@@ -15,8 +15,8 @@ from cinemill.media.color.source import find_color
 from cinemill.media.encoding.transparency import flatten
 from cinemill.media.ffmpeg.arguments import (
     audio_clock_filters,
+    change_rate,
     deinterlace,
-    hold_frames,
     hold_packets,
     input_arguments,
 )
@@ -82,7 +82,7 @@ def _video_graph(info: MediaInfo, rungs: Sequence[Rung], fps: Fraction, can_tone
     is_late = info.start_seconds != info.clock_start_seconds
     filters += ["setpts=PTS-STARTPTS"] if is_late else []
     if info.video.is_variable_rate:
-        filters += [f"fps={fps}", *hold_frames(info, fps, begins_seconds=0.0)]
+        filters += change_rate(info, fps, begins_seconds=0.0)
     filters += scale_to(_size(rungs[0]), source_color, color, "yuv420p", can_tonemap=can_tonemap)
     chains = []
     source = f"0:{info.video.index}"

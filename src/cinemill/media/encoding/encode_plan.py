@@ -27,9 +27,9 @@ from cinemill.media.encoding.audio_plan import hear_copied_audio, plan_audio
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.encoding.transparency import OVER_BLACK, flatten
 from cinemill.media.ffmpeg.arguments import (
+    change_rate,
     deinterlace,
     fit_height,
-    hold_frames,
     hold_packets,
     input_arguments,
 )
@@ -197,8 +197,7 @@ def plan_video_filters(
         filters += flatten(info)
         changes.append(OVER_BLACK)
     if request.fps is not None:
-        filters.append(f"fps={request.fps}")
-        filters += hold_frames(info, request.fps, begins_seconds=info.lead_seconds)
+        filters += change_rate(info, request.fps, begins_seconds=info.lead_seconds)
     if video.rotation_degrees:
         changes.append(f"the video was rotated by {video.rotation_degrees} degrees")
     if video.hdr and request.codec not in TEN_BIT_CODECS:

@@ -124,6 +124,17 @@ def deinterlace(info: MediaInfo) -> list[str]:
     return [*back, "scale=interl=-1", "bwdif=mode=send_frame:deint=interlaced", *forth]
 
 
+def change_rate(info: MediaInfo, fps: Fraction, *, begins_seconds: float) -> list[str]:
+    """Return filters that lead to another frame rate, up to the end of the last frame.
+
+    FFmpeg rounds that end to the nearest frame, so a video of less than half a frame would have
+    none; for so short a one it is rounded up. ``begins_seconds`` is as in :func:`hold_frames`.
+    """
+    is_short = _picture_seconds(info) * fps < 1
+    end = ":eof_action=pass" if is_short else ""
+    return [f"fps={fps}{end}", *hold_frames(info, fps, begins_seconds=begins_seconds)]
+
+
 def hold_frames(info: MediaInfo, fps: Fraction, *, begins_seconds: float) -> list[str]:
     """Return filters after ``fps`` that repeat a held last frame up to its end.
 
