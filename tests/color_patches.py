@@ -199,6 +199,25 @@ def _stated_by_container_only(path: Path, stated: str, coded: str = "") -> Path:
     return path
 
 
+def _clear_vp8(path: Path) -> Path:
+    """Write a VP8 of HD with transparency: it is in BT.601, as all are (RFC 6386, 9.2)."""
+    convert = to_yuv("bt601", pixels="yuva420p")
+    return make_patches(path, convert=convert, codec=_clear("libvpx"), size=HD, seconds=0.3)
+
+
+def _clear_vp9(path: Path) -> Path:
+    """Write a small VP9 of BT.709 with transparency; only its WebM states the colors."""
+    bare = path.with_name(f"bare-{path.name}")
+    make_patches(bare, convert=to_yuv("bt709", pixels="yuva420p"), codec=_clear("libvpx-vp9"))
+    stated = ("-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709")
+    return films.remux(bare, path, *stated)
+
+
+def _clear(encoder: str) -> tuple[str, ...]:
+    """Return the arguments for a codec whose transparency is a picture of its own."""
+    return ("-c:v", encoder, "-auto-alt-ref", "0", "-qmin", "0", "-qmax", "2", "-b:v", "9M")
+
+
 _SAYS_709 = "colour_primaries=1:transfer_characteristics=1:matrix_coefficients=1"
 
 SOURCES: dict[str, tuple[str, Callable[[Path], Path]]] = {
@@ -226,6 +245,8 @@ SOURCES: dict[str, tuple[str, Callable[[Path], Path]]] = {
         lambda path: _stated_by_container_only(path, "smpte170m", _SAYS_709),
     ),
     "YCgCo": ("ycgco.mp4", _ycgco),
+    "VP8 with alpha, HD": ("alpha8.webm", _clear_vp8),
+    "VP9 with alpha, stated by the container only": ("alpha9.webm", _clear_vp9),
 }
 """By the name of the kind: the file's name, and what makes it."""
 

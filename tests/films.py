@@ -270,6 +270,21 @@ def hold_last_frame(source: Path, path: Path, *, last_seconds: float, seconds: f
     return remux(source, path, "-bsf:v", held)
 
 
+def forget_lengths(film: Path) -> Path:
+    """Blank what a Matroska says of its frames' lengths, in place; its track's end stays stated.
+
+    Many programs write neither DefaultDuration nor BlockDuration (RFC 9559, 5.1.4.1.13 and
+    5.1.3.5.3). Elements become Void ones of the same size.
+    """
+    usual, seconds = b"\x23\xe3\x83\x84", b"\x9b\x82\x07\xd0"
+    content = film.read_bytes()
+    assert content.count(usual) == content.count(seconds) == 1
+    at = content.index(usual)
+    content = content[:at] + b"\xec\x86" + bytes(6) + content[at + 8 :]
+    film.write_bytes(content.replace(seconds, b"\xec" + seconds[1:]))
+    return film
+
+
 def make_gap(path: Path, *extra: str, codec: Sequence[str] = ("-c:v", "libx264")) -> Path:
     """Create a second of frames at 30 a second, and one more that comes 1.5 s later."""
     chosen = "select='lt(t,1)+eq(n,75)'"

@@ -71,8 +71,9 @@ def measure(
 def test_every_output_shows_and_states_the_colors_of_its_source(
     measure: Measure, name: str
 ) -> None:
-    wrong = {output: look for output, look in measure(name).items() if not is_right(output, look)}
-    assert not wrong
+    looks = measure(name)
+    wrong = {output for output, look in looks.items() if not is_right(output, look, name)}
+    assert not wrong, looks
 
 
 def test_page_tells_which_outputs_are_right(measure: Measure) -> None:

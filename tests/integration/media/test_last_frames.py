@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -28,6 +30,7 @@ from cinemill.capabilities.streaming.encode_plan import choose_rate
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.limits import Limits
+from cinemill.media.frames.exact import read_every_frame
 from cinemill.media.frames.index import read_index
 
 SMALL = (64, 48)
@@ -52,6 +55,16 @@ def make_still(path: Path) -> Path:
 def make_held(path: Path) -> Path:
     """Hold a last frame that is stored before others: an MP4's track alone states its end."""
     gap = films.make_gap(path.with_name("gap.mp4"))
+    return films.hold_last_frame(gap, path, last_seconds=LAST_SECONDS, seconds=HELD_SECONDS)
+
+
+def make_held_by_track(path: Path) -> Path:
+    """Hold a last frame of a Matroska whose track alone states its end."""
+    return films.forget_lengths(make_held(path))
+
+
+def make_held_webm(path: Path) -> Path:
+    gap = films.make_gap(path.with_name("gap.webm"), codec=VP9)
     return films.hold_last_frame(gap, path, last_seconds=LAST_SECONDS, seconds=HELD_SECONDS)
 
 
@@ -94,6 +107,8 @@ FILMS: Mapping[str, tuple[Make, str, float]] = {
     "a held frame of a GIF": (make_animation, "film.gif", 3.9),
     "a held frame of an MP4": (make_held, "film.mp4", LAST_SECONDS + HELD_SECONDS),
     "a held frame of a Matroska": (make_held, "film.mkv", LAST_SECONDS + HELD_SECONDS),
+    "a held frame of a WebM": (make_held_webm, "film.webm", LAST_SECONDS + HELD_SECONDS),
+    "a frame that a track holds": (make_held_by_track, "film.mkv", LAST_SECONDS + HELD_SECONDS),
     "one frame": (make_single, "film.mp4", 1 / 25),
     "one frame of a WebM": (make_single, "film.webm", 1 / 25),
     "one frame of an AVI": (make_single, "film.avi", 1 / 25),
@@ -150,11 +165,28 @@ def test_renditions_last_until_the_last_frame_ends(
     assert stated_seconds(outcome.path) == pytest.approx(FILMS[name][2], abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("name", "frames"),
+    [
+        ("a held frame of an MP4", 10 * (LAST_SECONDS + HELD_SECONDS)),
+        ("one frame", 1),
+        ("one frame of a WebM", 1),
+        ("one frame of a transport stream", 1),
+        ("a still", 30),
+    ],
+)
 def test_renditions_at_another_rate_hold_the_last_frame(
-    processor: Processor, made: Callable[[str], Path]
+    processor: Processor, made: Callable[[str], Path], name: str, frames: float
 ) -> None:
-    outcome = transcode(processor, made("a held frame of an MP4"), fps=10)
-    assert outcome.facts["frames"] == 10 * (LAST_SECONDS + HELD_SECONDS)
+    outcome = transcode(processor, made(name), fps=10)
+    assert outcome.facts["frames"] == frames
+
+
+def test_rendition_of_less_than_a_frame_has_one(processor: Processor, tmp_path: Path) -> None:
+    film = films.make_film(
+        tmp_path / "film.mp4", size=SMALL, rate="240", seconds=1 / 30, has_sound=False
+    )
+    assert transcode(processor, film, fps=10).facts["frames"] == 1
 
 
 @pytest.mark.parametrize(
@@ -175,10 +207,53 @@ def test_ladders_keep_the_rate_before_a_held_frame(processor: Processor, tmp_pat
     assert choose_rate(info)[0] == 25
 
 
-def test_frames_are_indexed_until_the_last_one_ends(made: Callable[[str], Path]) -> None:
-    for name in ("a held frame of an MP4", "a still", "one frame"):
-        index = read_index(made(name), Limits())
-        assert index.end_ms == pytest.approx(FILMS[name][2] * 1000, abs=2), name
+@pytest.mark.parametrize("name", FILMS)
+def test_frames_are_indexed_until_the_last_one_ends(made: Callable[[str], Path], name: str) -> None:
+    index = read_index(made(name), Limits())
+    assert not index.is_cut_off
+    assert index.end_ms == pytest.approx(FILMS[name][2] * 1000, abs=2)
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_shots_are_found_in_films_and_in_what_ingest_stores_of_them(
+    processor: Processor, made: Callable[[str], Path], name: str
+) -> None:
+    stored = processor.process(made(name)).file(ArtifactKind.SHOT_FRAMES).path
+    read = partial(read_every_frame, limits=Limits(), width=48, height=27)
+    index = read_index(made(name), Limits())
+    assert len(list(read(made(name)))) == len(list(read(stored))) == len(index)
+
+
+def test_shots_are_found_in_stored_frames_whose_lengths_are_not_stated(
+    processor: Processor, made: Callable[[str], Path]
+) -> None:
+    processed = processor.process(made("a held frame of an MP4"))
+    stored = films.forget_lengths(processed.file(ArtifactKind.SHOT_FRAMES).path)
+    frames = read_every_frame(stored, limits=Limits(), width=48, height=27)
+    assert len(list(frames)) == 31
+
+
+@pytest.mark.parametrize("name", ["film.wmv", "film.mkv", "film.mp4", "film.flv"])
+def test_picture_that_ends_before_the_sound_is_whole(
+    processor: Processor, tmp_path: Path, name: str
+) -> None:
+    """An ASF states one duration, the sound's, and says it of the picture, too."""
+    film = films.remux(make_short_picture(tmp_path / "short.mp4"), tmp_path / name)
+    assert processor.process(film).outcome.decoded_seconds == pytest.approx(0.52, abs=0.05)
+    assert not read_index(film, Limits()).is_cut_off
+    frames = read_every_frame(film, limits=Limits(), width=48, height=27)
+    assert len(list(frames)) == 13
+
+
+def test_frames_after_the_last_one_are_not_believed_where_noise_is(tmp_path: Path) -> None:
+    """The end of the file is overwritten: its last frame is not one that is shown for seconds."""
+    film = films.make_film(
+        tmp_path / "film.mkv", seconds=8, size=SMALL, has_sound=False, codec=(*X264, "-g", "25")
+    )
+    content = film.read_bytes()
+    kept = content[: len(content) // 2]
+    film.write_bytes(kept + random.Random(1).randbytes(len(content) - len(kept)))
+    assert read_index(film, Limits()).is_cut_off
 
 
 def test_sprite_index_goes_on_with_the_audio(processor: Processor, tmp_path: Path) -> None:

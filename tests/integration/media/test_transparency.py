@@ -92,6 +92,12 @@ def test_transparency_is_told(clear_films: Path, name: str) -> None:
     assert info.duration_seconds_from_header == pytest.approx(1, abs=0.05)
 
 
+def test_transparency_is_told_of_a_copy(clear_films: Path, tmp_path: Path) -> None:
+    """FFmpeg makes a tag of it, whose name is in capitals."""
+    film = films.remux(clear_films / "vp9.webm", tmp_path / "copy.webm")
+    assert read(film).video.alpha_decoder == "libvpx-vp9"
+
+
 def test_padding_of_uncompressed_avi_is_no_transparency(tmp_path: Path) -> None:
     codec = ["-c:v", "rawvideo", "-pix_fmt", "bgra"]
     film = films.make_film(tmp_path / "raw.avi", size=SIZE, codec=codec, has_sound=False)

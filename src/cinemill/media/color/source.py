@@ -30,6 +30,8 @@ _RGB = re.compile(r"0?(rgb|bgr|gbr|argb|abgr|x2rgb|x2bgr|pal8|bayer|xyz)|rgb4|bg
 _GRAY = ("gray", "ya8", "ya16", "mono")
 _STILL_CODECS = frozenset({"mjpeg", "mjpegb", "png", "apng", "webp", "gif", "bmp", "tiff", "targa"})
 """Pictures of cameras and computers: BT.601 with sRGB's primaries, whatever their size."""
+_ALWAYS_601 = frozenset({"vp8"})
+"""Codecs that know no other matrix (RFC 6386, section 9.2), and whose decoders need not say so."""
 _READABLE = frozenset({"bt709", "fcc", *SD_MATRICES, "smpte240m", "ycgco", "bt2020nc", "bt2020c"})
 _READABLE |= {"chroma-derived-nc", "chroma-derived-c", "ictcp"}
 """Matrices that FFmpeg converts from; a stream that states another is read as if it stated none."""
@@ -71,10 +73,14 @@ def find_color(video: VideoStream) -> ColorSpace:
     return decide_color(stated, picture)
 
 
-def find_frame_color(frame: Any, codec: str) -> ColorSpace:
-    """Return the color space of a decoded frame (PyAV's); nothing in it is unknown."""
-    picture = StoredPicture(codec, frame.format.name, frame.width, frame.height)
-    return decide_color(read_stated(frame), picture)
+def find_frame_color(frame: Any, codec: Any) -> ColorSpace:
+    """Return the color space of a decoded frame (PyAV's); nothing in it is unknown.
+
+    ``codec`` is the context of its stream.
+    """
+    name = codec.codec.canonical_name
+    picture = StoredPicture(name, frame.format.name, frame.width, frame.height)
+    return decide_color(read_stated(frame, codec), picture)
 
 
 def decide_color(stated: ColorSpace, picture: StoredPicture) -> ColorSpace:
@@ -113,7 +119,7 @@ def _guess_matrix(stated: ColorSpace, picture: StoredPicture) -> str:
         return "bt2020nc"
     if matrix := _MATRIX_OF.get(stated.primaries):
         return matrix
-    if picture.codec in _STILL_CODECS:
+    if picture.codec in _STILL_CODECS or picture.codec in _ALWAYS_601:
         return "bt470bg"
     return "bt709" if picture.is_hd else _name_sd(picture)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 MATRICES = {0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m"}
@@ -51,11 +51,20 @@ JFIF = ColorSpace("bt470bg", "bt709", "iec61966-2-1", "pc")
 """Of JPEG files (ITU-T T.871): the matrix of BT.601 and full range, whatever the picture's size."""
 
 
-def read_stated(frame: Any) -> ColorSpace:
-    """Return what a decoded frame (PyAV's) states: of the bitstream, else of the container."""
+def read_stated(frame: Any, codec: Any) -> ColorSpace:
+    """Return what a decoded frame (PyAV's) states: of the bitstream, else of the container.
+
+    ``codec`` is the stream's own context, which has what the container states. A decoder that was
+    created beside it, for the sake of transparency, was not told.
+    """
+    pairs = zip(astuple(_read_names(frame)), astuple(_read_names(codec)), strict=True)
+    return ColorSpace(*(coded if coded != UNKNOWN else stated for coded, stated in pairs))
+
+
+def _read_names(described: Any) -> ColorSpace:
     return ColorSpace(
-        MATRICES.get(int(frame.colorspace), UNKNOWN),
-        PRIMARIES.get(int(frame.color_primaries), UNKNOWN),
-        TRANSFERS.get(int(frame.color_trc), UNKNOWN),
-        RANGES.get(int(frame.color_range), UNKNOWN),
+        MATRICES.get(int(described.colorspace), UNKNOWN),
+        PRIMARIES.get(int(described.color_primaries), UNKNOWN),
+        TRANSFERS.get(int(described.color_trc), UNKNOWN),
+        RANGES.get(int(described.color_range), UNKNOWN),
     )

@@ -16,10 +16,11 @@ from cinemill.core.sizes import Crop
 from cinemill.core.timing import find_last_frame
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.probe.durations import stream_seconds, track_end
-from cinemill.media.probe.last_frame import INDEXED_FORMATS
+from cinemill.media.probe.last_frame import INDEXED_FORMATS, read_last_seconds
 from cinemill.media.probe.metadata import choose_video, find_alpha_decoder, find_crop, reject
 from cinemill.media.probe.mp4_boxes import BoxFacts, read_boxes
 from cinemill.media.verify.integrity import (
+    OF_ALL_STREAMS,
     TOLERANCE_SECONDS,
     TOLERANCE_SHARE,
     UNDECLARED_FORMATS,
@@ -122,9 +123,16 @@ class OpenVideo:
             return True
         if self.format in UNDECLARED_FORMATS or self.boxes.has_edit_list:
             return False
+        if self.format in OF_ALL_STREAMS and self.container.streams.audio:
+            return False
         declared = stream_seconds(self.container, self.stream)
         slack = max(TOLERANCE_SECONDS, TOLERANCE_SHARE * declared)
-        return shown_seconds < declared - slack or self._lacks_frames(shown_seconds, frames)
+        if shown_seconds < declared - slack:
+            # However long it is shown: once the last frame has come, nothing is missing.
+            last = read_last_seconds(self.path, self.format, self.boxes, self.stream.index)
+            if shown_seconds < declared - last - slack:
+                return True
+        return self._lacks_frames(shown_seconds, frames)
 
     def _lacks_frames(self, shown_seconds: float, frames: int) -> bool:
         """Check the number of frames where the header of an AVI states it.

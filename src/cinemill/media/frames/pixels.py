@@ -120,7 +120,6 @@ class PixelConverter:
         self._stream = stream
         self._crop = crop
         self._aspect = read_aspect(stream)
-        self._codec = stream.codec_context.codec.canonical_name
         self._size = size
         self._reformatter = VideoReformatter()
         self._graphs: dict[str, tuple[tuple[int, int, str], Graph]] = {}
@@ -143,7 +142,7 @@ class PixelConverter:
         width, height = self._size.fit(*shown)
         if orientation.is_transposed:
             width, height = height, width
-        color = find_frame_color(frame, self._codec)
+        color = find_frame_color(frame, self._stream.codec_context)
         if _has_two_fields(frame):
             frame = self._filter(frame, [_FIELD])
         if has_alpha(self._stream, frame):

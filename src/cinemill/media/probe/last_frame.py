@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import av
 
-from cinemill.core.media import SourceFormat
+from cinemill.core.media import MaterialFormat, SourceFormat
 from cinemill.core.timing import LastFrame, find_last_frame
 from cinemill.media.probe.bounded_file import BoundedFile
 from cinemill.media.probe.durations import track_end
+from cinemill.media.probe.matroska import is_complete, is_intact
+from cinemill.media.probe.mp4_boxes import BoxFacts
 
 INDEXED_FORMATS = frozenset({SourceFormat.MP4, SourceFormat.MATROSKA})
 """Whose packets state when they are shown, and whose index leads to the last ones."""
@@ -20,6 +23,48 @@ TAIL_PACKETS = 40
 MOST_PACKETS = 5000
 """Of one with key frames only."""
 TAIL_BYTES = 64 * 1024**2
+
+
+def read_last_seconds(
+    path: Path, container_format: SourceFormat | MaterialFormat, boxes: BoxFacts, stream_index: int
+) -> float:
+    """Return how long the last frame of a file is shown; 0 where that is not known for certain.
+
+    The file is opened anew, so whoever reads it elsewhere stays where they are.
+    """
+    if container_format not in INDEXED_FORMATS:
+        return 0.0
+    if container_format is SourceFormat.MATROSKA and not is_intact(path):
+        return 0.0
+    options = {"protocol_whitelist": "file", "format_whitelist": container_format.value}
+    try:
+        with (
+            path.open("rb") as opened,
+            av.open(
+                file := BoundedFile(opened),
+                format=container_format.value,
+                options=options,
+                metadata_errors="replace",
+            ) as container,
+        ):
+            stream = container.streams[stream_index]
+            last = find_shown_last(container, stream, file, path, boxes)
+            return float(last.length * stream.time_base) if last else 0.0
+    except (av.FFmpegError, ValueError, OverflowError, IndexError):
+        return 0.0
+
+
+def find_shown_last(
+    container: Any, stream: Any, file: BoundedFile, path: Path, boxes: BoxFacts
+) -> LastFrame | None:
+    """Return the last frame; None where the container does not lead there, or lacks its end."""
+    is_matroska = container.format.name.startswith(SourceFormat.MATROSKA)
+    if not is_matroska and not container.format.name.startswith(SourceFormat.MP4):
+        return None
+    if not is_complete(path) if is_matroska else boxes.is_cut_off:
+        return None
+    end = track_end(container, stream, boxes.shown_seconds.get(stream.id, 0.0))
+    return read_last_frame(container, stream, file, stated_end=end)
 
 
 def read_last_frame(

@@ -1,8 +1,9 @@
 """Matroska and WebM: what neither FFmpeg's libraries nor PyAV report of them.
 
-That is whether a file has all the bytes that its segment states, and what is cut off its frames.
-EBML's elements after RFC 8794, sections 4 to 6; Matroska's after RFC 9559, sections 5.1 and
-5.1.4.1.28. Reads some bytes of the beginning, and trusts nothing.
+That is whether a file has all the bytes that its segment states, whether its elements are intact,
+and what is cut off its frames. EBML's elements after RFC 8794, sections 4 to 6; Matroska's after
+RFC 9559, sections 5.1 and 5.1.4.1.28. Reads some bytes of the beginning, or the heads of the
+largest elements, and trusts nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ _EDGES = {b"\x54\xcc": "left", b"\x54\xbb": "top", b"\x54\xdd": "right", b"\x54\
 _HEAD_BYTES = 256 * 1024
 """Within which tracks are described, but for odd files."""
 _MOST_ELEMENTS = 5000
+_MOST_CLUSTERS = 100_000
+_LONGEST_ELEMENT_HEAD = 12
+"""An ID of at most four bytes, and a size of at most eight."""
 
 
 def is_complete(path: Path) -> bool:
@@ -28,6 +32,29 @@ def is_complete(path: Path) -> bool:
     head = _read_head(path)
     segment_bytes, at = _find_segment(head)
     return segment_bytes is not None and at + segment_bytes <= path.stat().st_size
+
+
+def is_intact(path: Path) -> bool:
+    """Check that the segment is complete, and its elements follow each other up to its end.
+
+    What overwrote some of them is no element: FFmpeg passes over it without a word.
+    """
+    size, at = _find_segment(_read_head(path))
+    if size is None or not is_complete(path):
+        return False
+    end = at + size
+    with path.open("rb") as file:
+        for _ in range(_MOST_CLUSTERS):
+            if at >= end:
+                return at == end
+            file.seek(at)
+            head = file.read(_LONGEST_ELEMENT_HEAD)
+            length = 9 - head[0].bit_length() if head else 0
+            size, start = read_size(head, length)
+            if not 1 <= length <= 4 or size is None:
+                return False
+            at += start + size
+    return False
 
 
 def read_crops(path: Path) -> list[Crop]:

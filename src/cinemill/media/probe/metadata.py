@@ -37,12 +37,11 @@ from cinemill.media.probe.durations import (
     measure,
     start_seconds_of,
     stream_seconds,
-    track_end,
 )
 from cinemill.media.probe.fields import sample_scan
 from cinemill.media.probe.heads.sounds import read_declared_sound
-from cinemill.media.probe.last_frame import INDEXED_FORMATS, read_last_frame
-from cinemill.media.probe.matroska import is_complete, read_crops
+from cinemill.media.probe.last_frame import find_shown_last
+from cinemill.media.probe.matroska import read_crops
 from cinemill.media.probe.mp4_boxes import BoxFacts, read_boxes
 from cinemill.media.probe.streams import (
     FirstFrame,
@@ -209,7 +208,7 @@ def find_crop(container: Any, stream: Any, path: Path, boxes: BoxFacts) -> Crop:
 
 def _look_further(container: Any, stream: Any, source: _Source, info: MediaInfo) -> MediaInfo:
     """Add what only frames in the middle and at the end tell. Raises MediaRejected."""
-    last = _find_last_frame(container, stream, source)
+    last = find_shown_last(container, stream, source.file, source.path, source.boxes)
     if last is not None:
         info = _with_last_frame(info, last, stream.time_base)
         _check_length(info.duration_seconds_from_header, source.limits)
@@ -222,17 +221,6 @@ def _look_further(container: Any, stream: Any, source: _Source, info: MediaInfo)
     )
     is_interlaced = scan is not Scan.PROGRESSIVE
     return replace(info, video=replace(info.video, scan=scan, is_interlaced=is_interlaced))
-
-
-def _find_last_frame(container: Any, stream: Any, source: _Source) -> LastFrame | None:
-    """Return the last frame; None where the container does not lead there, or lacks its end."""
-    if source.format not in INDEXED_FORMATS:
-        return None
-    is_matroska = source.format is SourceFormat.MATROSKA
-    if not is_complete(source.path) if is_matroska else source.boxes.is_cut_off:
-        return None
-    end = track_end(container, stream, source.boxes.shown_seconds.get(stream.id, 0.0))
-    return read_last_frame(container, stream, source.file, stated_end=end)
 
 
 def _with_last_frame(info: MediaInfo, last: LastFrame, time_base: Fraction) -> MediaInfo:
@@ -312,10 +300,12 @@ def _decode_first_frame(container: Any, stream: Any) -> FirstFrame:
 def find_alpha_decoder(stream: Any) -> str:
     """Return the decoder that the transparency needs; empty if it needs no other than usual.
 
-    ``alpha_mode`` is of the WebM container guidelines.
+    ``alpha_mode`` is of the WebM container guidelines. Where it was copied from one file to another,
+    it is a tag, too, and then its name is in capitals.
     """
     name = ALPHA_DECODERS.get(stream.codec_context.codec.canonical_name, "")
-    is_clear = stream.metadata.get("alpha_mode") == "1"
+    said = {key.lower(): value for key, value in stream.metadata.items()}
+    is_clear = said.get("alpha_mode") == "1"
     return name if is_clear and name in codecs_available else ""
 
 

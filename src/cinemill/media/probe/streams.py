@@ -110,7 +110,7 @@ def describe_video(
     shown = crop.apply(frame.width, frame.height)
     display = display_size(*shown, read_aspect(stream), rotation)
     fps, frames = _read_rate(container, stream, first)
-    color = read_stated(frame)
+    color = read_stated(frame, codec)
     return (
         VideoStream(
             index=stream.index,
@@ -129,7 +129,7 @@ def describe_video(
             color_transfer=color.transfer,
             color_space=color.matrix,
             color_range=color.range,
-            hdr=_hdr(frame),
+            hdr=_hdr(frame, color.transfer),
             frames_from_header=frames,
             duration_seconds_from_header=stream_seconds(container, stream),
             settings=digest_settings(stream) if _is_shown_as_stored(frame) else "",
@@ -251,8 +251,7 @@ def _is_variable(times: list[int], fps: Fraction, time_base: Fraction) -> bool:
     return bool(fps) and not Fraction(2, 3) < typical / fps < Fraction(3, 2)
 
 
-def _hdr(frame: Any) -> str:
-    transfer = read_stated(frame).transfer
+def _hdr(frame: Any, transfer: str) -> str:
     if transfer == "arib-std-b67":
         return "hlg"
     if transfer != "smpte2084":

@@ -26,6 +26,8 @@ UNDECLARED_FORMATS = frozenset(
     {SourceFormat.MPEG_TS, SourceFormat.MPEG_PS, SourceFormat.OGG, *ANIMATIONS}
 )
 """Containers whose duration is a guess from the file's end, or the sum of what is there."""
+OF_ALL_STREAMS = frozenset({SourceFormat.ASF})
+"""Containers that state one duration, which is that of the longest stream (ASF 1.2, 3.2)."""
 _EMPTY_SLOTS_RATIO = 1.5
 """Where an AVI has fewer slots for each frame, those without one may have been lost."""
 _GIF_TRAILER = b";"
@@ -140,11 +142,15 @@ def _is_short_by_time(info: MediaInfo, decoded: Decoded) -> bool:
     declared = info.video.duration_seconds_from_header
     seconds = decoded.seconds
     lead_seconds = info.lead_seconds
-    if info.audio and decoded.audio_seconds is None and (not declared or info.has_edit_list):
+    is_of_all = not declared or info.has_edit_list or info.format in OF_ALL_STREAMS
+    is_silent = bool(info.audio) and decoded.audio_seconds is None
+    if is_silent and info.format in OF_ALL_STREAMS:
+        return False
+    if is_silent and is_of_all:
         # The declared duration may be the audio's, which was not decoded.
         declared = min(declared, info.duration_seconds_from_header)
         seconds += lead_seconds
-    elif not declared or info.has_edit_list:
+    elif is_of_all:
         declared = info.duration_seconds_from_header
         seconds = max(seconds, decoded.audio_seconds or 0.0) + lead_seconds
     elif info.format is SourceFormat.MATROSKA:

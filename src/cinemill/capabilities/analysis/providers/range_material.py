@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cinemill.capabilities.analysis.providers.protocol import ClipFrames, Material, VideoClip
@@ -12,7 +13,7 @@ from cinemill.errors import InputRejected
 from cinemill.media.color.convert import choose_playable, declare, scale_to
 from cinemill.media.color.source import find_color
 from cinemill.media.encoding.transparency import flatten
-from cinemill.media.ffmpeg.arguments import deinterlace, fit_height
+from cinemill.media.ffmpeg.arguments import deinterlace, fit_height, open_arguments
 from cinemill.media.ffmpeg.binary import FfmpegBinary
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.frames.jpeg import encode_jpeg
@@ -63,9 +64,8 @@ def _cut_clip(video: StoredVideo, media: MediaInfo, extent: Range) -> Path:
     lead_seconds = 0.0 if proxy else media.start_seconds - media.clock_start_seconds
     arguments = plan_clip(
         str(source),
-        SourceFormat.MP4 if proxy else media.format,
+        _describe_proxy(media) if proxy else media,
         extent,
-        stream=0 if proxy else media.video.index,
         picture=plan_clip_picture(media, session.binary, is_proxy=proxy is not None),
         lead_seconds=lead_seconds,
         max_pixels=session.limits.max_pixels,
@@ -77,6 +77,12 @@ def _cut_clip(video: StoredVideo, media: MediaInfo, extent: Range) -> Path:
         on_progress=share_of_time(session.on_progress, seconds),
     )
     return session.folder / CLIP_FILENAME
+
+
+def _describe_proxy(media: MediaInfo) -> MediaInfo:
+    """Return how the proxy of a video is opened."""
+    picture = replace(media.video, index=0, alpha_decoder="")
+    return replace(media, format=SourceFormat.MP4, video=picture)
 
 
 def plan_clip_picture(
@@ -95,26 +101,24 @@ def plan_clip_picture(
 
 def plan_clip(
     source: str,
-    container: str,
+    opened: MediaInfo,
     extent: Range,
     *,
-    stream: int,
     picture: Sequence[str],
     lead_seconds: float,
     max_pixels: int,
 ) -> list[str]:
     """Return FFmpeg's arguments for a small clip of a range, without sound.
 
-    ``stream`` is the index of its video, ``lead_seconds`` is how long after the file's start its
-    first frame is shown; ``picture`` are the filters of its frames.
+    ``opened`` tells how the source is opened, ``lead_seconds`` is how long after the file's start
+    its first frame is shown; ``picture`` are the filters of its frames.
     """
     start_ms, end_ms = extent
     return [
         *("-ss", f"{max(0.0, lead_seconds + start_ms / 1000):.3f}"),
-        *("-f", container, "-format_whitelist", container, "-protocol_whitelist", "file"),
-        *("-max_pixels", str(max_pixels), "-i", f"file:{source}"),
+        *open_arguments(source, opened, max_pixels),
         *("-t", f"{(end_ms - start_ms) / 1000:.3f}"),
-        *("-map", f"0:{stream}", "-vf", ",".join(picture)),
+        *("-map", f"0:{opened.video.index}", "-vf", ",".join(picture)),
         *("-c:v", "libx264", "-preset", "veryfast", "-crf", str(CLIP_CRF)),
         *("-map_metadata", "-1", "-map_chapters", "-1", "-bitexact"),
         *("-movflags", "+faststart", "-f", "mp4", CLIP_FILENAME),
