@@ -68,6 +68,28 @@ def test_sound_is_read_whatever_it_comes_in(sounds: Path, name: str) -> None:
     assert MediaInfo.from_json(written) == info
 
 
+@pytest.mark.parametrize("name", ["song.mkv", "song.mp4", "song.mov", "song.avi", "png.mkv"])
+def test_cover_that_is_not_flagged_as_one_is_no_film(
+    session: FfmpegSession, tmp_path: Path, name: str
+) -> None:
+    cover = tmp_path / ("cover.png" if name.startswith("png") else "cover.jpg")
+    run(["-f", "lavfi", "-i", "color=red:size=300x300", "-frames:v", "1", str(cover)])
+    tone = make_sound(tmp_path / "tone.mp3", seconds=3)
+    song = tmp_path / name
+    run(["-i", str(tone), "-i", str(cover), "-map", "0", "-map", "1", "-c", "copy", str(song)])
+    info = read(song)
+    assert info.video is NO_PICTURE
+    assert info.duration_seconds_from_header == pytest.approx(3, abs=0.12)
+    assert prepare(session, song).decoded_seconds == pytest.approx(3, abs=0.12)
+
+
+def test_picture_that_lasts_as_long_as_the_sound_is_a_film(tmp_path: Path) -> None:
+    film = tmp_path / "film.mkv"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=64x64:rate=2:duration=3", "-c:v", "mjpeg"]
+    run(["-f", "lavfi", "-i", "sine=d=3", *picture, "-c:a", "aac", str(film)])
+    assert read(film).has_picture
+
+
 @pytest.mark.parametrize("name", ["tone.mp3", "cover.m4a", "tone.ts"])
 def test_preview_copy_waveform_and_audio_are_made(
     session: FfmpegSession, sounds: Path, name: str

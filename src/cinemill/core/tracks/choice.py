@@ -66,8 +66,12 @@ class VideoTrack:
     @property
     def seems_still(self) -> bool:
         """Return whether it is one picture, by what is flagged or by what is there."""
-        is_brief = self.codec in IMAGE_CODECS and 0 < self.seconds <= _STILL_SECONDS
-        return self.is_still or self.frames == 1 or is_brief
+        return self.is_still or self.frames == 1 or self.is_brief
+
+    @property
+    def is_brief(self) -> bool:
+        """Return whether it is a codec's of pictures, and lasts no longer than a frame or two."""
+        return self.codec in IMAGE_CODECS and 0 < self.seconds <= _STILL_SECONDS
 
 
 def choose_video_track(tracks: Sequence[VideoTrack]) -> VideoTrack | None:
@@ -91,6 +95,14 @@ def choose_video_track(tracks: Sequence[VideoTrack]) -> VideoTrack | None:
         )
 
     return min(tracks, key=rank, default=None)
+
+
+def is_cover_of_sound(track: VideoTrack, sound_seconds: float) -> bool:
+    """Check whether a picture is over at once, while the sound next to it goes on.
+
+    Programs store a cover like that if nobody tells them that it is one.
+    """
+    return track.is_brief and sound_seconds > 2 * _STILL_SECONDS
 
 
 def is_special(track: AudioStream) -> bool:

@@ -26,7 +26,7 @@ from cinemill.core.media import (
 )
 from cinemill.core.sizes import NO_CROP, Crop
 from cinemill.core.timing import LastFrame
-from cinemill.core.tracks.choice import choose_video_track
+from cinemill.core.tracks.choice import choose_video_track, is_cover_of_sound
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.probe.bounded_file import BoundedFile
@@ -112,8 +112,19 @@ def reject(code: str) -> MediaRejected:
 def _read(container: Any, source: _Source) -> MediaInfo:
     if len(container.streams) > source.limits.max_streams:
         raise reject("media_too_many_streams")
-    has_picture = any(not is_cover_art(stream) for stream in container.streams.video)
-    return (_read_film if has_picture else _read_sound)(container, source)
+    return (_read_film if _has_film(container) else _read_sound)(container, source)
+
+
+def _has_film(container: Any) -> bool:
+    """Check whether a video track is more than a cover of the sound."""
+    pictures = [stream for stream in container.streams.video if not is_cover_art(stream)]
+    if not list_decodable_audio(container.streams.audio):
+        return bool(pictures)
+    seconds = container_seconds(container)
+    return not all(
+        has_decoder(stream) and is_cover_of_sound(describe_video_track(stream), seconds)
+        for stream in pictures
+    )
 
 
 def _read_sound(container: Any, source: _Source) -> MediaInfo:
