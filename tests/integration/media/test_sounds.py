@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from tests.audio_files import SUFFIXES, make_sound
 from tests.films import make_text_only, run
+from tests.sounds import make_tones
 
 from cinemill.capabilities.ingest.prepare import PrepareOutcome
 from cinemill.capabilities.ingest.request import PrepareRequest
@@ -210,6 +212,39 @@ def test_audio_that_a_container_does_not_take_after_all_is_encoded(
     path.write_bytes(b"".join(frames))
     made = encode_sound(session, path, read(path), read_rendition({}))
     assert made.facts["changes"] == ["audio track 1 was encoded from aac to aac"]
+
+
+@pytest.mark.parametrize(("suffix", "lead"), [("mp3", 0), ("mp3", 1000), ("aac", 0), ("aac", 500)])
+def test_sound_that_begins_within_a_frame_is_read(
+    session: FfmpegSession, sounds: Path, tmp_path: Path, suffix: str, lead: int
+) -> None:
+    """A recorded stream, and one after some padding."""
+    path = tmp_path / f"late.{suffix}"
+    path.write_bytes(bytes(lead) + (sounds / f"tone.{suffix}").read_bytes()[300:])
+    assert prepare(session, path).decoded_seconds == pytest.approx(1, abs=0.12)
+
+
+def test_length_is_measured_before_it_is_refused(tmp_path: Path) -> None:
+    """The first frames have 32 kbit/s, by which FFmpeg guesses that all have."""
+    path = tmp_path / "talk.mp3"
+    parts = [tmp_path / "low.mp3", tmp_path / "high.mp3"]
+    for part, rate, seconds in zip(parts, ("32k", "320k"), (3, 9), strict=True):
+        tone = ["-f", "lavfi", "-i", f"sine=d={seconds}", "-ar", "44100", "-b:a", rate]
+        run([*tone, "-write_xing", "0", "-id3v2_version", "0", str(part)])
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    limits = replace(Limits(), max_duration_seconds=20)
+    info = read_media(path, sniff_file(path), limits)
+    assert info.duration_seconds_from_header == pytest.approx(12, abs=0.2)
+    with pytest.raises(MediaRejected) as refused:
+        read_media(path, sniff_file(path), replace(limits, max_duration_seconds=5))
+    assert refused.value.code == "media_too_long"
+
+
+def test_sound_of_too_many_channels_is_refused_for_that(tmp_path: Path) -> None:
+    path = make_tones(tmp_path / "many.wav", 65, {0: 440})
+    with pytest.raises(MediaRejected) as refused:
+        read(path)
+    assert refused.value.code == "media_too_many_channels"
 
 
 def test_file_without_picture_and_sound_is_refused(tmp_path: Path) -> None:

@@ -130,16 +130,16 @@ def _has_film(container: Any) -> bool:
 def _read_sound(container: Any, source: _Source) -> MediaInfo:
     decodable = list_decodable_audio(container.streams.audio)
     if not decodable:
-        raise reject("media_codec_unsupported" if container.streams.audio else "media_no_streams")
+        raise reject(_find_sound_fault(container))
     duration_seconds = container_seconds(container)
-    _check_length(duration_seconds, source.limits)
     start_seconds = (container.start_time or 0) / av.time_base
     _check_decodable(container, decodable[0])
     if source.format in UNDECLARED_SOUNDS or not duration_seconds:
         declared = read_declared_sound(source.path)
         measured = measure(container, decodable[0]).seconds
         duration_seconds = max(0.0, max(measured, declared.seconds) - declared.hidden_seconds)
-        _check_length(duration_seconds, source.limits)
+    # Where nothing is declared, FFmpeg guesses by the bitrate of the first frame.
+    _check_length(duration_seconds, source.limits)
     size_bytes = source.path.stat().st_size
     return MediaInfo(
         format=source.format,
@@ -155,6 +155,14 @@ def _read_sound(container: Any, source: _Source) -> MediaInfo:
         clock_start_seconds=start_seconds,
         subtitles=tuple(describe_subtitles(stream) for stream in container.streams.subtitles),
     )
+
+
+def _find_sound_fault(container: Any) -> str:
+    """Return the code of why nothing of a file's audio can be decoded."""
+    if not container.streams.audio:
+        return "media_no_streams"
+    left_out = describe_left_out(container.streams.audio)
+    return "media_too_many_channels" if left_out else "media_codec_unsupported"
 
 
 def _check_decodable(container: Any, stream: Any) -> None:
