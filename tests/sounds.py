@@ -57,6 +57,32 @@ def make_placed(path: Path, layout: str, tones: Mapping[int, int], *, level: flo
     return path
 
 
+def make_mono_tracks(path: Path, tones: Mapping[str, int], *, seconds: int = 1) -> Path:
+    """Create a video with a track for each place, such as ``FL``, and its tone."""
+    inputs: list[str] = []
+    for place, hertz in tones.items():
+        exprs = f"exprs='0.8*sin(2*PI*{hertz}*t)'"
+        source = f"aevalsrc={exprs}:channel_layout={place}:sample_rate={RATE_HZ}"
+        inputs += ["-f", "lavfi", "-i", source]
+    maps = [word for number in range(len(tones) + 1) for word in ("-map", str(number))]
+    run(
+        [
+            *PICTURE,
+            *inputs,
+            *maps,
+            *FAST,
+            "-g",
+            "20",
+            "-c:a",
+            "pcm_s24le",
+            "-t",
+            str(seconds),
+            f"file:{path}",
+        ]
+    )
+    return path
+
+
 def make_ambisonic(path: Path) -> Path:
     """Create a video with an Opus sound field of the first order and a tone in all directions."""
     film = make_placed(path.with_name(f"quad-{path.name}"), "quad", {0: 1000})

@@ -18,6 +18,7 @@ REJECTION_CODES: dict[str, str] = {
     "media_too_many_pixels": "The video's frame size exceeds the limit.",
     "media_too_long": "The duration exceeds the limit.",
     "media_too_many_streams": "The file has too many streams.",
+    "media_too_many_channels": "The sound has more than 64 channels.",
     "media_codec_unsupported": "The codec is not supported.",
     "media_animated": "The file is an animated picture of a kind that is not supported.",
     "media_playlist": "The file is a playlist that refers to other files, not a video.",
@@ -45,6 +46,7 @@ REJECTION_HINTS: dict[str, str] = {
         "of a render."
     ),
     "media_animated": "Convert it to MP4, WebM, GIF or animated PNG, and send that.",
+    "media_too_many_channels": "Mix it to fewer channels, or split it into several tracks.",
     "media_no_video": "Choose a video for this. Sound can be played, transcribed and searched.",
 }
 """What people can do about it; for other codes, what they can do about any video."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import av
 import pytest
-from tests import films
+from tests import films, sounds
 
 from cinemill.capabilities.transcode.chunks import Chunk, ChunkDurations, cut_chunks
 from cinemill.capabilities.transcode.concat_chunks import FinishedChunk, concat_chunks
@@ -25,6 +25,7 @@ from cinemill.capabilities.transcode.encode_chunk import (
 )
 from cinemill.core.encoding.rendition import RenditionRequest, read_rendition
 from cinemill.core.media import MediaInfo
+from cinemill.core.tracks.joined import join_tracks
 from cinemill.errors import OutputInvalid
 from cinemill.media.encoding.encode import encode, find_encoder
 from cinemill.media.encoding.encode_plan import plan_encode
@@ -382,3 +383,16 @@ def test_chunks_keep_the_end_of_a_held_last_frame(tmp_path: Path, open_compariso
         session, made, None, film, comparison.info, comparison.request, comparison.plan
     )
     assert facts["duration_seconds"] == pytest.approx(4.5, abs=0.02)
+
+
+def test_channels_that_are_tracks_of_their_own_are_one_sound_in_chunks(
+    open_comparison: Open, tmp_path: Path
+) -> None:
+    film = sounds.make_mono_tracks(tmp_path / "film.mov", {"FL": 440, "FR": 880}, seconds=4)
+    opened = open_comparison(film)
+    chunked = replace(opened, info=join_tracks(opened.info)).encode_in_chunks()
+    for path in (chunked, opened.encode_in_one()):
+        (track,) = probe(path, Limits(), sandbox=opened.sandbox).audio
+        assert track.places == ("FL", "FR")
+        assert sounds.measure_tone(path, 440) > 0.5
+        assert sounds.measure_tone(path, 880) > 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from tests.audio_files import SUFFIXES, make_sound
 from tests.films import make_text_only, run
+from tests.sounds import make_tones
 
 from cinemill.capabilities.ingest.prepare import PrepareOutcome
 from cinemill.capabilities.ingest.request import PrepareRequest
@@ -66,6 +68,28 @@ def test_sound_is_read_whatever_it_comes_in(sounds: Path, name: str) -> None:
     written = info.to_json()
     assert written["video"] is None
     assert MediaInfo.from_json(written) == info
+
+
+@pytest.mark.parametrize("name", ["song.mkv", "song.mp4", "song.mov", "song.avi", "png.mkv"])
+def test_cover_that_is_not_flagged_as_one_is_no_film(
+    session: FfmpegSession, tmp_path: Path, name: str
+) -> None:
+    cover = tmp_path / ("cover.png" if name.startswith("png") else "cover.jpg")
+    run(["-f", "lavfi", "-i", "color=red:size=300x300", "-frames:v", "1", str(cover)])
+    tone = make_sound(tmp_path / "tone.mp3", seconds=3)
+    song = tmp_path / name
+    run(["-i", str(tone), "-i", str(cover), "-map", "0", "-map", "1", "-c", "copy", str(song)])
+    info = read(song)
+    assert info.video is NO_PICTURE
+    assert info.duration_seconds_from_header == pytest.approx(3, abs=0.12)
+    assert prepare(session, song).decoded_seconds == pytest.approx(3, abs=0.12)
+
+
+def test_picture_that_lasts_as_long_as_the_sound_is_a_film(tmp_path: Path) -> None:
+    film = tmp_path / "film.mkv"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=64x64:rate=2:duration=3", "-c:v", "mjpeg"]
+    run(["-f", "lavfi", "-i", "sine=d=3", *picture, "-c:a", "aac", str(film)])
+    assert read(film).has_picture
 
 
 @pytest.mark.parametrize("name", ["tone.mp3", "cover.m4a", "tone.ts"])
@@ -188,6 +212,39 @@ def test_audio_that_a_container_does_not_take_after_all_is_encoded(
     path.write_bytes(b"".join(frames))
     made = encode_sound(session, path, read(path), read_rendition({}))
     assert made.facts["changes"] == ["audio track 1 was encoded from aac to aac"]
+
+
+@pytest.mark.parametrize(("suffix", "lead"), [("mp3", 0), ("mp3", 1000), ("aac", 0), ("aac", 500)])
+def test_sound_that_begins_within_a_frame_is_read(
+    session: FfmpegSession, sounds: Path, tmp_path: Path, suffix: str, lead: int
+) -> None:
+    """A recorded stream, and one after some padding."""
+    path = tmp_path / f"late.{suffix}"
+    path.write_bytes(bytes(lead) + (sounds / f"tone.{suffix}").read_bytes()[300:])
+    assert prepare(session, path).decoded_seconds == pytest.approx(1, abs=0.12)
+
+
+def test_length_is_measured_before_it_is_refused(tmp_path: Path) -> None:
+    """The first frames have 32 kbit/s, by which FFmpeg guesses that all have."""
+    path = tmp_path / "talk.mp3"
+    parts = [tmp_path / "low.mp3", tmp_path / "high.mp3"]
+    for part, rate, seconds in zip(parts, ("32k", "320k"), (3, 9), strict=True):
+        tone = ["-f", "lavfi", "-i", f"sine=d={seconds}", "-ar", "44100", "-b:a", rate]
+        run([*tone, "-write_xing", "0", "-id3v2_version", "0", str(part)])
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    limits = replace(Limits(), max_duration_seconds=20)
+    info = read_media(path, sniff_file(path), limits)
+    assert info.duration_seconds_from_header == pytest.approx(12, abs=0.2)
+    with pytest.raises(MediaRejected) as refused:
+        read_media(path, sniff_file(path), replace(limits, max_duration_seconds=5))
+    assert refused.value.code == "media_too_long"
+
+
+def test_sound_of_too_many_channels_is_refused_for_that(tmp_path: Path) -> None:
+    path = make_tones(tmp_path / "many.wav", 65, {0: 440})
+    with pytest.raises(MediaRejected) as refused:
+        read(path)
+    assert refused.value.code == "media_too_many_channels"
 
 
 def test_file_without_picture_and_sound_is_refused(tmp_path: Path) -> None:

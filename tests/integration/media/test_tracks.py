@@ -16,6 +16,7 @@ from cinemill.capabilities.render.timeline.timeline import Clip, Timeline
 from cinemill.capabilities.streaming.encode_ladder import can_be_copied, copy_stream, make_ladder
 from cinemill.core.encoding.rendition import Purpose, read_rendition
 from cinemill.core.media import ArtifactKind
+from cinemill.errors import MediaRejected
 from cinemill.media.encoding.encode import EncodeOutcome, encode
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.steps.source.audio_samples import extract_samples
@@ -257,3 +258,65 @@ def test_audio_of_too_many_channels_is_left_out_and_said(
     assert info.warnings == (
         "the audio of stream 1 was left out: it has 65 channels, more than 64",
     )
+
+
+SIX = {"FL": 400, "FR": 700, "FC": 1000, "LFE": 60, "BL": 1300, "BR": 1900}
+
+
+@pytest.fixture(scope="module")
+def split_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sounds.make_mono_tracks(tmp_path_factory.mktemp("films") / "film.mov", SIX)
+
+
+def test_channels_that_are_tracks_of_their_own_are_one_sound(
+    processor: Processor, tmp_path: Path, split_film: Path
+) -> None:
+    film = tmp_path / "film.mov"
+    film.write_bytes(split_film.read_bytes())
+    said = "audio track 1: its 6 channels are tracks of their own: all became"
+    processed = processor.process(film)
+    assert processed.outcome.changes == (f"{said} stereo",)
+    assert set(processor.folder.iterdir()) == {file.path for file in processed.outcome.files}
+    rendition = transcode(processor, film)
+    assert f"{said} 5.1" in rendition.facts["changes"]
+    assert [track.channels for track in processor.probe(rendition.path).audio] == [6]
+    folder = tmp_path / "ladder"
+    ladder = make_ladder(around(processor, folder), film, processor.probe(film), Purpose.MOBILE)
+    assert ladder.changes == (f"{said} stereo",)
+    assert [stream.filename for stream in ladder.audio_streams] == ["sound-1.mp4"]
+    samples = read_samples(processor, film)
+    for hertz in SIX.values():
+        for kind in (ArtifactKind.PROXY, ArtifactKind.AUDIO):
+            assert sounds.measure_tone(processed.file(kind).path, hertz) > AUDIBLE
+        assert sounds.measure_tone(rendition.path, hertz) > 0.3
+        assert sounds.measure_tone(folder / "sound-1.mp4", hertz) > AUDIBLE
+        assert measure(samples, hertz) > AUDIBLE
+
+
+def test_tracks_of_one_channel_are_copied_where_a_copy_is_asked_for(
+    processor: Processor, tmp_path: Path
+) -> None:
+    film = sounds.make_mono_tracks(tmp_path / "film.mov", {"FL": 440, "FR": 880})
+    rendition = transcode(processor, film, container="mkv", audio="aac")
+    assert [track.channels for track in processor.probe(rendition.path).audio] == [2]
+    rendition.path.unlink()
+    silent = transcode(processor, film, audio="none")
+    assert processor.probe(silent.path).audio == ()
+
+
+def test_channels_that_are_tracks_of_their_own_are_mixed(bench: Bench, split_film: Path) -> None:
+    path = bench.mix(Timeline((Clip(bench.add(split_film), Fraction(1, 5), Fraction(1)),)))
+    assert path is not None
+    for hertz in SIX.values():
+        assert sounds.measure_tone(path, hertz, start=0.1, end=0.6) > AUDIBLE
+
+
+def test_damage_in_one_of_several_tracks_of_a_sound_is_no_reason_to_fail_otherwise(
+    processor: Processor, tmp_path: Path, split_film: Path
+) -> None:
+    film = tmp_path / "film.mov"
+    content = split_film.read_bytes()
+    film.write_bytes(content[: len(content) // 2])
+    with pytest.raises(MediaRejected):
+        processor.process(film)
+    assert not any(processor.folder.iterdir())

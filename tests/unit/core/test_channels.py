@@ -32,6 +32,7 @@ LAYOUTS = {
     "5.1": "FL+FR+FC+LFE+BL+BR",
     "5.1(side)": "FL+FR+FC+LFE+SL+SR",
     "6.1": "FL+FR+FC+LFE+BC+SL+SR",
+    "7.0": "FL+FR+FC+BL+BR+SL+SR",
     "7.1": "FL+FR+FC+LFE+BL+BR+SL+SR",
     "7.1(wide)": "FL+FR+FC+LFE+BL+BR+FLC+FRC",
     "5.1.4": "FL+FR+FC+LFE+BL+BR+TFL+TFR+TBL+TBR",
@@ -108,7 +109,21 @@ def test_channels_with_speakers_of_their_own_keep_their_level(layout: str, targe
     assert sorted(gain for row in folded.gains for gain in row if gain) == [1.0] * len(
         track(layout).places
     )
-    assert folded.change == ""
+    assert "silent" in folded.change if layout == "2.1" else folded.change == ""
+
+
+@pytest.mark.parametrize(
+    ("layout", "words"),
+    [
+        ("2.1", "its 3 channels (2.1) became 5.1, in which FC, BL, BR are silent"),
+        ("3.0", "its 3 channels (3.0) became 5.1, in which LFE, BL, BR are silent"),
+        ("5.0", "its 5 channels (5.0) became 5.1, in which LFE is silent"),
+        ("7.0", "its 7 channels (7.0) became 7.1, in which LFE is silent"),
+        ("5.1(side)", ""),
+    ],
+)
+def test_speakers_that_nothing_was_recorded_for_are_said(layout: str, words: str) -> None:
+    assert fold(track(layout), choose_layout(track(layout))).change == words
 
 
 def test_sides_stay_where_they_are() -> None:

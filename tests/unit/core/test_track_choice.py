@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from cinemill.core.media import AudioStream
-from cinemill.core.tracks.choice import VideoTrack, choose_audio_track, choose_video_track
+from cinemill.core.tracks.choice import (
+    VideoTrack,
+    choose_audio_track,
+    choose_video_track,
+    list_roles,
+)
 from cinemill.core.tracks.names import LONGEST_NAME, name_tracks
 
 
@@ -60,6 +65,13 @@ AUDIOS: dict[str, tuple[list[AudioStream], int]] = {
     "commentary first, no default": ([audio(1, "comment"), audio(2)], 2),
     "commentary by title, no default": ([audio(1, title="Director's Commentary"), audio(2)], 2),
     "French commentary by title": ([audio(1, title="Commentaires du réalisateur"), audio(2)], 2),
+    "Spanish commentary by title": (
+        [audio(1, title="Comentarios del director", is_default=True), audio(2, is_default=True)],
+        2,
+    ),
+    "Portuguese commentary by title": ([audio(1, title="Comentário do diretor"), audio(2)], 2),
+    "Italian commentary by title": ([audio(1, title="Commento del regista"), audio(2)], 2),
+    "comments by title": ([audio(1, title="Cast comments"), audio(2)], 2),
     "description by title": ([audio(1, title="Audio Description"), audio(2)], 2),
     "commentary flagged as default": ([audio(1, "comment", is_default=True), audio(2)], 2),
     "default by flag, special by title": (
@@ -85,6 +97,23 @@ def test_audio_track_is_the_film_s_own_sound(tracks: list[AudioStream], index: i
     chosen = choose_audio_track(tracks)
     assert chosen is not None
     assert chosen.index == index
+
+
+@pytest.mark.parametrize(
+    ("title", "roles"),
+    [
+        *(("Director's Commentary", ("comment",)), ("Comentarios del director", ("comment",))),
+        *(("Audio Description", ("visual_impaired",)), ("Hard of hearing", ("hearing_impaired",))),
+        *(("Isolated score", ("non_diegetic",)), ("M&E", ("clean_effects",))),
+        *(("Stereo", ()), ("Community centre mix", ()), ("Commentary (described)", ("comment",))),
+    ],
+)
+def test_title_says_what_a_track_is_for_where_no_flag_does(
+    title: str, roles: tuple[str, ...]
+) -> None:
+    assert list_roles(audio(1, title=title)) == roles
+    assert list_roles(audio(1, "dub", title=title)) == ("dub", *roles)
+    assert list_roles(audio(1, "karaoke", title=title)) == ("karaoke",)
 
 
 def test_video_without_audio_has_none() -> None:

@@ -66,8 +66,8 @@ def test_previews_and_streams_keep_their_keys() -> None:
 @pytest.mark.parametrize(
     ("params", "key"),
     [
-        ({}, "5d8a1ae68ee40d0a"),
-        ({"model": "small", "language": "FR", "translate": True}, "97de4fa7f17191e4"),
+        ({}, "a462b9aa57ff5196"),
+        ({"model": "small", "language": "FR", "translate": True}, "b82fb45f09e0b2d5"),
     ],
 )
 def test_transcript_keeps_its_key(params: dict[str, Any], key: str) -> None:

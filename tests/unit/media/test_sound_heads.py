@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinemill.core.media import MaterialFormat
+from cinemill.errors import MediaRejected
 from cinemill.media.probe.heads.sounds import (
     count_tag_bytes,
+    find_late_frames,
     find_sound_format,
     read_declared_sound,
 )
-from cinemill.media.probe.sniff import sniff_file
+from cinemill.media.probe.sniff import sniff, sniff_file
 
 # 128 kbit/s at 44.1 kHz: 417 bytes; 96 kbit/s at 44.1 kHz: 416; 419 bytes of ADTS.
 MP3_FRAME = bytes.fromhex("fffb9000") + b"\0" * 413
@@ -70,6 +72,41 @@ def test_audio_is_told_by_its_first_bytes(
 )
 def test_one_mark_alone_is_no_audio(head: bytes) -> None:
     assert find_sound_format(head) is None
+
+
+LATE = [
+    (MP3_FRAME[300:] + MP3_FRAME * 3, MaterialFormat.MP3),
+    (bytes(1000) + MP3_FRAME * 3, MaterialFormat.MP3),
+    (ADTS_FRAME[100:] + ADTS_FRAME * 3, MaterialFormat.AAC),
+    (bytes(1000) + ADTS_FRAME * 3, MaterialFormat.AAC),
+    (b"\xff\xfb\x90\x00\x80" * 9 + MP3_FRAME * 3, MaterialFormat.MP3),
+]
+
+
+@pytest.mark.parametrize(("content", "found"), LATE)
+def test_audio_that_begins_within_a_frame_is_recognized(
+    content: bytes, found: MaterialFormat
+) -> None:
+    assert sniff(content) is found
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04" + bytes(40) + MP3_FRAME * 3,  # an archive of it
+        bytes(1000) + MP3_FRAME + bytes(417),
+        bytes(1000) + MP3_FRAME + bytes.fromhex("fffb9400") + bytes(413),  # another rate
+        bytes(1000) + MP3_FRAME[:417] + ADTS_FRAME,
+    ],
+)
+def test_marks_far_from_the_beginning_are_no_audio_by_themselves(content: bytes) -> None:
+    with pytest.raises(MediaRejected):
+        sniff(content)
+
+
+@given(st.binary(min_size=4096, max_size=4096))
+def test_looking_for_late_frames_never_fails(content: bytes) -> None:
+    find_late_frames(content)
 
 
 @given(st.integers(0, (1 << 28) - 1), st.booleans())

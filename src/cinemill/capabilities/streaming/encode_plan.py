@@ -119,8 +119,13 @@ def audio_arguments(info: MediaInfo, clock: str) -> list[str]:
 
 
 def describe_channels(info: MediaInfo) -> tuple[str, ...]:
-    """Return what becomes of the channels of all tracks, in words."""
-    return tuple(describe_folds(info, {one.index: choose_front(one) for one in info.audio}))
+    """Return what becomes of the channels of all tracks, and what is left out, in words."""
+    folds = describe_folds(info, {one.index: choose_front(one) for one in info.audio})
+    count = len(info.subtitles)
+    if not count:
+        return tuple(folds)
+    tracks = "the subtitle track was" if count == 1 else f"{count} subtitle tracks were"
+    return (*folds, f"{tracks} left out: a ladder has pictures and sound alone")
 
 
 def muxer_arguments(seconds: Fraction, streams: int) -> list[str]:

@@ -21,6 +21,7 @@ from cinemill.capabilities.streaming.ladder import Stream
 from cinemill.capabilities.streaming.plan import RungsParameters
 from cinemill.capabilities.streaming.sound_ladder import RUNGS_BPS, make_sound_ladder
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.core.tracks.joined import join_tracks
 from cinemill.jobs.results import ResultOf
 from cinemill.jobs.step import StepContext, StepOutcome
 from cinemill.steps.content_key import content_key
@@ -103,7 +104,7 @@ def build_ladder(resources: StepResources, context: StepContext) -> StepOutcome:
         "output_path": str(shelf / folder_name(job_id) / MASTER_PLAYLIST),
         "output_filename": MASTER_PLAYLIST,
         "playlist": address(key, MASTER_PLAYLIST),
-        **describe(outcome, sounds=len(info.audio) if not outcome.lacks_sound else 0),
+        **describe(outcome, sounds=len(join_tracks(info).audio) if not outcome.lacks_sound else 0),
         "changes": [*outcome.changes, *_list_missing(context)],
         GAPS: gaps,
         "made": [

@@ -40,6 +40,10 @@ _CHARACTERISTICS: Mapping[str, str] = {
     "hearing_impaired": "public.accessibility.enhances-speech-intelligibility",
 }
 """Names that players of HLS know, from FFmpeg's dispositions."""
+_ONLY_CHOSEN = frozenset(
+    {"comment", "clean_effects", "non_diegetic", "lyrics", "karaoke", "dependent"}
+)
+"""Roles of what nobody hears unless they choose it."""
 _ROLE_SCHEME = "urn:mpeg:dash:role:2011"
 _DASH_ROLES: Mapping[str, str] = {"comment": "commentary", "dub": "dub"}
 _PURPOSE_SCHEME = "urn:tva:metadata:cs:AudioPurposeCS:2007"
@@ -226,7 +230,7 @@ def write_media(audio: Stream, group: str = "sound") -> str:
     A player may start a commentary by itself only where nobody reads the menu; so it must not.
     """
     language = "" if audio.language == "und" else f'LANGUAGE="{audio.language}",'
-    can_start = audio.is_main or "comment" not in audio.roles
+    can_start = audio.is_main or _ONLY_CHOSEN.isdisjoint(audio.roles)
     kinds = ",".join(_CHARACTERISTICS[role] for role in audio.roles if role in _CHARACTERISTICS)
     characteristics = f'CHARACTERISTICS="{kinds}",' if kinds else ""
     return (

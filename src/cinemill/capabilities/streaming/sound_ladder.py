@@ -25,7 +25,7 @@ from cinemill.capabilities.streaming.ladder import (
 )
 from cinemill.core.media import MediaInfo
 from cinemill.core.tracks.channels import SPEAKERS, choose_front
-from cinemill.core.tracks.choice import choose_audio_track
+from cinemill.core.tracks.choice import choose_audio_track, list_roles
 from cinemill.core.tracks.names import name_tracks
 from cinemill.media.encoding.steady_audio import with_steady_audio
 from cinemill.media.ffmpeg.arguments import audio_clock_filters, input_arguments
@@ -126,7 +126,7 @@ def _read_tracks(folder: Path, info: MediaInfo, rungs: Sequence[int]) -> Tracks:
                 channels=len(SPEAKERS[choose_front(track)]),
                 language=track.language,
                 name=names[number],
-                roles=track.roles,
+                roles=list_roles(track),
                 is_main=track == main,
             )
             for rung, bps in enumerate(rungs)

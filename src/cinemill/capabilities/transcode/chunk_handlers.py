@@ -59,8 +59,10 @@ from cinemill.capabilities.transcode.results import (
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.job import StepSpec
 from cinemill.core.media import Artifact, ArtifactKind, MediaInfo
+from cinemill.core.tracks.joined import join_tracks
 from cinemill.jobs.results import read_result, write_result
 from cinemill.jobs.step import StepContext, StepOutcome
+from cinemill.media.encoding.audio_plan import can_join
 from cinemill.media.encoding.encode import EncodeOutcome, find_encoder
 from cinemill.media.encoding.encode_plan import EncodePlan, fit_box, plan_encode
 from cinemill.media.rejections import reject_media
@@ -125,6 +127,8 @@ def _open(
     resources: StepResources, context: StepContext, asset: AssetRecord, request: RenditionRequest
 ) -> RenditionTask:
     info = context.result_of(PROBE).media
+    if can_join(request):
+        info = join_tracks(info)
     path = resources.files.require(asset.sha256)
     plan = plan_encode(
         str(path),

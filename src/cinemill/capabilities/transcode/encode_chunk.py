@@ -16,7 +16,12 @@ from cinemill.capabilities.transcode.chunks import Chunk, KeyframeMark
 from cinemill.core.encoding.rendition import Container, RenditionRequest
 from cinemill.core.media import MediaInfo
 from cinemill.errors import OutputInvalid
-from cinemill.media.encoding.audio_plan import encoded_choice, hear_copied_audio, plan_audio
+from cinemill.media.encoding.audio_plan import (
+    can_join,
+    encoded_choice,
+    hear_copied_audio,
+    plan_audio,
+)
 from cinemill.media.encoding.encode import can_encode_audio
 from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
 from cinemill.media.encoding.steady_audio import with_steady_audio
@@ -276,7 +281,7 @@ def encode_tracks(
         return TracksOutcome(path, tuple(changes))
 
     try:
-        return with_steady_audio(session, source, info, encode)
+        return with_steady_audio(session, source, info, encode, joins=can_join(request))
     except FfmpegFailed as failed:
         if not can_encode_audio(info, request, failed):
             raise

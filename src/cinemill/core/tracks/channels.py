@@ -132,8 +132,11 @@ def fold(track: AudioStream, layout: str) -> Fold:
     rows = [tuple(column.get(one, 0.0) for column in columns) for one in SPEAKERS[layout]]
     gains = _turn_down(rows)
     # One channel on both sides loses nothing, and nobody takes it for a change.
-    is_kept = track.channels == 1 or _is_moved_only(gains)
-    change = "" if is_kept else _describe(track, layout)
+    if track.channels == 1:
+        return Fold(layout, gains)
+    is_kept = _is_moved_only(gains)
+    silent = [one for one, row in zip(SPEAKERS[layout], gains, strict=True) if not any(row)]
+    change = _describe_silent(track, layout, silent) if is_kept else _describe(track, layout)
     return Fold(layout, gains, change)
 
 
@@ -195,6 +198,14 @@ def _is_moved_only(gains: Sequence[Sequence[float]]) -> bool:
     """Check whether each channel has one speaker, and no speaker has two."""
     used = [[gain for gain in row if gain] for row in gains]
     return all(row in ([], [1.0]) for row in used) and sum(map(len, used)) == len(gains[0])
+
+
+def _describe_silent(track: AudioStream, layout: str, silent: Sequence[str]) -> str:
+    """Return which speakers of an output nothing was recorded for; empty if there are none."""
+    if not silent:
+        return ""
+    verb = "is" if len(silent) == 1 else "are"
+    return f"{_describe(track, layout)}, in which {', '.join(silent)} {verb} silent"
 
 
 def _describe(track: AudioStream, layout: str) -> str:

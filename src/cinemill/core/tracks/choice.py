@@ -25,11 +25,22 @@ _SPECIAL_ROLES = frozenset(
         *("clean_effects", "non_diegetic", "dependent"),
     }
 )
-_SPECIAL_TITLE = re.compile(
-    r"\b(?:comment(?:ary|aries|aire|aires|ario|arios|o)|kommentar\w*|audio ?descri\w+|"
-    r"audiodeskription|described|descriptive|descriptions?|(?:visually|hearing)[ -]impaired|"
-    r"hard of hearing|isolated score|music (?:and|&) effects|m ?& ?e)\b",
-    re.IGNORECASE,
+_ROLES_IN_TITLES = tuple(
+    (role, re.compile(rf"\b(?:{words})\b", re.IGNORECASE))
+    for role, words in (
+        (
+            "comment",
+            r"commentar(?:y|ies)|comments?|com{1,2}ent(?:[aá]ri[oa]s?|aires?|i|o)|kommentar\w*",
+        ),
+        (
+            "visual_impaired",
+            r"audio ?descri\w+|audiodescripci[oó]n|audiodescriç[aã]o|audiodeskription|described|"
+            r"descriptive|descriptions?|visually[ -]impaired",
+        ),
+        ("hearing_impaired", r"hearing[ -]impaired|hard of hearing"),
+        ("non_diegetic", r"isolated score"),
+        ("clean_effects", r"music (?:and|&) effects|m ?& ?e"),
+    )
 )
 """Titles that say what many files do not flag."""
 
@@ -55,8 +66,12 @@ class VideoTrack:
     @property
     def seems_still(self) -> bool:
         """Return whether it is one picture, by what is flagged or by what is there."""
-        is_brief = self.codec in IMAGE_CODECS and 0 < self.seconds <= _STILL_SECONDS
-        return self.is_still or self.frames == 1 or is_brief
+        return self.is_still or self.frames == 1 or self.is_brief
+
+    @property
+    def is_brief(self) -> bool:
+        """Return whether it is a codec's of pictures, and lasts no longer than a frame or two."""
+        return self.codec in IMAGE_CODECS and 0 < self.seconds <= _STILL_SECONDS
 
 
 def choose_video_track(tracks: Sequence[VideoTrack]) -> VideoTrack | None:
@@ -82,6 +97,14 @@ def choose_video_track(tracks: Sequence[VideoTrack]) -> VideoTrack | None:
     return min(tracks, key=rank, default=None)
 
 
+def is_cover_of_sound(track: VideoTrack, sound_seconds: float) -> bool:
+    """Check whether a picture is over at once, while the sound next to it goes on.
+
+    Programs store a cover like that if nobody tells them that it is one.
+    """
+    return track.is_brief and sound_seconds > 2 * _STILL_SECONDS
+
+
 def is_special(track: AudioStream) -> bool:
     """Check whether a track is flagged as something else than the film's own sound."""
     return not _SPECIAL_ROLES.isdisjoint(track.roles)
@@ -89,7 +112,20 @@ def is_special(track: AudioStream) -> bool:
 
 def says_special(track: AudioStream) -> bool:
     """Check whether a track's title says that it is not the film's own sound."""
-    return _SPECIAL_TITLE.search(track.title) is not None
+    return bool(_read_title(track))
+
+
+def list_roles(track: AudioStream) -> tuple[str, ...]:
+    """Return what a track is for: as it is flagged, else as its title says.
+
+    Most MKV and nearly all MP4 files tell of a commentary in its title alone.
+    """
+    return track.roles if is_special(track) else (*track.roles, *_read_title(track)[:1])
+
+
+def _read_title(track: AudioStream) -> tuple[str, ...]:
+    """Return the roles that a track's title tells of."""
+    return tuple(role for role, words in _ROLES_IN_TITLES if words.search(track.title))
 
 
 def choose_audio_track(tracks: Sequence[AudioStream]) -> AudioStream | None:

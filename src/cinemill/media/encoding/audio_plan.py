@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from cinemill.core.encoding.rendition import Container, RenditionRequest, SoundChoice
 from cinemill.core.media import AudioStream, MediaInfo
 from cinemill.core.tracks.channels import SPEAKERS, choose_layout
+from cinemill.core.tracks.joined import JoinedTrack
 from cinemill.errors import InputRejected
 from cinemill.media.encoding.copying import STATED_ONCE, fits_mp4, hear_copies
 from cinemill.media.ffmpeg.channels import (
@@ -72,7 +73,8 @@ def choose_audio_codec(track: AudioStream, request: RenditionRequest) -> str:
     container = request.container
     if request.sound in (SoundChoice.AAC, SoundChoice.OPUS):
         return request.sound.value
-    is_copyable = track.codec in COPYABLE_AUDIO[container]
+    is_joined = isinstance(track, JoinedTrack | SteadyTrack) and bool(track.part_indexes)
+    is_copyable = track.codec in COPYABLE_AUDIO[container] and not is_joined
     is_restated = isinstance(track, SteadyTrack) and track.codec in STATED_ONCE
     if is_copyable and not is_restated and (container is not Container.MP4 or fits_mp4(track)):
         return "copy"
@@ -85,6 +87,14 @@ def choose_audio_codec(track: AudioStream, request: RenditionRequest) -> str:
             + ("." if is_restated else ", or use mkv."),
         )
     return encoded_choice(container).value
+
+
+def can_join(request: RenditionRequest) -> bool:
+    """Check whether tracks that are the channels of one sound become one: not if they are copied.
+
+    A copy was asked for then, or nothing of them.
+    """
+    return request.sound not in (SoundChoice.COPY, SoundChoice.NONE)
 
 
 def encoded_choice(container: Container) -> SoundChoice:

@@ -12,7 +12,7 @@ import av
 from cinemill.core.encoding.rendition import Container, RenditionRequest, SoundChoice, VideoCodec
 from cinemill.core.media import MediaInfo
 from cinemill.errors import OutputInvalid, ToolMissing
-from cinemill.media.encoding.audio_plan import choose_audio_codec, encoded_choice
+from cinemill.media.encoding.audio_plan import can_join, choose_audio_codec, encoded_choice
 from cinemill.media.encoding.encode_plan import ENCODERS, EncodePlan, plan_encode
 from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.encoding.stated_end import state_end
@@ -85,6 +85,7 @@ def encode(
             source,
             info,
             lambda steady: _encode(session, source, steady, request, hardware, best_effort),
+            joins=can_join(request),
         )
     except FfmpegFailed as failed:
         if can_encode_audio(info, request, failed):

@@ -12,7 +12,12 @@ import av
 from cinemill.core.encoding.rendition import Container, RenditionRequest, SoundChoice
 from cinemill.core.media import MediaInfo
 from cinemill.errors import InputRejected, OutputInvalid
-from cinemill.media.encoding.audio_plan import encoded_choice, hear_copied_audio, plan_audio
+from cinemill.media.encoding.audio_plan import (
+    can_join,
+    encoded_choice,
+    hear_copied_audio,
+    plan_audio,
+)
 from cinemill.media.encoding.encode import EncodeOutcome, can_encode_audio
 from cinemill.media.encoding.steady_audio import with_steady_audio
 from cinemill.media.ffmpeg.arguments import input_arguments
@@ -112,6 +117,7 @@ def encode_sound(
             source,
             info,
             lambda steady: _encode(session, source, steady, request, best_effort),
+            joins=can_join(request),
         )
     except FfmpegFailed as failed:
         if can_encode_audio(info, request, failed):

@@ -3,12 +3,13 @@
 FFmpeg cannot go on with the same filters then, and new ones would begin anew: with the silence
 before a late track, and with the tiles of a sprite. So such a track is decoded into a file first,
 part by part, and what was asked for is made with that file in its place. That costs a second
-command, and only where the first one met a change.
+command, and only where the first one met a change. Channels that are tracks of their own take the
+same way, for no filter of the commands that follow need know of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
@@ -17,9 +18,10 @@ import av
 
 from cinemill.core.media import AudioStream, MediaInfo
 from cinemill.core.tracks.channels import MONO, SPEAKERS, STEREO, choose_layout
-from cinemill.errors import OutputInvalid
+from cinemill.core.tracks.joined import JoinedTrack, join_tracks
+from cinemill.errors import MediaRejected, OutputInvalid
 from cinemill.media.ffmpeg.arguments import keep_clock, open_arguments
-from cinemill.media.ffmpeg.channels import STEADY_FORMAT, SteadyTrack, list_steady
+from cinemill.media.ffmpeg.channels import STEADY_FORMAT, SteadyTrack, join_graph, list_steady
 from cinemill.media.ffmpeg.process import FfmpegFailed
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.verify.integrity import blame_source, check_log
@@ -30,28 +32,62 @@ _PARTS = "rematrix_maxval=1:lfe_mix_level=0.5"
 
 
 def with_steady_audio(
-    session: FfmpegSession, source: Path, info: MediaInfo, work: Callable[[MediaInfo], T]
+    session: FfmpegSession,
+    source: Path,
+    info: MediaInfo,
+    work: Callable[[MediaInfo], T],
+    *,
+    joins: bool = True,
 ) -> T:
     """Return ``work(info)``; where the audio changes midway, with tracks that do not.
 
-    What a failed ``work`` has left in the session's folder is removed. Raises what it raises,
-    MediaRejected, OutputInvalid, and what the session raises.
+    With ``joins``, tracks that are the channels of one sound are one track of it. What a failed
+    ``work`` has left in the session's folder is removed. Raises what it raises, MediaRejected,
+    OutputInvalid, and what the session raises.
     """
     before = set(session.folder.iterdir())
+    joined = join_sounds(session, source, info) if joins else info
     try:
-        return work(info)
+        made = work(joined)
     except FfmpegFailed as failed:
-        if not failed.tally.audio_changed or list_steady(info):
+        if not failed.tally.audio_changed or len(list_steady(joined)) == len(joined.audio):
+            remove_steady(session, joined)
             raise
-    _remove_new(session, before)
+    except BaseException:
+        remove_steady(session, joined)
+        raise
+    else:
+        remove_steady(session, joined)
+        return made
+    _remove_new(session, before | {session.folder / one.filename for one in list_steady(joined)})
     try:
-        steady = make_steady(session, source, info)
+        steady = make_steady(session, source, joined)
         made = work(steady)
     except BaseException:
         _remove_new(session, before)
         raise
     remove_steady(session, steady)
     return made
+
+
+def join_sounds(
+    session: FfmpegSession, source: Path, info: MediaInfo, *, prefix: str = "joined"
+) -> MediaInfo:
+    """Return a source with one track for each sound whose channels are tracks of their own.
+
+    Where they are damaged, they stay as they are, for the command after this to say so; unless
+    they were joined before. Raises MediaRejected, OutputInvalid, and what the session raises.
+    """
+    joined = join_tracks(info)
+    parts = [track for track in joined.audio if isinstance(track, JoinedTrack)]
+    if not parts:
+        return info
+    try:
+        return _write_tracks(session, source, joined, parts, prefix)
+    except MediaRejected:
+        if any(isinstance(track, JoinedTrack) for track in info.audio):
+            raise
+        return info
 
 
 def _remove_new(session: FfmpegSession, before: set[Path]) -> None:
@@ -73,34 +109,64 @@ def make_steady(
     The files' names begin with ``prefix``. Raises MediaRejected where the audio is damaged,
     OutputInvalid, and what the session raises.
     """
-    names = [f"{prefix}-{track.index}.mkv" for track in info.audio]
-    layouts = [_choose_steady_layout(track) for track in info.audio]
+    changing = [track for track in info.audio if not isinstance(track, SteadyTrack)]
+    return _write_tracks(session, source, info, changing, prefix)
+
+
+def _write_tracks(
+    session: FfmpegSession,
+    source: Path,
+    info: MediaInfo,
+    tracks: Sequence[AudioStream],
+    prefix: str,
+) -> MediaInfo:
+    """Decode these tracks into files of the folder; return the video with the files' tracks."""
+    layouts = {track.index: _choose_steady_layout(track) for track in tracks}
+    names = {track.index: f"{prefix}-{track.index}.mkv" for track in tracks}
     arguments = open_arguments(str(source), info, session.limits.max_pixels)
+    graph = [
+        join_graph(track, layouts[track.index], f"joined{track.index}")
+        for track in tracks
+        if isinstance(track, JoinedTrack)
+    ]
+    if graph:
+        arguments += ["-filter_complex", ";".join(graph)]
     arguments += keep_clock(info)
-    for track, name, layout in zip(info.audio, names, layouts, strict=True):
-        filters = f"aresample={track.sample_rate_hz}:{_PARTS},aformat=channel_layouts={layout}"
-        arguments += ["-map", f"0:{track.index}", "-af", filters, "-c:a", "pcm_s16le"]
-        arguments += ["-f", STEADY_FORMAT, name]
+    for track in tracks:
+        arguments += _write_track(track, layouts[track.index])
+        arguments += ["-c:a", "pcm_s16le", "-f", STEADY_FORMAT, names[track.index]]
     try:
         report = session.run(arguments, readable=[source], on_progress=lambda _progress: None)
-    except FfmpegFailed as failed:
-        raise (blame_source(failed) or failed) from failed
-    # The file that is read from now on is whole, whatever was decoded into it.
-    check_log(report.tally, has_clean_end=True)
-    tracks = tuple(
-        SteadyTrack(
-            **{
-                **asdict(track),
-                "channels": len(SPEAKERS[layout]),
-                "layout": layout,
-                "places": SPEAKERS[layout],
-            },
-            filename=name,
-            starts_at_seconds=_read_start(session.folder / name),
-        )
-        for track, name, layout in zip(info.audio, names, layouts, strict=True)
+        # The file that is read from now on is whole, whatever was decoded into it.
+        check_log(report.tally, has_clean_end=True)
+    except (FfmpegFailed, MediaRejected) as failed:
+        for name in names.values():
+            (session.folder / name).unlink(missing_ok=True)
+        if isinstance(failed, FfmpegFailed):
+            raise (blame_source(failed) or failed) from failed
+        raise
+    written = {
+        track.index: _read_track(session.folder, track, names[track.index], layouts[track.index])
+        for track in tracks
+    }
+    return replace(info, audio=tuple(written.get(one.index, one) for one in info.audio))
+
+
+def _write_track(track: AudioStream, layout: str) -> list[str]:
+    """Return arguments for the track's samples."""
+    if isinstance(track, JoinedTrack):
+        return ["-map", f"[joined{track.index}]"]
+    filters = f"aresample={track.sample_rate_hz}:{_PARTS},aformat=channel_layouts={layout}"
+    return ["-map", f"0:{track.index}", "-af", filters]
+
+
+def _read_track(folder: Path, track: AudioStream, filename: str, layout: str) -> SteadyTrack:
+    written = {"channels": len(SPEAKERS[layout]), "layout": layout, "places": SPEAKERS[layout]}
+    return SteadyTrack(
+        **(asdict(track) | written),
+        filename=filename,
+        starts_at_seconds=_read_start(folder / filename),
     )
-    return replace(info, audio=tracks)
 
 
 def _choose_steady_layout(track: AudioStream) -> str:

@@ -10,18 +10,21 @@ from dataclasses import dataclass, replace
 
 from cinemill.core.media import AudioStream, MediaInfo
 from cinemill.core.tracks.channels import SPEAKERS, fold, list_places
+from cinemill.core.tracks.joined import JoinedTrack
 
 STEADY_FORMAT = "matroska"
 
 
 @dataclass(frozen=True, slots=True)
 class SteadyTrack(AudioStream):
-    """A track whose channels change midway, as decoded into a file in which they do not."""
+    """A track that needs a file of its own: its channels change midway, or are several tracks."""
 
     filename: str = ""
     """In the private folder."""
     starts_at_seconds: float = 0.0
     """Of its first sample, on the clock of the video's file from its earliest stream on."""
+    part_indexes: tuple[int, ...] = ()
+    """Of the tracks that it was joined of: see ``core.tracks.joined``."""
 
 
 def locate_audio(info: MediaInfo, track: AudioStream, first_input: int = 0) -> str:
@@ -74,6 +77,22 @@ def fold_filter(track: AudioStream, layout: str) -> str:
     return "|".join([f"pan={layout}", *rows])
 
 
+def join_graph(track: JoinedTrack, layout: str, label: str) -> str:
+    """Return filters from the tracks that a sound is stored in to one of ``layout``.
+
+    All begin with the file's clock: those that begin later have silence before.
+    """
+    columns = zip(*fold(track, layout).gains, strict=True)
+    graph = []
+    for part, column in zip(track.part_indexes, columns, strict=True):
+        rows = (f"c{speaker}={gain:.6f}*c0" for speaker, gain in enumerate(column))
+        clock = f"aresample={track.sample_rate_hz}:async=1:first_pts=0"
+        graph.append(f"[0:{part}]{clock},{'|'.join([f'pan={layout}', *rows])}[{label}_{part}]")
+    parts = "".join(f"[{label}_{part}]" for part in track.part_indexes)
+    count = len(track.part_indexes)
+    return ";".join([*graph, f"{parts}amix=inputs={count}:duration=longest:normalize=0[{label}]"])
+
+
 def _join_gains(gains: tuple[float, ...]) -> str:
     terms = [f"{gain:+.6f}*c{channel}" for channel, gain in enumerate(gains) if gain]
     return "".join(terms).removeprefix("+") or "0*c0"
@@ -81,6 +100,10 @@ def _join_gains(gains: tuple[float, ...]) -> str:
 
 def describe_fold(track: AudioStream, layout: str) -> str:
     """Return what becomes of a track's channels, in words; empty where each has its speaker."""
+    if isinstance(track, JoinedTrack | SteadyTrack) and track.part_indexes:
+        return (
+            f"its {len(track.part_indexes)} channels are tracks of their own: all became {layout}"
+        )
     if isinstance(track, SteadyTrack):
         return f"its channels change during the video: all of it became {layout}"
     return fold(track, layout).change

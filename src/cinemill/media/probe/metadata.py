@@ -26,7 +26,7 @@ from cinemill.core.media import (
 )
 from cinemill.core.sizes import NO_CROP, Crop
 from cinemill.core.timing import LastFrame
-from cinemill.core.tracks.choice import choose_video_track
+from cinemill.core.tracks.choice import choose_video_track, is_cover_of_sound
 from cinemill.errors import MediaRejected
 from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.probe.bounded_file import BoundedFile
@@ -111,23 +111,34 @@ def reject(code: str) -> MediaRejected:
 def _read(container: Any, source: _Source) -> MediaInfo:
     if len(container.streams) > source.limits.max_streams:
         raise reject("media_too_many_streams")
-    has_picture = any(not is_cover_art(stream) for stream in container.streams.video)
-    return (_read_film if has_picture else _read_sound)(container, source)
+    return (_read_film if _has_film(container) else _read_sound)(container, source)
+
+
+def _has_film(container: Any) -> bool:
+    """Check whether a video track is more than a cover of the sound."""
+    pictures = [stream for stream in container.streams.video if not is_cover_art(stream)]
+    if not list_decodable_audio(container.streams.audio):
+        return bool(pictures)
+    seconds = container_seconds(container)
+    return not all(
+        has_decoder(stream) and is_cover_of_sound(describe_video_track(stream), seconds)
+        for stream in pictures
+    )
 
 
 def _read_sound(container: Any, source: _Source) -> MediaInfo:
     decodable = list_decodable_audio(container.streams.audio)
     if not decodable:
-        raise reject("media_codec_unsupported" if container.streams.audio else "media_no_streams")
+        raise reject(_find_sound_fault(container))
     duration_seconds = container_seconds(container)
-    _check_length(duration_seconds, source.limits)
     start_seconds = (container.start_time or 0) / av.time_base
     _check_decodable(container, decodable[0])
     if source.format in UNDECLARED_SOUNDS or not duration_seconds:
         declared = read_declared_sound(source.path)
         measured = measure(container, decodable[0]).seconds
         duration_seconds = max(0.0, max(measured, declared.seconds) - declared.hidden_seconds)
-        _check_length(duration_seconds, source.limits)
+    # Where nothing is declared, FFmpeg guesses by the bitrate of the first frame.
+    _check_length(duration_seconds, source.limits)
     size_bytes = source.path.stat().st_size
     return MediaInfo(
         format=source.format,
@@ -143,6 +154,14 @@ def _read_sound(container: Any, source: _Source) -> MediaInfo:
         clock_start_seconds=start_seconds,
         subtitles=tuple(describe_subtitles(stream) for stream in container.streams.subtitles),
     )
+
+
+def _find_sound_fault(container: Any) -> str:
+    """Return the code of why nothing of a file's audio can be decoded."""
+    if not container.streams.audio:
+        return "media_no_streams"
+    left_out = describe_left_out(container.streams.audio)
+    return "media_too_many_channels" if left_out else "media_codec_unsupported"
 
 
 def _check_decodable(container: Any, stream: Any) -> None:

@@ -2,7 +2,7 @@
 
 Signatures of containers: ISO/IEC 14496-12 (boxes), RFC 8794 and 9559 (EBML, Matroska), RFC 3533
 (Ogg), ISO/IEC 13818-1 (program and transport streams), SMPTE ST 377-1 (MXF), and the published AVI,
-FLV and ASF specifications. Audio is told by ``sound_heads``, pictures by ``picture_heads``.
+FLV and ASF specifications. Audio is told by ``heads.sounds``, pictures by ``heads.pictures``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cinemill.media.probe.heads.pictures import (
 )
 from cinemill.media.probe.heads.sounds import (
     count_tag_bytes,
+    find_late_frames,
     find_sound_format,
     find_tagged_format,
 )
@@ -117,7 +118,10 @@ def _sniff_moving(head: bytes) -> SourceFormat | MaterialFormat:
         return found
     if _is_playlist(head):
         raise reject_media("media_playlist")
-    raise reject_media("media_unrecognized", hint=find_hint(head))
+    hint = find_hint(head)
+    if not hint and (late := find_late_frames(head)):
+        return late
+    raise reject_media("media_unrecognized", hint=hint)
 
 
 def _find_container(head: bytes) -> SourceFormat | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from cinemill.core.media import MediaInfo
 from cinemill.core.tracks.channels import MONO
 from cinemill.core.tracks.choice import choose_audio
+from cinemill.core.tracks.joined import describe_unheard, join_tracks
 from cinemill.errors import OutputInvalid
 from cinemill.media.encoding.steady_audio import with_steady_audio
 from cinemill.media.ffmpeg.arguments import (
@@ -84,8 +85,11 @@ def plan_samples(source: str, info: MediaInfo, *, max_pixels: int) -> list[str]:
 
 def describe_heard(info: MediaInfo) -> list[str]:
     """Return what becomes of the channels of the audio that models hear, in words."""
+    info = join_tracks(info)
     audio = choose_audio(info)
-    return [] if audio is None else describe_folds(info, {audio.index: MONO})
+    if audio is None:
+        return []
+    return [*describe_folds(info, {audio.index: MONO}), *describe_unheard(info, audio)]
 
 
 def plan_prepared_samples(audio: str) -> list[str]:

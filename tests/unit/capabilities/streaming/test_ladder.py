@@ -10,7 +10,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.media.test_integrity import SOURCE
 
+from cinemill.capabilities.streaming.encode_plan import describe_channels
 from cinemill.capabilities.streaming.ladder import (
     DASH_NAMESPACE,
     NEXT_RUNG_MAX_SHARE,
@@ -22,8 +24,10 @@ from cinemill.capabilities.streaming.ladder import (
     segment_frames,
     write_manifest,
     write_master_playlist,
+    write_media,
     write_media_playlist,
 )
+from cinemill.core.media import SubtitleStream
 
 
 def sizes(rungs: tuple[Rung, ...]) -> list[tuple[int, int]]:
@@ -195,3 +199,23 @@ def test_dash_manifest_names_the_same_files(stream: Stream, kind: str) -> None:
     assert base is not None
     assert base.attrib["indexRange"] == f"{stream.head_bytes - 76}-{stream.head_bytes - 1}"
     assert root.attrib["mediaPresentationDuration"] == "PT6.006S"
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, ()),
+        (1, ("the subtitle track was left out: a ladder has pictures and sound alone",)),
+        (2, ("2 subtitle tracks were left out: a ladder has pictures and sound alone",)),
+    ],
+)
+def test_subtitles_that_are_left_out_are_said(count: int, words: tuple[str, ...]) -> None:
+    texts = tuple(
+        SubtitleStream(number, "subrip", "eng", is_default=False) for number in range(count)
+    )
+    assert describe_channels(replace(SOURCE, audio=(), subtitles=texts)) == words
+
+
+@pytest.mark.parametrize("role", ["comment", "clean_effects", "karaoke"])
+def test_what_is_no_sound_of_a_film_is_not_started_by_players(role: str) -> None:
+    assert "DEFAULT=NO,AUTOSELECT=NO" in write_media(replace(AUDIO, roles=(role,), is_main=False))

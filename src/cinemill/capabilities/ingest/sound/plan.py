@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cinemill.capabilities.ingest.graph import audio_graph
+from cinemill.capabilities.ingest.graph import audio_graph, describe_sound
 from cinemill.core.media import ArtifactKind, AudioStream, MediaInfo
-from cinemill.core.tracks.channels import choose_front
 from cinemill.core.tracks.choice import choose_audio
 from cinemill.media.ffmpeg.arguments import input_arguments
-from cinemill.media.ffmpeg.channels import describe_folds
 from cinemill.media.rejections import reject_media
 from cinemill.media.verify.expected_output import PlannedOutput
 
@@ -48,5 +46,5 @@ def plan_sound(source: str, info: MediaInfo, *, max_pixels: int) -> SoundPlan:
             *("-map", "[audio]", *flac, *clean, AUDIO.filename),
         ),
         audio=audio,
-        changes=tuple(describe_folds(info, {audio.index: choose_front(audio)})),
+        changes=describe_sound(info, audio),
     )

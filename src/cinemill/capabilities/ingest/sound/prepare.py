@@ -54,12 +54,12 @@ def _prepare(
         outcome = _check(report, info, source, session.folder, request)
         return replace(outcome, changes=plan.changes)
     except FfmpegFailed as failed:
-        empty(session.folder)
+        empty(session.folder, info)
         if failed.tally.audio_changed:
             raise
         raise blame(failed) from failed
     except BaseException:
-        empty(session.folder)
+        empty(session.folder, info)
         raise
 
 

@@ -29,6 +29,7 @@ from cinemill.capabilities.render.timeline.pieces import SAMPLE_RATE_HZ, sample_
 from cinemill.core.media import AudioStream
 from cinemill.core.tracks.channels import STEREO
 from cinemill.core.tracks.choice import choose_audio
+from cinemill.core.tracks.joined import join_tracks
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import keep_clock
 from cinemill.media.ffmpeg.channels import (
@@ -206,7 +207,7 @@ def list_folds(videos: Mapping[str, StoredVideo], request: AudioRequest) -> tupl
     numbers = {sha256: number for number, sha256 in enumerate(used, 1) if sha256 != GAP}
     found = []
     for sha256, number in numbers.items():
-        track = choose_audio(videos[sha256].info)
+        track = choose_audio(join_tracks(videos[sha256].info))
         if track is not None and (words := describe_fold(track, STEREO)):
             found.append(f"audio of source {number}: {words}")
     return tuple(found)

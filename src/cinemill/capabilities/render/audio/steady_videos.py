@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from cinemill.capabilities.render.pieces.clip_filters import StoredVideo
-from cinemill.media.encoding.steady_audio import make_steady, remove_steady
+from cinemill.media.encoding.steady_audio import join_sounds, make_steady, remove_steady
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.channels import shift_steady
 from cinemill.media.ffmpeg.process import FfmpegFailed
@@ -20,8 +20,27 @@ def with_steady_videos(
 ) -> None:
     """Do ``work(videos)``; where the audio of one changes midway, with tracks that do not.
 
-    FFmpeg does not say which one it is. Raises what ``work`` and ``make_steady`` raise.
+    FFmpeg does not say which one it is. Channels that are tracks of their own are one track. Raises
+    what ``work`` and ``make_steady`` raise.
     """
+    joined = {
+        sha256: replace(
+            video, info=join_sounds(session, video.path, video.info, prefix=f"joined-{number}")
+        )
+        for number, (sha256, video) in enumerate(videos.items())
+    }
+    try:
+        _with_unchanging(session, joined, work)
+    finally:
+        for video in joined.values():
+            remove_steady(session, video.info)
+
+
+def _with_unchanging(
+    session: FfmpegSession,
+    videos: Mapping[str, StoredVideo],
+    work: Callable[[Mapping[str, StoredVideo]], None],
+) -> None:
     try:
         work(videos)
     except FfmpegFailed as failed:

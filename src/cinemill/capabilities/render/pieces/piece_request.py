@@ -27,7 +27,7 @@ from cinemill.steps.content_key import content_key
 
 STAGE_VERSION = 4
 """Increase it when the same request would give other frames."""
-SOUND_VERSION = 2
+SOUND_VERSION = 3
 _LATER_MEMBERS = frozenset({"titles", "background", "insets", "sounds"})
 GAP = ""
 """Stands for the sha256 of a gap."""

@@ -136,6 +136,28 @@ def _find_framed(head: bytes) -> MaterialFormat | None:
     return found if reaches_end or following is found else None
 
 
+def find_late_frames(head: bytes) -> MaterialFormat | None:
+    """Return the format of MPEG audio or ADTS whose first bytes are no frame; None if it is none.
+
+    Recorded streams begin within a frame, and some files with padding. Two frames that are coded
+    alike must follow each other; one mark alone is found in any file.
+    """
+    at = head.find(b"\xff", 1)
+    while at >= 0:
+        found, frame_bytes = _read_frame(head[at : at + 8])
+        after = head[at + frame_bytes :]
+        if found is not None and _read_frame(after)[0] is found and _is_alike(head[at:], after):
+            return found
+        at = head.find(b"\xff", at + 1)
+    return None
+
+
+def _is_alike(frame: bytes, other: bytes) -> bool:
+    """Check whether two headers state the same version, layer and sample rate."""
+    mask = 0x3C if frame[1] & 0xF6 == 0xF0 else 0x0C
+    return frame[:2] == other[:2] and frame[2] & mask == other[2] & mask
+
+
 def _read_frame(head: bytes) -> tuple[MaterialFormat | None, int]:
     """Return the format of a frame and its length in bytes; None and 0 if it is none."""
     if len(head) < 8:
