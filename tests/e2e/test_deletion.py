@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +22,17 @@ IS_LARGE = """id => {
   return button && Math.min(button.offsetWidth, button.offsetHeight) >= 44;
 }"""
 LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((1280, "light"), (390, "dark"))
+
+
+# Counts how often the page's list has been read, and so drawn, or would have been.
+COUNT_READINGS = """
+window.readings = 0;
+const wait = window.setTimeout;
+window.setTimeout = (act, delay, ...rest) => {
+  if (delay >= 2500) window.readings += 1;  // until the list is read the next time
+  return wait(act, delay, ...rest);
+};
+"""
 
 
 @pytest.fixture
@@ -45,6 +58,11 @@ def find_note(page: Page) -> Locator:
 
 def undo(page: Page) -> None:
     page.get_by_role("button", name="Undo: delete to be deleted.mp4").click()
+
+
+def pass_by(page: Page) -> None:
+    """Do as a person who comes back to the tab: its lists are read again."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
 def is_there(instance: Instance, job: dict[str, Any]) -> bool:
@@ -78,9 +96,9 @@ def test_click_is_not_lost_when_the_list_changes_under_it(page: Page, job: dict[
     button = find_row(page, job).get_by_role("button", name="Delete")
     button.hover()
     page.mouse.down()
-    with page.expect_response("**/api/v1/jobs?*"):
-        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for_timeout(500)  # the list would be drawn by now
+    page.evaluate(COUNT_READINGS)
+    pass_by(page)
+    page.wait_for_function("window.readings > 0")
     page.mouse.up()
     expect(find_note(page)).to_be_visible()
     expect(find_row(page, job)).to_have_count(0)
@@ -178,6 +196,54 @@ def test_videos_own_page_is_out_of_use_until_the_deletion_is_undone(
     wait_until_gone(page, instance, job)
 
 
+def fulfill(route: Route, *, status: int, body: str) -> None:
+    route.fulfill(status=status, body=body)
+
+
+def test_page_of_a_video_that_is_gone_at_once_leads_to_all_videos(
+    page: Page, instance: Instance, job: dict[str, Any]
+) -> None:
+    address = f"{instance.address}/api/v1/assets/{job['asset_id']}"
+    document = {**page.request.get(address).json(), "deleted_in_seconds": 0}
+    page.goto(f"{instance.address}/assets/{job['asset_id']}")
+    for status, body in ((202, json.dumps(document)), (204, "")):
+        answer = partial(fulfill, status=status, body=body)
+        page.route("**/api/v1/assets/*?undo_seconds=*", answer)
+        page.reload()
+        page.get_by_role("button", name="Delete to be deleted.mp4").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("This video does not exist")
+        expect(page.locator("#video")).not_to_have_attribute("inert", "")
+        expect(find_note(page)).to_have_count(0)
+    page.get_by_role("link", name="Show all videos").click()
+    expect(find_row(page, job)).to_be_visible()
+
+
+def test_video_that_is_uploaded_again_after_the_undo_is_shown(
+    page: Page, job: dict[str, Any]
+) -> None:
+    # As long as the server still has the row, an upload of the same file takes it over.
+    page.route("**/api/v1/assets/*?undo_seconds=*", lambda route: route.fulfill(status=204))
+    find_row(page, job).get_by_role("button", name="Delete").click()
+    expect(find_row(page, job)).to_have_count(0)
+    pass_by(page)
+    expect(find_row(page, job)).to_be_visible()
+
+
+def test_note_that_ends_leaves_the_focus_of_other_tabs(page: Page, job: dict[str, Any]) -> None:
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(find_row(other, job)).to_be_visible()
+    find_row(page, job).get_by_role("button", name="Delete").click()
+    expect(find_note(other)).to_be_visible()
+    undo(page)
+    for tab in (page, other):
+        expect(find_note(tab)).to_have_count(0)
+        expect(find_row(tab, job)).to_be_visible()
+    expect(find_row(page, job).locator(".job")).to_be_focused()
+    assert other.evaluate("document.activeElement === document.body")
+    other.close()
+
+
 def test_running_work_goes_on_until_the_undo_is_over(
     page: Page, instance: Instance, tmp_path: Path
 ) -> None:
@@ -238,3 +304,15 @@ def test_notes_and_buttons_are_laid_out(
         assert box is not None
         assert box["x"] + box["width"] <= width  # a long name pushes no button out of the window
     check_layout(page)
+
+
+def test_lists_are_read_to_their_end(page: Page) -> None:
+    def send(route: Route) -> None:
+        name = "reviews" if "/reviews?" in route.request.url else "regions"
+        is_last = "cursor=more" in route.request.url
+        route.fulfill(json={name: [{"id": int(is_last)}], "next": None if is_last else "more"})
+
+    page.route("**/api/v1/analyses/*/*", send)
+    for read in ("listReviews", "listRegions"):
+        found = page.evaluate(f"import('/static/api.js').then(api => api.{read}('one'))")
+        assert [one["id"] for one in found] == [0, 1]

@@ -200,6 +200,42 @@ def test_preview_copy_is_offered_if_nothing_that_there_is_can_be_played(
     expect(page.get_by_role("button", name="Create the preview copy")).to_be_visible()
 
 
+def test_video_plays_once_cinemill_is_back(
+    page: Page, instance: Instance, plain: dict[str, Any]
+) -> None:
+    patterns = ("**/files/source", "**/files/proxy*", "**/health")
+    for pattern in patterns:
+        page.route(pattern, lambda route: route.abort())
+    plays = open_result(page, instance, plain)
+    problem = page.locator(".player-problem")
+    expect(problem).to_contain_text("Cinemill does not respond")
+    for pattern in patterns:
+        page.unroute(pattern)
+    expect(problem).to_be_hidden()
+    assert read_choice(plays) == "original, 640 × 360, H.264"
+    assert read_width(page) == SIZE[0]
+
+
+def test_playback_that_breaks_off_goes_on_with_the_same_file_at_the_same_time(
+    page: Page, instance: Instance, plain: dict[str, Any]
+) -> None:
+    plays = open_result(page, instance, plain)
+    read_width(page)
+    page.locator("video").evaluate(
+        """async video => {
+          await new Promise(go => { video.onseeked = go; video.currentTime = 1.5; });
+          Object.defineProperty(video, "error", { value: { code: MediaError.MEDIA_ERR_NETWORK } });
+          const loaded = new Promise(go => { video.onloadedmetadata = go; });
+          const sought = loaded.then(() => new Promise(go => { video.onseeked = go; }));
+          video.dispatchEvent(new Event("error"));
+          await sought;
+        }"""
+    )
+    assert abs(page.locator("video").evaluate("video => video.currentTime") - 1.5) < 0.2
+    assert read_choice(plays).startswith("original")
+    expect(page.locator(".player-problem")).to_be_hidden()
+
+
 def test_picture_too_heavy_for_the_machine_comes_last(
     open_page: OpenPage, instance: Instance, plain: dict[str, Any]
 ) -> None:

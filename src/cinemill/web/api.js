@@ -31,6 +31,8 @@ export const problemFromDocument = (document) => new Problem(document);
 const MAX_ENTRIES = 20000;
 // Request Timeout and Too Many Requests: the only client errors that are worth a retry.
 const TEMPORARY = new Set([408, 429]);
+// What a proxy, or Cinemill itself, responds with while it restarts.
+const RESTARTING = new Set([502, 503, 504]);
 
 export function problemFrom(status, body) {
   try {
@@ -97,6 +99,23 @@ async function call(method, address, body, headers = {}) {
   return text ? parse(text) : null;
 }
 
+// Whether a file can be read now: true, false, or null while Cinemill does not respond at all.
+export async function canRead(address) {
+  const found = await askStatus(address);
+  if (found) return RESTARTING.has(found.status) ? null : found.ok;
+  const itself = await askStatus(`${SITE}health`);
+  return itself && !RESTARTING.has(itself.status) ? false : null;
+}
+
+// Never from the browser's cache, which has files that the server does not.
+async function askStatus(address) {
+  try {
+    return await fetch(address, { method: "HEAD", cache: "no-store" });
+  } catch {
+    return null;
+  }
+}
+
 const at = encodeURIComponent;
 
 // The id in the address of a page such as /assets/ID.
@@ -158,9 +177,9 @@ export const listAnalyses = async (assetId) =>
   (await call("GET", `${API}/assets/${at(assetId)}/analyses?limit=50`)).analyses;
 export const getAnalysis = (id) => call("GET", `${API}/analyses/${at(id)}`);
 export const listFrameScores = (id) => listAll(`${API}/analyses/${at(id)}/frames?limit=500`, "frames");
-export const listRegions = async (id) => (await call("GET", `${API}/analyses/${at(id)}/regions`)).regions;
+export const listRegions = (id) => listAll(`${API}/analyses/${at(id)}/regions?limit=500`, "regions");
 export const reportAddress = (id, form) => `${API}/analyses/${at(id)}/report.${form}`;
-export const listReviews = async (id) => (await call("GET", `${API}/analyses/${at(id)}/reviews`)).reviews;
+export const listReviews = (id) => listAll(`${API}/analyses/${at(id)}/reviews?limit=500`, "reviews");
 export const addReview = (id, review) => call("POST", `${API}/analyses/${at(id)}/reviews`, review);
 export const listReviewQueue = (cursor = "") =>
   call("GET", `${API}/reviews?limit=50${cursor ? `&cursor=${at(cursor)}` : ""}`);

@@ -80,8 +80,9 @@ export class Deletions {
     this.#notes.set(assetId, { note, name, time, endsAt });
     this.#place.append(note);
     this.#place.hidden = false;
-    this.#tick();
+    // Before the note can end: a deletion that cannot be undone is over at once.
     this.onDeleted(assetId);
+    this.#tick();
   }
 
   #tick() {
@@ -106,10 +107,10 @@ export class Deletions {
     try {
       await restoreAsset(assetId);
     } catch (problem) {
-      note.querySelector("button").disabled = false;
-      shown.isUndone = false;
       this.#complain(name, problem);
       if (!problem.isRetryable) this.#end(assetId, this.onGone);
+      note.querySelector("button").disabled = false;
+      shown.isUndone = false;
       return;
     }
     announce(`${name} is back.`);
@@ -121,13 +122,15 @@ export class Deletions {
     const ended = this.#notes.get(assetId);
     if (!ended) return;
     this.#notes.delete(assetId);
-    this.#takeAway(ended.note);
+    this.#takeAway(ended.note, ended.isUndone);
     report(assetId);
   }
 
-  // The focus stays in the page when the note with it goes.
-  #takeAway(note) {
-    const hadFocus = note.contains(document.activeElement) || document.activeElement === document.body;
+  // The focus stays in the page when the note with it goes; whoever is elsewhere is left there. A button
+  // that was pressed may have no focus: it is disabled, or the browser gives clicked ones none.
+  #takeAway(note, isPressed = false) {
+    const hadFocus = note.contains(document.activeElement)
+      || (isPressed && document.activeElement === document.body);
     note.remove();
     this.#place.hidden = !this.#place.childElementCount;
     if (hadFocus) find("main").focus({ preventScroll: true });
@@ -137,7 +140,7 @@ export class Deletions {
   #complain(name, { message, hint }) {
     const note = element("div", { className: "note bad", role: "alert" },
       element("p", {}, element("strong", { textContent: `${name}: ` }), `${message} ${hint}`));
-    note.append(button("Dismiss", () => this.#takeAway(note), "button"));
+    note.append(button("Dismiss", () => this.#takeAway(note, true), "button"));
     this.#place.append(note);
     this.#place.hidden = false;
   }

@@ -1,5 +1,6 @@
 // The video player with poster, captions, and thumbnails from the sprite over the seek bar.
 
+import { canRead } from "./api.js";
 import { buildControls } from "./controls.js";
 import { announce, element } from "./dom.js";
 import { formatClock, nameLanguage } from "./format.js";
@@ -9,6 +10,10 @@ import { buildWave } from "./wave.js";
 
 const PREVIEW_WIDTH = 160;
 const STEP_SECONDS = 5;
+const RETRY_MS = 2000;
+// How often a file is loaded again that breaks off at the same time while Cinemill responds.
+const MOST_RETRIES = 3;
+const WAITING = "Cinemill does not respond. Playback goes on when it is back.";
 
 // ``sources`` are tried in order; each has a ``url`` and ``words``. ``plays`` is where it says which one
 // plays, with a choice of the others; onStuck() is called once none of them can be played.
@@ -26,11 +31,16 @@ export function buildPlayer(place, options) {
   return player;
 }
 
+const wait = () => new Promise((go) => setTimeout(go, RETRY_MS));
+
 class Player {
   #tiles = [];
   #sources;
   #at = -1;
   #track = 0;
+  // Where playback goes on once a source is loaded, and whether it is paused there.
+  #place = null;
+  #lost = { seconds: -1, count: 0 };
 
   // ``video`` is an audio element where there is no picture.
   constructor(place, sources, { plays, onStuck = () => {}, isSound = false }) {
@@ -44,6 +54,8 @@ class Player {
     this.clock = place.querySelector(".clock");
     this.preview = place.querySelector(".preview");
     this.captions = place.querySelector(".cc");
+    this.problem = place.querySelector(".player-problem");
+    this.unplayable = this.problem.textContent;
     this.#wireButtons();
     this.#wireVideo();
     this.#wireSeek();
@@ -68,7 +80,7 @@ class Player {
   playNext() {
     if (this.#at >= 0) this.#sources.splice(this.#at, 1);
     const isOver = this.#sources.length === 0;
-    this.place.querySelector(".player-problem").hidden = !isOver;
+    this.#showProblem(isOver ? this.unplayable : "");
     if (!isOver) {
       this.#load(Math.min(Math.max(0, this.#at), this.#sources.length - 1));
       return;
@@ -77,16 +89,56 @@ class Player {
     this.onStuck();
   }
 
+  #showProblem(words) {
+    this.problem.textContent = words;
+    this.problem.hidden = !words;
+  }
+
+  // A source that broke off with the connection is kept until Cinemill is back; of one that cannot be
+  // played, or is not there any more, the next is tried.
+  async #onError() {
+    const source = this.#sources[this.#at];
+    const isPresent = () => this.video.isConnected && this.#sources[this.#at] === source;
+    let isLost = this.video.error?.code === MediaError.MEDIA_ERR_NETWORK;
+    this.#keepPlace();
+    let isReadable = await canRead(source.url);
+    while (isReadable === null && isPresent()) {
+      isLost = true;
+      this.#lost.count = 0;
+      this.#showProblem(WAITING);
+      await wait();
+      isReadable = await canRead(source.url);
+    }
+    if (!isPresent()) return;
+    this.#showProblem("");
+    if (isLost && isReadable && this.#countLost() <= MOST_RETRIES) this.#load(this.#at);
+    else this.playNext();
+  }
+
+  // How often playback broke off here.
+  #countLost() {
+    const seconds = this.#place?.seconds ?? 0;
+    this.#lost = { seconds, count: seconds === this.#lost.seconds ? this.#lost.count + 1 : 1 };
+    return this.#lost.count;
+  }
+
+  #keepPlace() {
+    const { currentTime: seconds, paused: isPaused } = this.video;
+    if (seconds > 0) this.#place = { seconds, isPaused };
+  }
+
+  #resume() {
+    if (!this.#place) return;
+    this.video.currentTime = this.#place.seconds;
+    if (!this.#place.isPaused) this.video.play().catch(() => this.#showState());
+    this.#place = null;
+  }
+
   // Goes on where the source before was.
   #load(at) {
-    const { video } = this;
-    const { currentTime: seconds, paused: isPaused } = video;
+    this.#keepPlace();
     this.#at = at;
-    video.src = this.#sources[at].url;
-    if (seconds > 0) {
-      video.addEventListener("loadedmetadata", () => { video.currentTime = seconds; }, { once: true });
-      if (!isPaused) video.play().catch(() => this.#showState());
-    }
+    this.video.src = this.#sources[at].url;
     showPlaying(this.plays, this.#sources, at, (chosen) => {
       this.#load(chosen);
       announce(`Playing: ${this.#sources[chosen].words}`);
@@ -147,8 +199,11 @@ class Player {
     for (const name of ["timeupdate", "durationchange", "seeked"]) {
       video.addEventListener(name, () => this.#showTime());
     }
-    video.addEventListener("error", () => this.playNext());
-    video.addEventListener("loadedmetadata", () => this.#checkPicture());
+    video.addEventListener("error", () => this.#onError());
+    video.addEventListener("loadedmetadata", () => {
+      this.#resume();
+      this.#checkPicture();
+    });
   }
 
   #wireSeek() {

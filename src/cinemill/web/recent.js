@@ -30,6 +30,8 @@ export class RecentList {
 
   // Ids of videos whose rows are hidden: those of pages below the newest are not read again.
   #deleted = new Set();
+  // Counts what was hidden, to know which lists were requested after it.
+  #turn = 0;
   // While a pointer is pressed in the list, it is drawn later: a click on a row that was replaced
   // between its two halves is lost.
   #isPressed = false;
@@ -77,16 +79,17 @@ export class RecentList {
 
   hide(assetId) {
     this.#deleted.add(assetId);
+    this.#turn += 1;
     if (!find("recent-section").hidden) this.#draw();
   }
 
-  // Shows the rows of a video again, and gives the first of them the focus unless something has it.
+  // Shows the rows of a video again. The first of them gets the focus if the note that is gone had it,
+  // which leaves it to the page's content.
   async unhide(assetId) {
     this.#deleted.delete(assetId);
     await this.refresh();
     const row = this.#list.querySelector(`[data-asset="${CSS.escape(assetId)}"] a`);
-    const isFree = document.activeElement === document.body || document.activeElement === find("main");
-    if (row && isFree) row.focus();
+    if (row && document.activeElement === find("main")) row.focus();
   }
 
   select(taskId) {
@@ -110,7 +113,9 @@ export class RecentList {
     clearTimeout(this.#timer);
     let isLost = false;
     try {
+      const turn = this.#turn;
       const { jobs, next } = await listJobs(this.#countRowsThatMayChange());
+      if (turn === this.#turn) this.#showThoseThatStay(jobs);
       // Rows below are kept only if none can be missing between them and this page.
       const isContinued = next !== null && jobs.some(({ id }) => this.#jobs.has(id));
       if (!isContinued) this.#next = next;
@@ -123,6 +128,11 @@ export class RecentList {
     const goesOn = [...this.#jobs.values()].some(({ status }) => !isFinal(status));
     const wait = goesOn || isLost ? REFRESH_MS : IDLE_REFRESH_MS;
     this.#timer = setTimeout(() => (document.hidden ? null : this.refresh()), wait);
+  }
+
+  // The server lists no jobs of videos that are being deleted: these were restored, or uploaded again.
+  #showThoseThatStay(jobs) {
+    for (const job of jobs) this.#deleted.delete(job.asset_id);
   }
 
   async #showOlder() {
