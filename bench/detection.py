@@ -62,7 +62,7 @@ MOST_MEMORY_MB, MOST_START_SECONDS = 450, 2
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A running installation that has analysed one video."""
+    """A running installation that has analyzed one video."""
 
     cluster: Cluster
     http: httpx.Client
@@ -81,7 +81,7 @@ def measure() -> list[BenchRow]:
 
 @contextmanager
 def running_installation() -> Iterator[Instance]:
-    """Start servers, beat, one worker and the API, and analyse a sample video once."""
+    """Start servers, beat, one worker and the API, and analyze a sample video once."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cinemill-bench-")))
         films = folder / "films"
@@ -222,7 +222,7 @@ def _post(instance: Instance) -> str:
 
 
 def _analyze(instance: Instance) -> str:
-    """Analyse the video once more and return the analysis' id; fail where it is no cache hit."""
+    """Analyze the video once more and return the analysis' id; fail where it is no cache hit."""
     job = instance.cluster.service.create_job("detect_video", asset_id=instance.asset_id)
     result = _wait_until_done(instance, job.id)
     assert result["cache_hit"], result

@@ -255,7 +255,7 @@ def test_video_is_analyzed_without_a_detector(
     panel = page.locator("#analysis")
     expect(panel).to_have_attribute("data-state", "none")
     page.get_by_label("Fast: 8 frames instead of 32").check()
-    page.get_by_role("button", name="Analyse for manipulated faces").click()
+    page.get_by_role("button", name="Analyze for manipulated faces").click()
     expect(panel).to_have_attribute("data-state", "completed")
     expect(panel.locator(".verdict-words")).to_have_text("Not examined: no detector is installed")
     guide = panel.get_by_role("link", name="tutorial on training").get_attribute("href") or ""
@@ -315,7 +315,7 @@ def test_failed_analysis_shows_why(analyses: Analyses) -> None:
     error = page.locator("#analysis .error")
     expect(error.locator(".code")).to_have_text("command_failed")
     expect(error.locator(".hint")).to_have_text("Retry the job.")
-    expect(page.get_by_role("button", name="Analyse again")).to_be_visible()
+    expect(page.get_by_role("button", name="Analyze again")).to_be_visible()
 
 
 def test_running_analysis_shows_its_progress(

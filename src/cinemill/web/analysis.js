@@ -95,8 +95,8 @@ export class AnalysisPanel {
     this.#showFindings(null);
     this.#replace("none", null,
       element("h2", { tabIndex: -1, textContent: "Manipulated faces" }),
-      element("p", { className: "quiet", textContent: "This video has not been analysed yet. Faces in sampled frames are examined on this server; nothing leaves it." }),
-      this.#buildRequest("Analyse for manipulated faces", "button primary"));
+      element("p", { className: "quiet", textContent: "This video has not been analyzed yet. Faces in sampled frames are examined on this server; nothing leaves it." }),
+      this.#buildRequest("Analyze for manipulated faces", "button primary"));
   }
 
   #buildRequest(words, className) {
@@ -182,7 +182,7 @@ export class AnalysisPanel {
     this.#showFindings(null);
     this.#replace("cancelled", analysis, this.#buildHead(analysis),
       element("p", { className: "sentence", textContent: "This analysis was cancelled." }),
-      this.#buildRequest("Analyse again", "button"));
+      this.#buildRequest("Analyze again", "button"));
   }
 
   async #showFailed(analysis, turn) {
@@ -200,7 +200,7 @@ export class AnalysisPanel {
         actions,
         element("p", { className: "line faint" },
           element("span", {}, "Code ", element("code", { className: "code", textContent: code })))),
-      this.#buildRequest("Analyse again", "button"));
+      this.#buildRequest("Analyze again", "button"));
     announce(`The analysis failed. ${message}`);
   }
 
@@ -222,7 +222,7 @@ export class AnalysisPanel {
     const review = element("section", { className: "reviews" });
     const canReview = REVIEWABLE.has(details.verdict);
     this.#replace("completed", details, this.#buildHead(details), buildVerdict(details),
-      ...this.#buildRegions(regions), ...(canReview ? [review] : []), this.#buildRequest("Analyse again", "button"));
+      ...this.#buildRegions(regions), ...(canReview ? [review] : []), this.#buildRequest("Analyze again", "button"));
     announce(nameVerdict(details.verdict));
     if (canReview) await this.#showReviews(review, details);
   }

@@ -36,7 +36,7 @@ function buildGuide() {
   return element("p", { className: "guide" }, "To get one, train it on videos of real people with ",
     element("code", { textContent: "cinemill detect train --real FOLDER" }), ", as ",
     element("a", { href: GUIDE, textContent: "the tutorial on training a detector" }),
-    " shows, then analyse this video again.");
+    " shows, then analyze this video again.");
 }
 
 function buildList(sentences) {

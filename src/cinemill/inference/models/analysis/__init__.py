@@ -1,1 +1,1 @@
-"""Cards of the models that analyse videos: text, objects, kinds of sound, names of classes."""
+"""Cards of the models that analyze videos: text, objects, kinds of sound, names of classes."""
