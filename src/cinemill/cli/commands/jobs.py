@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from cinemill.client import Client, JobDocument
 
-MOST_ASKED_ABOUT = 500
+MOST_ASKED_ABOUT = 100_000
 MOST_NAMED = 5
 WIDE = 120
 """Terminals with at least this many columns also show messages."""

@@ -21,6 +21,11 @@ _SEPARATORS = re.compile(r"[/\\]")
 # (a right-to-left override makes "gpj.exe" of "exe.jpg").
 _JOINERS = frozenset({"\u200c", "\u200d"})
 _UNSHOWN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_FLAG = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)")
+"""A region's, such as Scotland's: a black flag and its name in tags, which are hidden elsewhere."""
+_TAGS = range(0xE0020, 0xE0080)
+_REGIONAL_INDICATORS = range(0x1F1E6, 0x1F200)
+"""Letters of which two are a country's flag."""
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
 # Refused by Windows, exFAT and SMB.
 _UNSAFE = re.compile(r'[<>:"/\\|?*]+')
@@ -28,7 +33,7 @@ _RESERVED = re.compile(
     r"(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.IGNORECASE
 )
 """Devices of Windows, with any extension and spaces before it."""
-_EXTENSION = re.compile(r"\.[0-9]*[A-Za-z][0-9A-Za-z]{0,9}$")
+_EXTENSION = re.compile(r"\.[0-9]{0,3}[A-Za-z][0-9A-Za-z]{0,9}$")
 """With a letter and no space, unlike the ends of "Vol. 2" and "Mr. Bean"."""
 
 
@@ -38,7 +43,10 @@ def clean_filename(name: str, *, default: str = DEFAULT) -> str:
     Emoji and every script are kept; control characters, direction overrides, lone surrogates and
     dots at the end are not. Empty names, ``.`` and ``..`` become the default.
     """
-    shown = "".join(character for character in name if _is_shown(character))
+    shown = "".join(
+        part if number % 2 else "".join(filter(_is_shown, part))
+        for number, part in enumerate(_FLAG.split(name))
+    )
     last = _SEPARATORS.split(unicodedata.normalize("NFC", shown))[-1]
     single_spaced = " ".join(last.split()).rstrip(" .")
     return shorten(single_spaced, LONGEST_BYTES) or default
@@ -88,11 +96,11 @@ def cut(text: str, most_bytes: int) -> str:
     """Return the beginning of a text that takes at most so many bytes of UTF-8.
 
     It ends between characters as people see them: an accent stays with its letter, a family of
-    emoji stays whole.
+    emoji and a flag stay whole.
     """
     begun = text.encode()[:most_bytes].decode(errors="ignore")
     end = len(begun)
-    while 0 < end < len(text) and (_extends(text[end]) or text[end - 1] in _JOINERS):
+    while 0 < end < len(text) and _is_within_character(text, end):
         end -= 1
     return text[:end] or begun
 
@@ -110,10 +118,22 @@ def _is_shown(character: str) -> bool:
     )
 
 
+def _is_within_character(text: str, position: int) -> bool:
+    if _extends(text[position]) or text[position - 1] in _JOINERS:
+        return True
+    # In a row of flags, each has two letters.
+    letters = 0
+    if ord(text[position]) in _REGIONAL_INDICATORS:
+        while letters < position and ord(text[position - 1 - letters]) in _REGIONAL_INDICATORS:
+            letters += 1
+    return letters % 2 == 1
+
+
 def _extends(character: str) -> bool:
     """Return whether a character is shown as a part of the one before it."""
     return (
         character in _JOINERS
         or unicodedata.category(character).startswith("M")
         or ord(character) in _SKIN_TONES
+        or ord(character) in _TAGS
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,8 +69,10 @@ def list_assets(
         print_message("No such videos." if collection is not None else none_yet)
     else:
         _show_list(found)
-        if len(found) == limit:
-            print_message(f"There may be more: cinemill assets --limit {10 * limit}")
+        if len(found) == limit < MOST_LISTED:
+            narrowed = "" if collection is None else f" --collection {shlex.quote(collection)}"
+            more = min(10 * limit, MOST_LISTED)
+            print_message(f"There may be more: cinemill assets{narrowed} --limit {more}")
 
 
 def _show_list(found: list[AssetDocument]) -> None:
