@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cinemill.cli.progress import Display
     from cinemill.cli.uploads import UploadResult
     from cinemill.client import Client
+    from cinemill.client.models import ErrorDocument
 
 Timelines = Annotated[
     list[Path], typer.Argument(metavar="TIMELINE", help="JSON files with one timeline each.")
@@ -133,7 +134,7 @@ def _read_error(client: Client, result: Mapping[str, Any]) -> CinemillError:
             return JobFailed(client.job(str(job_id)))
     stored = result["error"]
     hint = stored.get("hint") or "Render it again; 'cinemill jobs' lists what is left."
-    failure = {**stored, "hint": hint}
+    failure: ErrorDocument = {"code": stored["code"], "message": stored["message"], "hint": hint}
     return JobFailed({"id": str(job_id or ""), "status": "failed", "error": failure})
 
 
