@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cinemill.cli.progress import Display
+    from cinemill.cli.result import Result
     from cinemill.cli.uploads import UploadResult
     from cinemill.client import Client
     from cinemill.client.models import ErrorDocument
@@ -124,7 +125,7 @@ def batch(
     raise typer.Exit(highest(exit_code_of(error) for error in errors.values()))
 
 
-def _read_error(client: Client, result: Mapping[str, Any]) -> CinemillError:
+def _read_error(client: Client, result: Result) -> CinemillError:
     """Return the error of one render as ``render`` reports it: the result has less than the job."""
     from cinemill.cli.result import JobFailed
 
