@@ -154,7 +154,7 @@ def test_more_videos_are_offered_by_a_command_that_works(
 
 
 def test_every_failed_job_is_asked_about(videos: LittleServer, cinemill: Run) -> None:
-    other = {**REJECTED, "error": {**REJECTED["error"], "retryable": True}}
+    other = {**REJECTED, "error": {"code": "disk_full", "message": "Full.", "retryable": True}}
     pages = [{"jobs": [other] * 500, "next": "2"}, {"jobs": [REJECTED], "next": None}]
     videos.on("GET /api/v1/jobs", *(partial(Exchange.send_json, document=one) for one in pages))
     result = cinemill("retry", "--failed")

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cinemill.cli.progress import Display
+    from cinemill.cli.result import Result
     from cinemill.cli.uploads import UploadResult
     from cinemill.client import Client
+    from cinemill.client.models import ErrorDocument
 
 Timelines = Annotated[
     list[Path], typer.Argument(metavar="TIMELINE", help="JSON files with one timeline each.")
@@ -123,7 +125,7 @@ def batch(
     raise typer.Exit(highest(exit_code_of(error) for error in errors.values()))
 
 
-def _read_error(client: Client, result: Mapping[str, Any]) -> CinemillError:
+def _read_error(client: Client, result: Result) -> CinemillError:
     """Return the error of one render as ``render`` reports it: the result has less than the job."""
     from cinemill.cli.result import JobFailed
 
@@ -133,7 +135,7 @@ def _read_error(client: Client, result: Mapping[str, Any]) -> CinemillError:
             return JobFailed(client.job(str(job_id)))
     stored = result["error"]
     hint = stored.get("hint") or "Render it again; 'cinemill jobs' lists what is left."
-    failure = {**stored, "hint": hint}
+    failure: ErrorDocument = {"code": stored["code"], "message": stored["message"], "hint": hint}
     return JobFailed({"id": str(job_id or ""), "status": "failed", "error": failure})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from typing import Any, TextIO
+from typing import TextIO
 
 # Those of C0 and C1, but tab and line end. Terminals obey them: names of videos, messages of
 # servers and lines of logs could clear the screen, or type for the user.
@@ -28,7 +28,7 @@ def escape_around_colors(text: str) -> str:
     )
 
 
-def dump_json(document: Any, stream: TextIO | None, *, indent: int | None = None) -> str:
+def dump_json(document: object, stream: TextIO | None, *, indent: int | None = None) -> str:
     """Return a document as JSON that stays JSON on this stream; see fit_json."""
     text = json.dumps(document, ensure_ascii=False, indent=indent, default=str)
     return fit_json(text, stream)
