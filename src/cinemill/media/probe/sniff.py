@@ -2,7 +2,7 @@
 
 Signatures of containers: ISO/IEC 14496-12 (boxes), RFC 8794 and 9559 (EBML, Matroska), RFC 3533
 (Ogg), ISO/IEC 13818-1 (program and transport streams), SMPTE ST 377-1 (MXF), and the published AVI,
-FLV and ASF specifications. Audio is told by ``sound_heads``, pictures by ``picture_heads``.
+FLV and ASF specifications. Audio is told by ``heads.sounds``, pictures by ``heads.pictures``.
 """
 
 from __future__ import annotations
