@@ -19,6 +19,11 @@ from tests.integration.media.editing import Bench, edit
 from tests.integration.media.test_overlays import lay
 from tests.integration.media.test_stills import read_number
 
+from cinemill.capabilities.analysis.providers.range_material import (
+    CLIP_FILENAME,
+    plan_clip,
+    plan_clip_picture,
+)
 from cinemill.capabilities.previews.stills import extract_stills
 from cinemill.capabilities.render.timeline.timeline import Clip
 from cinemill.core.encoding.rendition import read_rendition
@@ -61,6 +66,12 @@ def clear_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(path: Path) -> MediaInfo:
     return read_media(path, sniff_file(path), Limits())
+
+
+def open_session(processor: Processor) -> FfmpegSession:
+    return FfmpegSession(
+        processor.ffmpeg_binary, processor.folder, processor.limits, processor.sandbox
+    )
 
 
 def colors_of(picture: Any) -> tuple[list[int], list[int]]:
@@ -143,12 +154,42 @@ def test_rendition_says_that_it_lost_its_transparency(
     processor: Processor, clear_films: Path
 ) -> None:
     path = clear_films / "vp9.webm"
-    session = FfmpegSession(
-        processor.ffmpeg_binary, processor.folder, processor.limits, processor.sandbox
-    )
+    session = open_session(processor)
     made = encode(session, path, read(path), read_rendition({"preset": "mobile"}))
     assert "transparent parts were put over black" in made.facts["changes"]
     assert is_near(colors_of(read_rgb(made.path))[1], BLACK)
+
+
+@pytest.mark.parametrize("name", ["vp8.webm", "vp9.webm", "png.mov"])
+def test_clips_for_models_are_on_black(processor: Processor, clear_films: Path, name: str) -> None:
+    path = clear_films / name
+    session, info = open_session(processor), processor.probe(path)
+    arguments = plan_clip(
+        str(path),
+        info,
+        (0, 400),
+        picture=plan_clip_picture(info, session.binary, is_proxy=False),
+        lead_seconds=0.0,
+        max_pixels=session.limits.max_pixels,
+    )
+    session.run(arguments, readable=[path], on_progress=lambda _progress: None)
+    left, right = colors_of(read_rgb(session.folder / CLIP_FILENAME))
+    assert is_near(left, RED, 45)
+    assert is_near(right, BLACK)
+
+
+def test_ffmpeg_without_the_decoder_of_transparency_reads_the_picture(
+    processor: Processor, clear_films: Path
+) -> None:
+    """The probe has PyAV's libraries; FFMPEG_PATH may be one that was built without libvpx."""
+    less = replace(processor.ffmpeg_binary, decoders=frozenset({"vp8", "vp9"}))
+    session = replace(open_session(processor), binary=less)
+    path = clear_films / "vp9.webm"
+    made = encode(session, path, read(path), read_rendition({"preset": "mobile"}))
+    assert is_near(colors_of(read_rgb(made.path))[0], RED, 45)
+    arguments = ["-c:0", "libvpx-vp9", "-i", "a.webm", "-c:v", "libvpx-vp9", "b.webm"]
+    assert less.omit_missing_decoders(arguments) == arguments[2:]
+    assert processor.ffmpeg_binary.omit_missing_decoders(arguments) == arguments
 
 
 @pytest.mark.parametrize("name", ["vp9.webm", "png.mov", "animation.gif"])
@@ -181,9 +222,7 @@ def test_stills_of_animations_show_their_times(
     """Each frame may be a change of the one before, so none can be sought."""
     more = ["-f", "apng", "-plays", "0"] if name.endswith("png") else ["-loop", "0"]
     path = make_numbered(tmp_path / name, 40, *more)
-    session = FfmpegSession(
-        processor.ffmpeg_binary, processor.folder, processor.limits, processor.sandbox
-    )
+    session = open_session(processor)
     moments = [Fraction(1, 20), Fraction(2), Fraction(39, 10)]
     stills = extract_stills(session, path, processor.probe(path), moments, height=36)
     assert [read_number(one.path) for one in stills] == [0, 20, 39]

@@ -160,6 +160,14 @@ def can_be_copied(info: MediaInfo) -> bool:
     )
 
 
+def tell_why_not_copied(info: MediaInfo) -> str:
+    """Return why there is nothing to play while rungs are encoded; empty if there is."""
+    if not info.has_picture:
+        return "It is sound alone, which can be played once it is encoded."
+    encoded = "The video must be encoded before browsers can play it."
+    return "" if can_be_copied(info) else encoded
+
+
 def copy_stream(session: FfmpegSession, source: Path, info: MediaInfo) -> LadderOutcome:
     """Write the source's own video in segments, without encoding: playable while rungs are encoded.
 

@@ -12,10 +12,10 @@ from cinemill.capabilities.streaming.encode_ladder import (
     MASTER_PLAYLIST,
     MEDIA_TYPES,
     LadderOutcome,
-    can_be_copied,
     copy_stream,
     list_rungs,
     make_ladder,
+    tell_why_not_copied,
 )
 from cinemill.capabilities.streaming.ladder import Stream
 from cinemill.capabilities.streaming.plan import RungsParameters
@@ -63,8 +63,7 @@ def open_stream(resources: StepResources, context: StepContext) -> StepOutcome:
     """
     asset = find_asset(resources, context)
     info = _read_info(context)
-    if not can_be_copied(info):
-        why = "The video must be encoded before browsers can play it."
+    if why := tell_why_not_copied(info):
         return StepOutcome({"asset_id": asset.id, "playlist": None, "why": why})
     require_space(resources, info.size_bytes)
     session = ffmpeg_session(resources, context, "Preparing early playback")

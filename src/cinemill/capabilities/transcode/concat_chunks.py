@@ -19,9 +19,10 @@ from cinemill.core.encoding.rendition import Container, RenditionRequest, VideoC
 from cinemill.core.media import MediaInfo
 from cinemill.errors import DiskFull, OutputInvalid
 from cinemill.media.encoding.encode import inspect_rendition
-from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
+from cinemill.media.encoding.encode_plan import EncodePlan
 from cinemill.media.encoding.stated_end import state_end
 from cinemill.media.ffmpeg.arguments import input_arguments
+from cinemill.media.ffmpeg.containers import DEMUXERS, MUXERS
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import PacketError, create_mp4, open_film, open_mp4, read_packets
@@ -33,7 +34,6 @@ _CHECK_EVERY = 250
 """Packets between two checks for cancellation."""
 _VIDEO_SHARE = 0.5
 """Share of the whole work: the video is written twice."""
-_DEMUXERS = {Container.MP4: "mov", Container.WEBM: "matroska", Container.MKV: "matroska"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ def _mux(
     maps = ["-map", "0:v"]
     readable = [source]
     if tracks is not None:
-        inputs += ["-f", _DEMUXERS[request.container], "-i", f"file:{tracks}"]
+        inputs += ["-f", DEMUXERS[request.container], "-i", f"file:{tracks}"]
         maps += ["-map", "1:a?", "-map", "1:s?"]
         readable.append(tracks)
     number = 1 if tracks is None else 2

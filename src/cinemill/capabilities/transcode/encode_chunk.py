@@ -23,7 +23,7 @@ from cinemill.media.encoding.audio_plan import (
     plan_audio,
 )
 from cinemill.media.encoding.encode import can_encode_audio
-from cinemill.media.encoding.encode_plan import MUXERS, EncodePlan
+from cinemill.media.encoding.encode_plan import EncodePlan
 from cinemill.media.encoding.steady_audio import with_steady_audio
 from cinemill.media.ffmpeg.arguments import (
     CHUNK_MUXER,
@@ -32,6 +32,7 @@ from cinemill.media.ffmpeg.arguments import (
     input_arguments,
     keep_clock,
 )
+from cinemill.media.ffmpeg.containers import MUXERS
 from cinemill.media.ffmpeg.process import FfmpegFailed
 from cinemill.media.ffmpeg.progress import FfmpegProgress, LogSummary, share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession

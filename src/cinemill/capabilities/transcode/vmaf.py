@@ -16,10 +16,10 @@ from typing import Any
 from cinemill.core.encoding.rendition import RenditionRequest
 from cinemill.core.media import MediaInfo
 from cinemill.errors import InputRejected, OutputInvalid, ToolMissing
-from cinemill.media.encoding.encode import DEMUXERS
-from cinemill.media.encoding.encode_plan import MEDIA_TYPES, fit_box, plan_video_filters
+from cinemill.media.encoding.encode_plan import fit_box, plan_video_filters
 from cinemill.media.ffmpeg.arguments import input_arguments
 from cinemill.media.ffmpeg.binary import FfmpegBinary
+from cinemill.media.ffmpeg.containers import DEMUXERS
 from cinemill.media.ffmpeg.process import FfmpegProgress
 from cinemill.media.ffmpeg.session import FfmpegSession
 
@@ -148,7 +148,7 @@ def plan_measuring(
     max_pixels: int,
 ) -> list[str]:
     """Return FFmpeg's arguments: source and rendition in (paths), a log of scores out."""
-    demuxer = DEMUXERS[MEDIA_TYPES[request.container]]
+    demuxer = DEMUXERS[request.container]
     filters, _ = plan_video_filters(info, request, fit_box(info, request), can_tonemap)
     options = [f"model=version={choose_model(info, request)}", f"n_subsample={every}"]
     options += [f"n_threads={_THREADS}", f"log_path={LOG_FILENAME}", "log_fmt=json"]

@@ -18,6 +18,7 @@ from cinemill.media.encoding.hardware import HardwareEncoder
 from cinemill.media.encoding.stated_end import state_end
 from cinemill.media.encoding.steady_audio import with_steady_audio
 from cinemill.media.ffmpeg.binary import FfmpegBinary, try_encoder
+from cinemill.media.ffmpeg.containers import find_demuxer
 from cinemill.media.ffmpeg.process import FfmpegFailed
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -33,7 +34,6 @@ from cinemill.media.verify.integrity import (
 )
 from cinemill.media.verify.outputs import starts_fast
 
-DEMUXERS = {"video/mp4": "mov", "video/webm": "matroska", "video/x-matroska": "matroska"}
 CODEC_NAMES = {
     VideoCodec.H264: "h264",
     VideoCodec.H265: "hevc",
@@ -189,7 +189,10 @@ def inspect_rendition(path: Path, plan: EncodePlan) -> dict[str, Any]:
     if not path.is_file() or path.stat().st_size == 0:
         raise OutputInvalid(f"{plan.filename} was not written.")
     try:
-        with path.open("rb") as file, av.open(file, format=DEMUXERS[plan.media_type]) as container:
+        with (
+            path.open("rb") as file,
+            av.open(file, format=find_demuxer(plan.filename)) as container,
+        ):
             facts = _read_facts(container)
     except (av.FFmpegError, StopIteration, IndexError) as broken:
         raise OutputInvalid(f"{plan.filename} cannot be read back: {broken}") from broken
@@ -230,7 +233,7 @@ def _read_facts(container: Any) -> dict[str, Any]:
 def measure_audio(path: Path, plan: EncodePlan) -> float:
     """Return seconds from a rendition's first frame to the end of its last audio."""
     ends = [0.0]
-    demuxer = DEMUXERS[plan.media_type]
+    demuxer = find_demuxer(plan.filename)
     with path.open("rb") as file, av.open(file, mode="r", format=demuxer) as container:
         ends += [
             float((packet.pts + (packet.duration or 0)) * packet.time_base)

@@ -33,6 +33,7 @@ from cinemill.media.ffmpeg.arguments import (
     hold_packets,
     input_arguments,
 )
+from cinemill.media.ffmpeg.containers import MUXERS
 
 VARIABLE_CLOCK_HZ = 90_000
 """Encoder clock if the frame rate varies: by default its clock is the mean rate, and frames would
@@ -51,11 +52,6 @@ COPYABLE_TEXT: Mapping[Container, frozenset[str]] = {
 }
 PLAIN_TEXT = frozenset({"subrip", "ass", "mov_text", "webvtt", "text"})
 """Subtitles that are text; the others are images of text."""
-MUXERS: Mapping[Container, tuple[str, ...]] = {
-    Container.MP4: ("-movflags", "+faststart", "-f", "mp4"),
-    Container.WEBM: ("-f", "webm"),
-    Container.MKV: ("-f", "matroska"),
-}
 MEDIA_TYPES: Mapping[Container, str] = {
     Container.MP4: "video/mp4",
     Container.WEBM: "video/webm",

@@ -21,6 +21,7 @@ from cinemill.media.encoding.audio_plan import (
 from cinemill.media.encoding.encode import EncodeOutcome, can_encode_audio
 from cinemill.media.encoding.steady_audio import with_steady_audio
 from cinemill.media.ffmpeg.arguments import input_arguments
+from cinemill.media.ffmpeg.containers import DEMUXERS, MUXERS
 from cinemill.media.ffmpeg.process import FfmpegFailed
 from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
@@ -37,16 +38,6 @@ _MEDIA_TYPES: Mapping[Container, str] = {
     Container.MP4: "audio/mp4",
     Container.WEBM: "audio/webm",
     Container.MKV: "audio/x-matroska",
-}
-_MUXERS: Mapping[Container, tuple[str, ...]] = {
-    Container.MP4: ("-movflags", "+faststart", "-f", "mp4"),
-    Container.WEBM: ("-f", "webm"),
-    Container.MKV: ("-f", "matroska"),
-}
-_DEMUXERS: Mapping[Container, str] = {
-    Container.MP4: "mov",
-    Container.WEBM: "matroska",
-    Container.MKV: "matroska",
 }
 _OF_PICTURES = ("width", "height", "bitrate", "crf", "fps", "vmaf_min")
 """Options that say nothing about sound."""
@@ -81,7 +72,7 @@ def plan_sound_rendition(
         arguments=(
             *input_arguments(source, info, max_pixels),
             *(*tracks, "-map_metadata", "0", "-map_chapters", "0"),
-            *(*_MUXERS[request.container], filename),
+            *(*MUXERS[request.container], filename),
             *hear_copied_audio(info, request),
         ),
         filename=filename,
@@ -155,7 +146,7 @@ def inspect_sound(path: Path, container: Container, *, tracks: int) -> dict[str,
     if not path.is_file() or path.stat().st_size == 0:
         raise OutputInvalid(f"{path.name} was not written.")
     try:
-        with path.open("rb") as file, av.open(file, format=_DEMUXERS[container]) as opened:
+        with path.open("rb") as file, av.open(file, format=DEMUXERS[container]) as opened:
             facts = _read_facts(opened)
     except (av.FFmpegError, IndexError) as broken:
         raise OutputInvalid(f"{path.name} cannot be read back: {broken}") from broken

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cinemill.core.encoding.rendition import Container
 from cinemill.core.media import HOLD_SECONDS
-from cinemill.media.encoding.encode_plan import MUXERS
 from cinemill.media.ffmpeg.arguments import end_track
+from cinemill.media.ffmpeg.containers import MUXERS
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.packets import open_mp4
 

@@ -7,6 +7,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +32,10 @@ NEEDED_FILTERS = frozenset(
 QUERY_TIMEOUT_SECONDS = 20
 TRIAL_TIMEOUT_SECONDS = 30
 
-_ENCODER_LINE = re.compile(r"^ [VAS][A-Z.]{5} (\S+)", re.MULTILINE)
+_CODEC_LINE = re.compile(r"^ [VAS][A-Z.]{5} (\S+)", re.MULTILINE)
 _FILTER_LINE = re.compile(r"^ [A-Z.|]{2,3} (\S+) +\S+->\S+", re.MULTILINE)
+_DECODER_OPTION = re.compile(r"-c:\d+")
+"""With the number of a stream: see ``arguments.open_arguments``."""
 _MAJOR_VERSION = re.compile(r"n?(\d{1,3})\.")
 _VERSION_LINE = re.compile(r"^ffmpeg version (\S+)")
 
@@ -47,6 +50,8 @@ class FfmpegBinary:
     """The version, and what distinguishes builds of it: linked libraries and build date."""
     encoders: frozenset[str]
     filters: frozenset[str]
+    decoders: frozenset[str] = frozenset()
+    """Empty where it does not list them."""
 
     @property
     def missing(self) -> frozenset[str]:
@@ -62,6 +67,19 @@ class FfmpegBinary:
     @property
     def can_tonemap(self) -> bool:
         return {"zscale", "tonemap"} <= self.filters
+
+    def omit_missing_decoders(self, arguments: Sequence[str]) -> list[str]:
+        """Return the arguments without decoders of inputs that this FFmpeg was built without.
+
+        The probe knows those of PyAV, or of another worker's machine. FFmpeg's own decoder reads
+        the picture, though not its transparency.
+        """
+        kept = list(arguments)
+        for place in range(len(kept) - 2, -1, -1):
+            is_decoder = _DECODER_OPTION.fullmatch(kept[place]) and "-i" in kept[place:]
+            if self.decoders and is_decoder and kept[place + 1] not in self.decoders:
+                del kept[place : place + 2]
+        return kept
 
 
 def find_ffmpeg(configured: Path | None = None) -> FfmpegBinary:
@@ -132,6 +150,7 @@ def _query(ffmpeg: Path) -> FfmpegBinary | None:
     version = _run(ffmpeg, ["-version"])
     encoders = _run(ffmpeg, ["-hide_banner", "-encoders"])
     filters = _run(ffmpeg, ["-hide_banner", "-filters"])
+    decoders = _run(ffmpeg, ["-hide_banner", "-decoders"])
     if version is None or encoders is None or filters is None:
         return None
     named = _VERSION_LINE.match(version)
@@ -140,8 +159,9 @@ def _query(ffmpeg: Path) -> FfmpegBinary | None:
         ffmpeg=ffmpeg,
         version=name,
         build=f"{name} {hashlib.sha256(version.encode()).hexdigest()[:12]}",
-        encoders=frozenset(_ENCODER_LINE.findall(encoders)),
+        encoders=frozenset(_CODEC_LINE.findall(encoders)),
         filters=frozenset(_FILTER_LINE.findall(filters)),
+        decoders=frozenset(_CODEC_LINE.findall(decoders or "")),
     )
 
 

@@ -54,6 +54,7 @@ class FfmpegSession:
 
         Raises what :func:`run_ffmpeg` raises; its failures carry their evidence.
         """
+        arguments = self.binary.omit_missing_decoders(arguments)
         try:
             report = self._run(arguments, readable, on_progress, devices)
         except FfmpegFailed as failed:

@@ -47,7 +47,7 @@ def read_last_seconds(
                 metadata_errors="replace",
             ) as container,
         ):
-            stream = container.streams[stream_index]
+            stream: Any = container.streams[stream_index]
             last = find_shown_last(container, stream, file, path, boxes)
             return float(last.length * stream.time_base) if last else 0.0
     except (av.FFmpegError, ValueError, OverflowError, IndexError):

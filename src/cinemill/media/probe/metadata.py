@@ -319,8 +319,8 @@ def _decode_first_frame(container: Any, stream: Any) -> FirstFrame:
 def find_alpha_decoder(stream: Any) -> str:
     """Return the decoder that the transparency needs; empty if it needs no other than usual.
 
-    ``alpha_mode`` is of the WebM container guidelines. Where it was copied from one file to another,
-    it is a tag, too, and then its name is in capitals.
+    ``alpha_mode`` is of the WebM container guidelines. Where FFmpeg copied a track, it is a tag,
+    too, and its name is in capitals.
     """
     name = ALPHA_DECODERS.get(stream.codec_context.codec.canonical_name, "")
     said = {key.lower(): value for key, value in stream.metadata.items()}

@@ -16,16 +16,10 @@ import av
 from cinemill.core.media import ArtifactKind
 from cinemill.errors import OutputInvalid
 from cinemill.media.ffmpeg.arguments import AUDIO_RATE_HZ
+from cinemill.media.ffmpeg.containers import find_demuxer
 from cinemill.media.probe.last_frame import read_frames
 from cinemill.media.verify.expected_output import PlannedOutput
 
-_DEMUXERS = {
-    ".mp4": "mov",
-    ".m4a": "mov",
-    ".mkv": "matroska",
-    ".jpg": "jpeg_pipe",
-    ".flac": "flac",
-}
 _CODECS = {
     ArtifactKind.PROXY: "h264",
     ArtifactKind.ANIMATED_PREVIEW: "h264",
@@ -43,7 +37,7 @@ def inspect_output(path: Path, planned: PlannedOutput) -> dict[str, Any]:
     if not path.is_file() or path.stat().st_size == 0:
         raise OutputInvalid(f"{planned.filename} was not written.")
     try:
-        with path.open("rb") as file, av.open(file, format=_DEMUXERS[path.suffix]) as container:
+        with path.open("rb") as file, av.open(file, format=find_demuxer(path.name)) as container:
             if planned.media_type == "image/jpeg":
                 return _inspect_still(container, planned)
             if planned.kind is ArtifactKind.AUDIO:

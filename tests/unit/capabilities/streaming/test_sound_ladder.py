@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from cinemill.capabilities.streaming.encode_ladder import tell_why_not_copied
 from cinemill.capabilities.streaming.ladder import MediaSegment, Stream
 from cinemill.capabilities.streaming.sound_ladder import (
     choose_sound_rungs,
     write_sound_master_playlist,
 )
+from cinemill.core.media import NO_PICTURE, MaterialFormat, MediaInfo
+
+
+def test_sound_alone_is_not_called_a_video() -> None:
+    song = MediaInfo(MaterialFormat.MP3, 1000, 10.0, 0.0, 128_000, NO_PICTURE)
+    assert tell_why_not_copied(song).startswith("It is sound alone")
 
 
 @pytest.mark.parametrize(
