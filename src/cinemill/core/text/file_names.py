@@ -19,7 +19,7 @@ DEFAULT = "film"
 _SEPARATORS = re.compile(r"[/\\]")
 # Joiners hold emoji families together; every other format character can only mislead the eye
 # (a right-to-left override makes "gpj.exe" of "exe.jpg").
-_JOINERS = frozenset({"\u200c", "\u200d"})
+JOINERS = frozenset({"\u200c", "\u200d"})
 _UNSHOWN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
 # Refused by Windows, exFAT and SMB.
@@ -92,13 +92,13 @@ def cut(text: str, most_bytes: int) -> str:
     """
     begun = text.encode()[:most_bytes].decode(errors="ignore")
     end = len(begun)
-    while 0 < end < len(text) and (_extends(text[end]) or text[end - 1] in _JOINERS):
+    while 0 < end < len(text) and (_extends(text[end]) or text[end - 1] in JOINERS):
         end -= 1
     return text[:end] or begun
 
 
 def _is_shown(character: str) -> bool:
-    if character in _JOINERS:
+    if character in JOINERS:
         return True
     # Tabs and newlines become single spaces in the next step.
     if character.isspace():
@@ -113,7 +113,7 @@ def _is_shown(character: str) -> bool:
 def _extends(character: str) -> bool:
     """Return whether a character is shown as a part of the one before it."""
     return (
-        character in _JOINERS
+        character in JOINERS
         or unicodedata.category(character).startswith("M")
         or ord(character) in _SKIN_TONES
     )
