@@ -57,6 +57,20 @@ def make_placed(path: Path, layout: str, tones: Mapping[int, int], *, level: flo
     return path
 
 
+def make_programs(path: Path) -> Path:
+    """Create MPEG-TS of two programs, each with its size and its tone, and a radio program."""
+    inputs: list[str] = []
+    for size, hertz in (("64x64", 440), ("320x180", 880)):
+        inputs += ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25"]
+        inputs += ["-f", "lavfi", "-i", f"sine={hertz}"]
+    inputs += ["-f", "lavfi", "-i", "sine=220"]
+    maps = [word for number in range(5) for word in ("-map", str(number))]
+    programs = ["-program", "st=0:st=1", "-program", "st=2:st=3", "-program", "st=4"]
+    coded = ["-c:v", "mpeg2video", "-c:a", "mp2", "-t", "1"]
+    run([*inputs, *maps, *coded, *programs, f"file:{path}"])
+    return path
+
+
 def make_mono_tracks(path: Path, tones: Mapping[str, int], *, seconds: int = 1) -> Path:
     """Create a video with a track for each place, such as ``FL``, and its tone."""
     inputs: list[str] = []

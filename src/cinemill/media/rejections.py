@@ -51,6 +51,9 @@ REJECTION_HINTS: dict[str, str] = {
 }
 """What people can do about it; for other codes, what they can do about any video."""
 
+OVERLAY_HINT = "Convert it to PNG, JPEG or WebP: these can be laid over a video."
+"""For a picture of another kind that was to be an overlay."""
+
 
 def reject_media(
     code: str, *, message: str = "", hint: str = "", log_tail: str = ""

@@ -248,7 +248,7 @@ def test_overlay_source_is_probed_by_kind(tmp_path: Path) -> None:
     [
         (b"", "media_empty"),
         (b"#EXTM3U\nfile:///etc/passwd", "media_playlist"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "media_unrecognized"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "media_still"),
         (b"\x89PNG\r\n\x1a\nand then nothing", "media_damaged"),
         (b"ID3\x03", "media_unreadable"),
     ],

@@ -27,6 +27,7 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.metadata import read_media
 from cinemill.media.probe.sniff import sniff_file
 from cinemill.media.sound.waveform import HEIGHT_PX, WIDTH_PX, draw_waveform, read_peaks
+from cinemill.steps.source.audio_samples import BYTES_PER_SECOND, extract_samples
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +223,46 @@ def test_sound_that_begins_within_a_frame_is_read(
     path = tmp_path / f"late.{suffix}"
     path.write_bytes(bytes(lead) + (sounds / f"tone.{suffix}").read_bytes()[300:])
     assert prepare(session, path).decoded_seconds == pytest.approx(1, abs=0.12)
+
+
+@pytest.fixture
+def podcast(tmp_path: Path) -> Path:
+    """Return three MP3 files in one, as ``cat`` writes them, each with its tags."""
+    tone = make_sound(tmp_path / "tone.mp3")
+    tagged = tmp_path / "tagged.mp3"
+    run(
+        ["-i", str(tone), "-c", "copy", "-metadata", "title=News", "-write_id3v1", "1", str(tagged)]
+    )
+    path = tmp_path / "podcast.mp3"
+    path.write_bytes(tagged.read_bytes() * 2 + tone.read_bytes())
+    return path
+
+
+def test_tags_in_the_middle_of_joined_files_are_no_damage(
+    session: FfmpegSession, podcast: Path
+) -> None:
+    assert prepare(session, podcast).decoded_seconds == pytest.approx(3, abs=0.2)
+    for left in session.folder.iterdir():
+        left.unlink()
+    made = encode_sound(session, podcast, read(podcast), read_rendition({"audio": "aac"}))
+    assert made.facts["duration_seconds"] == pytest.approx(3, abs=0.2)
+    for left in session.folder.iterdir():
+        left.unlink()
+    assert not make_sound_ladder(session, podcast, read(podcast)).flaw
+    samples = extract_samples(session, podcast, read(podcast), prepared=None)
+    assert samples.stat().st_size / BYTES_PER_SECOND == pytest.approx(3, abs=0.2)
+
+
+def test_damage_in_joined_files_is_found_all_the_same(
+    session: FfmpegSession, podcast: Path
+) -> None:
+    content = bytearray(podcast.read_bytes())
+    for at in range(1500, len(content) // 4, 900):
+        content[at : at + 450] = b"\x55" * 450
+    podcast.write_bytes(content)
+    with pytest.raises(MediaRejected) as refused:
+        prepare(session, podcast)
+    assert refused.value.code in ("media_damaged", "media_truncated")
 
 
 def test_length_is_measured_before_it_is_refused(tmp_path: Path) -> None:

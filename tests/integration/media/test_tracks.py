@@ -260,6 +260,19 @@ def test_audio_of_too_many_channels_is_left_out_and_said(
     )
 
 
+def test_sound_is_that_of_the_picture_s_program(processor: Processor, tmp_path: Path) -> None:
+    film = sounds.make_programs(tmp_path / "film.ts")
+    info = processor.probe(film)
+    assert (info.video.index, [track.index for track in info.audio]) == (2, [3])
+    assert info.warnings == (
+        "the audio of stream 1 was left out: it belongs to another program",
+        "the audio of stream 4 was left out: it belongs to another program",
+    )
+    processed = processor.process(film)
+    assert sounds.measure_tone(processed.file(ArtifactKind.PROXY).path, 880) > AUDIBLE
+    assert sounds.measure_tone(processed.file(ArtifactKind.PROXY).path, 440) < AUDIBLE
+
+
 SIX = {"FL": 400, "FR": 700, "FC": 1000, "LFE": 60, "BL": 1300, "BR": 1900}
 
 

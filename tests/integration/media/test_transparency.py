@@ -27,7 +27,7 @@ from cinemill.capabilities.analysis.providers.range_material import (
 from cinemill.capabilities.previews.stills import extract_stills
 from cinemill.capabilities.render.timeline.timeline import Clip
 from cinemill.core.encoding.rendition import read_rendition
-from cinemill.core.media import ArtifactKind, MediaInfo, SourceFormat
+from cinemill.core.media import ArtifactKind, MaterialFormat, MediaInfo, SourceFormat
 from cinemill.errors import MediaRejected
 from cinemill.media.encoding.encode import encode
 from cinemill.media.ffmpeg.limits import Limits
@@ -35,7 +35,9 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.frames.exact import read_frames
 from cinemill.media.frames.index import read_index
 from cinemill.media.probe.metadata import read_media
+from cinemill.media.probe.probe import probe_material
 from cinemill.media.probe.sniff import sniff_file
+from cinemill.media.rejections import OVERLAY_HINT
 
 SIZE = (64, 48)
 HALVES = "geq=r='if(lt(X,32),200,30)':g='if(lt(X,32),30,200)':b=30:a='if(lt(X,32),255,0)'"
@@ -234,6 +236,12 @@ def test_animation_of_one_frame_is_a_picture(tmp_path: Path, name: str, more: li
     with pytest.raises(MediaRejected) as refused:
         read(path)
     assert refused.value.code == "media_still"
+    if name.endswith("png"):
+        assert probe_material(path, Limits()).format is MaterialFormat.PNG
+        return
+    with pytest.raises(MediaRejected) as refused:
+        probe_material(path, Limits())
+    assert (refused.value.code, refused.value.hint) == ("media_still", OVERLAY_HINT)
 
 
 def test_endless_animation_is_played_once(processor: Processor, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from cinemill.core.tracks.choice import (
     choose_video_track,
     list_roles,
 )
-from cinemill.core.tracks.names import LONGEST_NAME, name_tracks
+from cinemill.core.tracks.names import LONGEST_NAME, clean_name, name_tracks
 
 
 def video(index: int, codec: str = "h264", **more: object) -> VideoTrack:
@@ -119,6 +119,19 @@ def test_title_says_what_a_track_is_for_where_no_flag_does(
 def test_video_without_audio_has_none() -> None:
     assert choose_audio_track([]) is None
     assert choose_video_track([]) is None
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("می\u200cخواهم", "می\u200cخواهم"),  # Persian, whose words are joined of parts
+        ("👩\u200d👩\u200d👧", "👩\u200d👩\u200d👧"),
+        ("x" * 98 + "👩\u200d👩\u200d👧", "x" * 98),
+        ("a\u2028b\u202ec", "a b c"),
+    ],
+)
+def test_characters_as_people_see_them_stay_whole_in_names(title: str, name: str) -> None:
+    assert clean_name(title) == name
 
 
 def test_names_are_unique_bounded_and_of_one_line() -> None:

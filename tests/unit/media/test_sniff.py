@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cinemill.core.media import MaterialFormat, SourceFormat
 from cinemill.errors import MediaRejected
 from cinemill.media.probe.sniff import HEAD_BYTES, find_packet_bytes, sniff, sniff_material
+from cinemill.media.rejections import OVERLAY_HINT
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -73,7 +74,9 @@ def test_sniff_distinguishes_empty_files_from_unknown_bytes() -> None:
         b"\xef\xbb\xbf\r\n #extm3u",
         b"ffconcat version 1.0",
         b"file '/etc/passwd'",
+        b"file holiday.mp4\nfile more.mp4\n",
         b"<?xml version='1.0'?><MPD/>",
+        b"<?xml version='1.0'?>\n<!-- by hand -->\n<!DOCTYPE smil [<!ENTITY a 'b'>]>\n<smil/>",
         b"v=0\no=-",
         b"[playlist]\nFile1=x",
         b"https://example.org/live.m3u8",
@@ -83,6 +86,23 @@ def test_sniff_rejects_playlists_by_their_own_code(head: bytes) -> None:
     with pytest.raises(MediaRejected) as refused:
         sniff(head)
     assert refused.value.code == "media_playlist"
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        (b"<?xml version='1.0'?>\n<!-- drawn --><svg xmlns='http://www.w3.org'/>", "media_still"),
+        (b'<svg width="10">', "media_still"),
+        (b"<?xml version='1.0'?><rss version='2.0'/>", "media_unrecognized"),
+        (b"<?xml version='1.0'?><!-- never closed", "media_unrecognized"),
+        (b"file formats: a survey of what is in use", "media_unrecognized"),
+        (b"<?xml" * 800, "media_unrecognized"),
+    ],
+)
+def test_text_is_a_playlist_only_if_it_refers_to_files(head: bytes, code: str) -> None:
+    with pytest.raises(MediaRejected) as refused:
+        sniff(head)
+    assert refused.value.code == code
 
 
 @pytest.mark.parametrize("name", STILLS)
@@ -111,6 +131,7 @@ def test_stills_that_can_be_overlaid_are_material() -> None:
     with pytest.raises(MediaRejected) as refused:
         sniff_material(STILLS["TIFF"])
     assert refused.value.code == "media_still"
+    assert refused.value.hint == OVERLAY_HINT
 
 
 @given(st.binary(max_size=HEAD_BYTES))

@@ -34,6 +34,7 @@ from cinemill.media.ffmpeg.process import FfmpegFailed
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.rejections import reject_media
 from cinemill.media.verify.integrity import blame_source, ends_cleanly, find_sound_flaw
+from cinemill.media.verify.joints import without_joints
 
 RUNGS_BPS = (256_000, 128_000, 64_000)
 """Of AAC with one or two channels: as good as the source, usual, and for slow connections."""
@@ -78,7 +79,7 @@ def _encode(
 ) -> LadderOutcome:
     rungs = choose_sound_rungs(info.bitrate_bps, len(info.audio))
     plan = plan_sound_ladder(source, info, rungs, session.limits.max_pixels)
-    tally = run_ladder(session, source, info, plan)
+    tally = without_joints(run_ladder(session, source, info, plan), source, info.format)
     tracks = _read_tracks(session.folder, info, rungs)
     seconds = max(track[0].seconds for track in tracks)
     flaw = find_sound_flaw(info, tally, seconds, has_clean_end=ends_cleanly(source, info.format))

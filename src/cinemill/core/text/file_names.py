@@ -19,7 +19,7 @@ DEFAULT = "film"
 _SEPARATORS = re.compile(r"[/\\]")
 # Joiners hold emoji families together; every other format character can only mislead the eye
 # (a right-to-left override makes "gpj.exe" of "exe.jpg").
-_JOINERS = frozenset({"\u200c", "\u200d"})
+JOINERS = frozenset({"\u200c", "\u200d"})
 _UNSHOWN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _FLAG = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)")
 """A region's, such as Scotland's: a black flag and its name in tags, which are hidden elsewhere."""
@@ -106,7 +106,7 @@ def cut(text: str, most_bytes: int) -> str:
 
 
 def _is_shown(character: str) -> bool:
-    if character in _JOINERS:
+    if character in JOINERS:
         return True
     # Tabs and newlines become single spaces in the next step.
     if character.isspace():
@@ -119,7 +119,7 @@ def _is_shown(character: str) -> bool:
 
 
 def _is_within_character(text: str, position: int) -> bool:
-    if _extends(text[position]) or text[position - 1] in _JOINERS:
+    if _extends(text[position]) or text[position - 1] in JOINERS:
         return True
     # In a row of flags, each has two letters.
     letters = 0
@@ -132,7 +132,7 @@ def _is_within_character(text: str, position: int) -> bool:
 def _extends(character: str) -> bool:
     """Return whether a character is shown as a part of the one before it."""
     return (
-        character in _JOINERS
+        character in JOINERS
         or unicodedata.category(character).startswith("M")
         or ord(character) in _SKIN_TONES
         or ord(character) in _TAGS

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from cinemill.core.media import AudioStream
+from cinemill.core.text.file_names import JOINERS, cut
 
 LONGEST_NAME = 100
 """Characters; menus of players show about thirty."""
@@ -15,8 +16,17 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def clean_name(text: str) -> str:
     """Return a title as one line of plain text, at most ``LONGEST_NAME`` characters."""
-    shown = (" " if unicodedata.category(one) in _INVISIBLE else one for one in text[:2000])
-    return " ".join("".join(shown).split())[:LONGEST_NAME].strip()
+    shown = (one if _is_shown(one) else " " for one in text[:2000])
+    return _shorten(" ".join("".join(shown).split()), LONGEST_NAME).strip()
+
+
+def _is_shown(character: str) -> bool:
+    return character in JOINERS or unicodedata.category(character) not in _INVISIBLE
+
+
+def _shorten(text: str, length: int) -> str:
+    """Return the beginning of a text, at most so many characters, cut where people see no seam."""
+    return text if len(text) <= length else cut(text, len(text[:length].encode()))
 
 
 def name_tracks(tracks: Sequence[AudioStream]) -> tuple[str, ...]:
@@ -35,5 +45,5 @@ def _make_unique(name: str, others: Sequence[str]) -> str:
     while made.casefold() in taken:
         number += 1
         ending = f" ({number})"
-        made = f"{name[: LONGEST_NAME - len(ending)]}{ending}"
+        made = f"{_shorten(name, LONGEST_NAME - len(ending))}{ending}"
     return made

@@ -28,6 +28,7 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.probe.durations import stream_seconds
 from cinemill.media.rejections import reject_media
 from cinemill.media.verify.integrity import blame_source, ends_cleanly, find_sound_flaw
+from cinemill.media.verify.joints import without_joints
 
 SUFFIXES: Mapping[Container, str] = {
     Container.MP4: "m4a",
@@ -132,7 +133,8 @@ def _encode(
     )
     path = session.folder / plan.filename
     facts = inspect_sound(path, request.container, tracks=len(info.audio))
-    tally, seconds = report.tally, facts["duration_seconds"]
+    tally = without_joints(report.tally, source, info.format)
+    seconds = facts["duration_seconds"]
     flaw = find_sound_flaw(info, tally, seconds, has_clean_end=ends_cleanly(source, info.format))
     if flaw and not (best_effort and seconds):
         raise reject_media(flaw)

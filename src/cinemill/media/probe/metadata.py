@@ -47,12 +47,14 @@ from cinemill.media.probe.streams import (
     FirstFrame,
     describe_audio,
     describe_left_out,
+    describe_other_programs,
     describe_subtitles,
     describe_video,
     describe_video_track,
     has_decoder,
     is_cover_art,
     list_decodable_audio,
+    list_program_audio,
 )
 from cinemill.media.rejections import reject_media
 
@@ -187,9 +189,9 @@ def _read_film(container: Any, source: _Source) -> MediaInfo:
     if source.format in ANIMATIONS:
         animation = _read_animation(container, stream, first, limits)
         duration_seconds = animation.seconds
-    audio = tuple(
-        describe_audio(stream) for stream in list_decodable_audio(container.streams.audio)
-    )
+    decodable = list_decodable_audio(container.streams.audio)
+    heard = list_program_audio(stream, decodable)
+    audio = tuple(describe_audio(stream) for stream in heard)
     video, warnings = describe_video(
         container, stream, first, find_crop(container, stream, source.path, source.boxes)
     )
@@ -209,7 +211,11 @@ def _read_film(container: Any, source: _Source) -> MediaInfo:
         audio=audio,
         has_edit_list=source.boxes.has_edit_list,
         other_streams=len(streams) - 1 - len(audio),
-        warnings=(*warnings, *describe_left_out(container.streams.audio)),
+        warnings=(
+            *warnings,
+            *describe_left_out(container.streams.audio),
+            *describe_other_programs(decodable, heard),
+        ),
         clock_start_seconds=(container.start_time or 0) / av.time_base,
         subtitles=tuple(describe_subtitles(stream) for stream in container.streams.subtitles),
     )

@@ -18,7 +18,7 @@ from cinemill.media.ffmpeg.limits import Limits
 from cinemill.media.ffmpeg.python_child import ChildCrashed, ChildLimits, run_python_child
 from cinemill.media.ffmpeg.sandbox import Sandbox, detect_sandbox
 from cinemill.media.probe.sniff import sniff_file, sniff_material_file
-from cinemill.media.rejections import REJECTION_CODES, reject_media
+from cinemill.media.rejections import OVERLAY_HINT, REJECTION_CODES, reject_media
 
 if TYPE_CHECKING:
     from cinemill.media.probe.child import ProbeAnswer
@@ -48,7 +48,13 @@ def probe(path: Path, limits: Limits, *, sandbox: Sandbox | None = None) -> Medi
 
 def probe_material(path: Path, limits: Limits, *, sandbox: Sandbox | None = None) -> MediaInfo:
     """Probe an overlay source: it may also be a still. Raises as :func:`probe` does."""
-    return _read(path, sniff_material_file(path), limits, sandbox)
+    try:
+        return _read(path, sniff_material_file(path), limits, sandbox)
+    except MediaRejected as refused:
+        # How many frames an animation has, only reading it shows.
+        if refused.code != "media_still":
+            raise
+        raise reject_media(refused.code, message=refused.message, hint=OVERLAY_HINT) from refused
 
 
 def _read(

@@ -7,6 +7,7 @@ FLV and ASF specifications. Audio is told by ``heads.sounds``, pictures by ``hea
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cinemill.core.media import STILLS, MaterialFormat, SourceFormat
@@ -24,7 +25,7 @@ from cinemill.media.probe.heads.sounds import (
     find_sound_format,
     find_tagged_format,
 )
-from cinemill.media.rejections import reject_media
+from cinemill.media.rejections import OVERLAY_HINT, reject_media
 
 HEAD_BYTES = 4096
 """How much of a file :func:`sniff` needs."""
@@ -47,19 +48,20 @@ _STILL_FORMATS = {
 _PLAYLIST_STARTS = (
     b"#extm3u",
     b"ffconcat",
-    b"file ",
     b"[playlist]",
     b"[reference]",
-    b"<?xml",
-    b"<mpd",
-    b"<smil",
-    b"<asx",
-    b"<smoothstreamingmedia",
+    *(b"<mpd", b"<smil", b"<asx", b"<smoothstreamingmedia", b"<playlist"),
     b"rtsptext",
     b"v=0",
     b"http://",
     b"https://",
 )
+_LISTED_FILE = re.compile(rb"file\s+(?:['\"]|\S+\.\w{2,5}\s*(?:\n|$))")
+"""A line of a list for FFmpeg that lacks its first one, ``ffconcat version 1.0``."""
+_PROLOG = re.compile(
+    rb"(?:\s|<\?.*?\?>|<!--.*?-->|<!doctype[^>\[]*(?:\[.*?\])?[^>]*>)*+", re.DOTALL
+)
+"""What may come before the first element of XML (W3C XML 1.0, 2.8)."""
 _TS_PACKET_BYTES = (188, 192, 204)
 _TS_SYNC = 0x47
 _TS_PACKETS_WANTED = 4
@@ -82,9 +84,11 @@ def sniff_material(head: bytes) -> SourceFormat | MaterialFormat:
     Raises MediaRejected, as :func:`sniff` does.
     """
     still = name_still(head)
-    if still not in _STILL_FORMATS:
-        return sniff(head)
-    return _STILL_FORMATS[still]
+    if still in _STILL_FORMATS:
+        return _STILL_FORMATS[still]
+    if still:
+        raise _reject_still(still, OVERLAY_HINT)
+    return sniff(head)
 
 
 def sniff_file(path: Path) -> SourceFormat | MaterialFormat:
@@ -116,6 +120,8 @@ def _sniff_moving(head: bytes) -> SourceFormat | MaterialFormat:
     found = _find_container(head) or find_sound_format(head)
     if found is not None:
         return found
+    if _strip_prolog(head).startswith(b"<svg"):
+        raise _reject_still("SVG")
     if _is_playlist(head):
         raise reject_media("media_playlist")
     hint = find_hint(head)
@@ -139,8 +145,9 @@ def _find_container(head: bytes) -> SourceFormat | None:
     return SourceFormat.MPEG_TS if _is_transport_stream(head) else None
 
 
-def _reject_still(name: str) -> MediaRejected:
-    return reject_media("media_still", message=f"The file is a picture ({name}), not a video.")
+def _reject_still(name: str, hint: str = "") -> MediaRejected:
+    message = f"The file is a picture ({name}), not a video."
+    return reject_media("media_still", message=message, hint=hint)
 
 
 def find_packet_bytes(head: bytes) -> tuple[int, int] | None:
@@ -158,5 +165,12 @@ def _is_transport_stream(head: bytes) -> bool:
 
 
 def _is_playlist(head: bytes) -> bool:
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return text.startswith(_PLAYLIST_STARTS)
+    text = _strip_prolog(head)
+    return text.startswith(_PLAYLIST_STARTS) or _LISTED_FILE.match(text) is not None
+
+
+def _strip_prolog(head: bytes) -> bytes:
+    """Return text from its first element on, in lower case."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lower()
+    found = _PROLOG.match(text)
+    return text[found.end() :] if found else text

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import re
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -72,6 +72,26 @@ def list_decodable_audio(streams: Iterable[Any]) -> list[Any]:
         if has_decoder(stream)
         and stream.codec_context.sample_rate
         and 0 < stream.channels <= MOST_CHANNELS
+    ]
+
+
+def list_program_audio(film: Any, audio: Sequence[Any]) -> list[Any]:
+    """Return the audio that is broadcast with a video track; all of it if none is.
+
+    A transport stream may have several programs, and what belongs to another one is the sound of
+    other pictures. A track without a program counts as one of the best picture's.
+    """
+    best = film.container.streams.best
+    partners = (film, best("video", related=film))
+    return [one for one in audio if best("video", related=one) in partners] or list(audio)
+
+
+def describe_other_programs(audio: Iterable[Any], kept: Sequence[Any]) -> list[str]:
+    """Return which audio is left out because it belongs to other pictures, in words."""
+    return [
+        f"the audio of stream {stream.index} was left out: it belongs to another program"
+        for stream in audio
+        if stream not in kept
     ]
 
 

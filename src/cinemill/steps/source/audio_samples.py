@@ -22,6 +22,7 @@ from cinemill.media.ffmpeg.progress import share_of_time
 from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.rejections import reject_media
 from cinemill.media.verify.integrity import blame_source, ends_cleanly
+from cinemill.media.verify.joints import without_joints
 
 SAMPLES_FILENAME = "sound.s16"
 BYTES_PER_SECOND = AUDIO_RATE_HZ * 2
@@ -99,7 +100,7 @@ def plan_prepared_samples(audio: str) -> list[str]:
 
 
 def _check(report: FfmpegReport, source: Path, info: MediaInfo) -> None:
-    tally = report.tally
+    tally = without_joints(report.tally, source, info.format)
     if tally.ended_early or not ends_cleanly(source, info.format):
         raise reject_media("media_truncated")
     if tally.decode_errors or tally.corrupt_packets or tally.container_errors:

@@ -17,6 +17,7 @@ from cinemill.media.ffmpeg.session import FfmpegSession
 from cinemill.media.rejections import reject_media
 from cinemill.media.sound.waveform import HEIGHT_PX, WIDTH_PX, draw_waveform
 from cinemill.media.verify.integrity import ends_cleanly, find_log_flaw, find_sound_flaw
+from cinemill.media.verify.joints import without_joints
 from cinemill.media.verify.outputs import inspect_output
 
 OUTPUT_TOLERANCE_SECONDS = 0.25
@@ -66,7 +67,7 @@ def _prepare(
 def _check(
     report: FfmpegReport, info: MediaInfo, source: Path, folder: Path, request: PrepareRequest
 ) -> PrepareOutcome:
-    tally = report.tally
+    tally = without_joints(report.tally, source, info.format)
     has_clean_end = ends_cleanly(source, info.format)
     try:
         facts = {one.kind: inspect_output(folder / one.filename, one) for one in (PROXY, AUDIO)}
