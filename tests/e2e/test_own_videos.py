@@ -22,7 +22,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return spoil(film, stream=0, start=2.0, end=2.4)
 
 
-def test_damage_is_named_and_what_can_be_made_is_made(page: Page, damaged: Path) -> None:
+def test_damage_is_named_and_what_is_readable_is_used(page: Page, damaged: Path) -> None:
     upload(page, damaged)
     card = page.locator("#task .error")
     expect(card.locator(".sentence")).to_contain_text("picture (stream 0) at 0:0")
@@ -30,7 +30,7 @@ def test_damage_is_named_and_what_can_be_made_is_made(page: Page, damaged: Path)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 860})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.get_by_role("button", name="Make what can be made").click()
+    page.get_by_role("button", name="Use what is readable").click()
     wait_until_done(page, "damaged.mkv")
     missing = page.locator(".facts tr", has_text="Missing")
     expect(missing.first).to_contain_text("picture: 0:0")

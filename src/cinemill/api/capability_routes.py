@@ -6,9 +6,11 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.requests import HTTPConnection
 
 from cinemill.api.http.bodies import ORDINARY_BYTES
+from cinemill.api.http.query_names import check_query, list_query_names
 from cinemill.api.models.documents import PREFIX
 from cinemill.api.schema import REFERENCE
 from cinemill.capability.composition import Composition, Installed
@@ -75,6 +77,7 @@ def _include(
                 router,
                 prefix=f"{PREFIX}/{name}",
                 max_body_size=ORDINARY_BYTES,
+                dependencies=[Depends(_check_query)],
                 include_in_schema=False,
             )
     except Exception as error:  # noqa: BLE001 - what the router holds is somebody else's
@@ -82,6 +85,12 @@ def _include(
         return LeftOut.because(installed.origin, reason)
     app.state.route_documents = [*getattr(app.state, "route_documents", ()), document]
     return None
+
+
+def _check_query(connection: HTTPConnection) -> None:
+    """Refuse parameters that the route does not have, as Cinemill's own routes do."""
+    if connection.scope["type"] == "http":
+        check_query(connection, list_query_names(connection.scope["route"].dependant))
 
 
 def _describe(router: APIRouter, name: str) -> dict[str, Any]:

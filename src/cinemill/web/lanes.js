@@ -65,7 +65,7 @@ export class Lanes {
     this.onSeek(time);
   }
 
-  // Rows are drawn anew as their data arrive; whoever works in one goes on in it.
+  // Rows are drawn again as their data arrive; whoever works in one goes on in it.
   #draw() {
     const held = this.#place.contains(document.activeElement) ? document.activeElement.dataset.lane : undefined;
     const shown = this.#isUnfolded ? this.#lanes : this.#lanes.slice(0, SHOWN_LANES);

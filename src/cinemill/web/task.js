@@ -10,10 +10,9 @@ import { isFinal, watchJob } from "./watch.js";
 
 const LOST_WORDS = "Connection lost. Reconnecting …";
 const RETRY_MS = 3000;
-// The model of captions if a job names none.
 // The hint names the model that is missing: a job may need several, and its parameters name none.
 const FETCH_COMMAND = /cinemill models fetch ([\w.-]+)/;
-// The hint offers it where this job can make what can be made of a damaged video.
+// The hint offers it where this job can use the readable parts of a damaged video.
 const BEST_EFFORT = /\bbest_effort\b/;
 const STAGES = {
   intake: "Importing the video",
@@ -224,7 +223,7 @@ export class TaskView {
     }
     if (job.asset_id && BEST_EFFORT.test(problem.hint)) {
       card.querySelector(".actions").prepend(
-        button("Make what can be made", (made) => this.#makeBest(made, job), "button primary"));
+        button("Use what is readable", (made) => this.#makeBest(made, job), "button primary"));
     }
     card.classList.toggle("cancelled", wasCancelled);
     showTaskId(card.querySelector(".task-id"), this.#taskId);

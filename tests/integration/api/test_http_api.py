@@ -347,6 +347,21 @@ class TestAssets:
         assert part.headers["content-range"] == f"bytes 100-199/{len(content)}"
         assert api.http.head(address).headers["content-length"] == str(len(content))
         assert api.http.get(address, headers={"Range": "bytes=99999-"}).status_code == 416
+        # RFC 9110: an unknown unit is ignored, and of several ranges one that exists is enough.
+        assert api.http.get(address, headers={"Range": "items=0-5"}).content == content
+        first = api.http.get(address, headers={"Range": "bytes=0-9,99999999999-"})
+        assert (first.status_code, first.content) == (206, content[:10])
+        both = api.http.get(address, headers={"Range": "bytes=99999-,88888-"})
+        assert both.status_code == 416
+
+    def test_file_is_asked_about_by_its_tag_alone(self, api: RunningApi) -> None:
+        asset_id = api.http.get(f"/api/v1/jobs/{api.submit()}").json()["asset_id"]
+        address = f"/api/v1/assets/{asset_id}/files/source"
+        whole = api.http.get(address)
+        assert "last-modified" not in whole.headers
+        for version, status in ((whole.headers["etag"], 206), (whole.headers["date"], 200)):
+            headers = {"Range": "bytes=0-1", "If-Range": version}
+            assert api.http.get(address, headers=headers).status_code == status
 
     def test_job_with_a_repeated_idempotency_key_is_created_once(self, api: RunningApi) -> None:
         scene = {"video_path": "/films/a.mp4", "start_time": 0, "end_time": 1}

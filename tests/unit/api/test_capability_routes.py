@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, WebSocket
+from fastapi.testclient import TestClient
 from pydantic import BaseModel, create_model
 
 from cinemill.api import schema
@@ -74,6 +75,31 @@ def test_routes_are_served_below_the_name() -> None:
     app, left_out = serve(make_router)
     assert left_out == []
     assert call(app, "GET", "/api/v1/echo/hello").json() == {"echo": "hello"}
+
+
+def test_unknown_parameter_is_refused_as_on_our_own_routes() -> None:
+    def build(_: object) -> APIRouter:
+        router = make_router()
+
+        @router.get("/listed/all")
+        def list_echoes(limit: int = 5) -> dict[str, int]:
+            return {"limit": limit}
+
+        @router.websocket("/ws")
+        async def talk(socket: WebSocket) -> None:
+            await socket.accept()
+            await socket.send_text("hello")
+            await socket.close()
+
+        return router
+
+    app, _ = serve(build)
+    assert call(app, "GET", "/api/v1/echo/listed/all?limit=3").json() == {"limit": 3}
+    for query in ("limitt=3", "limit=1&limit=2"):
+        answer = call(app, "GET", f"/api/v1/echo/listed/all?{query}")
+        assert (answer.status_code, answer.json()["code"]) == (422, "parameters_invalid")
+    with TestClient(app).websocket_connect("/api/v1/echo/ws?x=1") as socket:
+        assert socket.receive_text() == "hello"
 
 
 def test_errors_are_problem_documents() -> None:

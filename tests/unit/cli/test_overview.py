@@ -132,7 +132,7 @@ def test_status_knows_what_up_is_starting(stats_server: LittleServer, cinemill: 
     set_health(stats_server, workers="starting", relay="starting")
     shown = " ".join(cinemill("status").stdout.split())
     assert "workers starting, relay starting)" in shown
-    assert shown.count("'cinemill up' is starting it") == 2
+    assert shown.count("'cinemill up' starts it by itself") == 2
     assert "log/worker.out" in shown
     assert "log/beat.out" in shown
     assert "start one with" not in shown

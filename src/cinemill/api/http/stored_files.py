@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable, Response
 from starlette.types import Receive, Scope, Send
 
 from cinemill.api.http.disposition import name_disposition
-from cinemill.api.middleware.cache_rules import ASKED_EACH_TIME, NEVER_CHANGES
 from cinemill.api.middleware.entity_tags import is_known
 from cinemill.errors import NotFound
 from cinemill.storage.media.files import LocalFiles
@@ -30,8 +31,19 @@ class StoredFile(FileResponse):
             return
         await super().__call__(scope, receive, send)
 
+    def set_stat_headers(self, stat_result: os.stat_result) -> None:
+        # Without Last-Modified: an address without a hash may return an older file than before,
+        # so no condition on a date is understood, and none is invited.
+        self.headers["Content-Length"] = str(stat_result.st_size)
+
+    def _should_use_range(self, http_if_range: str) -> bool:
+        return http_if_range == self.headers["ETag"]
+
     @classmethod
     def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        unit, mark, _ = http_range.partition("=")
+        if mark and unit.strip().lower() != "bytes":
+            return []  # as if there were none (RFC 9110, section 14.2)
         # Starlette's own responses to these are plain text.
         try:
             return super()._parse_range_header(http_range, file_size)
@@ -41,6 +53,12 @@ class StoredFile(FileResponse):
             headers = {"Content-Range": f"bytes */{error.max_size}"}
             raise HTTPException(416, headers=headers) from None
 
+    @classmethod
+    def _parse_ranges(cls, range_: str, file_size: int) -> list[tuple[int, int]]:
+        # Starlette refuses all of them if one begins beyond the end (RFC 9110, section 14.1.2).
+        found = super()._parse_ranges(range_, file_size)
+        return [one for one in found if 0 <= one[0] < file_size] or found
+
 
 def open_stored_file(
     files: LocalFiles,
@@ -49,12 +67,12 @@ def open_stored_file(
     media_type: str,
     *,
     is_saved: bool,
-    never_changes: bool,
+    cache_rule: str,
 ) -> StoredFile:
     """Return the answer with a file of the store.
 
-    ``is_saved``: a browser saves it instead of showing it. ``never_changes``: the address that was
-    asked can never return another file. Raises NotFound (``file_missing``).
+    ``is_saved``: a browser saves it instead of showing it. ``cache_rule``: ``Cache-Control``.
+    Raises NotFound (``file_missing``).
     """
     if not files.exists(sha256):
         raise NotFound(
@@ -68,7 +86,7 @@ def open_stored_file(
         # The content's own hash: as strong as an ETag can be, and what a download is checked by.
         headers={
             "ETag": f'"{sha256}"',
-            "Cache-Control": NEVER_CHANGES if never_changes else ASKED_EACH_TIME,
+            "Cache-Control": cache_rule,
             "Content-Disposition": name_disposition(filename, saved=is_saved),
         },
     )

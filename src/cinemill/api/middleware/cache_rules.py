@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message
 
 from cinemill.api.health_paths import HEALTH_PATHS
+from cinemill.api.middleware.compression import is_text
 from cinemill.api.middleware.entity_tags import is_known, make_weak_tag
-from cinemill.api.middleware.held_answer import HeldAnswer
+from cinemill.api.middleware.held_answer import HeldAnswer, HoldingLayer
 from cinemill.api.middleware.visits import find_route_path
 
 NEVER_STORED = "no-store"
@@ -25,29 +26,7 @@ THREAD_BYTES = 256 * 1024
 _OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding"})
 
 
-class CacheRules:
-    """Adds ``Cache-Control`` where a route sets none, an ETag, and answers 304 to who has it.
-
-    Answers that set a cookie, errors, answers to anything but GET and those of ``SECRET_PATHS``
-    are ``no-store``; all others are ``private, no-cache``. A route that sets an ETag itself sets
-    one of the whole answer. Files, which are sent in pieces, compare theirs themselves.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        await self._app(scope, receive, _Answer(scope, send).send)
-
-
 class _Answer(HeldAnswer):
-    def __init__(self, scope: Scope, send: Send) -> None:
-        super().__init__(send)
-        self._scope = scope
-
     def begin(self, start: Message) -> bool:
         self._set_rule(start)
         return True
@@ -84,6 +63,21 @@ class _Answer(HeldAnswer):
         return is_read and tag is not None and is_known(tag, Headers(scope=self._scope))
 
 
+class CacheRules(HoldingLayer):
+    """Adds ``Cache-Control`` where a route sets none, an ETag, and answers 304 to who has it.
+
+    Answers that set a cookie, errors, answers to anything but GET and those of ``SECRET_PATHS``
+    are ``no-store``; all others are ``private, no-cache``. A route that sets an ETag itself sets
+    one of the whole answer. Files, which are sent in pieces, compare theirs themselves.
+    """
+
+    answer = _Answer
+
+
 def _leave_out_body(start: Message) -> Message:
+    headers = MutableHeaders(scope=start)
+    if is_text(headers):
+        # As compression says of the whole answer, which it does not see (RFC 9110, 15.4.5).
+        headers.add_vary_header("Accept-Encoding")
     kept = [(name, value) for name, value in start["headers"] if name not in _OF_THE_BODY]
     return {**start, "status": 304, "headers": kept}

@@ -10,10 +10,10 @@ import gzip
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Scope, Send
 
 from cinemill.api.middleware.entity_tags import weaken
-from cinemill.api.middleware.held_answer import HeldAnswer
+from cinemill.api.middleware.held_answer import HeldAnswer, HoldingLayer
 
 LEAST_BYTES = 1024
 """A smaller answer fits into one packet either way."""
@@ -33,22 +33,9 @@ MEDIA_TYPES = frozenset(
 )
 
 
-class Compression:
-    """Compresses answers that are sent in one piece, where they are large enough text."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        await self._app(scope, receive, _Answer(scope, send).send)
-
-
 class _Answer(HeldAnswer):
     def __init__(self, scope: Scope, send: Send) -> None:
-        super().__init__(send)
+        super().__init__(scope, send)
         self._accepts = accepts_gzip(Headers(scope=scope))
 
     def begin(self, start: Message) -> bool:
@@ -71,6 +58,12 @@ class _Answer(HeldAnswer):
         if "ETag" in headers:
             headers["ETag"] = weaken(headers["ETag"])
         return start, body
+
+
+class Compression(HoldingLayer):
+    """Compresses answers that are sent in one piece, where they are large enough text."""
+
+    answer = _Answer
 
 
 def compress(body: bytes) -> bytes:

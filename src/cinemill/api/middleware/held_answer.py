@@ -1,16 +1,17 @@
-"""A response whose start waits until its body shows whether it is sent in one piece."""
+"""Responses whose start waits until their body shows whether they are sent in one piece."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from starlette.types import Message, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeldAnswer(ABC):
     """Passes a response on; one that comes in one piece is completed before its start is sent."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
         self._send = send
         self._start: Message | None = None
 
@@ -35,3 +36,16 @@ class HeldAnswer(ABC):
                 message = {**message, "body": body}
             await self._send(start)
         await self._send(message)
+
+
+class HoldingLayer:
+    """Lets every response of an application pass through a :class:`HeldAnswer` of its own."""
+
+    answer: type[HeldAnswer]
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_http = scope["type"] == "http"
+        await self._app(scope, receive, self.answer(scope, send).send if is_http else send)

@@ -69,12 +69,12 @@ def decode_cursor(cursor: str, count: int) -> list[str]:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         parts = json.loads(urlsafe_b64decode(padded))
     except (ValueError, binascii.Error, RecursionError) as error:
-        raise _invalid() from error
+        raise cursor_invalid() from error
     if not isinstance(parts, list) or len(parts) != count:
-        raise _invalid()
+        raise cursor_invalid()
     texts = [part for part in parts if isinstance(part, str) and not find_text_problem(part)]
     if len(texts) < count:
-        raise _invalid()
+        raise cursor_invalid()
     return texts
 
 
@@ -91,10 +91,10 @@ def decode_position(cursor: str | None) -> PagePosition | None:
     try:
         at = datetime.fromisoformat(text)
         if at.tzinfo is None:
-            raise _invalid()
+            raise cursor_invalid()
         return PagePosition(at.astimezone(UTC), entry_id)
     except (ValueError, OverflowError) as error:
-        raise _invalid() from error
+        raise cursor_invalid() from error
 
 
 def decode_index(cursor: str | None, version: str) -> int:
@@ -106,9 +106,10 @@ def decode_index(cursor: str | None, version: str) -> int:
         return 0
     held, index = decode_cursor(cursor, 2)
     if held != version or not (index.isascii() and index.isdecimal() and len(index) < 10):
-        raise _invalid()
+        raise cursor_invalid()
     return int(index)
 
 
-def _invalid() -> CursorInvalid:
+def cursor_invalid() -> CursorInvalid:
+    """Return the error for a cursor that no page of the list has returned."""
     return CursorInvalid("This cursor does not belong to this list.")

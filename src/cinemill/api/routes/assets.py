@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse
 
 from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
 from cinemill.api.http.stored_files import StoredFile, open_stored_file
+from cinemill.api.middleware.cache_rules import ASKED_EACH_TIME, NEVER_CHANGES, NEVER_STORED
 from cinemill.api.models.assets import (
     ArtifactDocument,
     ArtifactPage,
@@ -23,6 +24,7 @@ from cinemill.api.models.jobs import CreateJobRequest, JobDocument
 from cinemill.api.models.pages import (
     Cursor,
     PageLimit,
+    cursor_invalid,
     cut_page,
     decode_cursor,
     decode_position,
@@ -73,6 +75,7 @@ SOUND_TYPES: Mapping[SourceFormat | MaterialFormat, str] = {
 
 # What a browser may show in place; all else is saved, whatever its bytes pretend to be.
 _SHOWN_TYPES = ("video/", "image/", "audio/", "text/vtt")
+_KINDS = frozenset(kind.value for kind in ArtifactKind)
 ContentHash = Annotated[
     str,
     Query(
@@ -203,6 +206,8 @@ def _name_type(media: MediaInfo) -> str | None:
 
 def _read_place(cursor: str) -> tuple[str, str]:
     kind, variant = decode_cursor(cursor, 2)
+    if kind not in _KINDS:
+        raise cursor_invalid()
     return kind, variant
 
 
@@ -249,7 +254,7 @@ def read_file(
             asset.filename,
             media_type or "application/octet-stream",
         )
-        return _open(state, stored, sha256, is_saved=True)
+        return _open(state, stored, sha256, is_saved=True, is_kept=not download)
     if variant is None and kind in captions.KINDS:
         artifact = _find_caption_file(state, asset_id, kind, language)
     else:
@@ -267,9 +272,18 @@ def read_stream(asset_id: Text, stream: Text, filename: Text, state: StateDep) -
     return _open(state, artifact, None, is_saved=False)
 
 
-def _open(state: AppState, artifact: Artifact, sha256: str | None, *, is_saved: bool) -> StoredFile:
+def _open(
+    state: AppState,
+    artifact: Artifact,
+    sha256: str | None,
+    *,
+    is_saved: bool,
+    is_kept: bool = True,
+) -> StoredFile:
     """Return a file, if it has the content that the address names.
 
+    Without a hash in the address, caches ask each time, and keep nothing if not ``is_kept``: an
+    upload may come again under another name, and a 304 would leave browsers the former one.
     Raises NotFound (``artifact_not_found``, ``file_missing``).
     """
     if sha256 not in (None, artifact.sha256):
@@ -284,5 +298,5 @@ def _open(state: AppState, artifact: Artifact, sha256: str | None, *, is_saved: 
         artifact.filename,
         artifact.media_type,
         is_saved=is_saved,
-        never_changes=sha256 is not None or artifact.kind is ArtifactKind.SOURCE,
+        cache_rule=NEVER_CHANGES if sha256 else ASKED_EACH_TIME if is_kept else NEVER_STORED,
     )

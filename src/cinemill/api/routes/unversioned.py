@@ -14,7 +14,7 @@ from inspect import Signature, signature
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from pydantic import ConfigDict, RootModel
@@ -41,6 +41,8 @@ from cinemill.core.documents import JsonObject
 from cinemill.core.text.storable_text import Text
 
 router = APIRouter(route_class=BoundedRoute)
+_SHARED = frozenset({("GET", "/assets/{asset_id}")})
+"""Addresses that a page has as well, for who asks for HTML."""
 
 _CONTRACT_PATHS = frozenset({"/jobs/{job_id}/status"})
 _CAPTIONS_PATH = "/assets/{asset_id}/captions"
@@ -234,11 +236,17 @@ def _copy_route(route: APIRoute) -> None:
         methods=sorted(route.methods or ()),
         response_model=FormerDocument if has_document else None,
         response_class=route.response_class,
+        dependencies=[Depends(_vary)] if _list_operations(route) & _SHARED else None,
         status_code=200 if has_document else route.status_code,
         tags=route.tags,
         include_in_schema=is_contract,
         responses=CONTRACT_RESPONSES if is_contract else None,
     )
+
+
+def _vary(response: Response) -> None:
+    """Say that browsers get another answer from this address."""
+    response.headers["Vary"] = "Accept"
 
 
 def _wrap(endpoint: Callable[..., Any]) -> Callable[..., FormerDocument]:

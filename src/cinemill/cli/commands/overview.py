@@ -27,7 +27,7 @@ _PARTS: Sequence[Literal["database", "redis", "workers", "relay"]] = (
     "workers",
     "relay",
 )
-_STARTS = "none responds yet; 'cinemill up' is starting it, and its log is {log} in CINEMILL_HOME"
+_STARTS = "none responds; 'cinemill up' starts it by itself, and its log is {log} in CINEMILL_HOME"
 
 
 def show_overview(client: Client, *, json: bool) -> None:

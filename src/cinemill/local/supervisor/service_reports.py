@@ -16,7 +16,7 @@ from cinemill.local.supervisor.spec import ServiceSpec
 
 
 class ServiceReports:
-    """The file, written anew at each change; without a path nothing is written."""
+    """The file, written again at each change; without a path nothing is written."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path

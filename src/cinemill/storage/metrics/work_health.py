@@ -47,9 +47,9 @@ def judge_workers(workers: Sequence[LiveWorker], queues: Collection[str]) -> Wor
 
 
 def judge_relay(silent_seconds: float | None) -> WorkState:
-    """Return whether a relay that was heard so long ago still runs; None: none ever ran."""
-    is_heard = silent_seconds is not None and silent_seconds < SILENT_SECONDS
-    return WorkState.OK if is_heard else WorkState.NONE
+    """Return whether a relay that was last seen so long ago still runs; None: none ever ran."""
+    is_recent = silent_seconds is not None and silent_seconds < SILENT_SECONDS
+    return WorkState.OK if is_recent else WorkState.NONE
 
 
 def read_relay_silence(connection: Connection) -> float | None:

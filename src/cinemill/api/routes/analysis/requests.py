@@ -68,7 +68,7 @@ def create_analysis(
 @router.post(
     "/analyses",
     status_code=201,
-    responses=created("The list of analyses, newest first.") | problems(404, 413, 422),
+    responses=created("The list of analyses, newest first.") | problems(404, 409, 413, 422),
 )
 def create_analyses(
     request: CreateAnalysesRequest, state: StateDep, response: Response
