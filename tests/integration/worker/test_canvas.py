@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -54,6 +55,10 @@ def task(stack: Stack, name: str) -> Any:
 def wait_for_end(stack: Stack, job_id: str) -> Job:
     wait_until(lambda: stack.service.get_job(job_id).state.is_final)
     return stack.service.get_job(job_id)
+
+
+def is_revoked(stack: Stack, job_id: str) -> bool:
+    return bool(stack.app.AsyncResult(job_id).state == "REVOKED")
 
 
 def count_jobs(stack: Stack, kind: str) -> int:
@@ -329,7 +334,7 @@ class TestGroupAndChord:
         )
         chord([stats.clone(), stats.clone()], body, app=client).apply_async(queue="default")
         for job_id in (begins, ends):
-            wait_until(lambda job_id=job_id: stack.app.AsyncResult(job_id).state == "REVOKED")
+            wait_until(partial(is_revoked, stack, job_id))
 
     def test_what_follows_a_task_of_others_ends(self, stack: Stack, client: Celery) -> None:
         stats = signature(STATS, immutable=True, app=client)
@@ -340,7 +345,7 @@ class TestGroupAndChord:
             [stats.clone(kwargs={"nonsense": 1}), notify, stats.clone()],
         ):
             sent = chain(*first, app=client).apply_async(queue="default")
-            wait_until(lambda sent=sent: stack.app.AsyncResult(sent.id).state == "REVOKED")
+            wait_until(partial(is_revoked, stack, sent.id))
 
     def test_stock_client_sends_a_group(
         self, stack: Stack, client: Celery, clips: list[str]
