@@ -13,7 +13,6 @@ from cinemill.jobs.adoption.timing import read_timing
 from cinemill.jobs.catalog import Catalog, JobKind, RetryPolicy
 from cinemill.jobs.planning.sweeping import begin_briefly, do_each
 from cinemill.storage.database import Connection, Database
-from cinemill.storage.jobs import recovery
 from cinemill.storage.jobs.new_jobs import NewJob, NewStep
 from cinemill.storage.jobs.waiting import followers
 from cinemill.storage.jobs.waiting.followers import Dependency, StoredCall
@@ -76,7 +75,7 @@ class Releaser:
         job, call = locked
         others = followers.list_dependencies(connection, job_id)
         if (reason := _find_reason(others, on=str(call.get("on")))) is not None:
-            recovery.request_cancel(connection, job_id, reason, must_cancel_children=False)
+            followers.cancel(connection, job_id, reason)
             return True
         followers.begin(connection, *self._plan(job, call, others))
         return True
