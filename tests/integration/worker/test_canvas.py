@@ -245,6 +245,15 @@ class TestGroupAndChord:
         expected = [one["asset_id"] for one in result.parent.get(timeout=PATIENCE_SECONDS)]
         assert [one["asset"] for one in found] == expected
 
+    def test_graphs_of_a_header_are_merged(self, stack: Stack, clips: list[str]) -> None:
+        metadata, merge = (
+            task(stack, name) for name in ("extract_video_metadata", "merge_knowledge_graphs")
+        )
+        result = chord([metadata.s(clip) for clip in clips])(merge.s())
+        assert result.get(timeout=PATIENCE_SECONDS)["suggestions"] == []
+        assets = [one["asset_id"] for one in result.parent.get(timeout=PATIENCE_SECONDS)]
+        assert stack.service.get_job(result.id).params["assets"] == assets
+
     def test_group_in_a_chain_becomes_a_chord(self, stack: Stack, clips: list[str]) -> None:
         metadata, stats = task(stack, "extract_video_metadata"), task(stack, STATS)
         result = (stats.si() | group(metadata.si(clip) for clip in clips) | stats.si()).delay()
