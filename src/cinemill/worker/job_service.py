@@ -46,14 +46,15 @@ class BackendJobService:
         video_id: str | UUID,
         job_type: str,
         priority: int | None = None,
-        **parameters: object,
+        **parameters: Any,
     ) -> Job:
         """Accept a job for a stored video, with the parameters of its type.
 
         Raises InputRejected, NotFound, Conflict.
         """
         kind = self._find_kind(job_type)
-        params = bind_arguments(self._catalog.jobs[kind], (), {"video_id": video_id, **parameters})
+        named: dict[str, Any] = {"video_id": _read_id(video_id), **parameters}
+        params = bind_arguments(self._catalog.jobs[kind], (), named)
         asset_id: Any = params.pop("asset_id", None)
         return self._service.create_job(
             kind, owner=DEFAULT_OWNER, params=params, asset_id=asset_id, priority=priority

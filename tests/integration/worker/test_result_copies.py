@@ -79,7 +79,7 @@ def test_keys_are_those_of_celery(stack: Stack, keys: Any) -> None:
 
 
 def test_own_client_reads_rows_whatever_the_backend_is(stack: Stack, tmp_path: Path) -> None:
-    """With the backend of another system's settings, get() waited for ever."""
+    """With the backend of another system's settings, get() waited forever."""
     url = str(stack.app.conf.broker_url)
     settings = load({**stack.environment, "CELERY_RESULT_BACKEND": url.rsplit("/", 1)[0] + "/15"})
     app = build_app(settings)

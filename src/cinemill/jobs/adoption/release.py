@@ -23,6 +23,8 @@ LISTS_OF_ASSETS = frozenset({"assets"})
 LONGEST_REASON = 500
 PLAYLIST_SUFFIX = ".m3u8"
 
+_Plan = tuple[NewJob, Sequence[NewStep]]
+
 log = get_logger(__name__)
 
 
@@ -80,7 +82,7 @@ class Releaser:
         followers.begin(connection, *self._plan(job, call, others))
         return True
 
-    def _plan(self, job: Job, call: StoredCall, others: Sequence[Dependency]) -> Any:
+    def _plan(self, job: Job, call: StoredCall, others: Sequence[Dependency]) -> _Plan:
         kind = self._catalog.jobs[job.kind]
         results = [self._read_result(other.job) for other in others if other.job is not None]
         params = _bind(kind, call, results)
