@@ -53,7 +53,9 @@ from cinemill.jobs.events import EventReader
 from cinemill.jobs.service import JobService
 from cinemill.media.ffmpeg.sandbox import is_isolated
 from cinemill.steps.discovery import LeftOut
+from cinemill.storage.adoption.results import ResultCopies
 from cinemill.storage.database import Database
+from cinemill.storage.jobs.stray_messages import find_redis_url
 from cinemill.storage.media.files import LocalFiles
 from cinemill.storage.metrics.live_workers import LiveWorkers
 from cinemill.telemetry import get_logger
@@ -113,6 +115,7 @@ def create_app(settings: Settings, *, composition: Composition = COMPOSITION) ->
     )
     app.state.cinemill = state
     app.state.events = EventReader(redis_url)
+    app.state.results = ResultCopies(find_redis_url(settings.celery_result_backend) or redis_url)
     app.state.metrics = MetricsScraper(
         state.database.direct_url, redis_url, catalog=composition.catalog
     )
@@ -197,6 +200,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.cinemill.stopping.set()
     await app.state.events.close()
+    app.state.results.close()
     app.state.metrics.close()
     app.state.cinemill.close()
 

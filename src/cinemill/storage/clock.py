@@ -16,6 +16,8 @@ TURNS_PER_SECOND = 1000
 """The sequence of turns runs at least so fast, so that places in it are places in time."""
 LAG_SECONDS = 3.0
 """So far the stored clock may be behind the time that has passed, while a relay runs."""
+DELAYED = "Waiting until it is due"
+QUEUED = "Waiting in the queue"
 RELEASED_AT_ONCE = 1000
 """Rows of delayed runs that one turn changes; the next turn follows at once."""
 
@@ -139,12 +141,12 @@ def release_delayed(connection: Connection, seconds: float) -> int:
     """Begin delays that are new, end those that are over, and return how many runs that changed.
 
     A delay counts from the first turn that sees it: who wrote it need not know the time. A run that
-    another transaction holds is left to the next turn.
+    another transaction holds is left to the next turn. A job that was due says so no longer.
     """
-    return connection.execute(
+    row = connection.execute(
         text(
             """
-            UPDATE run SET
+            WITH changed AS (UPDATE run SET
                 delay_ends = CASE WHEN delay_ends = '-Infinity' AND delay_seconds > 0
                                   THEN :seconds + delay_seconds END,
                 run_at = CASE WHEN delay_ends = '-Infinity' AND delay_seconds > 0 THEN run_at
@@ -153,10 +155,25 @@ def release_delayed(connection: Connection, seconds: float) -> int:
                 SELECT id FROM run
                 WHERE state = 'queued' AND delay_ends IS NOT NULL AND delay_ends <= :seconds
                 ORDER BY delay_ends LIMIT :limit FOR UPDATE SKIP LOCKED))
+            RETURNING job_id, delay_ends
+            ), noted AS (
+                UPDATE job SET message = :queued WHERE id = ANY (ARRAY(
+                    SELECT id FROM job
+                    WHERE id = ANY (ARRAY(SELECT job_id FROM changed WHERE delay_ends IS NULL))
+                      AND state = 'pending' AND message = :delayed
+                    FOR NO KEY UPDATE SKIP LOCKED))
+            )
+            SELECT count(*) FROM changed
             """
         ),
-        {"seconds": seconds, "limit": RELEASED_AT_ONCE},
-    ).rowcount
+        {
+            "seconds": seconds,
+            "limit": RELEASED_AT_ONCE,
+            "queued": QUEUED,
+            "delayed": DELAYED,
+        },
+    ).one()
+    return int(row[0])
 
 
 def next_delay_ends(connection: Connection) -> float | None:

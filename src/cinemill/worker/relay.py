@@ -112,6 +112,8 @@ class Relay:
         broker = Broker(app)
         self._settings = context.settings
         self._listener = Listener(context.database.direct_url, [READY_CHANNEL, ENDED_CHANNEL])
+        copies = ResultCopies(choose_results_url(context.settings) or context.redis_url)
+        self._results = ResultWriter(copies, context.catalog)
         self._dispatcher = Dispatcher(
             context.database,
             context.events,
@@ -120,10 +122,7 @@ class Relay:
             window=context.settings.relay_window,
             send=broker.send,
             measure_depth=broker.measure_depth,
-            write_results=ResultWriter(
-                ResultCopies(choose_results_url(context.settings) or context.redis_url),
-                context.catalog,
-            ).write,
+            write_results=self._results.write,
             leases=LeaseObserver(
                 lease_timeouts(context.settings.lease_seconds, context.settings.heartbeat_seconds)
             ),
@@ -209,13 +208,15 @@ class Relay:
             self._ended = ended
 
     def _sweep(self) -> None:
+        context = self._context
         self._do("close crashed runs", self._dispatcher.close_crashed)
         self._do("finish cancels", self._dispatcher.finish_cancels)
         self._do("hold runs of unknown kinds", self._dispatcher.hold_unknown)
         self._do("begin what waits", self._releaser.release_all)
-        self._do("begin what is due", partial(free_due, self._context.database))
+        self._do("begin what is due", partial(free_due, context.database))
         self._do("cancel what expired", self._cancel_expired)
         self._do("republish lost messages", self._republish_lost)
+        self._do("write results again", partial(self._results.write_again, context.database))
         self._do("keep dead messages", self._dead_letters.move)
         self._do("adopt messages", self._strays.adopt)
         if self._lengths is not None:

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+import redis
 from sqlalchemy import text
-from tests.integration.api.conftest import FILM_HEAD, Cinemill, RunningApi
+from tests.integration.api.conftest import FILM_HEAD, Cinemill, RunningApi, StartApi
 from tests.integration.storage import rows
+from tests.waiting import wait_until
 
 from cinemill.capabilities.ingest.deletion import carry_out, carry_out_due
 from cinemill.catalog import CATALOG
@@ -22,10 +25,13 @@ from cinemill.core.job import DEFAULT_OWNER, Job, JobState
 from cinemill.errors import Conflict
 from cinemill.jobs.adoption.submission import CallSubmitter
 from cinemill.jobs.service import JobService
+from cinemill.storage.adoption.results import result_key
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import runs
 from cinemill.storage.jobs.waiting.followers import Follower, StoredCall, insert_follower
 from cinemill.storage.media import deletions
+
+RESULTS_NUMBER = 6
 
 
 @pytest.fixture
@@ -353,3 +359,17 @@ def test_index_finds_what_is_due(database: Database) -> None:
             text("EXPLAIN SELECT id FROM asset WHERE deletion_ends <= engine_seconds()")
         ).scalars()
         assert any("asset_deletion_idx" in line for line in plan)
+
+
+def test_result_of_a_deleted_job_leaves_the_server_of_results(
+    start_api: StartApi, redis_url: str
+) -> None:
+    results_url = urlsplit(redis_url)._replace(path=f"/{RESULTS_NUMBER}").geturl()
+    api = start_api(CELERY_RESULT_BACKEND=results_url)
+    job_id, kept = api.submit(), str(uuid4())
+    with redis.Redis.from_url(results_url) as results:
+        for one in (job_id, kept):
+            results.set(result_key(one), "{}", ex=60)
+        api.http.delete(f"/api/v1/jobs/{job_id}").raise_for_status()
+        wait_until(lambda: not results.exists(result_key(job_id)))
+        assert results.delete(result_key(kept))

@@ -118,6 +118,8 @@ def test_job_service(script: Script, film: str) -> None:
     assert Path(printed["thumbnail"]).is_file()
     assert printed["cancelled"] == "cancelled not needed after all"
     assert (printed["pending"], printed["stats"]) == ("True", "True")
+    assert (printed["of"], printed["created"]) == ("the video True", "True")
+    assert printed["deleted"] == "0"
 
 
 def run_queries(script: Script, example: str) -> list[list[tuple[object, ...]]]:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 from tests.integration.jobs.engine import CATALOG, Engine, Post
 from tests.integration.storage import rows
+from tests.waiting import wait_until
 
 from cinemill.core.job import Failure, JobState, RunState
 from cinemill.errors import RedisUnavailable
@@ -24,6 +25,7 @@ from cinemill.jobs.rate_limiter import RateLimiter
 from cinemill.storage.database import Database
 from cinemill.storage.jobs import runs
 from cinemill.storage.jobs.dispatch import ReadyRun
+from cinemill.storage.jobs.new_jobs import Timing
 
 
 def test_only_a_window_of_a_queue_is_let_out(engine: Engine) -> None:
@@ -415,3 +417,17 @@ def test_sweeper_that_is_run_by_two_at_once_does_everything_once(engine: Engine)
         thread.join()
     assert sum(closed) == 10
     assert {rows.get_steps(engine.database, job)["work"].crashes for job in jobs} == {1}
+
+
+def test_job_that_was_due_waits_in_the_queue(engine: Engine) -> None:
+    """By its countdown, which counts with the engine's clock; nobody claims it."""
+    soon, late = (
+        engine.submit(timing=Timing(delay_seconds=seconds))[0].id for seconds in (0.001, 3600)
+    )
+
+    def is_queued() -> bool:
+        engine.dispatcher.publish_ready()
+        return engine.service.get_job(soon).message == "Waiting in the queue"
+
+    wait_until(is_queued)
+    assert engine.service.get_job(late).message == "Waiting until it is due"

@@ -49,6 +49,7 @@ def cancel_waiting(engine: Engine) -> None:
     rows.change(
         engine.database,
         """
+        WITH ended AS (UPDATE job_wait SET call = call || '{"is_ended": true}')
         UPDATE job SET state = 'cancelled', cancel_reason = 'It failed', finished_at = now()
         WHERE id IN (SELECT job_id FROM job_wait)
         """,
@@ -75,6 +76,33 @@ def test_job_that_waits_for_two_of_them_is_no_obstacle_to_a_retry(engine: Engine
     cancel_waiting(engine)
     engine.service.retry_job(first)
     assert list_states(engine, [near, far]) == {JobState.PENDING}
+
+
+def test_what_a_person_has_cancelled_does_not_wait_again(engine: Engine) -> None:
+    (first,) = engine.submit()
+    run = rows.start(engine.database, first)
+    unwanted = follow(engine, "unwanted", [first.id])
+    beyond = follow(engine, "beyond", [unwanted])
+    wanted = follow(engine, "wanted", [first.id])
+    engine.service.cancel_job(unwanted, "not wanted")
+    rows.mark_dead(engine.database, run)
+    releaser = make_releaser(engine)
+    for _ in range(2):
+        releaser.release_all()
+    assert list_states(engine, [unwanted, beyond, wanted]) == {JobState.CANCELLED}
+    engine.service.retry_job(first.id)
+    assert engine.service.get_job(wanted).state is JobState.PENDING
+    assert list_states(engine, [unwanted, beyond]) == {JobState.CANCELLED}
+    engine.service.retry_job(unwanted)
+    assert list_states(engine, [unwanted, beyond]) == {JobState.PENDING}
+
+
+def test_error_link_that_a_person_has_cancelled_waits_for_no_more(engine: Engine) -> None:
+    (one,), (two,) = engine.submit(), engine.submit()
+    follow(engine, "if-it-fails", [one.id], on="failure")
+    engine.service.cancel_job("if-it-fails", "not wanted")
+    follow(engine, "if-it-fails", [two.id], on="failure")
+    assert list_states(engine, ["if-it-fails"]) == {JobState.CANCELLED}
 
 
 def make_releaser(engine: Engine) -> Releaser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -54,6 +55,10 @@ def task(stack: Stack, name: str) -> Any:
 def wait_for_end(stack: Stack, job_id: str) -> Job:
     wait_until(lambda: stack.service.get_job(job_id).state.is_final)
     return stack.service.get_job(job_id)
+
+
+def is_revoked(stack: Stack, job_id: str) -> bool:
+    return bool(stack.app.AsyncResult(job_id).state == "REVOKED")
 
 
 def count_jobs(stack: Stack, kind: str) -> int:
@@ -240,6 +245,15 @@ class TestGroupAndChord:
         expected = [one["asset_id"] for one in result.parent.get(timeout=PATIENCE_SECONDS)]
         assert [one["asset"] for one in found] == expected
 
+    def test_graphs_of_a_header_are_merged(self, stack: Stack, clips: list[str]) -> None:
+        metadata, merge = (
+            task(stack, name) for name in ("extract_video_metadata", "merge_knowledge_graphs")
+        )
+        result = chord([metadata.s(clip) for clip in clips])(merge.s())
+        assert result.get(timeout=PATIENCE_SECONDS)["suggestions"] == []
+        assets = [one["asset_id"] for one in result.parent.get(timeout=PATIENCE_SECONDS)]
+        assert stack.service.get_job(result.id).params["assets"] == assets
+
     def test_group_in_a_chain_becomes_a_chord(self, stack: Stack, clips: list[str]) -> None:
         metadata, stats = task(stack, "extract_video_metadata"), task(stack, STATS)
         result = (stats.si() | group(metadata.si(clip) for clip in clips) | stats.si()).delay()
@@ -329,7 +343,7 @@ class TestGroupAndChord:
         )
         chord([stats.clone(), stats.clone()], body, app=client).apply_async(queue="default")
         for job_id in (begins, ends):
-            wait_until(lambda job_id=job_id: stack.app.AsyncResult(job_id).state == "REVOKED")
+            wait_until(partial(is_revoked, stack, job_id))
 
     def test_what_follows_a_task_of_others_ends(self, stack: Stack, client: Celery) -> None:
         stats = signature(STATS, immutable=True, app=client)
@@ -340,7 +354,7 @@ class TestGroupAndChord:
             [stats.clone(kwargs={"nonsense": 1}), notify, stats.clone()],
         ):
             sent = chain(*first, app=client).apply_async(queue="default")
-            wait_until(lambda sent=sent: stack.app.AsyncResult(sent.id).state == "REVOKED")
+            wait_until(partial(is_revoked, stack, sent.id))
 
     def test_stock_client_sends_a_group(
         self, stack: Stack, client: Celery, clips: list[str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -12,6 +13,7 @@ from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS
 
 from cinemill.core.job import DEFAULT_OWNER
+from cinemill.errors import InputRejected
 from cinemill.storage.knowledge.entities import find_entities, get_entity
 from cinemill.storage.knowledge.evidence import PassageEvidence
 from cinemill.storage.media.assets import delete_asset
@@ -57,6 +59,23 @@ def test_two_spellings_are_suggested_and_nothing_is_merged(
         assert get_entity(connection, DEFAULT_OWNER, names["Alice Walker"]).names == (
             "Alice Walker",
         )
+
+
+def test_suggestions_are_of_the_videos_that_are_passed(stack: Stack, names: dict[str, str]) -> None:
+    with stack.database.begin() as connection:
+        of = connection.execute(
+            text("SELECT asset_id FROM mention WHERE entity_id = :id LIMIT 1"),
+            {"id": names["Alice Walker"]},
+        ).scalar_one()
+    task = stack.app.tasks["merge_knowledge_graphs"]
+    for passed, count in (([of], 1), ([str(uuid4())], 0), ([], 1)):
+        found = task.delay(passed).get(timeout=PATIENCE_SECONDS)
+        assert len(found["suggestions"]) == count
+
+
+def test_path_among_videos_is_refused(stack: Stack) -> None:
+    with pytest.raises(InputRejected, match="ids of assets"):
+        stack.app.tasks["merge_knowledge_graphs"].delay(["/films/a.mp4"])
 
 
 def test_merge_is_applied_and_taken_back(stack: Stack, names: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from tests.integration.worker.conftest import Stack
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 from cinemill.config import load
+from cinemill.jobs.adoption import results
+from cinemill.jobs.adoption.results import ResultWriter
+from cinemill.storage.adoption.results import ResultCopies
 from cinemill.worker.app_factory import build_app
 
 STATS = "get_queue_stats"
@@ -76,7 +79,7 @@ def test_keys_are_those_of_celery(stack: Stack, keys: Any) -> None:
 
 
 def test_own_client_reads_rows_whatever_the_backend_is(stack: Stack, tmp_path: Path) -> None:
-    """With the backend of another system's settings, get() waited for ever."""
+    """With the backend of another system's settings, get() waited forever."""
     url = str(stack.app.conf.broker_url)
     settings = load({**stack.environment, "CELERY_RESULT_BACKEND": url.rsplit("/", 1)[0] + "/15"})
     app = build_app(settings)
@@ -85,3 +88,59 @@ def test_own_client_reads_rows_whatever_the_backend_is(stack: Stack, tmp_path: P
     finally:
         app.context.database.close()
         app.close()
+
+
+class _Copies(ResultCopies):
+    """Copies on a server that is away when a test says so."""
+
+    def __init__(self) -> None:
+        self.is_away = True
+        self.written: list[str] = []
+
+    def put(self, documents: Mapping[str, str]) -> bool:
+        self.written += [] if self.is_away else documents
+        return not self.is_away
+
+
+def test_result_is_written_again_once_its_server_is_back(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "WRITTEN_AT_ONCE", 2)
+    sent = [stack.app.tasks[STATS].delay() for _ in range(3)]
+    for one in sent:
+        one.get(timeout=PATIENCE_SECONDS)
+    copies = _Copies()
+    writer = ResultWriter(copies, stack.app.context.catalog)
+    with stack.database.begin() as connection:
+        writer.write(connection, [one.id for one in sent])
+    assert writer.write_again(stack.database) == 0
+    copies.is_away = False
+    assert writer.write_again(stack.database) == 3
+    assert sorted(copies.written) == sorted(one.id for one in sent)
+    assert writer.write_again(stack.database) == 0
+
+
+def test_results_that_cannot_be_written_are_bounded(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "MOST_UNWRITTEN", 1)
+    sent = [stack.app.tasks[STATS].delay() for _ in range(2)]
+    for one in sent:
+        one.get(timeout=PATIENCE_SECONDS)
+    copies = _Copies()
+    writer = ResultWriter(copies, stack.app.context.catalog)
+    for one in sent:
+        with stack.database.begin() as connection:
+            writer.write(connection, [one.id])
+    copies.is_away = False
+    assert writer.write_again(stack.database) == 1
+    assert copies.written == [sent[1].id]
+
+
+def test_forgotten_result_is_gone(stack: Stack, keys: Any) -> None:
+    copies = ResultCopies(str(stack.app.conf.broker_url))
+    copies.put({"forgotten": "{}", "kept": "{}"})
+    copies.forget("forgotten")
+    copies.close()
+    assert keys.exists("celery-task-meta-kept")
+    assert not keys.exists("celery-task-meta-forgotten")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
-from starlette.background import BackgroundTask
+from starlette.background import BackgroundTasks
 
 from cinemill.api.http.bodies import TIMELINE_BYTES, BoundedRoute, body_at_most
 from cinemill.api.models.jobs import (
@@ -165,5 +165,7 @@ def retry_job(job_id: Text, state: StateDep) -> JobDocument:
 def delete_job(job_id: Text, state: StateDep, request: Request) -> Response:
     """Cancel a job if it is unfinished, and delete it. Its video is kept."""
     state.jobs.stop_and_delete(job_id)
-    forget = BackgroundTask(request.app.state.events.forget, job_id)
+    forget = BackgroundTasks()
+    forget.add_task(request.app.state.events.forget, job_id)
+    forget.add_task(request.app.state.results.forget, job_id)
     return Response(status_code=204, background=forget)

@@ -86,7 +86,7 @@ CAPABILITY = Capability(
             )
         ),
         JobKind(APPLY_CAPTION_EDITS, NoParameters, plan_caption_edits),
-        JobKind(kinds.MERGE_GRAPHS, MergeParameters, plan_merges),
+        JobKind(kinds.MERGE_GRAPHS, MergeParameters, plan_merges, positional=("assets",)),
     ),
     build_handlers=_build_handlers,
 )

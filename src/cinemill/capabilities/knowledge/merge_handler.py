@@ -21,6 +21,7 @@ from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs.job_changes import record_quotations
 from cinemill.storage.knowledge.entities import has_more_entities, list_profiles
 from cinemill.storage.knowledge.labels import (
+    find_mentioned,
     find_mentioning_assets,
     find_naming_assets,
     label_entities,
@@ -86,10 +87,13 @@ def _suggest(database: Database, owner: str, params: MergeParameters) -> list[Js
                 return []
             raise TooManyEntities
         found = list_profiles(connection, owner, limit=MOST_ENTITIES)
+        named = find_mentioned(connection, owner, params.assets) if params.assets else None
     profiles = {
         one.id: EntityProfile(one.id, one.name, one.kind, frozenset(one.neighbors)) for one in found
     }
     suggested = suggest_merges([*profiles.values()], least_score=params.least_score)
+    if named is not None:
+        suggested = [one for one in suggested if named & {one.first_id, one.second_id}]
     return [
         {
             **asdict(one),

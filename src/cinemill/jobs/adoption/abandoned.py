@@ -33,7 +33,10 @@ def find_abandoned(options: JsonObject, kinds: Collection[str]) -> dict[str, str
         if len(found) == MOST_ABANDONED:
             break
         own = signature.get("options")
-        task, job_id = signature.get("task"), own.get("task_id") if _is_object(own) else None
+        task, job_id = (
+            signature.get("task"),
+            (own if isinstance(own, Mapping) else {}).get("task_id"),
+        )
         kind = find_kind(task, kinds) if isinstance(task, str) else None
         if kind is not None and _is_id(job_id):
             found.setdefault(str(job_id), kind)

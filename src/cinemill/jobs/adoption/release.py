@@ -13,7 +13,6 @@ from cinemill.jobs.adoption.timing import read_timing
 from cinemill.jobs.catalog import Catalog, JobKind, RetryPolicy
 from cinemill.jobs.planning.sweeping import begin_briefly, do_each
 from cinemill.storage.database import Connection, Database
-from cinemill.storage.jobs import recovery
 from cinemill.storage.jobs.new_jobs import NewJob, NewStep
 from cinemill.storage.jobs.waiting import followers
 from cinemill.storage.jobs.waiting.followers import Dependency, StoredCall
@@ -23,6 +22,8 @@ RELEASED_AT_ONCE = 100
 LISTS_OF_ASSETS = frozenset({"assets"})
 LONGEST_REASON = 500
 PLAYLIST_SUFFIX = ".m3u8"
+
+_Plan = tuple[NewJob, Sequence[NewStep]]
 
 log = get_logger(__name__)
 
@@ -76,12 +77,12 @@ class Releaser:
         job, call = locked
         others = followers.list_dependencies(connection, job_id)
         if (reason := _find_reason(others, on=str(call.get("on")))) is not None:
-            recovery.request_cancel(connection, job_id, reason, must_cancel_children=False)
+            followers.cancel(connection, job_id, reason)
             return True
         followers.begin(connection, *self._plan(job, call, others))
         return True
 
-    def _plan(self, job: Job, call: StoredCall, others: Sequence[Dependency]) -> Any:
+    def _plan(self, job: Job, call: StoredCall, others: Sequence[Dependency]) -> _Plan:
         kind = self._catalog.jobs[job.kind]
         results = [self._read_result(other.job) for other in others if other.job is not None]
         params = _bind(kind, call, results)

@@ -11,11 +11,14 @@ from cinemill.core.job import Job, JobState
 from cinemill.errors import NotFound
 from cinemill.jobs.catalog import Catalog
 from cinemill.storage.adoption.results import ResultCopies
-from cinemill.storage.database import Connection
+from cinemill.storage.database import Connection, Database
 from cinemill.storage.jobs import job_queries
 from cinemill.storage.jobs.waiting.followers import list_children
 
 LARGEST_BYTES = 1024 * 1024
+WRITTEN_AT_ONCE = 100
+MOST_UNWRITTEN = 10_000
+"""While their server is away; of more, the latest are written once it is back."""
 STATES = {
     JobState.COMPLETED: "SUCCESS",
     JobState.FAILED: "FAILURE",
@@ -29,9 +32,14 @@ class ResultWriter:
     def __init__(self, copies: ResultCopies, catalog: Catalog) -> None:
         self._copies = copies
         self._catalog = catalog
+        self._unwritten: dict[str, None] = {}
+        """Ended jobs whose results could not be written, in their order."""
 
     def write(self, connection: Connection, job_ids: Sequence[str]) -> None:
-        """Copy the results of these jobs; whatever cannot be written is left out."""
+        """Copy the results of these jobs.
+
+        What cannot be written now is written by :meth:`write_again`.
+        """
         documents: dict[str, str] = {}
         children = list_children(connection, job_ids)
         for job_id in job_ids:
@@ -41,8 +49,28 @@ class ResultWriter:
                     has_led_on = job.state is JobState.COMPLETED
                     following = children.get(job_id, ()) if has_led_on else ()
                     documents[job_id] = self._encode(job, following)
-        if documents:
-            self._copies.put(documents)
+        if not documents or self._copies.put(documents):
+            for job_id in job_ids:
+                self._unwritten.pop(job_id, None)
+            return
+        self._unwritten.update(dict.fromkeys(documents))
+        excess = max(0, len(self._unwritten) - MOST_UNWRITTEN)
+        for job_id in list(self._unwritten)[:excess]:
+            del self._unwritten[job_id]
+
+    def write_again(self, database: Database) -> int:
+        """Copy what could not be written before; return how much of it was.
+
+        Raises DatabaseUnavailable.
+        """
+        count = len(self._unwritten)
+        while self._unwritten:
+            left = len(self._unwritten)
+            with database.begin() as connection:
+                self.write(connection, list(self._unwritten)[:WRITTEN_AT_ONCE])
+            if len(self._unwritten) == left:
+                break  # the server is still away
+        return count - len(self._unwritten)
 
     def _encode(self, job: Job, children: Sequence[str]) -> str:
         kind = self._catalog.jobs.get(job.kind)

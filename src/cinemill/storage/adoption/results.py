@@ -52,5 +52,16 @@ class ResultCopies:
             return False
         return True
 
+    def forget(self, task_id: str) -> None:
+        """Remove the result of a task; where that fails, it expires in a day."""
+        if self._outage.is_on():
+            return
+        asked_at = time.monotonic()
+        try:
+            self._redis.delete(result_key(task_id))
+        except RedisError as error:
+            drop_refusing(self._redis, error)
+            self._outage.begin(time.monotonic() - asked_at)
+
     def close(self) -> None:
         self._redis.close()

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cinemill.core.job import Failure, Job, StepSpec
 from cinemill.errors import Conflict, NotFound
+from cinemill.storage.clock import DELAYED, QUEUED
 from cinemill.storage.ids import make_id
 from cinemill.storage.jobs.channels import ENDED_CHANNEL, READY_CHANNEL, notify
 from cinemill.storage.jobs.job_rows import read_job
@@ -22,7 +23,6 @@ from cinemill.storage.media.deletions import require_lasting
 
 MOST_ATTEMPTS = 5
 """A deletion between the two statements of an attempt takes luck; one between all, intent."""
-DELAYED = "Waiting until it is due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +173,7 @@ def _write_rows(
         **asdict(job.timing),
         "steps": [step_row(step, ids, position) for position, step in enumerate(steps)],
         "edges": edges,
-        "message": DELAYED
-        if job.timing.delay_seconds or job.timing.due_at
-        else "Waiting in the queue",
+        "message": DELAYED if job.timing.delay_seconds or job.timing.due_at else QUEUED,
         "channel": READY_CHANNEL,
         **CROWD,
     }

@@ -37,7 +37,7 @@ TRIAL_KEYS = ("cinemill:broker_health", "cinemill:broker_health:stream")
 
 # KEYS: a list, the list to move to. ARGV: how many to look at, bytes to look at, bytes of the
 # first message, 'move' or 'count', then names of tasks, which may stand in any module. The oldest
-# message lies last. Answers how many were found.
+# message lies last. Returns how many were found.
 _SCAN = """
 if redis.call('TYPE', KEYS[1]).ok ~= 'list' then return 0 end
 local known, found, bytes, moved = {}, 0, 0, 0

@@ -50,6 +50,19 @@ _MENTIONING_ASSETS = text(
 )
 
 
+_MENTIONED = text(
+    """
+    WITH found AS (
+        SELECT entity_id AS id FROM mention WHERE asset_id = ANY(:ids)
+        UNION SELECT subject_id FROM relation_evidence WHERE asset_id = ANY(:ids)
+        UNION SELECT object_id FROM relation_evidence WHERE asset_id = ANY(:ids)
+    )
+    SELECT DISTINCT entity.canonical_id FROM found
+    JOIN entity ON entity.id = found.id WHERE entity.owner = :owner
+    """
+)
+
+
 @dataclass(frozen=True, slots=True)
 class EntityLabel:
     """An entity's id, its kind and its most frequent spelling."""
@@ -92,3 +105,14 @@ def find_mentioning_assets(
     """
     values = {"owner": owner, "ids": [*entity_ids]}
     return frozenset(connection.execute(_MENTIONING_ASSETS, values).scalars())
+
+
+def find_mentioned(
+    connection: Connection, owner: str, asset_ids: Collection[str]
+) -> frozenset[str]:
+    """Return the entities of an owner that these videos mention or relate.
+
+    Merged entities count as the one they were merged into.
+    """
+    values = {"owner": owner, "ids": [*asset_ids]}
+    return frozenset(map(str, connection.execute(_MENTIONED, values).scalars()))

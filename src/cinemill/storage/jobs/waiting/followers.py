@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from sqlalchemy import Connection, text
 
 from cinemill.core.job import Failure, Job, JobState
-from cinemill.storage.jobs import runs
+from cinemill.storage.jobs import recovery, runs
 from cinemill.storage.jobs.job_rows import read_job
 from cinemill.storage.jobs.new_jobs import NewJob, NewStep, begin_job
 from cinemill.storage.json_columns import json_parameter
@@ -33,6 +33,9 @@ class StoredCall(TypedDict, total=False):
     """Whether it takes all results as a list, as the body of a chord does."""
     priority: int | None
     timing: dict[str, object]
+    is_ended: bool
+    """Whether its job was ended for what it follows, and waits again once that is retried. What a
+    person has cancelled does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +128,12 @@ def _wait_for_more(connection: Connection, follower: Follower) -> None:
     query = text(
         """
         SELECT 1 FROM job JOIN job_wait ON job_wait.job_id = job.id
-        WHERE job.id = :id AND job_wait.call ->> 'on' = 'failure' FOR UPDATE
+        WHERE job.id = :id AND job_wait.call ->> 'on' = 'failure'
+          AND (job.state = 'pending' OR job_wait.call @> '{"is_ended": true}') FOR UPDATE
         """
     )
     if connection.execute(query, {"id": follower.id}).first() is None:
-        return  # it has begun
+        return  # it has begun, or a person has cancelled it
     added = connection.execute(
         text(
             """
@@ -258,19 +262,32 @@ def begin(connection: Connection, new: NewJob, steps: Sequence[NewStep]) -> None
     connection.execute(text("DELETE FROM job_wait WHERE job_id = :id"), {"id": new.id})
 
 
+def cancel(connection: Connection, job_id: str, reason: str) -> None:
+    """End a locked waiting job, since what it follows did not end as it must."""
+    recovery.request_cancel(connection, job_id, reason, must_cancel_children=False)
+    _note_end(connection, job_id)
+
+
 def fail(connection: Connection, job_id: str, failure: Failure) -> None:
     """End a locked waiting job, of which nothing can be made."""
     runs.end_job(connection, job_id, JobState.FAILED, failure)
+    _note_end(connection, job_id)
+
+
+def _note_end(connection: Connection, job_id: str) -> None:
+    query = """UPDATE job_wait SET call = call || '{"is_ended": true}' WHERE job_id = :id"""
+    connection.execute(text(query), {"id": job_id})
 
 
 def list_ended_after(connection: Connection, job_id: str) -> list[str]:
-    """Return jobs that waited for this one and were ended without having been begun."""
+    """Return jobs that waited for this one, or for others too, and were ended for its end."""
     rows = connection.execute(
         text(
             """
             SELECT job.id FROM job_dependency JOIN job_wait USING (job_id)
             JOIN job ON job.id = job_dependency.job_id
             WHERE job_dependency.depends_on = :id AND job.state IN ('failed', 'cancelled')
+              AND job_wait.call @> '{"is_ended": true}'
             ORDER BY job.id
             """
         ),
@@ -284,6 +301,9 @@ def wait_again(connection: Connection, job_id: str) -> None:
     connection.execute(
         text(
             """
+            WITH waiting AS (
+                UPDATE job_wait SET call = call - 'is_ended' WHERE job_id = :id
+            )
             UPDATE job SET state = 'pending', failure = NULL, finished_at = NULL,
                    cancel_requested_at = NULL, cancel_reason = NULL, must_cancel_children = false,
                    announced = false, stage = '', queued_at = clock_timestamp(),
