@@ -133,6 +133,14 @@ def test_worker_of_its_queue_completes_a_job(kind: str) -> None:
     assert needed <= served
 
 
+@pytest.mark.parametrize("profile", ["quick", "standard", "full"])
+def test_profile_needs_the_workers_of_analysis_too(profile: str) -> None:
+    steps = CATALOG.plan("process_video", {"path": "/films/a.mp4", "profile": profile}, None)
+    needed = {CATALOG.steps[step.kind].queue for step in steps}
+    served = {*FOREIGN_QUEUES["video_processing"], *FOREIGN_QUEUES["cv_analysis"]}
+    assert needed <= served
+
+
 @pytest.mark.parametrize("name", FOREIGN_QUEUES)
 def test_worker_of_a_queue_adopts_what_is_sent_to_it(name: str) -> None:
     """A message to a queue of theirs goes to that in which messages become jobs."""
