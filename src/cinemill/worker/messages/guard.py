@@ -380,9 +380,7 @@ def _read_time_limits(limits: Any) -> dict[str, float | None]:
     return {}
 
 
-def _check_time_limits(
-    limits: Any, *, longest: float = LONGEST_LIMIT_SECONDS
-) -> list[float | None]:
+def _check_time_limits(limits: Any, longest: float = LONGEST_LIMIT_SECONDS) -> list[float | None]:
     """Return the (hard, soft) time limits in seconds. Raises InputRejected."""
     pair = [None, None] if limits is None else limits
     if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
