@@ -58,14 +58,12 @@ def test_idempotency_key_that_no_header_can_hold(client: Client, tmp_path: Path,
     [
         ("status", HALF),
         ("jobs", "--kind", HALF),
-        ("jobs", "--asset", HALF),
         ("cancel", HALF),
         ("retry", HALF),
         ("search", HALF),
         ("ask", HALF),
         ("graph", HALF),
         ("watch", HALF),
-        ("chapters", HALF),
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -73,6 +71,13 @@ def test_command_line_says_what_is_wrong(cinemill: Cinemill, arguments: tuple[st
     result = cinemill(*arguments)
     assert result.exit_code == 4, (result.output, result.exception)
     assert "cannot be sent" in result.output
+
+
+@pytest.mark.parametrize("arguments", [("jobs", "--asset", HALF), ("chapters", HALF)])
+def test_no_video_has_such_a_name(cinemill: Cinemill, arguments: tuple[str, ...]) -> None:
+    result = cinemill(*arguments)
+    assert result.exit_code == 2, (result.output, result.exception)
+    assert "No video has the ID or the name" in result.output
 
 
 def test_texts_of_a_form_are_refused(api: RunningApi) -> None:
