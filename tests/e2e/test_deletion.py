@@ -218,6 +218,35 @@ def test_page_of_a_video_that_is_gone_at_once_leads_to_all_videos(
     expect(find_row(page, job)).to_be_visible()
 
 
+def test_answers_that_come_after_the_deletion_do_not_bring_the_video_back(
+    page: Page, instance: Instance, job: dict[str, Any]
+) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.url.endswith("/captions"):
+            route.fallback()
+        else:
+            held.append(route)
+
+    address = f"{instance.address}/assets/{job['asset_id']}"
+    page.route(f"**/assets/{job['asset_id']}/**", hold)
+    page.route(f"**/api/v1/jobs?*{job['asset_id']}*", hold)
+    page.route("**/api/v1/assets/*?undo_seconds=*", lambda route: route.fulfill(status=204))
+    page.goto(address)
+    page.get_by_role("button", name="Delete to be deleted.mp4").click()
+    title = page.get_by_role("heading", level=1)
+    expect(title).to_have_text("This video does not exist")
+    assert held
+    for route in held:
+        route.fallback()
+    page.wait_for_load_state("networkidle")
+    expect(title).to_have_text("This video does not exist")
+    assert errors == []
+
+
 def test_video_that_is_uploaded_again_after_the_undo_is_shown(
     page: Page, job: dict[str, Any]
 ) -> None:

@@ -57,15 +57,17 @@ async function load() {
   }
 }
 
+// Beside the video's own place, which is only hidden: requests that are still under way fill it.
 function showMissing({ message, code }) {
   find("video").inert = false;
-  find("video").replaceChildren(element("article", { className: "card error" },
+  find("video").hidden = true;
+  find("missing").replaceChildren(element("article", { className: "card error" },
     element("p", { className: "kicker", textContent: "This video could not be loaded" }),
     element("h1", { className: "name", tabIndex: -1, textContent: "This video does not exist" }),
     element("p", { className: "sentence", textContent: message }),
     element("div", { className: "actions" }, element("a", { className: "button", href: SITE, textContent: "Show all videos" })),
     element("p", { className: "line faint" }, element("span", {}, "Code ", element("code", { className: "code", textContent: code })))));
-  find("video").hidden = false;
+  find("missing").hidden = false;
 }
 
 async function show(asset, captions) {
@@ -84,7 +86,7 @@ async function show(asset, captions) {
     onSeek: (ms) => lanes.seek(ms), onLanes: (rows) => lanes.setChapters(rows),
   });
   await showSpeech(captions, transcript);
-  find("video").hidden = false;
+  find("video").hidden = !find("missing").hidden;
   showPlayer(asset, captions, (player) => {
     lanes.follow(player.video);
     transcript.follow(player);
