@@ -224,24 +224,20 @@ def test_answers_that_come_after_the_deletion_do_not_bring_the_video_back(
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        if route.request.url.endswith("/captions"):
-            route.fallback()
-        else:
-            held.append(route)
-
-    address = f"{instance.address}/assets/{job['asset_id']}"
-    page.route(f"**/assets/{job['asset_id']}/**", hold)
-    page.route(f"**/api/v1/jobs?*{job['asset_id']}*", hold)
+    below, jobs = f"**/assets/{job['asset_id']}/**", f"**/api/v1/jobs?*{job['asset_id']}*"
+    page.route(below, lambda route: held.append(route))
+    page.route(f"**/assets/{job['asset_id']}/captions*", lambda route: route.continue_())
+    page.route(jobs, lambda route: held.append(route))
     page.route("**/api/v1/assets/*?undo_seconds=*", lambda route: route.fulfill(status=204))
-    page.goto(address)
+    page.goto(f"{instance.address}/assets/{job['asset_id']}")
     page.get_by_role("button", name="Delete to be deleted.mp4").click()
     title = page.get_by_role("heading", level=1)
     expect(title).to_have_text("This video does not exist")
     assert held
+    for pattern in (below, jobs):  # later requests are not held
+        page.unroute(pattern)
     for route in held:
-        route.fallback()
+        route.continue_()
     page.wait_for_load_state("networkidle")
     expect(title).to_have_text("This video does not exist")
     assert errors == []
